@@ -1,0 +1,359 @@
+"""An Experiment is everything that determines a training run; here every knob is declared, once.
+
+From the one declaration of a field come its validation, its widget, its URL parameter, its
+command-line option and its documentation. Adding a knob is adding one field.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any, Self
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, core_schema
+
+MAX_LAYERS = 20
+MAX_WIDTH = 1000
+
+DATASETS = MappingProxyType(
+    {
+        "digits": "Digits, 8×8 pixels",
+        "mnist": "MNIST, 28×28 pixels",
+        "mnist-binary": "MNIST, black or white pixels",
+        "spirals": "Two spirals, 2-D",
+        "moons": "Two moons, 2-D",
+        "circles": "Two circles, 2-D",
+    }
+)
+ACTIVATIONS = MappingProxyType({"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"})
+NORMALIZERS = MappingProxyType({"none": "None", "batch": "Batch normalization"})
+INITS = MappingProxyType(
+    {
+        "gaussian": "Gaussian, σ = scale",
+        "uniform": "Uniform, ± scale/√inputs",
+        "xavier": "Xavier (Glorot) × scale",
+        "kaiming": "Kaiming (He) × scale",
+        "orthogonal": "Orthogonal × scale",
+        "zeros": "All zeros",
+    }
+)
+DEVICES = MappingProxyType(
+    {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
+)
+
+
+class ExperimentError(ValueError):
+    """A value that an Experiment does not allow; the message names the field, the value, what is allowed."""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What a field of Experiment says about itself besides its type and default."""
+
+    label: str
+    help: str
+    group: str
+    low: float | None = None
+    high: float | None = None
+    choices: Mapping[str, str] = field(default_factory=dict)
+    prefixes: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """What may be written into this field, as words that complete "allowed is …"."""
+        if self.choices:
+            open_ended = [f"{prefix}<name>" for prefix in self.prefixes]
+            return "one of " + ", ".join([*self.choices, *open_ended])
+        if self.low is None:
+            return f"1 to {MAX_LAYERS} widths from 1 to {MAX_WIDTH}, such as 100-100-100"
+        return f"a number from {self.low:g} to {self.high:,.10g}"
+
+    def check(self, value: Any) -> Any:
+        """Return `value` if it is in range or among the choices. Raises ValueError otherwise."""
+        if self.choices:
+            known = value in self.choices
+            prefixed = any(
+                re.fullmatch(re.escape(prefix) + r"[\w-]{1,60}", value) for prefix in self.prefixes
+            )
+            accepted = known or prefixed
+        elif self.low is not None and self.high is not None:
+            accepted = self.low <= value <= self.high  # false for NaN as well
+        else:
+            accepted = 1 <= len(value) <= MAX_LAYERS and all(1 <= width <= MAX_WIDTH for width in value)
+        if not accepted:
+            raise ValueError(self.allowed)
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+
+def parse_widths(value: Any) -> Any:
+    """Read layer widths from "100-100-100" (also with commas or spaces); other types pass through."""
+    if not isinstance(value, str):
+        return value
+    parts = re.split(r"[-,\s]+", value.strip()[:200])
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
+Widths = Annotated[tuple[int, ...], BeforeValidator(parse_widths)]
+
+
+class Experiment(BaseModel):
+    """Everything that determines a training run. Immutable, validated, hashable.
+
+    Raises ExperimentError with a message for each field that is unknown or not allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    dataset: Annotated[
+        str,
+        Knob(
+            "Examples",
+            "What the network learns to tell apart. Digits come with bnviz; MNIST is fetched once.",
+            "Data",
+            choices=DATASETS,
+            prefixes=("folder:",),
+        ),
+    ] = "digits"
+    batch_size: Annotated[
+        int, Knob("Mini-batch", "How many examples each training step sees.", "Data", low=2, high=4096)
+    ] = 60
+    hidden: Annotated[
+        Widths,
+        Knob(
+            "Hidden layers",
+            "The width of each hidden layer, from the input on, such as 100-100-100.",
+            "Network",
+        ),
+    ] = (100, 100, 100)
+    activation: Annotated[
+        str, Knob("Nonlinearity", "What each unit does to its input.", "Network", choices=ACTIVATIONS)
+    ] = "sigmoid"
+    normalizer: Annotated[
+        str,
+        Knob(
+            "Normalization",
+            "What happens to each unit's input before the nonlinearity.",
+            "Network",
+            choices=NORMALIZERS,
+        ),
+    ] = "batch"
+    dropout: Annotated[
+        float,
+        Knob("Dropout", "The share of units silenced at random in each step.", "Network", low=0.0, high=0.95),
+    ] = 0.0
+    init: Annotated[
+        str, Knob("Initial weights", "How the weights are drawn before training.", "Start", choices=INITS)
+    ] = "gaussian"
+    init_scale: Annotated[
+        float,
+        Knob(
+            "Scale",
+            "The standard deviation σ of Gaussian weights; for the other schemes, a factor on them.",
+            "Start",
+            low=0.0,
+            high=100.0,
+        ),
+    ] = 0.1
+    seed: Annotated[
+        int,
+        Knob(
+            "Seed",
+            "Fixes all chance: initial weights, order of examples, dropout.",
+            "Start",
+            low=0,
+            high=2**31 - 1,
+        ),
+    ] = 0
+    learning_rate: Annotated[
+        float, Knob("Learning rate", "How far each step moves the weights.", "Learning", low=0.0, high=100.0)
+    ] = 0.1
+    momentum: Annotated[
+        float,
+        Knob(
+            "Momentum", "How much of the last step is carried into the next.", "Learning", low=0.0, high=0.999
+        ),
+    ] = 0.0
+    weight_decay: Annotated[
+        float,
+        Knob("Weight decay", "How strongly weights are pulled toward zero.", "Learning", low=0.0, high=1.0),
+    ] = 0.0
+    steps: Annotated[
+        int, Knob("Steps", "How many mini-batches the whole run takes.", "Learning", low=1, high=1_000_000)
+    ] = 2000
+    device: Annotated[str, Knob("Device", "Where to train.", "Learning", choices=DEVICES)] = "auto"
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ExperimentError("; ".join(_messages(error, values))) from None
+
+    @classmethod
+    def knobs(cls) -> dict[str, Knob]:
+        """Every field's Knob by the field's name, in the order of declaration."""
+        return {
+            name: knob
+            for name, info in cls.model_fields.items()
+            for knob in info.metadata
+            if isinstance(knob, Knob)
+        }
+
+    @classmethod
+    def default(cls, name: str) -> Any:
+        """The default of the field `name`."""
+        return cls.model_fields[name].default
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, validated like a new Experiment."""
+        return type(self)(**(self.model_dump() | changes))
+
+    def to_json(self) -> str:
+        """All fields as a JSON object."""
+        return json.dumps(self.model_dump())
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`. Raises ExperimentError."""
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise ExperimentError(f"this is no JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise ExperimentError(f"an Experiment is a JSON object, not {type(values).__name__}")
+        return cls(**values)
+
+    def to_query(self) -> str:
+        """The fields that differ from their defaults as a URL query, such as "dataset=mnist&steps=500"."""
+        return urlencode(
+            {name: text for name, text in self.texts().items() if text != _text(self.default(name))}
+        )
+
+    def texts(self) -> dict[str, str]:
+        """Every field as the text that stands for it in a URL or an input box."""
+        return {name: _text(value) for name, value in self.model_dump().items()}
+
+    @classmethod
+    def from_query(cls, query: str) -> Self:
+        """The inverse of `to_query`. Raises ExperimentError; `salvage` is the forgiving form."""
+        return cls(**dict(parse_qsl(query.removeprefix("?"), keep_blank_values=True)))
+
+    @classmethod
+    def salvage(cls, values: Mapping[str, Any], base: Self | None = None) -> tuple[Self, tuple[str, ...]]:
+        """The Experiment that `values` describe, fields that are not allowed left as in `base`.
+
+        Returns it with one short sentence for each field that was ignored.
+        """
+        result = base if base is not None else cls()
+        ignored = []
+        for name, value in values.items():
+            try:
+                result = result.replace(**{name: value})
+            except ExperimentError as error:
+                ignored.append(str(error))
+        return result, tuple(ignored)
+
+    def differences(self, other: Experiment) -> dict[str, tuple[Any, Any]]:
+        """The fields in which two Experiments differ, each with both values."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+CHANGEABLE = ("learning_rate", "momentum", "weight_decay")
+
+
+class Intervention(BaseModel):
+    """Something changed while training: before the update that follows `step`, `field` becomes `value`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    step: int
+    field: str
+    value: float
+
+    def __init__(self, step: int, field: str, value: float) -> None:
+        try:
+            super().__init__(step=step, field=field, value=value)
+        except ValidationError as error:
+            raise ExperimentError(f"no such intervention: {error.errors()[0]['msg']}") from None
+        if self.step < 0:
+            raise ExperimentError(f"step = {step} is not allowed in an intervention; allowed is 0 or more")
+        if field not in CHANGEABLE:
+            allowed = ", ".join(CHANGEABLE)
+            raise ExperimentError(f"{_shown(field)} cannot be changed while training; allowed is {allowed}")
+        Experiment(**{self.field: self.value})
+
+    @classmethod
+    def parse_all(cls, text: str) -> tuple[Self, ...]:
+        """Read "400:learning_rate:1.0,900:momentum:0.9", the URL form. Raises ExperimentError."""
+        interventions = []
+        for part in filter(None, text.split(",")):
+            pieces = part.split(":")
+            if len(pieces) != 3:
+                raise ExperimentError(f"{_shown(part)} is no intervention; allowed is step:field:value")
+            step, name, value = pieces
+            interventions.append(cls(step=step, field=name, value=value))  # type: ignore[arg-type]
+        return tuple(interventions)
+
+    @staticmethod
+    def format_all(interventions: Iterable[Intervention]) -> str:
+        """The inverse of `parse_all`."""
+        return ",".join(f"{item.step}:{item.field}:{_text(item.value)}" for item in interventions)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(str, value))
+    return (
+        str(int(value))
+        if isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+        else str(value)
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value as it may stand in a message: short, on one line."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def _messages(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
+    """One sentence for each field in a pydantic error."""
+    knobs = Experiment.knobs()
+    messages = {}
+    for item in error.errors():
+        name = str(item["loc"][0])
+        if name in knobs:
+            messages[name] = (
+                f"{name} = {_shown(values.get(name))} is not allowed; allowed is {knobs[name].allowed}"
+            )
+        else:
+            messages[name] = f"{_shown(name)} is no field of an experiment; fields are {', '.join(knobs)}"
+    return list(messages.values())
+
+
+presets: Mapping[str, Experiment] = MappingProxyType(
+    {
+        "first-look": Experiment(),
+        "figure-1": Experiment(dataset="mnist-binary", steps=50_000),
+        "careless-start": Experiment(init_scale=0.01),
+        "deep-relu": Experiment(hidden=(100,) * 8, activation="relu", init_scale=0.05),
+        "two-spirals": Experiment(
+            dataset="spirals",
+            hidden=(32, 32, 32),
+            activation="tanh",
+            init="xavier",
+            init_scale=1.0,
+            steps=4000,
+        ),
+    }
+)
+"""Experiments worth starting from, by name. `figure-1` is the network of the paper's Section 4.1; its
+learning rate, 0.1, and its σ, 0.1, are choices of ours, as the paper prints neither."""

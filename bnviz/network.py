@@ -1,0 +1,168 @@
+"""An Experiment's network: z = g(BN(Wu)), Section 3.2 of the paper, layer after layer.
+
+`forward` is what trains; `probe` also hands out what enters each normalizer and each nonlinearity.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+from bnviz.experiment import Experiment
+from bnviz.normalizers import NORMALIZER_CLASSES, BatchNorm, Normalizer
+
+ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+}
+
+
+def generator(seed: int, purpose: str, index: int = 0, device: torch.device | str = "cpu") -> Generator:
+    """A source of chance of its own for each purpose ("weights", "order", "noise") and index.
+
+    Independent sources keep arms alike: a further layer or a dropout draw shifts nothing elsewhere.
+    """
+    words = np.random.SeedSequence([seed, index, *purpose.encode()]).generate_state(2, np.uint32)
+    return Generator(device).manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+
+
+def initialize(weight: Tensor, experiment: Experiment, chance: Generator) -> None:
+    """Fill `weight` (outputs, inputs, …) as experiment.init and experiment.init_scale say."""
+    scale = experiment.init_scale
+    inputs = weight[0].numel()
+    match experiment.init:
+        case "gaussian":
+            nn.init.normal_(weight, 0.0, scale, chance)
+        case "uniform":
+            nn.init.uniform_(weight, -scale / math.sqrt(inputs), scale / math.sqrt(inputs), chance)
+        case "xavier":
+            nn.init.xavier_normal_(weight, scale, chance)
+        case "kaiming":
+            nn.init.normal_(weight, 0.0, scale * math.sqrt(2.0 / inputs), chance)
+        case "orthogonal":
+            nn.init.orthogonal_(weight, scale, chance)
+        case "zeros":
+            nn.init.zeros_(weight)
+        case unknown:
+            raise ValueError(f"init = {unknown!r} is not allowed here")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one hidden layer did with a batch. Both (B, F), of the batch that was probed.
+
+    before: what entered the normalizer. pre_activations: what entered the nonlinearity.
+    """
+
+    before: Tensor
+    pre_activations: Tensor
+
+
+class Dropout(nn.Module):
+    """Silences each value with probability `share` in training, from a source of chance of its own."""
+
+    def __init__(self, share: float, chance: Generator) -> None:
+        super().__init__()
+        self.share = share
+        self.chance = chance
+
+    def forward(self, z: Tensor) -> Tensor:
+        """In training, z with some values 0 and the others scaled up to keep the mean; else z itself."""
+        if not self.share or not self.training:
+            return z
+        kept = torch.rand(z.shape, generator=self.chance, device=z.device) >= self.share
+        return z * kept / (1.0 - self.share)
+
+
+class Block(nn.Module):
+    """One hidden layer: affine map, normalizer, nonlinearity, dropout."""
+
+    def __init__(self, affine: nn.Linear, normalizer: Normalizer, activation: str, dropout: Dropout) -> None:
+        super().__init__()
+        self.affine = affine
+        self.normalizer = normalizer
+        self.activation = ACTIVATION_FUNCTIONS[activation]
+        self.dropout = dropout
+
+    def forward(self, u: Tensor) -> Tensor:
+        """(B, inputs) -> (B, F)."""
+        z: Tensor = self.dropout(self.activation(self.normalizer(self.affine(u))))
+        return z
+
+    def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
+        """What the layer would do with u in training, without dropout; and what it passes on."""
+        before = self.affine(u)
+        pre_activations = self.normalizer.as_in_training(before)
+        return Probe(before, pre_activations), self.activation(pre_activations)
+
+
+class Network(nn.Module):
+    """Hidden blocks and an affine output layer, which is not normalized."""
+
+    def __init__(self, blocks: list[Block], output: nn.Linear) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.output = output
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, inputs). Returns the classes' scores before softmax, (B, classes)."""
+        for block in self.blocks:
+            x = block(x)
+        scores: Tensor = self.output(x)
+        return scores
+
+    @torch.no_grad()
+    def probe(self, x: Tensor) -> list[Probe]:
+        """What every hidden layer would receive from x, (B, inputs), in training; leaves no trace."""
+        probes = []
+        for block in self.hidden:
+            probe, x = block.probe(x)
+            probes.append(probe)
+        return probes
+
+    @property
+    def hidden(self) -> list[Block]:
+        """The hidden blocks, from the input on."""
+        return [block for block in self.blocks if isinstance(block, Block)]
+
+    def scale_and_shift(self) -> list[tuple[Tensor, Tensor] | None]:
+        """(gamma, beta), each (F,), of every hidden layer that has them."""
+        return [
+            (block.normalizer.gamma, block.normalizer.beta)
+            if isinstance(block.normalizer, BatchNorm)
+            else None
+            for block in self.hidden
+        ]
+
+
+def build(experiment: Experiment, inputs: int, classes: int, device: torch.device | str = "cpu") -> Network:
+    """The network of an Experiment at step 0 for examples of `inputs` numbers.
+
+    Layer k's weights come from a generator of (seed, k) alone: networks of one seed start equal
+    wherever their shapes agree, on every device. Biases start at 0.
+    """
+    noise = generator(experiment.seed, "noise", device=device)
+    widths = (inputs, *experiment.hidden)
+    blocks = []
+    for index, (fan_in, features) in enumerate(itertools.pairwise(widths)):
+        normalizer = NORMALIZER_CLASSES[experiment.normalizer](features)
+        affine = _affine(experiment, fan_in, features, index, bias=normalizer.keeps_bias)
+        dropout = Dropout(experiment.dropout, noise)
+        blocks.append(Block(affine, normalizer, experiment.activation, dropout))
+    return Network(blocks, _affine(experiment, widths[-1], classes, len(blocks), bias=True)).to(device)
+
+
+def _affine(experiment: Experiment, inputs: int, outputs: int, index: int, bias: bool) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs, bias=bias, device="meta").to_empty(device="cpu")  # no draw of its own
+    with torch.no_grad():
+        initialize(layer.weight, experiment, generator(experiment.seed, "weights", index))
+        if bias:
+            layer.bias.zero_()
+    return layer

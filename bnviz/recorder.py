@@ -1,0 +1,177 @@
+"""When and what to record while a network trains; it leaves no trace in the network.
+
+The probe batch and the examples that curves are computed on are fixed and evenly spaced over their split.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bnviz.examples import Examples
+from bnviz.experiment import Experiment
+from bnviz.measure import Distribution, quantiles
+from bnviz.network import Network
+from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, CurvePoint, Snapshot
+
+PROBE_EXAMPLES = 256
+TEST_EXAMPLES = 2000
+TRAIN_EXAMPLES = 500
+EVALUATE_EVERY = 5
+"""Curves are evaluated at every fifth scheduled record: it costs more than all the rest of a record."""
+
+
+def schedule(steps: int, records: int = 400) -> np.ndarray:
+    """The steps to record: about `records`, dense early and sparser later, with 0, 1 and the last."""
+    spread = steps * np.linspace(0.0, 1.0, records + 1) ** 2
+    return np.unique(np.concatenate([[0, 1], np.round(spread).astype(np.int64)]))
+
+
+@dataclass(frozen=True)
+class Update:
+    """The update just made, tensor by tensor in the order of network.parameters().
+
+    gradients: of the mini-batch's loss. steps: what was subtracted, before the factor `rate`.
+    """
+
+    gradients: Sequence[Tensor]
+    steps: Sequence[Tensor]
+    rate: float
+
+
+class Recorder:
+    """Measures one network.
+
+    reference_step: the step that drift is measured from; drift before it is NaN.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        network: Network,
+        train: Examples,
+        test: Examples,
+        reference_step: int = 0,
+    ) -> None:
+        self.experiment = experiment
+        self.network = network
+        self.test = test
+        self.reference_step = reference_step
+        self.reference: list[Distribution] | None = None
+        steps = schedule(experiment.steps).tolist()
+        self.due = frozenset(steps)
+        self.evaluations = frozenset([*steps[::EVALUATE_EVERY], experiment.steps])
+        self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES))
+        self.evaluated = {
+            "train": train.batch(train.spread(TRAIN_EXAMPLES)),
+            "test": test.batch(test.spread(TEST_EXAMPLES)),
+        }
+        self.plane = _plane(self.probe_inputs.device) if self.probe_inputs.shape[1] == 2 else None
+        weights = {id(block.affine.weight) for block in network.hidden}
+        self.hidden_weights = [
+            index for index, parameter in enumerate(network.parameters()) if id(parameter) in weights
+        ]
+
+    def snapshot(self, step: int, update: Update | None) -> Snapshot:
+        """Measure the network after `step` updates, the last of which was `update` (None at step 0)."""
+        # A network about to diverge overflows here; the Trainer decides what to make of it.
+        with np.errstate(invalid="ignore", over="ignore"):
+            probes = self.network.probe(self.probe_inputs)
+            inputs = [Distribution.of(probe.pre_activations.cpu().numpy()) for probe in probes]
+            if step == self.reference_step:
+                self.reference = inputs
+            rows = []
+            for index, (probe, values, sizes) in enumerate(
+                zip(probes, inputs, self.step_sizes(update), strict=True)
+            ):
+                normalized = probe.before is not probe.pre_activations
+                before = Distribution.of(probe.before.cpu().numpy()) if normalized else values
+                rows.append(self.layer_row(index, values, before, sizes))
+            evaluated = step in self.evaluations or step not in self.due
+            return Snapshot(
+                step=step,
+                layers=np.array(rows, np.float64),
+                units=self.unit_rows(inputs),
+                histogram=np.stack([values.histogram() for values in inputs]),
+                curves=self.evaluate(step) if evaluated else (),
+                boundary=self.boundary() if evaluated else None,
+            )
+
+    def layer_row(
+        self, index: int, values: Distribution, before: Distribution, sizes: tuple[float, float, float]
+    ) -> list[float]:
+        """One layer's numbers in the order of LAYER_COLUMNS."""
+        activation = self.experiment.activation
+        mean, std, shares = values.summary()
+        before_mean, before_std, before_shares = (mean, std, shares) if before is values else before.summary()
+        drift = math.nan if self.reference is None else values.drift_from(self.reference[index])
+        measured = [values.saturated(activation), values.dead(activation), *sizes, drift]
+        return [mean, std, *shares, *measured, before_mean, before_std, *before_shares]
+
+    def unit_rows(self, inputs: Sequence[Distribution]) -> np.ndarray:
+        """(all units, 5) float32 in the order of UNIT_COLUMNS; gamma, beta are NaN where there are none."""
+        layers = []
+        for values, pair in zip(inputs, self.network.scale_and_shift(), strict=True):
+            columns = np.full((len(values.per_unit), 5), np.nan, np.float32)
+            columns[:, :3] = quantiles(values.per_unit, (0.15, 0.50, 0.85))
+            if pair is not None:
+                columns[:, 3:] = torch.stack(pair, dim=1).detach().cpu().numpy()
+            layers.append(columns)
+        return np.concatenate(layers)
+
+    def step_sizes(self, update: Update | None) -> list[tuple[float, float, float]]:
+        """For each hidden layer's weights: norm of gradient, norm, and the update's norm over their own."""
+        norms = _norms([block.affine.weight for block in self.network.hidden])
+        if update is None:
+            return [(math.nan, norm, math.nan) for norm in norms]
+        gradients = _norms([update.gradients[index] for index in self.hidden_weights])
+        steps = _norms([update.steps[index] for index in self.hidden_weights])
+        return [
+            (gradient, norm, update.rate * step / norm if norm else math.nan)
+            for gradient, norm, step in zip(gradients, norms, steps, strict=True)
+        ]
+
+    def evaluate(self, step: int) -> tuple[CurvePoint, ...]:
+        """Loss and accuracy in inference mode; at the experiment's end on every held-out example."""
+        evaluated = dict(self.evaluated)
+        if step == self.experiment.steps:
+            evaluated["test"] = self.test.batch(self.test.spread(len(self.test)))
+        points = []
+        for split, (inputs, labels) in evaluated.items():
+            scores = self.scores(inputs)
+            loss = F.cross_entropy(scores, labels)
+            accuracy = (scores.argmax(1) == labels).float().mean()
+            points.append(CurvePoint(split, float(loss), float(accuracy), len(labels)))
+        return tuple(points)
+
+    def boundary(self) -> np.ndarray | None:
+        """For two-dimensional data, 255 × the probability of class 1 over the plane, as in Snapshot."""
+        if self.plane is None:
+            return None
+        chances = self.scores(self.plane).softmax(1)[:, 1]
+        return (255 * chances).round().byte().view(BOUNDARY_POINTS, BOUNDARY_POINTS).cpu().numpy()
+
+    @torch.no_grad()
+    def scores(self, inputs: Tensor) -> Tensor:
+        """The network's scores in inference mode; it is in training mode again afterwards."""
+        self.network.eval()
+        scores: Tensor = self.network(inputs)
+        self.network.train()
+        return scores
+
+
+def _norms(tensors: Sequence[Tensor]) -> list[float]:
+    return [float(tensor.detach().norm()) for tensor in tensors]
+
+
+def _plane(device: torch.device) -> Tensor:
+    """The points of the boundary's grid, (BOUNDARY_POINTS², 2), rows along the second coordinate."""
+    axis = torch.linspace(*BOUNDARY_RANGE, BOUNDARY_POINTS)
+    rows, columns = torch.meshgrid(axis, axis, indexing="ij")
+    return torch.stack([columns.ravel(), rows.ravel()], dim=1).to(device)

@@ -1,0 +1,337 @@
+"""What was measured while a network trained: Snapshots, and the Recording that holds them as tables.
+
+A Recording never changes; `extended` returns a longer one. So a reader can hold one while the next
+is being made, and the number of snapshots serves as its revision. NumPy and pandas only, no torch.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from bnviz.experiment import Experiment, Intervention
+
+QUANTILES = (0.05, 0.15, 0.25, 0.50, 0.75, 0.85, 0.95)
+QUANTILE_COLUMNS = tuple(f"q{round(100 * q):02d}" for q in QUANTILES)
+LAYER_COLUMNS = (
+    "mean",
+    "std",
+    *QUANTILE_COLUMNS,
+    "saturated",
+    "dead",
+    "grad_norm",
+    "weight_norm",
+    "update_ratio",
+    "drift",
+    "before_mean",
+    "before_std",
+    *(f"before_{column}" for column in QUANTILE_COLUMNS),
+)
+UNIT_COLUMNS = ("q15", "q50", "q85", "gamma", "beta")
+
+_outer = np.geomspace(8.0, 8.0e4, 21)[1:]
+HISTOGRAM_EDGES: np.ndarray = np.concatenate([-_outer[::-1], np.linspace(-8.0, 8.0, 65), _outer])
+"""Bin edges, the same for every layer, step and arm: even from −8 to 8, where a sigmoid lives, then
+widening geometrically. Values beyond ±80,000 are counted in the outermost bins."""
+
+BOUNDARY_POINTS = 48
+BOUNDARY_RANGE = (-1.5, 1.5)
+"""For two-dimensional data: the square grid on which the class probability is recorded."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Cross-entropy (nats) and accuracy (0 to 1) on `examples` examples of a split, in inference mode."""
+
+    split: str
+    loss: float
+    accuracy: float
+    examples: int
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What was measured after `step` updates.
+
+    layers: (L, len(LAYER_COLUMNS)) float64, a row for each hidden layer; NaN where a number has no meaning.
+    units: (all units, len(UNIT_COLUMNS)) float32, layer after layer.
+    histogram: (L, bins) int32, counts between HISTOGRAM_EDGES.
+    curves: loss and accuracy, or empty where they were not evaluated.
+    boundary: (BOUNDARY_POINTS, BOUNDARY_POINTS) uint8, 255 × the probability of class 1, rows along the
+        second coordinate; None unless the data are two-dimensional and curves were evaluated.
+    """
+
+    step: int
+    layers: np.ndarray
+    units: np.ndarray
+    histogram: np.ndarray
+    curves: tuple[CurvePoint, ...] = ()
+    boundary: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a Recording was made. It has no part in whether two Recordings are equal."""
+
+    bnviz: str = ""
+    torch: str = ""
+    python: str = ""
+    device: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """An Experiment, its Interventions and its Snapshots; gives tidy pandas tables.
+
+    diverged_at: the first step whose loss was not a finite number, or None.
+    reference_step: the step that the column `drift` measures from.
+    """
+
+    experiment: Experiment
+    interventions: tuple[Intervention, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    diverged_at: int | None = None
+    reference_step: int = 0
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def extended(
+        self,
+        snapshots: list[Snapshot],
+        interventions: tuple[Intervention, ...] = (),
+        diverged_at: int | None = None,
+    ) -> Self:
+        """A Recording with more snapshots at its end."""
+        return replace(
+            self,
+            snapshots=self.snapshots + tuple(snapshots),
+            interventions=self.interventions + interventions,
+            diverged_at=self.diverged_at if diverged_at is None else diverged_at,
+        )
+
+    def upto(self, step: int) -> Self:
+        """The Recording as it was at `step`: all snapshots up to and including it."""
+        return replace(self, snapshots=tuple(item for item in self.snapshots if item.step <= step))
+
+    @property
+    def revision(self) -> int:
+        """A number that grows with every snapshot."""
+        return len(self.snapshots)
+
+    @property
+    def last_step(self) -> int:
+        """The step of the latest snapshot, 0 if there is none."""
+        return self.snapshots[-1].step if self.snapshots else 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.diverged_at is not None or (
+            bool(self.snapshots) and self.last_step >= self.experiment.steps
+        )
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """The recorded steps, (R,) int64."""
+        return np.array([item.step for item in self.snapshots], dtype=np.int64)
+
+    @cached_property
+    def layer_values(self) -> np.ndarray:
+        """(R, L, len(LAYER_COLUMNS)) float64: record, layer, column."""
+        if not self.snapshots:
+            return np.empty((0, len(self.experiment.hidden), len(LAYER_COLUMNS)))
+        return np.stack([item.layers for item in self.snapshots])
+
+    def layer_column(self, layer: int, column: str) -> np.ndarray:
+        """One column of one layer over the recorded steps, (R,). `layer` counts from 1 at the input."""
+        return np.asarray(self.layer_values[:, layer - 1, LAYER_COLUMNS.index(column)])
+
+    @cached_property
+    def unit_values(self) -> np.ndarray:
+        """(R, all units, len(UNIT_COLUMNS)) float32, units layer after layer."""
+        if not self.snapshots:
+            return np.empty((0, sum(self.experiment.hidden), len(UNIT_COLUMNS)), np.float32)
+        return np.stack([item.units for item in self.snapshots])
+
+    def unit_column(self, layer: int, unit: int, column: str) -> np.ndarray:
+        """One column of one unit over the recorded steps, (R,). `layer` and `unit` count from 1."""
+        first = sum(self.experiment.hidden[: layer - 1])
+        return np.asarray(self.unit_values[:, first + unit - 1, UNIT_COLUMNS.index(column)])
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """A row per (step, layer), describing the input of the nonlinearity on the probe batch.
+
+        Columns before_… describe the input of the normalizer; grad_norm and update_ratio belong to the
+        update that led to the step.
+        """
+        records, layers, _ = self.layer_values.shape
+        frame = pd.DataFrame(self.layer_values.reshape(records * layers, -1), columns=list(LAYER_COLUMNS))
+        frame.insert(0, "step", np.repeat(self.steps, layers))
+        frame.insert(1, "layer", np.tile(np.arange(1, layers + 1), records))
+        return frame
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """A row per (step, layer, unit)."""
+        records, units, _ = self.unit_values.shape
+        widths = self.experiment.hidden
+        frame = pd.DataFrame(self.unit_values.reshape(records * units, -1), columns=list(UNIT_COLUMNS))
+        frame.insert(0, "step", np.repeat(self.steps, units))
+        frame.insert(1, "layer", np.tile(np.repeat(np.arange(1, len(widths) + 1), widths), records))
+        frame.insert(
+            2, "unit", np.tile(np.concatenate([np.arange(1, width + 1) for width in widths]), records)
+        )
+        return frame
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """A row per (step, split): loss and accuracy in inference mode on `examples` examples."""
+        rows = [(item.step, *asdict(point).values()) for item in self.snapshots for point in item.curves]
+        return pd.DataFrame(rows, columns=["step", "split", "loss", "accuracy", "examples"])
+
+    @cached_property
+    def histograms(self) -> pd.DataFrame:
+        """A row per (step, layer, bin): the bin's edges and how many probe values fell between them."""
+        records, layers, bins = len(self.snapshots), len(self.experiment.hidden), len(HISTOGRAM_EDGES) - 1
+        counts = [item.histogram for item in self.snapshots]
+        return pd.DataFrame(
+            {
+                "step": np.repeat(self.steps, layers * bins),
+                "layer": np.tile(np.repeat(np.arange(1, layers + 1), bins), records),
+                "low": np.tile(HISTOGRAM_EDGES[:-1], records * layers),
+                "high": np.tile(HISTOGRAM_EDGES[1:], records * layers),
+                "count": np.stack(counts).ravel() if counts else np.empty(0, np.int32),
+            }
+        )
+
+    @cached_property
+    def boundaries(self) -> pd.DataFrame:
+        """For two-dimensional data, a row per (step, grid point): 255 × the probability of class 1."""
+        drawn = [(item.step, item.boundary) for item in self.snapshots if item.boundary is not None]
+        points = BOUNDARY_POINTS**2
+        return pd.DataFrame(
+            {
+                "step": np.repeat(np.array([step for step, _ in drawn], np.int64), points),
+                "point": np.tile(np.arange(points), len(drawn)),
+                "probability": np.concatenate([grid.ravel() for _, grid in drawn])
+                if drawn
+                else np.empty(0, np.uint8),
+            }
+        )
+
+    def at(self, step: int) -> Snapshot:
+        """The latest snapshot at or before `step`, else the first. Raises ValueError if there is none."""
+        if not self.snapshots:
+            raise ValueError("this recording is empty")
+        return self.snapshots[max(0, int(np.searchsorted(self.steps, step, side="right")) - 1)]
+
+    def __eq__(self, other: object) -> bool:
+        """Equal numbers, bit for bit (NaN equals NaN); where and when they were made does not matter."""
+        if not isinstance(other, Recording):
+            return NotImplemented
+        return (
+            (self.experiment, self.interventions, self.diverged_at, self.reference_step)
+            == (other.experiment, other.interventions, other.diverged_at, other.reference_step)
+            and np.array_equal(self.steps, other.steps)
+            and all(_same(mine, theirs) for mine, theirs in zip(self.snapshots, other.snapshots, strict=True))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def save(self, path: str | Path) -> None:
+        """Write one file: a zip of JSON and Parquet."""
+        about = {
+            "format": FORMAT,
+            "experiment": self.experiment.model_dump(),
+            "interventions": [item.model_dump() for item in self.interventions],
+            "diverged_at": self.diverged_at,
+            "reference_step": self.reference_step,
+            "provenance": asdict(self.provenance),
+        }
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("recording.json", json.dumps(about, indent=1))
+            for name in TABLES:
+                buffer = io.BytesIO()
+                getattr(self, name).to_parquet(buffer, index=False)
+                archive.writestr(f"{name}.parquet", buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a file written by `save`. Raises ValueError for anything else, with one sentence."""
+        try:
+            with zipfile.ZipFile(path) as archive:
+                about = json.loads(archive.read("recording.json"))
+                tables = {
+                    name: pd.read_parquet(io.BytesIO(archive.read(f"{name}.parquet"))) for name in TABLES
+                }
+            if about["format"] != FORMAT:
+                raise ValueError(f"it has format {about['format']}, this bnviz reads format {FORMAT}")
+            experiment = Experiment(**about["experiment"])
+            return cls(
+                experiment=experiment,
+                interventions=tuple(Intervention(**item) for item in about["interventions"]),
+                snapshots=_snapshots(experiment, tables),
+                diverged_at=about["diverged_at"],
+                reference_step=about["reference_step"],
+                provenance=Provenance(**about["provenance"]),
+            )
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{Path(path).name} is no recording of bnviz: {error}") from None
+
+
+FORMAT = 1
+TABLES = ("layers", "units", "curves", "histograms", "boundaries")
+
+
+def _snapshots(experiment: Experiment, tables: dict[str, pd.DataFrame]) -> tuple[Snapshot, ...]:
+    """The rows of the tables, gathered by step again."""
+    depth, units = len(experiment.hidden), sum(experiment.hidden)
+    layers = tables["layers"][list(LAYER_COLUMNS)].to_numpy(np.float64).reshape(-1, depth, len(LAYER_COLUMNS))
+    per_unit = tables["units"][list(UNIT_COLUMNS)].to_numpy(np.float32).reshape(-1, units, len(UNIT_COLUMNS))
+    counts = tables["histograms"]["count"].to_numpy(np.int32).reshape(-1, depth, len(HISTOGRAM_EDGES) - 1)
+    steps = tables["layers"]["step"].to_numpy()[::depth]
+    points: dict[int, list[CurvePoint]] = {}
+    for step, *values in tables["curves"].to_numpy(object).tolist():
+        points.setdefault(step, []).append(CurvePoint(*values))
+    drawn = tables["boundaries"]
+    boundaries = drawn["probability"].to_numpy(np.uint8).reshape(-1, BOUNDARY_POINTS, BOUNDARY_POINTS)
+    drawn_at = drawn["step"].to_numpy()[:: BOUNDARY_POINTS**2].tolist()
+    grids: dict[int, np.ndarray] = dict(zip(drawn_at, boundaries, strict=True))
+    return tuple(
+        Snapshot(
+            int(step),
+            layers[i],
+            per_unit[i],
+            counts[i],
+            tuple(points.get(int(step), ())),
+            grids.get(int(step)),
+        )
+        for i, step in enumerate(steps)
+    )
+
+
+def _same(mine: Snapshot, theirs: Snapshot) -> bool:
+    """Whether two snapshots hold the same numbers, bit for bit."""
+    if (mine.boundary is None) != (theirs.boundary is None):
+        return False
+    pairs = [
+        (mine.layers, theirs.layers),
+        (mine.units, theirs.units),
+        (mine.histogram, theirs.histogram),
+        (
+            np.array([(p.loss, p.accuracy) for p in mine.curves]),
+            np.array([(p.loss, p.accuracy) for p in theirs.curves]),
+        ),
+    ]
+    if mine.boundary is not None and theirs.boundary is not None:
+        pairs.append((mine.boundary, theirs.boundary))
+    return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in pairs)
