@@ -62,6 +62,7 @@ class Knob:
     high: float | None = None
     choices: Mapping[str, str] = field(default_factory=dict)
     prefixes: tuple[str, ...] = ()
+    suggestions: tuple[Any, ...] = ()
 
     @property
     def allowed(self) -> str:
@@ -123,7 +124,15 @@ class Experiment(BaseModel):
         ),
     ] = "digits"
     batch_size: Annotated[
-        int, Knob("Mini-batch", "How many examples each training step sees.", "Data", low=2, high=4096)
+        int,
+        Knob(
+            "Mini-batch",
+            "How many examples each training step sees.",
+            "Data",
+            low=2,
+            high=4096,
+            suggestions=(2, 10, 30, 60, 120, 250),
+        ),
     ] = 60
     hidden: Annotated[
         Widths,
@@ -131,6 +140,7 @@ class Experiment(BaseModel):
             "Hidden layers",
             "The width of each hidden layer, from the input on, such as 100-100-100.",
             "Network",
+            suggestions=((100,), (100, 100), (100, 100, 100), (100,) * 5, (100,) * 8, (50,) * 12),
         ),
     ] = (100, 100, 100)
     activation: Annotated[
@@ -147,7 +157,14 @@ class Experiment(BaseModel):
     ] = "batch"
     dropout: Annotated[
         float,
-        Knob("Dropout", "The share of units silenced at random in each step.", "Network", low=0.0, high=0.95),
+        Knob(
+            "Dropout",
+            "The share of units silenced at random in each step.",
+            "Network",
+            low=0.0,
+            high=0.95,
+            suggestions=(0.0, 0.1, 0.25, 0.5),
+        ),
     ] = 0.0
     init: Annotated[
         str, Knob("Initial weights", "How the weights are drawn before training.", "Start", choices=INITS)
@@ -160,6 +177,7 @@ class Experiment(BaseModel):
             "Start",
             low=0.0,
             high=100.0,
+            suggestions=(0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
         ),
     ] = 0.1
     seed: Annotated[
@@ -170,23 +188,52 @@ class Experiment(BaseModel):
             "Start",
             low=0,
             high=2**31 - 1,
+            suggestions=(0, 1, 2, 3, 4, 5),
         ),
     ] = 0
     learning_rate: Annotated[
-        float, Knob("Learning rate", "How far each step moves the weights.", "Learning", low=0.0, high=100.0)
-    ] = 0.1
+        float,
+        Knob(
+            "Learning rate",
+            "How far each step moves the weights.",
+            "Learning",
+            low=0.0,
+            high=100.0,
+            suggestions=(0.001, 0.01, 0.03, 0.1, 0.3, 0.5, 1.0, 3.0, 10.0, 30.0),
+        ),
+    ] = 0.5
     momentum: Annotated[
         float,
         Knob(
-            "Momentum", "How much of the last step is carried into the next.", "Learning", low=0.0, high=0.999
+            "Momentum",
+            "How much of the last step is carried into the next.",
+            "Learning",
+            low=0.0,
+            high=0.999,
+            suggestions=(0.0, 0.5, 0.9, 0.99),
         ),
     ] = 0.0
     weight_decay: Annotated[
         float,
-        Knob("Weight decay", "How strongly weights are pulled toward zero.", "Learning", low=0.0, high=1.0),
+        Knob(
+            "Weight decay",
+            "How strongly weights are pulled toward zero.",
+            "Learning",
+            low=0.0,
+            high=1.0,
+            suggestions=(0.0, 0.0001, 0.001, 0.01),
+        ),
     ] = 0.0
     steps: Annotated[
-        int, Knob("Steps", "How many mini-batches the whole run takes.", "Learning", low=1, high=1_000_000)
+        int,
+        Knob(
+            "Steps",
+            "How many mini-batches the whole run takes.",
+            "Learning",
+            low=1,
+            high=1_000_000,
+            suggestions=(500, 1000, 2000, 5000, 10_000, 50_000),
+        ),
     ] = 2000
     device: Annotated[str, Knob("Device", "Where to train.", "Learning", choices=DEVICES)] = "auto"
 
@@ -342,7 +389,7 @@ def _messages(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
 presets: Mapping[str, Experiment] = MappingProxyType(
     {
         "first-look": Experiment(),
-        "figure-1": Experiment(dataset="mnist-binary", steps=50_000),
+        "figure-1": Experiment(dataset="mnist-binary", learning_rate=0.1, steps=50_000),
         "careless-start": Experiment(init_scale=0.01),
         "deep-relu": Experiment(hidden=(100,) * 8, activation="relu", init_scale=0.05),
         "two-spirals": Experiment(
