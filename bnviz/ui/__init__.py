@@ -1,0 +1,1 @@
+"""The pages' parts: the only modules of bnviz that import Streamlit."""

@@ -1,0 +1,92 @@
+"""The live parts of a page, as Streamlit components; what moves in them is fetched by `live.js` from `bnviz.web`.
+
+Mount each with a key of its own that stays the same from rerun to rerun.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from bnviz import web
+from bnviz.figures.registry import FIGURES
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+    from bnviz.runs import Run
+
+
+@functools.cache
+def _component(part: str, name: str, html: str, css: str | None = None) -> ComponentRenderer:
+    """A component whose script, sent anew with every message, only names the function of live.js that is meant."""
+    script = f"export default async (c) => (await import(new URL(c.data.script, location.origin))).{part}(c)"
+    return st.components.v2.component(name, html=html, css=css, js=script, isolate_styles=False)
+
+
+def _data(run: Run, **more: Any) -> dict[str, Any]:
+    """What every part is told: the run, and where the routes and assets are."""
+    base = web.prefix(st.get_option("server.baseUrlPath"))
+    return {
+        "base": base,
+        "run": run.id,
+        "script": web.asset_url(base, "live.js"),
+        "style": web.asset_url(base, "live.css"),
+        **more,
+    }
+
+
+def transport(run: Run, *, can_drive: bool, at: int | None = None, key: str = "transport") -> int | None:
+    """The bar that plays, pauses, steps, resets, looks back, and sets speed and learning rate.
+
+    at: the step to look back at when the page opens, None to follow the training.
+    Returns the step that the viewer looks back at, None while following. Without `can_drive` the bar
+    only looks back.
+    """
+    bar = _component(
+        "transport",
+        "bnviz_transport",
+        '<section data-bnviz class="bnviz-bar" aria-label="Training"></section>',
+    )
+    rates = {arm.learning_rate for arm in run.arms}
+    data = _data(
+        run, key=run.key if can_drive else None, at=at, learning_rate=rates.pop() if len(rates) == 1 else None
+    )
+    result = bar(key=key, data=data, default={"at": at}, on_at_change=_nothing)
+    step = result.at
+    return step if isinstance(step, int) else None
+
+
+def readouts(run: Run, *, layer: int = 1, key: str = "readouts") -> None:
+    """Each arm's name, line, loss and accuracy, and what was measured in `layer` as a sentence or two."""
+    part = _component("readouts", "bnviz_readouts", '<section data-bnviz class="bnviz-readouts"></section>')
+    part(key=key, data=_data(run, layer=layer))
+
+
+def figure(run: Run, name: str, *, key: str, heights: tuple[int, int], **arguments: Any) -> None:
+    """The figure `name` of `bnviz.figures`, following the run.
+
+    heights: in pixels, on a wide and on a narrow screen; the space is kept free from the start.
+    arguments: view arguments of the figure, such as layer=2; None leaves one at its default.
+    """
+    wide, narrow = heights
+    html = (
+        f'<div class="bnviz-shell" style="--bnviz-wide:{wide}px;--bnviz-narrow:{narrow}px">'
+        '<div data-bnviz class="bnviz-figure"></div></div>'
+    )
+    css = (
+        ".bnviz-shell{container-type:inline-size}.bnviz-figure{height:var(--bnviz-wide)}"
+        "@container (max-width:519.98px){.bnviz-figure{height:var(--bnviz-narrow)}}"
+    )
+    part = _component("figure", f"bnviz_figure_{wide}_{narrow}", html, css)
+    base = web.prefix(st.get_option("server.baseUrlPath"))
+    data = _data(
+        run, name=name, title=FIGURES[name].title, args=arguments, plotly=web.asset_url(base, "plotly.min.js")
+    )
+    part(key=key, data=data)
+
+
+def _nothing() -> None:
+    """Streamlit keeps a component's state only where a callback is named."""
