@@ -258,6 +258,19 @@ class Experiment(BaseModel):
         """The default of the field `name`."""
         return cls.model_fields[name].default
 
+    @staticmethod
+    def text(value: Any) -> str:
+        """A field's value as the text that stands for it in a URL or an input box."""
+        if isinstance(value, tuple):
+            return "-".join(map(str, value))
+        whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+        return str(int(value)) if whole else str(value)
+
+    @classmethod
+    def default_text(cls, name: str) -> str:
+        """The default of the field `name`, as text."""
+        return cls.text(cls.default(name))
+
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, validated like a new Experiment."""
         return type(self)(**(self.model_dump() | changes))
@@ -280,12 +293,12 @@ class Experiment(BaseModel):
     def to_query(self) -> str:
         """The fields that differ from their defaults as a URL query, such as "dataset=mnist&steps=500"."""
         return urlencode(
-            {name: text for name, text in self.texts().items() if text != _text(self.default(name))}
+            {name: text for name, text in self.texts().items() if text != self.default_text(name)}
         )
 
     def texts(self) -> dict[str, str]:
         """Every field as the text that stands for it in a URL or an input box."""
-        return {name: _text(value) for name, value in self.model_dump().items()}
+        return {name: self.text(value) for name, value in self.model_dump().items()}
 
     @classmethod
     def from_query(cls, query: str) -> Self:
@@ -352,17 +365,7 @@ class Intervention(BaseModel):
     @staticmethod
     def format_all(interventions: Iterable[Intervention]) -> str:
         """The inverse of `parse_all`."""
-        return ",".join(f"{item.step}:{item.field}:{_text(item.value)}" for item in interventions)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "-".join(map(str, value))
-    return (
-        str(int(value))
-        if isinstance(value, float) and value.is_integer() and abs(value) < 1e15
-        else str(value)
-    )
+        return ",".join(f"{item.step}:{item.field}:{Experiment.text(item.value)}" for item in interventions)
 
 
 def _shown(value: Any) -> str:

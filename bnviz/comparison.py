@@ -1,0 +1,94 @@
+"""Two arms that differ in one field, and the link that stands for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from bnviz.experiment import Experiment, ExperimentError, Intervention
+
+ARM_PARAMETERS = ("a", "b")
+PARAMETERS = ("vary", *ARM_PARAMETERS, "changes")
+"""The link's parameters besides the fields of Experiment."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that determines two arms.
+
+    base: what they share. vary: the field in which they differ; values: its two values, as texts.
+    interventions: what is changed in both arms while they train.
+    """
+
+    base: Experiment
+    vary: str = "normalizer"
+    values: tuple[str, str] = ("none", "batch")
+    interventions: tuple[Intervention, ...] = ()
+
+    @property
+    def arms(self) -> tuple[Experiment, Experiment]:
+        """Arm A and arm B. Raises ExperimentError where a value is not allowed."""
+        first, second = (self.base.replace(**{self.vary: value}) for value in self.values)
+        return first, second
+
+    def to_query(self) -> dict[str, str]:
+        """The link's parameters; what is at its default stays out."""
+        texts = self.base.texts()
+        query = {
+            name: text
+            for name, text in texts.items()
+            if name != self.vary and text != Experiment.default_text(name)
+        }
+        if (self.vary, self.values) != ("normalizer", ("none", "batch")):
+            query |= {"vary": self.vary, "a": self.values[0], "b": self.values[1]}
+        if self.interventions:
+            query["changes"] = Intervention.format_all(self.interventions)
+        return query
+
+    @classmethod
+    def salvage(cls, query: Mapping[str, str]) -> tuple[Self, tuple[str, ...]]:
+        """The Comparison that a link's parameters describe, defaults in place of what is not allowed.
+
+        Returns it with one short sentence for each parameter that was ignored.
+        """
+        knobs = Experiment.knobs()
+        base, ignored = Experiment.salvage(
+            {name: text for name, text in query.items() if name not in PARAMETERS}
+        )
+        sentences = list(ignored)
+        vary = query.get("vary", "normalizer")
+        if vary not in knobs:
+            sentences.append(f"vary = {vary[:40]!r} is not allowed; allowed is one of {', '.join(knobs)}")
+            vary = "normalizer"
+        values = list(suggested_values(base, vary))
+        for index, name in enumerate(ARM_PARAMETERS):
+            if name not in query:
+                continue
+            try:
+                values[index] = base.replace(**{vary: query[name]}).texts()[vary]
+            except ExperimentError as error:
+                sentences.append(f"arm {name.upper()}: {error}")
+        try:
+            interventions = Intervention.parse_all(query.get("changes", ""))
+        except ExperimentError as error:
+            sentences.append(f"changes: {error}")
+            interventions = ()
+        return cls(base, vary, (values[0], values[1]), interventions), tuple(sentences)
+
+
+def suggested_values(base: Experiment, vary: str) -> tuple[str, str]:
+    """Two values of the field `vary` worth comparing: the base's own, and another one."""
+    if vary == "normalizer":
+        return "none", "batch"
+    knob = Experiment.knobs()[vary]
+    own = base.texts()[vary]
+    others = [text for text in offered_texts(vary) if text != own]
+    higher = [text for text in others if knob.low is not None and float(text) > float(own)]
+    return own, (higher or others)[0]
+
+
+def offered_texts(name: str) -> tuple[str, ...]:
+    """The values that a widget for the field offers, as texts."""
+    knob = Experiment.knobs()[name]
+    return tuple(knob.choices) or tuple(Experiment.text(value) for value in knob.suggestions)
