@@ -1,0 +1,42 @@
+"""The numbers that bound what runs may use, in one place; each can be set from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a RunManager. BNVIZ_OPEN_RUNS=20 in the environment sets `open_runs`, and so on."""
+
+    open_runs: int = 200  # beyond it the run idle for longest is dropped
+    kept_recordings: int = 40  # finished ones, answered without training again
+    unwatched_seconds: float = 120.0  # a running run nobody looks at is paused
+    dropped_seconds: float = 1800.0  # a run nobody looks at is dropped
+    call_seconds: float = 0.1  # training between two looks at the Pause button
+    playback_seconds: float = 4.0  # for a whole kept recording, unless a speed is set
+    slow_motion: float = 30.0  # steps per second; below it every step is recorded
+    deaths: int = 3  # of a trainer process at one step, before the run fails
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """The defaults, overridden by the environment. Raises ValueError for what is no positive number."""
+        values: dict[str, float] = {}
+        for item in fields(cls):
+            name = f"BNVIZ_{item.name.upper()}"
+            if name not in environment:
+                continue
+            kind: type[float] = int if isinstance(item.default, int) else float
+            try:
+                values[item.name] = kind(environment[name])
+            except ValueError:
+                values[item.name] = 0
+            if not values[item.name] > 0:
+                what = "whole number" if kind is int else "number"
+                raise ValueError(
+                    f"{name} = {environment[name]!r} is not allowed; allowed is a {what} above 0"
+                )
+        return cls(**values)  # type: ignore[arg-type]

@@ -1,0 +1,107 @@
+"""The RunManager: opens runs, finds them, and ends those that nobody looks at."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Sequence
+from typing import Self
+
+from bnviz.experiment import Experiment, Intervention
+from bnviz.runs.kept import Shelf
+from bnviz.runs.limits import Limits
+from bnviz.runs.run import Run
+from bnviz.runs.trainers import Trainers
+
+HOUSEKEEPING_SECONDS = 1.0
+
+
+class RunManager:
+    """All runs of this server and the processes that train for them.
+
+    workers: trainer processes, by default $BNVIZ_WORKERS or one for each core. scheduler: the address
+    of a Dask cluster to train on instead, by default $BNVIZ_SCHEDULER. Every method is for any thread.
+    """
+
+    def __init__(
+        self, workers: int | None = None, scheduler: str | None = None, limits: Limits | None = None
+    ) -> None:
+        self._limits = Limits.from_environment() if limits is None else limits
+        self._trainers = Trainers(
+            workers=_workers_from_environment() if workers is None else workers,
+            scheduler=scheduler or os.environ.get("BNVIZ_SCHEDULER") or None,
+            call_seconds=self._limits.call_seconds,
+        )
+        self._shelf = Shelf(self._limits.kept_recordings)
+        self._lock = threading.Lock()
+        self._runs: dict[str, Run] = {}
+
+    def start(self) -> None:
+        """Begin to start the trainer processes. Returns at once; runs wait for them."""
+        self._trainers.start(self._keep_house)
+
+    def close(self) -> None:
+        """End every run and every trainer process. Returns when they are gone; may be called again."""
+        with self._lock:
+            runs = list(self._runs.values())
+            self._runs.clear()
+        for run in runs:
+            run.stop()
+        self._trainers.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def open(
+        self, arms: Sequence[Experiment], interventions: Sequence[Sequence[Intervention]] | None = None
+    ) -> Run:
+        """A new run at step 0; nothing trains before `play`. interventions: to be made, for each arm."""
+        run = Run(
+            arms,
+            [()] * len(arms) if interventions is None else interventions,
+            self._trainers,
+            self._shelf,
+            self._limits,
+        )
+        with self._lock:
+            self._runs[run.id] = run
+            by_need = sorted(self._runs.values(), key=lambda item: (item.active, -item.untouched_seconds))
+            surplus = by_need[: max(0, len(by_need) - self._limits.open_runs)]
+        for item in surplus:
+            self._drop(item)
+        return run
+
+    def get(self, run_id: str) -> Run | None:
+        """The run with this id, or None if there is none or it was dropped."""
+        return self._runs.get(run_id)
+
+    def _drop(self, run: Run) -> None:
+        with self._lock:
+            self._runs.pop(run.id, None)
+        run.stop()
+
+    async def _keep_house(self) -> None:
+        limits = self._limits
+        while True:
+            await asyncio.sleep(min(HOUSEKEEPING_SECONDS, limits.unwatched_seconds / 4))
+            with self._lock:
+                runs = list(self._runs.values())
+            for run in runs:
+                if run.untouched_seconds > limits.dropped_seconds:
+                    self._drop(run)
+                elif run.active and run.untouched_seconds > limits.unwatched_seconds:
+                    run.pause_unwatched()
+
+
+def _workers_from_environment() -> int | None:
+    text = os.environ.get("BNVIZ_WORKERS")
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) == 0:
+        raise ValueError(f"BNVIZ_WORKERS = {text!r} is not allowed; allowed is a whole number above 0")
+    return int(text)

@@ -1,0 +1,209 @@
+"""The Pump drives the arms of one run: the same number of steps on each, wait for all, append.
+
+It runs as a task in the loop of `Trainers` while there is something to do, and holds the trainers
+while the run is paused. How many steps a call takes follows from how long a step takes, so that a
+pause is answered soon and a slow arm slows all alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bnviz.experiment import Experiment
+from bnviz.recording import Recording
+from bnviz.runs.actor import Progress
+from bnviz.runs.arms import KeptArm, LiveArm, TrainerFailedError, TrainerLostError
+from bnviz.runs.limits import Limits
+from bnviz.runs.trainers import Trainers, TrainersUnavailableError
+
+logger = logging.getLogger(__name__)
+
+LOST = "A trainer process was lost; it is being rebuilt from its record."
+CATCHING_UP = "The network is trained up to this step again, to go on from here."
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a Pump is to do next.
+
+    recordings: so far, with the interventions to make. speed: steps per second or None.
+    single: how many single steps, 0 to play on. every_step: record each step.
+    """
+
+    recordings: tuple[Recording, ...]
+    speed: float | None
+    single: int
+    every_step: bool
+
+
+class Desk(Protocol):
+    """What a Pump needs of its Run. All three do nothing for a Pump that was replaced."""
+
+    arms: tuple[Experiment, ...]
+
+    def orders(self, pump: Pump) -> Orders | None:
+        """What to do next, None for nothing."""
+
+    def append(self, pump: Pump, progress: dict[int, Progress], goal: int) -> None:
+        """Take in what the arms brought."""
+
+    def starting(self, pump: Pump, message: str, kept: bool) -> None:
+        """Show that trainers are being made ready."""
+
+    def failed(self, pump: Pump, message: str) -> None:
+        """Show that the run cannot go on."""
+
+
+class Pump:
+    """Drives the arms of one run from step 0 to the end or to a reset.
+
+    kept: finished Recordings of all arms, to be played back in place of training.
+    `kick` and `end` are called in the loop.
+    """
+
+    def __init__(
+        self, desk: Desk, trainers: Trainers, limits: Limits, kept: Sequence[Recording] | None = None
+    ) -> None:
+        self._desk, self._trainers, self._limits = desk, trainers, limits
+        self._arms: list[LiveArm | KeptArm] = (
+            [self._live(arm) for arm in desk.arms] if kept is None else [KeptArm(item) for item in kept]
+        )
+        self._seconds_per_step: float | None = None
+        self._stride = 1
+        self._lost = False
+        self._task: asyncio.Task[None] | None = None
+        self._kicked = asyncio.Event()
+        self._ended = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every arm can go on at once."""
+        return all(arm.is_ready for arm in self._arms)
+
+    @property
+    def kept(self) -> bool:
+        """Whether every arm is played back."""
+        return all(isinstance(arm, KeptArm) for arm in self._arms)
+
+    def kick(self) -> None:
+        """The run has new orders."""
+        self._kicked.set()
+        if not self._ended and (self._task is None or self._task.done()):
+            self._task = self._trainers.spawn(self._work())
+
+    def end(self) -> None:
+        """Let all trainers go."""
+        self._ended = True
+        if self._task is not None:
+            self._task.cancel()
+        for arm in self._arms:
+            arm.release()
+
+    def _live(self, experiment: Experiment, step: int = 0) -> LiveArm:
+        return LiveArm(experiment, self._trainers, self._limits.deaths, step)
+
+    async def _work(self) -> None:
+        try:
+            while (orders := self._desk.orders(self)) is not None:
+                self._bring_to_life(orders)
+                if self.is_ready:
+                    await self._tick(orders)
+                else:
+                    await self._prepare(orders)
+        except (TrainerFailedError, TrainersUnavailableError) as error:
+            self._fail(str(error))
+        except Exception as error:
+            logger.exception("a run stopped")
+            self._fail(f"The run stopped because of an error in bnviz: {type(error).__name__}: {error}")
+
+    def _fail(self, message: str) -> None:
+        for arm in self._arms:
+            arm.release()
+        self._desk.failed(self, message)
+
+    def _bring_to_life(self, orders: Orders) -> None:
+        """Train an arm that was played back, from where it is, if its recording cannot answer any more."""
+        for index, (arm, recording) in enumerate(zip(self._arms, orders.recordings, strict=True)):
+            if isinstance(arm, KeptArm) and not recording.finished:
+                changed = recording.interventions != arm.recording.interventions
+                if changed or orders.every_step:
+                    self._arms[index] = self._live(recording.experiment, arm.step)
+
+    async def _prepare(self, orders: Orders) -> None:
+        unready = [index for index, arm in enumerate(self._arms) if not arm.is_ready]
+        catching_up = CATCHING_UP if any(self._arms[index].step for index in unready) else ""
+        self._desk.starting(self, LOST if self._lost else catching_up, self.kept)
+        work = (self._arms[index].ready(orders.recordings[index].interventions) for index in unready)
+        for result in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+        self._lost = False
+
+    async def _tick(self, orders: Orders) -> None:
+        """Bring all arms that have not ended to the same, later step."""
+        started = asyncio.get_running_loop().time()
+        going = [index for index, recording in enumerate(orders.recordings) if not recording.finished]
+        begun = all(orders.recordings[index].snapshots for index in going)
+        front = min(self._arms[index].step for index in going)
+        goal = front + (self._next_stride(orders) if begun else 0)
+        # An arm whose companion was lost in the last call is ahead of it, and waits here.
+        behind = [index for index in going if not begun or self._arms[index].step < goal]
+        before = {index: self._arms[index].step for index in behind}
+        work = (
+            self._arms[index].advance(
+                goal - before[index], orders.recordings[index].interventions, orders.every_step
+            )
+            for index in behind
+        )
+        results = dict(zip(behind, await asyncio.gather(*work, return_exceptions=True), strict=True))
+        progress = {index: part for index, part in results.items() if isinstance(part, Progress)}
+        costs = [part.seconds / max(1, part.step - before[index]) for index, part in progress.items()]
+        if begun and costs:
+            self._seconds_per_step = max(costs)
+        self._desk.append(self, progress, goal)
+        for result in results.values():
+            if isinstance(result, TrainerLostError):
+                self._lost = True
+            elif isinstance(result, BaseException):
+                raise result
+        await self._pace(started, goal - front)
+
+    def _next_stride(self, orders: Orders) -> int:
+        """How many steps the next call takes."""
+        live = sum(isinstance(arm, LiveArm) for arm in self._arms)
+        possible = max(arm.steps for arm in self._desk.arms)
+        if live:
+            seconds = self._trainers.share(live)
+            affordable = int(seconds / self._seconds_per_step) if self._seconds_per_step else 1
+            possible = min(possible, max(1, min(affordable, 4 * self._stride)))
+        self._stride = possible
+        speed = self._speed(orders)
+        if orders.single:
+            return min(possible, orders.single)
+        if orders.every_step:
+            return 1
+        if speed is None:
+            return possible
+        return min(possible, max(1, round(speed * self._limits.call_seconds)))
+
+    def _speed(self, orders: Orders) -> float | None:
+        if orders.speed is None and self.kept:
+            return max(arm.steps for arm in self._desk.arms) / self._limits.playback_seconds
+        return orders.speed
+
+    async def _pace(self, started: float, steps: int) -> None:
+        """Wait until `steps` may have been taken at the run's speed, or there are other orders."""
+        while True:
+            self._kicked.clear()
+            orders = self._desk.orders(self)
+            speed = None if orders is None else self._speed(orders)
+            if speed is None:
+                return
+            left = started + steps / speed - asyncio.get_running_loop().time()
+            if left <= 0:
+                return
+            await asyncio.wait([asyncio.ensure_future(self._kicked.wait())], timeout=left)

@@ -1,0 +1,304 @@
+"""A Run: arms trained in lockstep, as everybody who watches or drives it sees it."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from bnviz.experiment import Experiment, ExperimentError, Intervention
+from bnviz.recording import Recording
+from bnviz.runs.actor import Progress
+from bnviz.runs.kept import Shelf
+from bnviz.runs.limits import Limits
+from bnviz.runs.pump import Orders, Pump
+from bnviz.runs.trainers import Trainers
+
+State = Literal["ready", "starting", "running", "paused", "finished", "failed"]
+
+
+class Run:
+    """Arms trained in lockstep: play, pause, step, reset, stop.
+
+    Every method is for any thread and returns at once; the trainers are driven by a Pump in the loop
+    of `Trainers`. Only the current Pump may report; one that was replaced by a reset is not heard.
+
+    id: lets anyone watch. key: who has it may drive the run.
+    """
+
+    def __init__(
+        self,
+        arms: Sequence[Experiment],
+        interventions: Sequence[Sequence[Intervention]],
+        trainers: Trainers,
+        shelf: Shelf,
+        limits: Limits,
+    ) -> None:
+        self.id = secrets.token_urlsafe(9)
+        self.key = secrets.token_urlsafe(18)
+        self.arms = tuple(arms)
+        self._planned = tuple(tuple(items) for items in interventions)
+        self._trainers, self._shelf, self._limits = trainers, shelf, limits
+        self._lock = threading.RLock()
+        self._revision = 0
+        self._speed: float | None = None
+        self._touched = time.monotonic()
+        self._pump: Pump | None = None
+        self._recordings: tuple[Recording, ...] = ()
+        self._steps: tuple[int, ...] = ()
+        self._changes: list[dict[str, float]] = []  # asked for while steps were being taken, by arm
+        self._on_schedule = True  # as long as no step was recorded out of turn
+        self._rewind()
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """What was measured so far, arm by arm. A Recording never changes; a later look gives longer ones."""
+        return self._recordings
+
+    @property
+    def revision(self) -> int:
+        """Grows whenever anything that can be seen has changed."""
+        return self._revision
+
+    @property
+    def state(self) -> State:
+        """What the run is doing."""
+        return self._state
+
+    @property
+    def message(self) -> str:
+        """What there is to say about the state, a sentence or nothing."""
+        return self._message
+
+    @property
+    def step(self) -> int:
+        """How far the farthest arm is."""
+        return max(self._steps)
+
+    @property
+    def steps(self) -> int:
+        """How far the longest arm goes."""
+        return max(arm.steps for arm in self.arms)
+
+    @property
+    def speed(self) -> float | None:
+        """Steps per second, or None for as fast as possible."""
+        return self._speed
+
+    @property
+    def kept(self) -> bool:
+        """Whether the numbers were trained earlier on this server and are played back."""
+        return self._kept
+
+    @property
+    def active(self) -> bool:
+        """Whether it is on its way."""
+        return self._state in ("starting", "running")
+
+    @property
+    def untouched_seconds(self) -> float:
+        """How long nobody has looked at it."""
+        return time.monotonic() - self._touched
+
+    def touch(self) -> None:
+        """Somebody looked."""
+        self._touched = time.monotonic()
+
+    def play(self, fresh: bool = False) -> None:
+        """Train on, to the end. Where all arms were trained before, their recordings are played back instead.
+
+        fresh: train in any case, a finished or played-back run from its start.
+        """
+        with self._lock:
+            if fresh and (self._kept or self._state == "finished"):
+                self._rewind()
+            self._go(playing=True, single=0, fresh=fresh)
+
+    def pause(self) -> None:
+        """Stop after the steps that are being trained right now, a fraction of a second."""
+        self.touch()
+        self._pause("")
+
+    def pause_unwatched(self) -> None:
+        """Pause because nobody looks; to look now does not undo it."""
+        seconds = round(self._limits.unwatched_seconds)
+        self._pause(f"Paused, because nobody was watching for {seconds} seconds. Play goes on.")
+
+    def advance(self, steps: int = 1) -> None:
+        """Take single steps, each of them recorded, then pause."""
+        with self._lock:
+            self._go(playing=False, single=self._single + max(1, steps), fresh=False)
+
+    def reset(self) -> None:
+        """Back to step 0, as if new; the speed stays."""
+        with self._lock:
+            self.touch()
+            self._rewind()
+
+    def stop(self) -> None:
+        """End it and free its trainers; what was recorded stays."""
+        with self._lock:
+            self._playing, self._single = False, 0
+            self._end_pump()
+            if self._state not in ("finished", "failed"):
+                self._show("finished", f"Stopped at step {self.step:,}.")
+
+    def set_speed(self, steps_per_second: float | None) -> None:
+        """Steps per second from now on, None for as fast as possible. Raises ExperimentError."""
+        if steps_per_second is not None and not steps_per_second > 0:
+            raise ExperimentError(f"speed = {steps_per_second!r} is not allowed; allowed is a number above 0")
+        with self._lock:
+            self.touch()
+            self._speed = steps_per_second
+            self._revision += 1
+        self._wake()
+
+    def intervene(self, field: str, value: float, arm: int | None = None) -> None:
+        """Change the learning rate, momentum or weight decay of one arm, or of all, at their current step.
+
+        Raises ExperimentError for a field or value that is not allowed, and where nothing is left to train.
+        """
+        change = Intervention(self.step, field, value)
+        with self._lock:
+            self.touch()
+            if self._state == "finished":
+                raise ExperimentError("this run has ended; reset it to change something")
+            for index in range(len(self.arms)) if arm is None else (arm,):
+                self._changes[index][field] = change.value
+            if not self.active:
+                self._apply_changes()
+
+    # What follows is for the Pump and the RunManager.
+
+    def orders(self, pump: Pump) -> Orders | None:
+        """What the Pump is to do next, or None for nothing. Changes take effect here, between two calls."""
+        with self._lock:
+            if pump is not self._pump:
+                return None
+            if not (self._playing or self._single):
+                if self.active:
+                    self._show("paused", self._pause_message)
+                return None
+            if self._state == "starting" and self._can_move(pump):
+                self._show("running")
+            self._apply_changes()
+            slow = self._speed is not None and self._speed < self._limits.slow_motion
+            every_step = slow or self._single > 0
+            self._on_schedule = self._on_schedule and not every_step
+            return Orders(self._recordings, self._speed, self._single, every_step)
+
+    def append(self, pump: Pump, progress: dict[int, Progress], goal: int) -> None:
+        """Take in what the arms brought, by arm, on the way to the step `goal`."""
+        with self._lock:
+            if pump is not self._pump or not progress:
+                return
+            self._single = max(0, self._single - max(0, goal - self.step))
+            recordings, steps = list(self._recordings), list(self._steps)
+            for index, part in progress.items():
+                recordings[index] = _longer(recordings[index], part)
+                steps[index] = part.step
+            self._recordings, self._steps = tuple(recordings), tuple(steps)
+            self._revision += 1
+            if all(recording.finished for recording in recordings):
+                self._finish()
+
+    def starting(self, pump: Pump, message: str, kept: bool) -> None:
+        """Show that trainers are being made ready, unless the run was paused meanwhile."""
+        with self._lock:
+            if pump is self._pump:
+                self._kept = kept
+                if self.active:
+                    self._show("starting", message)
+
+    def failed(self, pump: Pump, message: str) -> None:
+        """Show that the run cannot go on. Play tries again."""
+        with self._lock:
+            if pump is self._pump:
+                self._playing, self._single = False, 0
+                self._show("failed", message)
+
+    def _pause(self, message: str) -> None:
+        with self._lock:
+            self._playing, self._single, self._pause_message = False, 0, message
+            if self._state == "starting":  # no step is being taken, and making ready can be long
+                self._show("paused", message)
+            self._wake()
+
+    def _finish(self) -> None:
+        if self._on_schedule and not self._kept:
+            for recording in self._recordings:
+                self._shelf.keep(recording)
+        self._playing, self._single = False, 0
+        self._show("finished")
+        self._end_pump()
+
+    def _can_move(self, pump: Pump) -> bool:
+        return pump.is_ready and all(recording.snapshots for recording in self._recordings)
+
+    def _go(self, playing: bool, single: int, fresh: bool) -> None:
+        self.touch()
+        if self._state == "finished":
+            return
+        if self._pump is None:
+            kept = None if fresh else self._shelf.find(self._recordings)
+            self._kept = kept is not None
+            self._pump = Pump(self, self._trainers, self._limits, kept)
+        self._playing, self._single, self._pause_message = playing, single, ""
+        self._show("running" if self._can_move(self._pump) else "starting")
+        self._wake()
+
+    def _rewind(self) -> None:
+        self._end_pump()
+        self._recordings = tuple(
+            Recording(arm, planned) for arm, planned in zip(self.arms, self._planned, strict=True)
+        )
+        self._steps = (0,) * len(self.arms)
+        self._changes = [{} for _ in self.arms]
+        self._kept = False
+        self._on_schedule = True
+        self._playing, self._single, self._pause_message = False, 0, ""
+        self._show("ready")
+
+    def _apply_changes(self) -> None:
+        """Write the changes asked for into the Recordings, as Interventions at the arms' steps."""
+        if not any(self._changes):
+            return
+        recordings = list(self._recordings)
+        for index, changes in enumerate(self._changes):
+            for name, value in changes.items():
+                new = Intervention(self._steps[index], name, value)
+                others = (
+                    item
+                    for item in recordings[index].interventions
+                    if (item.step, item.field) != (new.step, new.field)  # the last word counts
+                )
+                recordings[index] = replace(recordings[index], interventions=(*others, new))
+            changes.clear()
+        self._recordings = tuple(recordings)
+        self._revision += 1
+
+    def _show(self, state: State, message: str = "") -> None:
+        self._state: State = state
+        self._message = message
+        self._revision += 1
+
+    def _wake(self) -> None:
+        if self._pump is not None:
+            self._trainers.soon(self._pump.kick)
+
+    def _end_pump(self) -> None:
+        if self._pump is not None:
+            self._trainers.soon(self._pump.end)
+            self._pump = None
+
+
+def _longer(recording: Recording, progress: Progress) -> Recording:
+    """The Recording with what is new in `progress`: a rebuilt trainer brings step 0 again."""
+    if not recording.snapshots:
+        recording = replace(recording, provenance=progress.provenance)
+    last = recording.last_step if recording.snapshots else -1
+    new = [item for item in progress.snapshots if item.step > last]
+    return recording.extended(new, diverged_at=progress.diverged_at)

@@ -1,0 +1,174 @@
+"""The Dask cluster whose worker processes hold the trainers, and the thread in which runs are driven.
+
+One thread with one asyncio loop holds the client, the embedded cluster and a task for each run that
+is busy, so a hundred runs need no hundred threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from dask.system import CPU_COUNT
+from distributed import Client, Future, LocalCluster
+
+from bnviz.experiment import Experiment
+from bnviz.runs.actor import TrainerActor, TrainerSetup
+
+LEAST_CALL_SECONDS = 0.02
+"""Calls shorter than this would cost more than they train."""
+
+
+class TrainersUnavailableError(Exception):
+    """The cluster cannot be opened or was closed; the message is a sentence."""
+
+
+class Trainers:
+    """Opens the cluster in a thread of its own and hands out actors on it.
+
+    workers: processes to start, by default one for each core; scheduler: the address of a cluster to
+    use instead. Methods named `…soon`, `start` and `close` are for any thread, the others for the loop's.
+    """
+
+    def __init__(self, workers: int | None, scheduler: str | None, call_seconds: float) -> None:
+        self.workers = workers or max(1, CPU_COUNT)
+        self.scheduler = scheduler
+        self.call_seconds = call_seconds
+        self.calls = 0  # how many trainers are at work, or wait for their turn
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        self._open = False
+        self._waiting: list[Callable[[], None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, background: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin to open the cluster; `background` runs in the loop until the end. Returns at once."""
+        with self._lock:
+            if self._closed or self._thread is not None:
+                return
+            self._loop = asyncio.new_event_loop()
+            self._opened: asyncio.Future[Client] = self._loop.create_future()
+            self._ending = asyncio.Event()
+            self._thread = threading.Thread(
+                target=self._live, args=(self._loop, background), name="bnviz-runs", daemon=True
+            )
+            self._thread.start()
+        # Registered after distributed's own, so run before it: it finds everything closed.
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End every run and every worker process, and wait for that. May be called again."""
+        with self._lock:
+            self._closed = True
+            thread, loop = self._thread, self._loop
+        if thread is None or loop is None:
+            return
+        with suppress(RuntimeError):  # the loop has ended already
+            loop.call_soon_threadsafe(self._ending.set)
+        thread.join()
+        atexit.unregister(self.close)
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call `callback` in the loop, as soon as the cluster is open. After `close` nothing happens."""
+        with self._lock:
+            if not self._open:
+                self._waiting.append(callback)
+                return
+            loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(callback)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start `work` as a task that ends with the cluster."""
+        assert self._loop is not None
+        task = self._loop.create_task(work, context=self._context.copy())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def hire(self, experiment: Experiment) -> tuple[Any, Future[Any]]:
+        """An actor for `experiment`, on the worker that has fewest, and the future that keeps it alive."""
+        client = await asyncio.shield(self._opened)
+        future = client.submit(TrainerActor, experiment, actor=True, pure=False)
+        try:
+            return await future, future
+        except BaseException:
+            future.release()
+            raise
+
+    def share(self, arms: int) -> float:
+        """Seconds that a call may take while `arms` more trainers want to work: all get their turn soon."""
+        return max(LEAST_CALL_SECONDS, self.call_seconds / max(1.0, (self.calls + arms) / self.workers))
+
+    def _live(
+        self, loop: asyncio.AbstractEventLoop, background: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(self._serve(background))
+
+    async def _serve(self, background: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._context = contextvars.copy_context()
+        self.spawn(background())
+        try:
+            async with self._client() as client:
+                # Actors that arrive in a task of ours must find this client, not another's.
+                with client.as_current():
+                    self._context = contextvars.copy_context()
+                self._opened.set_result(client)
+                self._call_waiting()
+                await self._ending.wait()
+                await self._cancel()
+        except (OSError, RuntimeError, ValueError) as error:
+            self._opened.set_exception(
+                TrainersUnavailableError(f"The trainer processes could not be started: {error}")
+            )
+            self._opened.exception()  # seen here, even if nobody asks for a trainer
+            self._call_waiting()
+            await self._ending.wait()
+        finally:
+            await self._cancel()
+
+    def _call_waiting(self) -> None:
+        with self._lock:
+            self._open = True
+            waiting, self._waiting = self._waiting, []
+        for callback in waiting:
+            callback()
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[Client]:
+        if self.scheduler is not None:
+            async with Client(self.scheduler, asynchronous=True, set_as_default=False, timeout=20) as client:
+                await client.register_plugin(TrainerSetup(polite=False))
+                self.workers = max(1, len(await client.nthreads()))
+                yield client
+            return
+        cluster = LocalCluster(
+            n_workers=self.workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            asynchronous=True,
+            silence_logs=logging.CRITICAL,  # a lost worker is told on the page, and mended
+        )
+        async with (
+            cluster,
+            Client(cluster, asynchronous=True, set_as_default=False, direct_to_workers=True) as client,
+        ):
+            await client.register_plugin(TrainerSetup(polite=True))
+            yield client
+
+    async def _cancel(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
