@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 import bnviz
 from bnviz import datasets
-from bnviz.examples import Examples
+from bnviz.examples import Examples, some_of
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.network import build, generator
 from bnviz.recorder import Recorder, Update
@@ -66,11 +66,10 @@ class Trainer:
         self.experiment = experiment
         self.device = pick_device(experiment.device)
         dataset = datasets.load(experiment.dataset)
-        self.train = Examples(dataset.train, dataset.scale, self.device)
+        self.train = Examples(some_of(dataset.train, experiment.train_examples), dataset.scale, self.device)
         test = Examples(dataset.test, dataset.scale, self.device)
         with one_thread():
-            inputs, classes = math.prod(dataset.shape), len(dataset.classes)
-            self.network = build(experiment, inputs, classes, self.device)
+            self.network = build(experiment, dataset.shape, len(dataset.classes), self.device)
         self.parameters = list(self.network.parameters())
         self.velocities = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.order_chance = generator(experiment.seed, "order")
@@ -87,7 +86,7 @@ class Trainer:
         """What makes the Recording, and when."""
         return Provenance(
             bnviz=bnviz.__version__,
-            torch=torch.__version__,
+            torch=str(torch.__version__),  # it is a class of torch’s, and a reader needs no torch
             python=platform.python_version(),
             device=torch.cuda.get_device_name(self.device)
             if self.device.type == "cuda"
