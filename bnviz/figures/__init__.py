@@ -1,0 +1,28 @@
+"""Figures: pure functions from Recordings to `plotly.graph_objects.Figure`, and from Recordings to words.
+
+They draw what was measured and nothing else: no torch, no Streamlit, no files.
+"""
+
+from bnviz.figures.bands import bands
+from bnviz.figures.boundary import boundary
+from bnviz.figures.curves import accuracy, loss
+from bnviz.figures.histogram import histogram
+from bnviz.figures.layer_lines import drift, gradients, saturation
+from bnviz.figures.registry import FIGURES, FigureKind
+from bnviz.figures.story import Readout, readouts, story
+
+__all__ = [
+    "FIGURES",
+    "FigureKind",
+    "Readout",
+    "accuracy",
+    "bands",
+    "boundary",
+    "drift",
+    "gradients",
+    "histogram",
+    "loss",
+    "readouts",
+    "saturation",
+    "story",
+]

@@ -1,0 +1,334 @@
+"""How the distribution that each layer receives moves while the network trains: the centre of bnviz.
+
+After Figure 1(b, c) of Ioffe & Szegedy 2015, which draws the {15, 50, 85}th percentiles of the input of
+one typical sigmoid of the last hidden layer over the course of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.frame import Frame, Panel
+from bnviz.figures.layers import check_unit, chosen_layers, depth, has, last_step, listed, units_called, zones
+from bnviz.figures.palette import ArmStyle, arm_styles
+from bnviz.figures.series import Array, reach, rounded_up, short, thin, usual
+from bnviz.recording import LAYER_COLUMNS, UNIT_COLUMNS, Recording
+
+WHERE = ("input", "before")
+POOLED = ("q05", "q15", "q50", "q85", "q95")
+ONE_UNIT = ("q15", "q50", "q85")
+LEAST_REACH = {"sigmoid": 2.0, "tanh": 2.0, "relu": 2.0}
+EMPTY_REACH = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Quantiles of one layer of one arm over its records. values: (Q, R), finite; steps: (R,)."""
+
+    steps: Array
+    values: Array
+
+
+def path(recording: Recording, layer: int, unit: int | None, where: str) -> Path:
+    """The quantiles to draw, records without a finite number left out."""
+    if not has(recording, layer, unit):
+        return Path(np.empty(0, np.int64), np.empty((len(POOLED if unit is None else ONE_UNIT), 0)))
+    if unit is None:
+        # Without a normalizer, the nonlinearity's input is also what a normalizer would receive.
+        prefix = "before_" if where == "before" and recording.experiment.normalizer != "none" else ""
+        indices = [LAYER_COLUMNS.index(prefix + column) for column in POOLED]
+        values = recording.layer_values[:, layer - 1, indices].T
+    else:
+        first = sum(recording.experiment.hidden[: layer - 1])
+        indices = [UNIT_COLUMNS.index(column) for column in ONE_UNIT]
+        values = recording.unit_values[:, first + unit - 1, indices].T.astype(np.float64)
+    finite = np.isfinite(values).all(axis=0)
+    return Path(recording.steps[finite], values[:, finite])
+
+
+def bands(
+    recordings: Sequence[Recording],
+    layer: int | None = None,
+    unit: int | None = None,
+    where: str = "input",
+    *,
+    theme: str = "light",
+    step: int | None = None,
+    narrow: bool = False,
+) -> go.Figure:
+    """Quantile bands of each layer's values over the training steps, all panels on the same axes.
+
+    layer: one layer, larger; None for all, of more than five for five of them. unit: one unit's 15, 50 and
+    85 % as in the paper; None for all units pooled. where: "input", what the nonlinearity receives, or
+    "before", what the normalizer receives (pooled only). step: marked by a line. Raises ValueError.
+    """
+    if where not in WHERE:
+        raise ValueError(f"where = {where!r} is not allowed; allowed is one of {', '.join(WHERE)}")
+    arms = arm_styles(recordings)
+    layers = chosen_layers(recordings, layer)
+    if unit is not None:
+        check_unit(recordings, layers, unit)
+        where = "input"  # one unit is recorded there alone
+    paths = {
+        (a, i): path(item, number, unit, where)
+        for a, item in enumerate(recordings)
+        for i, number in enumerate(layers)
+    }
+    by_layer = narrow and len(layers) > 1  # on a phone: layers below each other, arms side by side
+    rows, columns = (len(layers), len(arms)) if by_layer else (len(arms), len(layers))
+    frame = Frame(
+        *_titles(recordings, layers, unit, where),
+        theme=theme,
+        narrow=narrow,
+        height=_height(rows, narrow, layer),
+        view=("bands", layer, unit, where, last_step(recordings)),
+        head=46 if layer is None and not by_layer else 26,
+        right=14,
+    )
+    low, high, leaving = _frame_range(recordings, paths, len(layers), where)
+    units = units_called(recordings)
+    singular = "input of the normalizer" if where == "before" else f"input of the {units.removesuffix('s')}"
+    y_axis = {
+        "range": [low, high],
+        "nticks": 5,
+        "zeroline": True,
+        "zerolinecolor": frame.theme.grid,
+        "zerolinewidth": 1,
+        "tickformat": "~s" if max(-low, high) >= 10_000 else "",
+        "hoverformat": ".3~g",
+        "title": {"text": "" if narrow else singular},
+    }
+    grid = frame.panels(rows, columns, frame.steps_axis(last_step(recordings), columns), y_axis)
+
+    for a, (arm, item) in enumerate(zip(arms, recordings, strict=True)):
+        for i, number in enumerate(layers):
+            panel = grid[i][a] if by_layer else grid[a][i]
+            _zone(frame, panel, item.experiment.activation if where == "input" else "", high)
+            drawn = paths[a, i]
+            _draw(frame, panel, arm, drawn, number)
+            middle = (
+                float(np.clip(drawn.values[len(drawn.values) // 2][-1], low, high))
+                if drawn.steps.size
+                else 0.0
+            )
+            frame.diverged(panel, arm, item.diverged_at, middle, last_step(recordings))
+            frame.scrubber(panel, step)
+            if not has(item, number, unit):
+                frame.place_for_words(
+                    panel, f"no layer {number}" if not has(item, number) else f"no unit {unit}"
+                )
+            if (a, i) in leaving:
+                frame.panel_note(panel, leaving[a, i], y=0.0, yanchor="bottom", yshift=2, xshift=4)
+    _headings(frame, grid, arms, layers, by_layer, layer)
+    if where == "input":
+        _zone_label(frame, grid[0][0], recordings[0].experiment.activation, high, low)
+    frame.axis_note("training step")
+    if not any(drawn.steps.size for drawn in paths.values()):
+        words = "The bands grow here, from left to right,<br>while the networks train. "
+        frame.place_for_words(grid[0][0] if rows == columns == 1 else None, words + _look_for(recordings))
+    return frame.figure(_alt(recordings, arms, layers, paths, unit, singular))
+
+
+def _titles(
+    recordings: Sequence[Recording], layers: list[int], unit: int | None, where: str
+) -> tuple[str, str]:
+    """The title and the line below it."""
+    units = units_called(recordings)
+    one = len(layers) == 1 and depth(recordings) > 1
+    which = f"layer {layers[0]}" if one else "each layer"
+    if where == "before":
+        title = f"What {which}’s normalizer receives" if one else "What each layer’s normalizer receives"
+        said = "Before normalization; the arm without it for comparison"
+    elif unit is not None:
+        title = f"What unit {unit} of {which} receives"
+        said = f"Input of this one of the {units}, after the normalizer where there is one"
+    else:
+        title = f"What {which}’s {units} receive"
+        said = "Input of the nonlinearity, after the normalizer where there is one"
+    if unit is None:
+        said += "; all units pooled, held-out probe examples. Line: median; bands: 15–85 % and 5–95 %."
+    else:
+        said += "; held-out probe examples. Line: median; band: 15–85 %, as in the paper’s Figure 1."
+    shown = listed(layers, depth(recordings)) if not one else ""
+    return (f"{title}: {shown}" if shown else title), said
+
+
+def _height(rows: int, narrow: bool, layer: int | None) -> int:
+    if layer is not None and not narrow:
+        return 120 + 250 * rows
+    return 150 + (150 if narrow else 185) * rows
+
+
+def _frame_range(
+    recordings: Sequence[Recording], paths: dict[tuple[int, int], Path], count: int, where: str
+) -> tuple[float, float, dict[tuple[int, int], str]]:
+    """The y range of all panels, and for each panel whose bands leave it a sentence that says so.
+
+    Robust: what a band does for less than 2 % of the training time does not widen the frame.
+    """
+    kind = recordings[0].experiment.activation
+    if not any(item.steps.size for item in paths.values()):
+        return -EMPTY_REACH[kind], EMPTY_REACH[kind], {}
+    least = LEAST_REACH[kind]
+    below, above = [], []
+    for a in range(len(recordings)):
+        own = [paths[a, i] for i in range(count) if paths[a, i].steps.size]
+        below.append(max((usual(item.steps, -item.values[0]) for item in own), default=0.0))
+        above.append(max((usual(item.steps, item.values[-1]) for item in own), default=0.0))
+    both = [max(pair) for pair in zip(below, above, strict=True)]
+    limit = reach(both, 10.0)
+    low = -rounded_up(1.06 * min(max(below), limit), least)
+    high = rounded_up(1.06 * min(max(above), limit), least)
+    leaving = {}
+    for key, item in paths.items():
+        if item.steps.size and (item.values[0].min() < low * 1.001 or item.values[-1].max() > high * 1.001):
+            outside = np.maximum(-item.values[0] / -low, item.values[-1] / high)
+            worst = int(outside.argmax())
+            extreme = max(item.values[0][worst], item.values[-1][worst], key=abs)
+            leaving[key] = f"leaves the frame: {short(extreme)} at step {item.steps[worst]:,}"
+    return low, high, leaving
+
+
+def _zone(frame: Frame, panel: Panel, activation: str, high: float) -> None:
+    """Shade where the nonlinearity hardly answers; far beyond the frame, so that zooming out shows it too."""
+    far = 1000 * high
+    for start, end in zones(activation)[0]:
+        frame.shapes.append(
+            {
+                "type": "rect",
+                "xref": f"{panel.x} domain",
+                "yref": panel.y,
+                "x0": 0,
+                "x1": 1,
+                "y0": max(start, -far),
+                "y1": min(end, far),
+                "fillcolor": frame.theme.zone,
+                "line": {"width": 0},
+                "layer": "below",
+            }
+        )
+
+
+def _zone_label(frame: Frame, panel: Panel, activation: str, high: float, low: float) -> None:
+    """Say once what the shading means, if it is in the frame."""
+    intervals, words = zones(activation)
+    if not intervals or not any(start < high and end > low for start, end in intervals):
+        return
+    if frame.narrow:
+        words = words.split(":")[0]
+    top = intervals[-1][1] > high
+    frame.panel_note(
+        panel,
+        words,
+        y=1.0 if top else 0.0,
+        yanchor="top" if top else "bottom",
+        xshift=4,
+        font={"size": frame.size - 2, "color": frame.theme.quiet},
+    )
+
+
+def _draw(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Path, layer: int) -> None:
+    """The bands from the outside in, then the median."""
+    kept = thin(drawn.values[[0, len(drawn.values) // 2, -1]]) if drawn.steps.size else np.empty(0, int)
+    steps = drawn.steps[kept]
+    names = {"q05": "5 %", "q15": "15 %", "q50": "median", "q85": "85 %", "q95": "95 %"}
+    columns = POOLED if len(drawn.values) == len(POOLED) else ONE_UNIT
+    pairs = list(zip(columns[: len(columns) // 2], columns[::-1], strict=False))
+    order = [column for pair in pairs for column in pair] + ["q50"]
+    for column in order:
+        values = drawn.values[columns.index(column)][kept]
+        name = f"{arm.letter}, layer {layer}: {names[column]}"
+        if column == "q50":
+            look: dict[str, Any] = {
+                "line": {"color": arm.colour, "width": frame.theme.line, "dash": arm.dash}
+            }
+        else:
+            look = {"line": {"width": 0, "color": arm.colour}}
+            if column in ("q85", "q95"):
+                look |= {"fill": "tonexty", "fillcolor": frame.colour_fill(arm, column == "q85")}
+        frame.line(
+            panel,
+            steps,
+            values,
+            name=name,
+            legendgroup=arm.letter,
+            hovertemplate="%{y:.3~g}<extra>" + names[column] + "</extra>",
+            **look,
+        )
+
+
+def _headings(
+    frame: Frame,
+    grid: list[list[Panel]],
+    arms: Sequence[ArmStyle],
+    layers: list[int],
+    by_layer: bool,
+    layer: int | None,
+) -> None:
+    """The arms' names in their colours, and the layers' numbers, once each."""
+    for a, arm in enumerate(arms):
+        panel = grid[0][a] if by_layer else grid[a][0]
+        lifted = 22 if a == 0 and layer is None and not by_layer else 3
+        text = _broken(arm.label) if by_layer else arm.label
+        frame.header(panel, f"<b>{text}</b>", arm.colour, yshift=20 if by_layer else lifted)
+    if layer is None:
+        for i, number in enumerate(layers):
+            if by_layer:
+                frame.header(
+                    grid[i][0],
+                    f"layer {number}",
+                    frame.theme.quiet,
+                    font={"size": frame.size - 1, "color": frame.theme.quiet},
+                )
+            else:
+                frame.header(
+                    grid[0][i],
+                    f"layer {number}",
+                    frame.theme.quiet,
+                    font={"size": frame.size - 1, "color": frame.theme.quiet},
+                )
+
+
+def _broken(label: str, width: int = 20) -> str:
+    """A label for a panel of a phone's width, over two lines if it must."""
+    if len(label) <= width:
+        return label
+    head, _, tail = label[: width + 1].rpartition(" ")
+    return f"{head}<br>{tail}{label[width + 1 :]}"
+
+
+def _look_for(recordings: Sequence[Recording]) -> str:
+    zone = " or reach the grey zones" if zones(recordings[0].experiment.activation)[0] else ""
+    return f"Watch whether<br>they wander, widen{zone}, and in which of the two."
+
+
+def _alt(
+    recordings: Sequence[Recording],
+    arms: Sequence[ArmStyle],
+    layers: list[int],
+    paths: dict[tuple[int, int], Path],
+    unit: int | None,
+    what: str,
+) -> str:
+    """Two sentences for those who do not see the figure."""
+    whose = f"unit {unit}" if unit is not None else "all units pooled"
+    said = f"Quantile bands of the {what} over the training steps, {whose}, a panel for each layer and arm. "
+    parts = []
+    for a, (arm, item) in enumerate(zip(arms, recordings, strict=True)):
+        drawn = paths[a, len(layers) - 1]
+        if not drawn.steps.size:
+            parts.append(f"{arm.label} has no records yet")
+            continue
+        inner = drawn.values[1 if unit is None else 0], drawn.values[-2 if unit is None else -1]
+        median = drawn.values[len(drawn.values) // 2]
+        parts.append(
+            f"{arm.label}: in layer {layers[-1]} the median went from {short(median[0])} to {short(median[-1])} and "
+            f"the 15–85 % band is now {short(inner[1][-1] - inner[0][-1])} wide (step {drawn.steps[-1]:,})"
+            + (f", diverged at step {item.diverged_at:,}" if item.diverged_at is not None else "")
+        )
+    return said + "; ".join(parts) + "."

@@ -1,0 +1,168 @@
+"""For two-dimensional data: how sure each network is of its answer at every point of the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.frame import Frame, Panel, compact
+from bnviz.figures.palette import CLASS_COLOURS, arm_styles, mixed
+from bnviz.figures.series import Array
+from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, Recording, Snapshot
+
+MOST_DRAWN = 400
+SYMBOLS = ("circle", "triangle-up")
+
+
+def boundary(
+    recordings: Sequence[Recording],
+    points: tuple[Array, Array] | None = None,
+    step: int | None = None,
+    *,
+    theme: str = "light",
+    narrow: bool = False,
+) -> go.Figure:
+    """The probability of class 1 over the plane, a panel for each arm, with the line where the answer tips.
+
+    points: training examples (N, 2) and their classes (N,), 0 or 1, drawn on top (at most 400, evenly chosen).
+    step: the latest map at or before it; None for the latest. Raises ValueError.
+    """
+    places, classes = _checked(points)
+    arms = arm_styles(recordings)
+    shown = [_shown(item, step) for item in recordings]
+    at = max((item.step for item in shown if item is not None), default=None)
+    rows, columns = (len(arms), 1) if narrow else (1, len(arms))
+    frame = Frame(
+        "What each network answers over the plane" + ("" if at is None else f", step {at:,}"),
+        "Probability of each class in inference mode. Line: where the answer tips, at one half."
+        + (" Points: training examples." if len(places) else ""),
+        theme=theme,
+        narrow=narrow,
+        height=430 if not narrow else 150 + 290 * rows,
+        view=("boundary",),
+        wide=120,
+        head=26,
+        right=96 if not narrow else 14,
+    )
+    low, high = BOUNDARY_RANGE
+    axis = {"range": [low, high], "tickvals": [-1, 0, 1], "showgrid": False, "constrain": "domain"}
+    grid = frame.panels(
+        rows, columns, axis, axis | {"title": {"text": "" if narrow else "second coordinate"}}, gap_x=0.06
+    )
+    frame.layout["hovermode"] = "closest"
+    for row in grid:
+        for panel in row:
+            key = "yaxis" + panel.y[1:]
+            frame.layout[key] |= {"scaleanchor": panel.x, "constraintoward": "top"}
+    for a, (arm, item) in enumerate(zip(arms, shown, strict=True)):
+        panel = grid[a][0] if narrow else grid[0][a]
+        frame.header(panel, f"<b>{arm.label}</b>", arm.colour)
+        _map(frame, panel, item, bar=a == 0, letter=arm.letter)
+        for kind, (symbol, colour) in enumerate(zip(SYMBOLS, CLASS_COLOURS, strict=True)):
+            chosen = places[classes == kind]
+            frame.curves.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "x": compact(chosen[:, 0]),
+                    "y": compact(chosen[:, 1]),
+                    "xaxis": panel.x,
+                    "yaxis": panel.y,
+                    "name": f"class {kind}",
+                    "marker": {
+                        "symbol": symbol,
+                        "size": 5 if narrow else 6,
+                        "color": mixed(colour, "#000000", 0.25),
+                        "line": {"width": 1, "color": "#FFFFFF"},
+                    },
+                    "hovertemplate": f"class {kind}<extra></extra>",
+                    "legendgroup": arm.letter,
+                    "showlegend": False,
+                }
+            )
+        if item is None:
+            frame.place_for_words(panel, "Drawn here for two-dimensional<br>data while the network trains.")
+    frame.axis_note("first coordinate")
+    alt = _alt([arm.label for arm in arms], shown)
+    return frame.figure(alt)
+
+
+def _checked(points: tuple[Array, Array] | None) -> tuple[Array, Array]:
+    """The points to draw, (n, 2) and (n,). Raises ValueError for anything but two arrays that fit."""
+    if points is None:
+        return np.zeros((0, 2)), np.zeros(0, int)
+    if isinstance(points, str) or len(points) != 2 or np.ndim(points[0]) != 2 or np.shape(points[0])[1] != 2:
+        raise ValueError("points are not allowed in this form; allowed is a pair of arrays, (N, 2) and (N,)")
+    places, classes = np.asarray(points[0]), np.asarray(points[1])
+    kept = np.unique(np.linspace(0, len(places) - 1, min(len(places), MOST_DRAWN)).astype(int))
+    return places[kept], classes[kept]
+
+
+def _shown(recording: Recording, step: int | None) -> Snapshot | None:
+    """The latest snapshot with a map at or before `step`, else the first with one."""
+    drawn = [item for item in recording.snapshots if item.boundary is not None]
+    before = [item for item in drawn if step is None or item.step <= step]
+    return before[-1] if before else drawn[0] if drawn else None
+
+
+def _map(frame: Frame, panel: Panel, item: Snapshot | None, bar: bool, letter: str) -> None:
+    """The probability as a colour, and the line at one half. The map is in bytes: 255 is certainty."""
+    axis = np.linspace(*BOUNDARY_RANGE, BOUNDARY_POINTS, dtype=np.float32)
+    grid = item.boundary if item is not None and item.boundary is not None else np.zeros((0, 0), np.uint8)
+    first, second = (mixed(colour, frame.theme.paper, 0.15) for colour in CLASS_COLOURS)
+    base: dict[str, Any] = {
+        "x": axis,
+        "y": axis,
+        "z": grid,
+        "xaxis": panel.x,
+        "yaxis": panel.y,
+        "hoverinfo": "skip",
+    }
+    base |= {"legendgroup": letter, "showlegend": False, "zmin": 0, "zmax": 255}
+    frame.curves.append(
+        base
+        | {
+            "type": "heatmap",
+            "zsmooth": "best",
+            "colorscale": [[0, first], [0.5, mixed(frame.theme.paper, frame.theme.ink, 0.04)], [1, second]],
+            "showscale": bar and not frame.narrow,
+            "colorbar": {
+                "thickness": 10,
+                "len": 0.9,
+                "outlinewidth": 0,
+                "tickvals": [0, 127.5, 255],
+                "ticktext": ["class 0<br>for sure", "undecided", "class 1<br>for sure"],
+                "tickfont": {"size": frame.size - 2, "color": frame.theme.quiet},
+            },
+        }
+    )
+    frame.curves.append(
+        base
+        | {
+            "type": "contour",
+            "contours": {"start": 127.5, "end": 127.5, "size": 1, "coloring": "none"},
+            "line": {"color": frame.theme.ink, "width": frame.theme.line},
+            "showscale": False,
+        }
+    )
+
+
+def _alt(labels: Sequence[str], shown: Sequence[Snapshot | None]) -> str:
+    """Two sentences for those who do not see the figure."""
+    said = (
+        "Maps of the plane, one for each arm, coloured by the probability that the network gives to class 1. "
+    )
+    parts = []
+    for label, item in zip(labels, shown, strict=True):
+        if item is None or item.boundary is None:
+            parts.append(f"{label} has no map")
+            continue
+        sure = np.abs(item.boundary.astype(float) / 255 - 0.5) > 0.4
+        parts.append(
+            f"{label} at step {item.step:,} gives class 1 on {(item.boundary > 127).mean():.0%} of the area "
+            f"and is at least 90 % sure on {sure.mean():.0%} of it"
+        )
+    return said + "; ".join(parts) + "."

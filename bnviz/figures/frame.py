@@ -1,0 +1,284 @@
+"""A Frame collects panels, curves and notes as plain dictionaries and becomes a go.Figure once, at the end.
+
+Building a figure property by property and `make_subplots` cost tens of milliseconds; this costs a few,
+which counts where a class watches and every figure is drawn anew several times a second.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.palette import ArmStyle, faded, readable, template, theme_named
+
+Array = np.ndarray
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes. x, y: the names that curves refer to, such as "x2"; row, column from 0 at the top left."""
+
+    x: str
+    y: str
+    row: int
+    column: int
+
+
+class Frame:
+    """One figure in the making.
+
+    title, subtitle: what is shown; `wide` is the width in characters of small type at which the subtitle breaks.
+    height: of the whole figure in pixels. right: the margin that direct labels need. view: whatever, when it
+    changes, makes it another picture, whose zoom is not to be kept (Plotly's uirevision).
+    """
+
+    def __init__(
+        self,
+        title: str,
+        subtitle: str,
+        *,
+        theme: str,
+        narrow: bool,
+        height: int,
+        view: tuple[object, ...],
+        wide: int = 140,
+        left: int = 62,
+        right: int = 18,
+        head: int = 8,
+        legend: bool = False,
+    ) -> None:
+        self.theme = theme_named(theme)
+        self.narrow = narrow
+        scale = self.theme.size / 13
+        self.size = self.theme.size - (1 if narrow else 0)
+        characters = round((46 if narrow else wide) / scale)
+        lines = [f"<b>{line}</b>" for line in textwrap.wrap(title, round(characters * 0.84))]
+        small = textwrap.wrap(subtitle, characters)
+        text = "<br>".join(lines)
+        if small:
+            style = f"font-size:{self.size - 1}px;color:{self.theme.quiet}"
+            text += f"<br><span style='{style}'>" + "<br>".join(small) + "</span>"
+        self.top = round((14 + 21 * len(lines) + 18 * len(small)) * scale + head + (26 if legend else 0))
+        self.left = round((46 if narrow else left) * scale)
+        self.right = round(right * scale)
+        self.bottom = round(48 * scale)
+        self.height = round(height * (1 + (scale - 1) * 0.5))
+        self.curves: list[dict[str, Any]] = []
+        self.notes: list[dict[str, Any]] = []
+        self.shapes: list[dict[str, Any]] = []
+        self.layout: dict[str, Any] = {
+            "template": template(self.theme),
+            "height": self.height,
+            "autosize": True,
+            "margin": {"l": self.left, "r": self.right, "t": self.top, "b": self.bottom, "pad": 0},
+            "title": {
+                "text": text,
+                "font": {"size": self.size + 2, "color": self.theme.ink},
+                "x": 0,
+                "xanchor": "left",
+                "xref": "container",
+                "y": 1,
+                "yanchor": "top",
+                "yref": "container",
+                "pad": {"l": 10, "t": 10},
+            },
+            "uirevision": " ".join(map(str, view)),
+            "hovermode": "x unified",
+            "showlegend": legend,
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "xanchor": "left",
+                "y": 1 + 6 / self.plot_height,
+                "yanchor": "bottom",
+                "font": {"size": self.size - 1},
+                "itemwidth": 30,
+            },
+        }
+
+    @property
+    def plot_height(self) -> float:
+        """Pixels between the margins."""
+        return max(60.0, self.height - self.top - self.bottom)
+
+    def panels(
+        self,
+        rows: int,
+        columns: int,
+        x: dict[str, Any],
+        y: dict[str, Any],
+        *,
+        gap_x: float = 0.045,
+        gap_y: int = 34,
+        each_y: bool = False,
+    ) -> list[list[Panel]]:
+        """Lay out a grid of panels that all share both ranges; zooming one zooms all.
+
+        x, y: properties of every axis. Tick labels stand at the bottom row and the left column alone.
+        gap_x: share of the width between columns. gap_y: pixels between rows.
+        """
+        width = (1 - gap_x * (columns - 1)) / columns
+        gap = gap_y / self.plot_height
+        tall = (1 - gap * (rows - 1)) / rows
+        grid: list[list[Panel]] = []
+        for row in range(rows):
+            grid.append([])
+            for column in range(columns):
+                number = row * columns + column
+                suffix = str(number + 1) if number else ""
+                left = column * (width + gap_x)
+                low = (rows - 1 - row) * (tall + gap)
+                self.layout[f"xaxis{suffix}"] = x | {
+                    "anchor": f"y{suffix}",
+                    "domain": [max(0.0, left), min(1.0, left + width)],
+                    "showticklabels": row == rows - 1,
+                    **({"matches": "x"} if number else {}),
+                }
+                self.layout[f"yaxis{suffix}"] = y | {
+                    "anchor": f"x{suffix}",
+                    "domain": [max(0.0, low), min(1.0, low + tall)],
+                    "showticklabels": column == 0 or each_y,
+                    "title": {"text": y.get("title", {}).get("text", "") if column == 0 else ""},
+                    **({"matches": "y"} if number else {}),
+                }
+                grid[-1].append(Panel(f"x{suffix}", f"y{suffix}", row, column))
+        return grid
+
+    def steps_axis(self, last: int, panels: int = 1) -> dict[str, Any]:
+        """An axis over training steps, fixed from the start from 0 to `last`, so that curves grow into it."""
+        few = 2 if self.narrow or panels > 3 else 4
+        every = max(1, _round_division(last, few))
+        return {
+            "range": [0, last],
+            "tickmode": "array",
+            "tickvals": list(range(0, last + 1, every)),
+            "tickformat": "~s" if last >= 100_000 or (last >= 10_000 and few == 2) else ",d",
+            "showgrid": False,
+            "hoverformat": ",d",
+        }
+
+    def axis_note(self, text: str) -> None:
+        """The title of the x axes, once for all panels."""
+        self.note(
+            text,
+            x=0.5,
+            y=0,
+            xref="paper",
+            yref="paper",
+            yanchor="top",
+            yshift=-24 * self.theme.size / 13,
+            font={"size": self.size - 1, "color": self.theme.quiet},
+        )
+
+    def note(self, text: str, **properties: Any) -> None:
+        """An annotation without an arrow; `properties` as in Plotly."""
+        base = {"text": text, "showarrow": False, "font": {"size": self.size - 1, "color": self.theme.quiet}}
+        self.notes.append(base | properties)
+
+    def panel_note(self, panel: Panel, text: str, **properties: Any) -> None:
+        """A note at a place in a panel given as shares of its width and height (default: top left, inside)."""
+        place = {"x": 0.0, "y": 1.0, "xanchor": "left", "yanchor": "top"}
+        self.note(text, **(place | {"xref": f"{panel.x} domain", "yref": f"{panel.y} domain"} | properties))
+
+    def header(self, panel: Panel, text: str, colour: str, yshift: float = 3, **properties: Any) -> None:
+        """A heading above a panel, in a colour that is readable on this theme."""
+        font = {"size": self.size, "color": readable(colour, self.theme)}
+        self.panel_note(panel, text, yanchor="bottom", yshift=yshift, **({"font": font} | properties))
+
+    def place_for_words(self, panel: Panel | None, text: str) -> None:
+        """Words in the middle of an empty panel, or of the whole figure."""
+        if panel is None:
+            self.note(text, x=0.5, y=0.5, xref="paper", yref="paper", align="center")
+        else:
+            self.panel_note(panel, text, x=0.5, y=0.5, xanchor="center", yanchor="middle")
+
+    def line(self, panel: Panel, x: Array, y: Array, **properties: Any) -> None:
+        """A curve. x: steps or another axis; y: values, infinite ones drawn as the largest that fits."""
+        self.curves.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": compact(x),
+                "y": compact(y),
+                "xaxis": panel.x,
+                "yaxis": panel.y,
+                "showlegend": False,
+            }
+            | properties
+        )
+
+    def scrubber(self, panel: Panel, step: int | None) -> None:
+        """The thin vertical line at the step that the reader looks at."""
+        if step is not None:
+            self.shapes.append(
+                {
+                    "type": "line",
+                    "xref": panel.x,
+                    "yref": f"{panel.y} domain",
+                    "x0": step,
+                    "x1": step,
+                    "y0": 0,
+                    "y1": 1,
+                    "line": {"color": self.theme.quiet, "width": 1},
+                }
+            )
+
+    def diverged(self, panel: Panel, arm: ArmStyle, at: int | None, height: float, last: int) -> None:
+        """An × and a word where an arm diverged; always a trace, so that the traces keep their order.
+
+        height: where on the y axis. last: the end of the x axis, from which the word keeps its distance.
+        """
+        early = at is None or at < 0.5 * last
+        word = "diverged" if self.narrow or at is None else f"diverged at step {at:,}"
+        self.curves.append(
+            {
+                "type": "scatter",
+                "mode": "markers+text",
+                "x": [] if at is None else [at],
+                "y": [] if at is None else [height],
+                "text": [] if at is None else [f" {word} "],
+                "textposition": "middle right" if early else "middle left",
+                "textfont": {"size": self.size - 2, "color": readable(arm.colour, self.theme)},
+                "marker": {"symbol": "x-thin", "size": 10, "line": {"width": 2.5, "color": arm.colour}},
+                "xaxis": panel.x,
+                "yaxis": panel.y,
+                "cliponaxis": False,
+                "hoverinfo": "skip",
+                "showlegend": False,
+                "legendgroup": arm.letter,
+                "name": f"{arm.letter} diverged",
+            }
+        )
+
+    def colour_fill(self, arm: ArmStyle, strong: bool) -> str:
+        """The fill of a band in the arm's colour."""
+        return faded(arm.colour, self.theme.strong_fill if strong else self.theme.light_fill)
+
+    def figure(self, alt: str) -> go.Figure:
+        """The finished figure, with `alt`, a text for those who do not see it, in layout.meta."""
+        layout = self.layout | {"annotations": self.notes, "shapes": self.shapes, "meta": {"alt": alt}}
+        # Checking every property would take four times as long as all the rest; the tests check them.
+        return go.Figure({"data": self.curves, "layout": layout}, _validate=False)
+
+
+def compact(values: Array) -> Array:
+    """The smallest type that a chart needs: unsigned integers for steps, float32 for what was measured."""
+    values = np.asarray(values)
+    if values.dtype.kind in "iu":
+        small = np.uint16 if not values.size or values.max() < 2**16 else np.uint32
+        return values.astype(small)
+    return np.asarray(np.clip(values, -LARGEST, LARGEST).astype(np.float32))
+
+
+def _round_division(last: int, parts: int) -> int:
+    """A round distance between ticks that divides 0 … last into about `parts`."""
+    rough = last / parts
+    power = 10 ** max(0, len(str(int(rough))) - 1)
+    rounds = [rung * power for rung in (1, 2, 2.5, 5, 10) if (rung * power) % 1 == 0]
+    exact = [value for value in rounds if last % value == 0 and parts / 2 <= last / value <= parts * 1.3]
+    return int(exact[-1] if exact else min(rounds, key=lambda value: abs(value - rough)))

@@ -1,0 +1,218 @@
+"""The distribution that one layer receives at one step, with the nonlinearity's curve behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.bands import path
+from bnviz.figures.frame import Frame, Panel
+from bnviz.figures.layers import chosen_layers, depth, has, units_called, zones
+from bnviz.figures.palette import ArmStyle, arm_styles
+from bnviz.figures.series import Array, reach, rounded_up, short, usual
+from bnviz.recording import HISTOGRAM_EDGES, Recording, Snapshot
+
+LEAST_RANGE = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
+CURVE_POINTS = 121
+SHARE_OF_HEIGHT = 0.92
+
+
+def nonlinearity(activation: str, x: Array) -> Array:
+    """The values of sigmoid, tanh or relu at x."""
+    if activation == "sigmoid":
+        return np.asarray(0.5 * (1 + np.tanh(x / 2)))
+    return np.asarray(np.tanh(x) if activation == "tanh" else np.maximum(x, 0.0))
+
+
+def density(counts: Array) -> Array:
+    """Counts between HISTOGRAM_EDGES as a density per unit of input, so that bins of any width compare."""
+    total = counts.sum()
+    return np.asarray(counts / (np.diff(HISTOGRAM_EDGES) * total)) if total else np.zeros(counts.size)
+
+
+def histogram(
+    recordings: Sequence[Recording],
+    layer: int | None = None,
+    step: int | None = None,
+    *,
+    theme: str = "light",
+    narrow: bool = False,
+) -> go.Figure:
+    """The density of one layer's inputs, all units pooled, of all arms on the same axes.
+
+    layer: None for the last hidden layer. step: the latest record at or before it; None for the latest.
+    Behind it the nonlinearity's curve on an axis of its own, and its saturated zones. Raises ValueError.
+    """
+    arms = arm_styles(recordings)
+    number = chosen_layers(recordings, layer or depth(recordings))[0]
+    shown = [_shown(item, number, step) for item in recordings]
+    activation = recordings[0].experiment.activation
+    units = units_called(recordings)
+    singular = units.removesuffix("s")
+    at = max((item.step for item in shown if item is not None), default=None)
+    frame = Frame(
+        f"What layer {number}’s {units} receive" + ("" if at is None else f" at step {at:,}"),
+        f"Density of the input of the nonlinearity, after the normalizer where there is one; all units pooled, "
+        f"probe batch. Thin grey line: the {singular}’s output.",
+        theme=theme,
+        narrow=narrow,
+        height=340,
+        view=("histogram", number),
+        wide=120,
+        right=44,
+        legend=True,
+    )
+    low, high = _range(recordings, number, activation)
+    densities = [density(item.histogram[number - 1]) if item is not None else np.zeros(0) for item in shown]
+    peaks = [float(own.max()) if own.size else 0.0 for own in densities]
+    top = rounded_up(1.05 * reach(peaks, 0.5, ratio=4.0), 0.4)
+    panel = frame.panels(
+        1,
+        1,
+        {"range": [low, high], "nticks": 5 if narrow else 11, "showgrid": False, "hoverformat": ".3~g"},
+        {
+            "range": [0, top],
+            "nticks": 5,
+            "hoverformat": ".3~g",
+            "title": {"text": "" if narrow else "density"},
+        },
+    )[0][0]
+    _behind(frame, panel, activation, low, high, narrow)
+    notes = []
+    for arm, own, peak in zip(arms, densities, peaks, strict=True):
+        _outline(frame, panel, arm, own)
+        outside = _share_outside(own, low, high)
+        if outside >= 0.0005:
+            notes.append(f"{arm.letter}: {outside:.1%} of the values lie outside")
+        if peak > top:
+            notes.append(f"{arm.letter} rises to {short(peak)} here")
+    if notes:
+        frame.panel_note(
+            panel, "<br>".join(notes), x=1.0, xanchor="right", xshift=-4, yshift=-2, align="right"
+        )
+    frame.axis_note(f"input of the {singular}")
+    if at is None:
+        frame.place_for_words(panel, "The distribution is drawn here<br>as soon as the networks train.")
+    return frame.figure(_alt(arms, shown, number, singular, activation))
+
+
+def _shown(recording: Recording, layer: int, step: int | None) -> Snapshot | None:
+    if not recording.snapshots or not has(recording, layer):
+        return None
+    return recording.at(recording.last_step if step is None else step)
+
+
+def _range(recordings: Sequence[Recording], layer: int, activation: str) -> tuple[float, float]:
+    """The same over the whole run: what all arms usually need, and at least enough to see the nonlinearity bend."""
+    needed_low, needed_high = [], []
+    for item in recordings:
+        drawn = path(item, layer, None, "input")
+        needed_low.append(1.25 * max(0.0, usual(drawn.steps, -drawn.values[0])) if drawn.steps.size else 0.0)
+        needed_high.append(1.25 * max(0.0, usual(drawn.steps, drawn.values[-1])) if drawn.steps.size else 0.0)
+    least = LEAST_RANGE[activation]
+    return -rounded_up(reach(needed_low, 15.0), least), rounded_up(reach(needed_high, 15.0), least)
+
+
+def _share_outside(own: Array, low: float, high: float) -> float:
+    """The share of values in bins that end beyond the frame."""
+    if not own.size:
+        return 0.0
+    beyond = (HISTOGRAM_EDGES[1:] <= low) | (HISTOGRAM_EDGES[:-1] >= high)
+    return float((own * np.diff(HISTOGRAM_EDGES))[beyond].sum())
+
+
+def _outline(frame: Frame, panel: Panel, arm: ArmStyle, own: Array) -> None:
+    """One arm's histogram as a step outline with a light fill."""
+    frame.line(
+        panel,
+        HISTOGRAM_EDGES if own.size else np.zeros(0),
+        np.append(own, own[-1]) if own.size else own,
+        name=arm.label,
+        legendgroup=arm.letter,
+        showlegend=True,
+        fill="tozeroy",
+        fillcolor=frame.colour_fill(arm, strong=False),
+        line={"color": arm.colour, "width": frame.theme.line, "dash": arm.dash, "shape": "hv"},
+        hovertemplate=f"%{{y:.3~g}}<extra>{arm.letter}</extra>",
+    )
+
+
+def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float, narrow: bool) -> None:
+    """The nonlinearity's curve on an axis at the right, and the zones in which it hardly answers."""
+    intervals, words = zones(activation)
+    for start, end in intervals:
+        frame.shapes.append(
+            {
+                "type": "rect",
+                "xref": panel.x,
+                "yref": f"{panel.y} domain",
+                "x0": max(start, 1000 * low),
+                "x1": min(end, 1000 * high),
+                "y0": 0,
+                "y1": 1,
+                "fillcolor": frame.theme.zone,
+                "line": {"width": 0},
+                "layer": "below",
+            }
+        )
+    if intervals:
+        middle = (low + min(intervals[0][1], high)) / 2
+        frame.note(
+            words.split(":")[0],
+            xref=panel.x,
+            x=middle,
+            yref=f"{panel.y} domain",
+            y=1,
+            yanchor="top",
+            font={"size": frame.size - 2, "color": frame.theme.quiet},
+        )
+    x = np.linspace(low, high, CURVE_POINTS)
+    y = nonlinearity(activation, x)
+    bottom = -1.0 if activation == "tanh" else 0.0
+    ceiling = float(high if activation == "relu" else 1.0)
+    frame.layout["yaxis2"] = {
+        "overlaying": "y",
+        "side": "right",
+        "range": [bottom, bottom + (ceiling - bottom) / SHARE_OF_HEIGHT],
+        "showgrid": False,
+        "tickvals": [bottom, ceiling] if bottom == 0 else [-1, 0, 1],
+        "fixedrange": True,
+        "tickfont": {"size": frame.size - 2, "color": frame.theme.quiet},
+        "title": {"text": "" if narrow else "output", "standoff": 2},
+    }
+    frame.line(
+        Panel(panel.x, "y2", 0, 0),
+        x,
+        y,
+        name="output",
+        line={"color": frame.theme.quiet, "width": 1.2},
+        hoverinfo="skip",
+    )
+
+
+def _alt(
+    arms: Sequence[ArmStyle], shown: Sequence[Snapshot | None], layer: int, singular: str, activation: str
+) -> str:
+    """Two sentences for those who do not see the figure."""
+    said = f"The distribution of the inputs of layer {layer} as a density, with the {singular}’s curve behind it. "
+    parts = []
+    for arm, item in zip(arms, shown, strict=True):
+        if item is None:
+            parts.append(f"{arm.label} has no record")
+            continue
+        counts = item.histogram[layer - 1]
+        reached = np.cumsum(counts) / max(1, counts.sum())
+        median = HISTOGRAM_EDGES[int(np.searchsorted(reached, 0.5))]
+        flat = [start if math.isfinite(start) else end for start, end in zones(activation)[0]]
+        limit = max(map(abs, flat), default=math.inf)
+        beyond = (HISTOGRAM_EDGES[1:] <= -limit) | (HISTOGRAM_EDGES[:-1] >= limit)
+        tail = (
+            f", {counts[beyond].sum() / max(1, counts.sum()):.0%} in the saturated zones"
+            if activation != "relu"
+            else ""
+        )
+        parts.append(f"{arm.label} at step {item.step:,}: median near {short(float(median))}{tail}")
+    return said + "; ".join(parts) + "."

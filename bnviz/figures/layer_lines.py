@@ -1,0 +1,245 @@
+"""One line for each layer over the training steps: gradients, drift, saturation. The arms side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.frame import Frame, Panel
+from bnviz.figures.layers import has, last_step, units_called
+from bnviz.figures.palette import ArmStyle, arm_styles, readable, shades
+from bnviz.figures.series import Array, decades, reach, rounded_up, short, spread, thin, usual
+from bnviz.recording import Recording
+
+MOST_LABELS = 6
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a figure of this kind shows. column: which column of `Recording.layers` an arm's lines come from."""
+
+    name: str
+    title: str
+    subtitle: str
+    axis: str
+    column: Callable[[Recording], str]
+    logarithmic: bool = False
+    percent: bool = False
+    least: float = 0.1
+
+
+def gradients(
+    recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
+) -> go.Figure:
+    """The norm of the loss's gradient with respect to each layer's weights, on a logarithmic axis."""
+    quantity = Quantity(
+        "gradients",
+        "How strongly each layer is told to change",
+        "Norm of the loss gradient with respect to each layer’s weights, on the mini-batch of that step.",
+        "gradient norm (log)",
+        lambda _: "grad_norm",
+        logarithmic=True,
+    )
+    return _lines(recordings, quantity, theme, step, narrow)
+
+
+def drift(
+    recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
+) -> go.Figure:
+    """How far each layer's input distribution has moved: the internal covariate shift as a number.
+
+    It is the 1-Wasserstein distance between each unit's distribution now and at `Recording.reference_step`,
+    averaged over units, in units of the nonlinearity's input.
+    """
+    since = " or ".join(sorted({f"step {item.reference_step:,}" for item in recordings}))
+    quantity = Quantity(
+        "drift",
+        "How far each layer’s input has moved",
+        f"Drift: distance (1-Wasserstein) of each unit’s input distribution from {since}, averaged over units; "
+        "probe batch, after the normalizer where there is one.",
+        "drift (units of the input)",
+        lambda _: "drift",
+    )
+    return _lines(recordings, quantity, theme, step, narrow)
+
+
+def saturation(
+    recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
+) -> go.Figure:
+    """The share of each layer that hardly learns: saturated sigmoids or tanh units, or dead ReLUs."""
+    kinds = {item.experiment.activation for item in recordings}
+    units = units_called(recordings)
+    dead = "Share of ReLUs that are silent for every probe example."
+    flat = f"Share of inputs of {units} where the slope is below 5 % of its maximum; probe batch."
+    quantity = Quantity(
+        "saturation",
+        "How many ReLUs are dead" if kinds == {"relu"} else f"How many {units} are saturated",
+        dead if kinds == {"relu"} else flat + (f" {dead}" if "relu" in kinds else ""),
+        "dead" if kinds == {"relu"} else "saturated",
+        lambda item: "dead" if item.experiment.activation == "relu" else "saturated",
+        percent=True,
+    )
+    return _lines(recordings, quantity, theme, step, narrow)
+
+
+def _lines(
+    recordings: Sequence[Recording], quantity: Quantity, theme: str, step: int | None, narrow: bool
+) -> go.Figure:
+    arms = arm_styles(recordings)
+    values = [_values(item, quantity) for item in recordings]
+    rows, columns = (len(arms), 1) if narrow else (1, len(arms))
+    frame = Frame(
+        quantity.title,
+        quantity.subtitle,
+        theme=theme,
+        narrow=narrow,
+        height=330 if not narrow else 150 + 165 * rows,
+        view=(quantity.name, last_step(recordings)),
+        wide=120,
+        right=60,
+        head=26,
+    )
+    low, high, leaving = _range(recordings, values, quantity)
+    y_axis: dict[str, Any] = {
+        "range": [low, high],
+        "nticks": 5,
+        "hoverformat": ".1%" if quantity.percent else ".3~g",
+        "title": {"text": "" if narrow else quantity.axis},
+    }
+    if quantity.logarithmic:
+        y_axis |= {"type": "log", "exponentformat": "power", "dtick": max(1, math.ceil((high - low) / 6))}
+        if high - low < 1.5:
+            y_axis |= {"dtick": "D2"}
+    elif quantity.percent:
+        y_axis |= {"tickformat": ".0%"}
+    else:
+        y_axis |= {"tickformat": "~s" if high >= 10_000 else ""}
+    grid = frame.panels(rows, columns, frame.steps_axis(last_step(recordings), columns), y_axis, gap_x=0.085)
+    for a, (arm, item, own) in enumerate(zip(arms, recordings, values, strict=True)):
+        panel = grid[a][0] if narrow else grid[0][a]
+        frame.header(panel, f"<b>{arm.label}</b>", arm.colour)
+        colours = shades(arm.colour, len(own), frame.theme)
+        for number, (colour, line) in enumerate(zip(colours, own, strict=True), start=1):
+            kept = thin(line) if line.size else np.empty(0, int)
+            frame.line(
+                panel,
+                item.steps[kept],
+                line[kept],
+                name=f"{arm.letter}, layer {number}",
+                legendgroup=arm.letter,
+                line={"color": colour, "width": frame.theme.line, "dash": arm.dash},
+                hovertemplate=f"%{{y}}<extra>layer {number}</extra>",
+            )
+        ends = [_last(item.steps, line) for line in own]
+        _label(frame, panel, ends, colours, quantity.logarithmic, (low, high), rows)
+        top = high - 0.08 * (high - low)
+        frame.diverged(
+            panel, arm, item.diverged_at, 10**top if quantity.logarithmic else top, last_step(recordings)
+        )
+        frame.scrubber(panel, step)
+        if a in leaving:
+            frame.panel_note(panel, leaving[a], xshift=4)
+    frame.axis_note("training step")
+    if not any(np.isfinite(line).any() for own in values for line in own):
+        frame.place_for_words(None, "A line for each layer grows here while the networks train.")
+    return frame.figure(_alt(recordings, arms, values, quantity))
+
+
+def _values(recording: Recording, quantity: Quantity) -> list[Array]:
+    """For each layer its values over the records, (R,); NaN where there is no number that the axis could show."""
+    column = quantity.column(recording)
+    result = []
+    for layer in range(1, len(recording.experiment.hidden) + 1):
+        line = recording.layer_column(layer, column)
+        drawable = np.isfinite(line) & (line > 0) if quantity.logarithmic else np.isfinite(line)
+        result.append(np.where(drawable, line, np.nan))
+    return result
+
+
+def _range(
+    recordings: Sequence[Recording], values: Sequence[Sequence[Array]], quantity: Quantity
+) -> tuple[float, float, dict[int, str]]:
+    """The y range of all panels, and for an arm that leaves it a sentence that says so."""
+    if quantity.logarithmic:
+        low, high = decades(line for own in values for line in own)
+        return max(low, high - 12), high, {}
+    needed = [
+        max(usual(item.steps, line) for line in own) if item.steps.size else 0.0
+        for item, own in zip(recordings, values, strict=True)
+    ]
+    high = rounded_up(1.06 * reach(needed, 3.0), quantity.least)
+    if quantity.percent:
+        high = min(high, 1.0)
+    leaving = {}
+    for a, (item, own) in enumerate(zip(recordings, values, strict=True)):
+        largest = max((float(np.nanmax(line)) for line in own if np.isfinite(line).any()), default=0.0)
+        if largest > high * 1.001:
+            line = next(line for line in own if np.isfinite(line).any() and float(np.nanmax(line)) == largest)
+            shown = f"{largest:.0%}" if quantity.percent else short(largest)
+            leaving[a] = f"leaves the frame: {shown} at step {item.steps[int(np.nanargmax(line))]:,}"
+    return (0.0, high * 1.02, leaving) if quantity.percent else (0.0, high, leaving)
+
+
+def _last(steps: Array, line: Array) -> tuple[int, float] | None:
+    """The last point of a line that can be drawn."""
+    finite = np.flatnonzero(np.isfinite(line))
+    return (int(steps[finite[-1]]), float(line[finite[-1]])) if finite.size else None
+
+
+def _label(
+    frame: Frame,
+    panel: Panel,
+    ends: Sequence[tuple[int, float] | None],
+    colours: Sequence[str],
+    logarithmic: bool,
+    limits: tuple[float, float],
+    rows: int,
+) -> None:
+    """Name the lines at their ends: all layers, or of more than six the first and the last."""
+    told = range(len(ends)) if len(ends) <= MOST_LABELS else (0, len(ends) - 1)
+    named = [(index, *end) for index in told if (end := ends[index]) is not None]
+    low, high = limits
+    tall = (frame.plot_height - 34 * (rows - 1)) / rows
+    shares = [((math.log10(value) if logarithmic else value) - low) / (high - low) for _, _, value in named]
+    pixels = [min(max(share, 0.0), 1.0) * tall for share in shares]
+    moved = spread(pixels, frame.size + 1, 0, tall)
+    for (index, at, _), place, target in zip(named, pixels, moved, strict=True):
+        frame.note(
+            f"layer {index + 1}",
+            xref=panel.x,
+            x=at,
+            xanchor="left",
+            xshift=4,
+            yref=f"{panel.y} domain",
+            y=place / tall,
+            yshift=target - place,
+            yanchor="middle",
+            font={"size": frame.size - 2, "color": readable(colours[index], frame.theme)},
+        )
+
+
+def _alt(
+    recordings: Sequence[Recording],
+    arms: Sequence[ArmStyle],
+    values: Sequence[Sequence[Array]],
+    quantity: Quantity,
+) -> str:
+    said = f"{quantity.title}: a line for each layer over the training steps, a panel for each arm. "
+    parts = []
+    for arm, item, own in zip(arms, recordings, values, strict=True):
+        ends = [_last(item.steps, line) for line in own]
+        first, final = ends[0], ends[-1]
+        if first is None or final is None or not has(item, 1):
+            parts.append(f"{arm.label} has nothing to show yet")
+            continue
+        show = (lambda value: f"{value:.1%}") if quantity.percent else short
+        parts.append(
+            f"{arm.label}: {show(first[1])} in layer 1 and {show(final[1])} in layer {len(own)} at step {final[0]:,}"
+            + (f", diverged at step {item.diverged_at:,}" if item.diverged_at is not None else "")
+        )
+    return said + "; ".join(parts) + "."

@@ -1,0 +1,80 @@
+"""What figures need to know about layers and arms: which to show, and how to call their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnviz.measure import SATURATION_THRESHOLDS
+from bnviz.recording import Recording
+
+MOST_COLUMNS = 5
+
+UNITS_OF = {"sigmoid": "sigmoids", "tanh": "tanh units", "relu": "ReLUs"}
+
+
+def depth(recordings: Sequence[Recording]) -> int:
+    """The number of hidden layers of the deepest arm."""
+    return max(len(item.experiment.hidden) for item in recordings)
+
+
+def last_step(recordings: Sequence[Recording]) -> int:
+    """Where the axis of steps ends: the longest planned run."""
+    return max(item.experiment.steps for item in recordings)
+
+
+def chosen_layers(recordings: Sequence[Recording], layer: int | None) -> list[int]:
+    """The layers to show, counted from 1: the given one, else all, of more than five five evenly spaced ones.
+
+    Raises ValueError for a layer that no arm has.
+    """
+    deepest = depth(recordings)
+    if layer is not None:
+        if not 1 <= layer <= deepest:
+            raise ValueError(f"layer = {layer} is not allowed; allowed is 1 to {deepest}")
+        return [layer]
+    count = min(deepest, MOST_COLUMNS)
+    return [round(position) for position in np.linspace(1, deepest, count)]
+
+
+def check_unit(recordings: Sequence[Recording], layers: Sequence[int], unit: int) -> None:
+    """Raises ValueError for a unit that none of the layers has in any arm."""
+    widths = [
+        item.experiment.hidden[layer - 1] for item in recordings for layer in layers if has(item, layer)
+    ]
+    if not 1 <= unit <= max(widths):
+        raise ValueError(f"unit = {unit} is not allowed; allowed is 1 to {max(widths)}")
+
+
+def has(recording: Recording, layer: int, unit: int | None = None) -> bool:
+    """Whether the arm has this layer, and in it this unit."""
+    hidden = recording.experiment.hidden
+    return 1 <= layer <= len(hidden) and (unit is None or 1 <= unit <= hidden[layer - 1])
+
+
+def listed(layers: Sequence[int], deepest: int) -> str:
+    """The layers as words: "layers 1, 5, 10, 15, 20 of 20", or "" where all are shown."""
+    if len(layers) == deepest:
+        return ""
+    word = "layer" if len(layers) == 1 else "layers"
+    return f"{word} {', '.join(map(str, layers))} of {deepest}"
+
+
+def units_called(recordings: Sequence[Recording]) -> str:
+    """What the nonlinear units are called: "sigmoids", or "nonlinearities" where the arms differ."""
+    kinds = {item.experiment.activation for item in recordings}
+    return UNITS_OF.get(kinds.pop(), "nonlinearities") if len(kinds) == 1 else "nonlinearities"
+
+
+def zones(activation: str) -> tuple[list[tuple[float, float]], str]:
+    """Where the nonlinearity hardly answers, as intervals of its input, and what that zone is called.
+
+    For sigmoid and tanh the slope is below 5 % of its maximum there, for relu it is zero.
+    """
+    if activation == "relu":
+        return [(-np.inf, 0.0)], "silent: slope 0"
+    if activation in SATURATION_THRESHOLDS:
+        threshold = SATURATION_THRESHOLDS[activation]
+        return [(-np.inf, -threshold), (threshold, np.inf)], "saturated: slope below 5 % of its maximum"
+    return [], ""

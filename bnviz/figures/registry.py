@@ -1,0 +1,44 @@
+"""All figures by name, so that a page, a route or a command can build any of them. Adding a figure is one entry."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import plotly.graph_objects as go
+
+from bnviz.figures.bands import bands
+from bnviz.figures.boundary import boundary
+from bnviz.figures.curves import accuracy, loss
+from bnviz.figures.histogram import histogram
+from bnviz.figures.layer_lines import drift, gradients, saturation
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure as pages know it. heights: in pixels, wide and narrow, for two arms and three layers."""
+
+    function: Callable[..., go.Figure]
+    title: str
+    heights: tuple[int, int]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The view arguments it takes besides the recordings."""
+        return tuple(inspect.signature(self.function).parameters)[1:]
+
+
+FIGURES: Mapping[str, FigureKind] = MappingProxyType(
+    {
+        "accuracy": FigureKind(accuracy, "Accuracy", (300, 300)),
+        "loss": FigureKind(loss, "Loss", (300, 300)),
+        "bands": FigureKind(bands, "What each layer receives", (520, 600)),
+        "histogram": FigureKind(histogram, "Distribution at one step", (340, 340)),
+        "gradients": FigureKind(gradients, "Gradients", (330, 480)),
+        "drift": FigureKind(drift, "Drift", (330, 480)),
+        "saturation": FigureKind(saturation, "Saturation", (330, 480)),
+        "boundary": FigureKind(boundary, "Decision boundary", (430, 730)),
+    }
+)

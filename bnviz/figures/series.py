@@ -1,0 +1,125 @@
+"""Numbers on their way into a chart: thinned without losing extremes, and axis ranges that hold still."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+Array = np.ndarray
+
+MOST_POINTS = 300
+LADDER = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+
+
+def thin(rows: Array, limit: int = MOST_POINTS) -> Array:
+    """Indices of at most `limit` of N points that keep the first, the last and every extreme of any size.
+
+    rows: (K, N) or (N,), K curves over the same points. The points are cut into equal buckets; of each
+    bucket every curve's smallest and largest value stay. Returns sorted indices, all of them if N ≤ limit.
+    """
+    rows = np.atleast_2d(rows)
+    curves, points = rows.shape
+    if points <= limit:
+        return np.arange(points)
+    size = math.ceil(points / max(1, (limit - 2) // (2 * curves)))
+    buckets = math.ceil(points / size)
+    # The last bucket is filled up with copies of the last point, which stays in any case.
+    padded = np.concatenate([rows, np.repeat(rows[:, -1:], buckets * size - points, axis=1)], axis=1)
+    cut = padded.reshape(curves, buckets, size)
+    lowest = np.where(np.isfinite(cut), cut, np.inf).argmin(axis=2)
+    highest = np.where(np.isfinite(cut), cut, -np.inf).argmax(axis=2)
+    starts = np.arange(buckets) * size
+    kept = np.concatenate([(starts + lowest).ravel(), (starts + highest).ravel(), [0, points - 1]])
+    return np.unique(np.minimum(kept, points - 1))
+
+
+def rounded_up(value: float, floor: float = 0.0) -> float:
+    """The smallest rung (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10 times a power of ten) that holds max(value, floor)."""
+    value = max(value, floor)
+    if not value > 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next((rung * power for rung in LADDER if rung * power >= value * (1 - 1e-9)), 10 * power)
+
+
+def usual(steps: Array, values: Array, share: float = 0.98) -> float:
+    """The bound under which `values` stay for `share` of the training time: a quantile weighted by duration.
+
+    A record stands for the steps since the one before it, so that many early records weigh no more than
+    the time they cover. steps, values: (R,). 0 if nothing is finite.
+    """
+    finite = np.isfinite(values)
+    if not finite.any():
+        return 0.0
+    steps, values = steps[finite], values[finite]
+    weights = np.maximum(np.diff(steps, prepend=steps[0] - 1), 1).astype(float)
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][min(int(np.searchsorted(reached, share)), len(values) - 1)])
+
+
+def reach(bounds: Sequence[float], contain: float, ratio: float = 10.0) -> float:
+    """How far an axis shared by arms must reach, given what each arm usually needs.
+
+    The widest arm sets it, unless it needs more than `ratio` times what the narrowest does and more than
+    `contain`: then the narrow arm would be a flat line, and the figure says in words who leaves the frame.
+    """
+    needed = [bound for bound in bounds if bound > 0]
+    return min(max(needed), max(contain, ratio * min(needed))) if needed else 0.0
+
+
+def decades(values: Iterable[Array], least: float = 1e-12) -> tuple[float, float]:
+    """A range for a logarithmic axis, as powers of ten, rounded outward to 1, 2 or 5 times a power of ten.
+
+    Extremes beyond the middle 99.5 % of each array are left to the axis's discretion.
+    """
+    lows, highs = [], []
+    for array in values:
+        drawn = array[np.isfinite(array) & (array > least)]
+        if drawn.size:
+            low, high = np.quantile(drawn, (0.0025, 0.9975))
+            lows.append(low)
+            highs.append(high)
+    if not lows:
+        return (-2.0, 1.0)
+    low, high = math.log10(min(lows)), math.log10(max(highs))
+    rungs = [math.log10(rung) for rung in (1, 2, 5, 10)]
+    down = max(math.floor(low) + rung for rung in rungs if math.floor(low) + rung <= low + 1e-9)
+    up = min(math.floor(high) + rung for rung in rungs if math.floor(high) + rung >= high - 1e-9)
+    return (down, up) if up - down >= 0.3 else (down - 0.3, up + 0.3)
+
+
+def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions moved apart, as little as needed, so that neighbours are `gap` apart within [low, high].
+
+    Returns them in the order given.
+    """
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    placed = [min(max(positions[index], low), high) for index in order]
+    for _ in range(50):
+        moved = False
+        for below in range(len(placed) - 1):
+            lack = gap - (placed[below + 1] - placed[below])
+            if lack > 1e-6:
+                placed[below] -= lack / 2
+                placed[below + 1] += lack / 2
+                moved = True
+        if placed and (placed[0] < low or placed[-1] > high):
+            placed[0], placed[-1] = max(placed[0], low), min(placed[-1], high)
+        if not moved:
+            break
+    result = [0.0] * len(positions)
+    for index, position in zip(order, placed, strict=True):
+        result[index] = position
+    return result
+
+
+def short(value: float) -> str:
+    """Three significant digits at most, thousands separated, huge and tiny numbers by their power of ten."""
+    if not math.isfinite(value):
+        return "no finite number"
+    if value != 0 and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,173 @@
+"""What was measured, in words: a sentence or two beside the charts, and the numbers above them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bnviz.figures.layers import depth, has
+from bnviz.figures.palette import ArmStyle, arm_styles
+from bnviz.figures.series import short
+from bnviz.recording import LAYER_COLUMNS, UNIT_COLUMNS, Recording, Snapshot
+
+LEAD = 0.02
+"""A lead in accuracy smaller than this is not told: it is within what the held-out sample can resolve."""
+
+
+class Readout(NamedTuple):
+    """The numbers of one arm at a step; None where nothing was evaluated yet. accuracy: held-out, in [0, 1]."""
+
+    arm: str
+    colour: str
+    step: int
+    loss: float | None
+    accuracy: float | None
+    diverged_at: int | None
+
+
+def readouts(recordings: Sequence[Recording], step: int | None = None) -> list[Readout]:
+    """For each arm its training loss and held-out accuracy, as last evaluated at or before `step`."""
+    result = []
+    for arm, item in zip(arm_styles(recordings), recordings, strict=True):
+        past = [snapshot for snapshot in item.snapshots if step is None or snapshot.step <= step]
+        at = past[-1].step if past else 0
+        gone = (
+            item.diverged_at
+            if item.diverged_at is not None and (step is None or item.diverged_at <= step)
+            else None
+        )
+        result.append(
+            Readout(
+                arm.label,
+                arm.colour,
+                at,
+                _latest(past, "train", "loss"),
+                _latest(past, "test", "accuracy"),
+                gone,
+            )
+        )
+    return result
+
+
+def _latest(snapshots: Sequence[Snapshot], split: str, measure: str) -> float | None:
+    for item in reversed(snapshots):
+        for point in item.curves:
+            if point.split == split:
+                value = float(getattr(point, measure))
+                return value if math.isfinite(value) else None
+    return None
+
+
+def median_shift(recording: Recording, layer: int, step: int) -> float | None:
+    """How far the median of a typical unit of a layer has moved since the reference step, in σ.
+
+    For each unit |median now − median then| over the probe examples; of these the median over units, divided by
+    σ = √((σ_then² + σ_now²) / 2), where σ_then and σ_now are the standard deviations of the layer's inputs, units
+    and examples pooled (column std): the width of the bands one sees, averaged over both times as in Cohen's d.
+    Pooling keeps the measure meaningful when a network starts with nearly constant inputs, where dividing by the
+    initial spread alone would report thousands of σ for a shift nobody can see. None before the reference step.
+    """
+    if not recording.snapshots or not has(recording, layer) or step <= recording.reference_step:
+        return None
+    then, now = recording.at(recording.reference_step), recording.at(step)
+    if now.step <= then.step:
+        return None
+    first = sum(recording.experiment.hidden[: layer - 1])
+    units = slice(first, first + recording.experiment.hidden[layer - 1])
+    median = UNIT_COLUMNS.index("q50")
+    moved = np.abs(now.units[units, median].astype(np.float64) - then.units[units, median])
+    spreads = [float(item.layers[layer - 1, LAYER_COLUMNS.index("std")]) for item in (then, now)]
+    sigma = math.hypot(*spreads) / math.sqrt(2)
+    shift = float(np.median(moved)) / sigma if sigma > 0 else math.nan
+    return shift if math.isfinite(shift) else None
+
+
+def story(recordings: Sequence[Recording], step: int | None = None, layer: int | None = None) -> str:
+    """One to three sentences computed from what was measured up to `step` (None: the latest).
+
+    layer: whose shift is told, None for the last hidden layer. The shift's unit, σ, is defined in `median_shift`.
+    """
+    arms = arm_styles(recordings)
+    numbers = readouts(recordings, step)
+    if not any(item.snapshots for item in recordings):
+        return "Nothing has been measured yet. Watch whether the bands wander or hold still, and in which network."
+    at = max(number.step for number in numbers)
+    number = layer if layer is not None and 1 <= layer <= depth(recordings) else depth(recordings)
+    sentences = [
+        _divergence(arms, numbers),
+        _shift(recordings, arms, numbers, at, number),
+        _lead(arms, numbers),
+    ]
+    told = [sentence for sentence in sentences if sentence]
+    return " ".join(told) if told else f"Step {at:,}: the networks have only just started."
+
+
+def _divergence(arms: Sequence[ArmStyle], numbers: Sequence[Readout]) -> str:
+    gone = [
+        (arm, item.diverged_at)
+        for arm, item in zip(arms, numbers, strict=True)
+        if item.diverged_at is not None
+    ]
+    left = [arm.letter for arm, item in zip(arms, numbers, strict=True) if item.diverged_at is None]
+    if not gone:
+        return ""
+    said = " ".join(
+        f"{arm.letter} diverged at step {at:,}: its loss is no longer a finite number." for arm, at in gone
+    )
+    if not left:
+        return said
+    return f"{said} {' and '.join(left)} {'goes' if len(left) == 1 else 'go'} on."
+
+
+def _shift(
+    recordings: Sequence[Recording], arms: Sequence[ArmStyle], numbers: Sequence[Readout], at: int, layer: int
+) -> str:
+    parts = []
+    for arm, item, own in zip(arms, recordings, numbers, strict=True):
+        moved = median_shift(item, layer, min(at, own.step)) if own.diverged_at is None else None
+        if moved is not None:
+            parts.append(f"{_sigmas(moved)} {_whose(arm, recordings)}")
+    if not parts:
+        return ""
+    return f"At step {at:,} the median of a typical unit in layer {layer} has moved {_joined(parts)}."
+
+
+def _sigmas(value: float) -> str:
+    return f"{value:.1f} σ" if value < 100 else f"{short(value)} σ"
+
+
+def _whose(arm: ArmStyle, recordings: Sequence[Recording]) -> str:
+    """ "without normalization", "with batch norm", or "in A"."""
+    normalizers = [item.experiment.normalizer for item in recordings]
+    if len(recordings) == 2 and len(set(normalizers)) == 2 and "," not in arm.name:
+        return (
+            f"without normalization in {arm.letter}"
+            if arm.name == "no normalization"
+            else (f"with {arm.name} in {arm.letter}")
+        )
+    return f"in {arm.letter}"
+
+
+def _lead(arms: Sequence[ArmStyle], numbers: Sequence[Readout]) -> str:
+    """Who names more held-out examples rightly, for two arms that still train."""
+    ranked = sorted(
+        (
+            (item.accuracy, arm.letter)
+            for arm, item in zip(arms, numbers, strict=True)
+            if item.accuracy is not None and item.diverged_at is None
+        ),
+        reverse=True,
+    )
+    if len(ranked) < 2:
+        return ""
+    (best, leader), (worst, last) = ranked[0], ranked[-1]
+    if best - worst < LEAD:
+        return f"On held-out examples they are level, at {best:.0%} accuracy."
+    return f"{leader} names {best:.0%} of the held-out examples rightly, {last} {worst:.0%}."
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
