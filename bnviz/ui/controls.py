@@ -1,0 +1,146 @@
+"""The controls of an Experiment, made from its knobs, and what sets the two arms apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any
+
+import streamlit as st
+
+from bnviz.comparison import ARM_PARAMETERS, Comparison, offered_texts, suggested_values
+from bnviz.experiment import DATASETS, Experiment, presets
+from bnviz.ui import address
+
+MORE = ("momentum", "weight_decay", "dropout", "train_examples", "seed", "device")
+"""Fields that stand folded away: most comparisons leave them alone."""
+
+PRESET_LABELS = {
+    "first-look": "First look",
+    "figure-1": "The paper's Figure 1",
+    "careless-start": "A careless start",
+    "deep-relu": "Deep, with ReLU",
+    "two-spirals": "Two spirals",
+}
+
+
+def fill(state: MutableMapping[Any, Any], comparison: Comparison) -> None:
+    """Set every control to what `comparison` says; before the controls are drawn."""
+    for name, text in comparison.base.texts().items():
+        state[name] = text
+    state["vary"] = comparison.vary
+    state["a"], state["b"] = comparison.values
+
+
+def read(state: Mapping[Any, Any]) -> dict[str, str]:
+    """What the controls say, as a link's parameters; a field that is varied has no control of its own."""
+    names = (*Experiment.knobs(), "vary", *ARM_PARAMETERS)
+    return {name: str(state[name]) for name in names if state.get(name) is not None}
+
+
+def show() -> None:
+    """Draw the controls."""
+    st.selectbox(
+        "Start from",
+        options=list(presets),
+        index=None,
+        format_func=lambda name: PRESET_LABELS.get(name, name),
+        key="preset",
+        placeholder="Choose an example …",
+        on_change=_use_preset,
+    )
+    _what_differs()
+    knobs = Experiment.knobs()
+    shown = [name for name in knobs if name not in MORE and name != st.session_state["vary"]]
+    for group in dict.fromkeys(knobs[name].group for name in shown):
+        with st.container(gap="xsmall"):
+            st.caption(f"**{group}**")
+            for left, right in _pairs([name for name in shown if knobs[name].group == group]):
+                _pair(left, right)
+    with st.expander("More"):
+        for name in [name for name in MORE if name in knobs and name != st.session_state["vary"]]:
+            _control(name, name)
+
+
+def _what_differs() -> None:
+    knobs = Experiment.knobs()
+    with st.container(border=True, gap="xsmall"):
+        st.selectbox(
+            "A and B differ in",
+            options=list(knobs),
+            format_func=lambda name: knobs[name].label,
+            key="vary",
+            help="Everything else is the same in both: initial weights, order of examples, all settings.",
+            on_change=_vary,
+        )
+        left, right = st.columns(2, gap="small")
+        with left:
+            _control(st.session_state["vary"], "a", "A")
+        with right:
+            _control(st.session_state["vary"], "b", "B")
+
+
+def _pairs(names: list[str]) -> Iterable[tuple[str, str | None]]:
+    """Names two by two; what has long labels to choose from stands alone."""
+    waiting: str | None = None
+    for name in names:
+        if Experiment.knobs()[name].choices:
+            yield name, None
+        elif waiting is None:
+            waiting = name
+        else:
+            yield waiting, name
+            waiting = None
+    if waiting is not None:
+        yield waiting, None
+
+
+def _pair(left: str, right: str | None) -> None:
+    if right is None:
+        _control(left, left)
+        return
+    for column, name in zip(st.columns(2, gap="small"), (left, right), strict=True):
+        with column:
+            _control(name, name)
+
+
+def _control(name: str, key: str, label: str | None = None) -> None:
+    """One field's control: choose what is offered or, where the field is no choice of names, type a value."""
+    knob = Experiment.knobs()[name]
+    offered = list(offered_texts(name))
+    current = st.session_state.get(key)
+    if current is not None and current not in offered:
+        offered.append(current)
+    st.selectbox(
+        label or knob.label,
+        options=offered,
+        format_func=lambda text: _shown(name, text),
+        key=key,
+        help=None if label else f"{knob.help} Allowed: {knob.allowed}.",
+        accept_new_options=not knob.choices,
+        on_change=address.touch,
+    )
+
+
+def _shown(name: str, text: str) -> str:
+    if name == "hidden":
+        widths = text.split("-")
+        return f"{len(widths)} × {widths[0]}" if len(widths) > 1 and len(set(widths)) == 1 else text
+    if name == "dataset":
+        return DATASETS.get(text, text)
+    return Experiment.knobs()[name].choices.get(text, text)
+
+
+def _use_preset() -> None:
+    name = st.session_state.pop("preset", None)
+    if name in presets:
+        fill(st.session_state, Comparison(presets[name]))
+    address.touch()
+
+
+def _vary() -> None:
+    """Another field differs: start it from two values worth comparing."""
+    base, _ = Experiment.salvage(
+        {name: text for name, text in read(st.session_state).items() if name in Experiment.knobs()}
+    )
+    st.session_state["a"], st.session_state["b"] = suggested_values(base, st.session_state["vary"])
+    address.touch()

@@ -1,0 +1,19 @@
+"""The script behind every page: the navigation over `pages/`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from bnviz.ui import chrome
+
+PAGES = Path(__file__).resolve().parents[2] / "pages"
+
+chrome.frame()
+page = st.navigation(
+    [
+        st.Page(PAGES / "playground.py", title="Playground", icon=":material/play_circle:", default=True),
+        st.Page(PAGES / "about.py", title="About", icon=":material/help:"),
+    ],
+    position="top",
+)
+page.run()

@@ -1,0 +1,195 @@
+"""The Playground: two networks that differ in one field, training live, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import streamlit as st
+
+from bnviz import web
+from bnviz.comparison import Comparison
+from bnviz.figures.registry import FIGURES
+from bnviz.runs import Run
+from bnviz.ui import address, chrome, controls, live
+
+PAGE = "playground"
+FIRST_SPEED = 200.0
+"""Steps a second at first: slow enough to watch, fast enough to see the end."""
+
+_RUNS = "playground.runs"
+
+
+@dataclass(frozen=True)
+class View:
+    """What the figures show; no choice here touches the training.
+
+    layer: the layer looked at, counted from 1; 0 for all. unit: the unit of that layer, counted from 1;
+    0 for all units together. before: what enters the normalizer instead of the nonlinearity.
+    """
+
+    layer: int = 0
+    unit: int = 0
+    before: bool = False
+    at: int | None = None
+
+    @classmethod
+    def salvage(cls, query: Mapping[str, str], comparison: Comparison) -> tuple[Self, tuple[str, ...]]:
+        """The View a link's parameters describe, defaults in place of what is not allowed, and what was ignored."""
+        arms = comparison.arms
+        depth = min(len(arm.hidden) for arm in arms)
+        layer, ignored = _number(query, "layer", depth)
+        width = min(arm.hidden[layer - 1] for arm in arms) if layer else 0
+        unit, more = _number(query, "unit", width)
+        at, rest = _number(query, "at", max(arm.steps for arm in arms))
+        return cls(layer, unit, query.get("before") == "true", at or None), (*ignored, *more, *rest)
+
+    def to_query(self) -> dict[str, str]:
+        """The link's parameters; what is at its default stays out."""
+        numbers = {"layer": self.layer, "unit": self.unit, "at": self.at or 0}
+        query = {name: str(value) for name, value in numbers.items() if value}
+        return query | ({"before": "true"} if self.before else {})
+
+
+VIEW_PARAMETERS = ("layer", "unit", "before", "at")
+
+
+def show() -> None:
+    """Draw the page."""
+    opened = address.opened(PAGE)
+    if opened is not None:
+        _fill(opened)
+    with st.sidebar:
+        controls.show()
+    comparison, ignored = Comparison.salvage(
+        controls.read(st.session_state) | {"changes": st.session_state.get("changes", "")}
+    )
+    run = _run(comparison)
+    view, ignored_view = View.salvage(_view_query(), comparison)
+    chrome.notice_ignored((*st.session_state.pop("playground.ignored", ()), *ignored, *ignored_view))
+
+    chrome.intro(_intro(comparison))
+    at = live.transport(run, can_drive=True, at=view.at)
+    live.readouts(run, layer=view.layer or len(comparison.arms[0].hidden))
+    two_dimensional = comparison.base.dataset in ("spirals", "moons", "circles")
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _figure(run, "accuracy")
+    with right:
+        _figure(run, "boundary" if two_dimensional else "loss")
+    _bands(run, comparison, view)
+    _details(run, view, two_dimensional)
+    chrome.footer()
+    address.write(PAGE, comparison.to_query() | View(view.layer, view.unit, view.before, at).to_query())
+
+
+def _intro(comparison: Comparison) -> str:
+    what = "batch normalization" if comparison.vary == "normalizer" else "one setting"
+    return (
+        f"<b>Two networks, alike but for {what},</b> train here side by side. "
+        "Play, and watch what each of their layers receives."
+    )
+
+
+def _fill(query: Mapping[str, str]) -> None:
+    """Set the controls to what a link says; what it says in vain is told once."""
+    state = st.session_state
+    view_query = {name: text for name, text in query.items() if name in VIEW_PARAMETERS}
+    comparison, ignored = Comparison.salvage(
+        {name: text for name, text in query.items() if name not in VIEW_PARAMETERS}
+    )
+    view, ignored_view = View.salvage(view_query, comparison)
+    controls.fill(state, comparison)
+    state["changes"] = comparison.to_query().get("changes", "")
+    state["layer"], state["unit"], state["before"], state["at"] = view.layer, view.unit, view.before, view.at
+    state["playground.ignored"] = (*ignored, *ignored_view)
+
+
+def _view_query() -> dict[str, str]:
+    state = st.session_state
+    texts = {name: str(state.get(name) or 0) for name in ("layer", "unit", "at")}
+    return texts | {"before": "true" if state.get("before") else ""}
+
+
+def _run(comparison: Comparison) -> Run:
+    """This visitor's run of the two arms; the run of other settings, if any, is paused."""
+    mine: dict[Comparison, tuple[str, str]] = st.session_state.setdefault(_RUNS, {})
+    manager = web.manager()
+    for other, (run_id, _) in mine.items():
+        if other != comparison and (left := manager.get(run_id)) is not None and left.state == "running":
+            left.pause()
+    known = mine.get(comparison)
+    run = manager.get(known[0]) if known else None
+    if run is None:
+        run = manager.open(comparison.arms, [comparison.interventions] * 2)
+        run.set_speed(FIRST_SPEED)
+        mine[comparison] = (run.id, run.key)
+    return run
+
+
+def _bands(run: Run, comparison: Comparison, view: View) -> None:
+    """The centre of the page: what each layer's nonlinearity receives."""
+    depth = min(len(arm.hidden) for arm in comparison.arms)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.selectbox(
+            "Layer",
+            options=range(depth + 1),
+            format_func=lambda layer: f"layer {layer}" if layer else "all layers",
+            key="layer",
+            on_change=address.touch,
+            width=150,
+        )
+        if view.layer:
+            width = min(arm.hidden[view.layer - 1] for arm in comparison.arms)
+            st.number_input(
+                "Unit",
+                min_value=0,
+                max_value=width,
+                step=1,
+                key="unit",
+                help="One unit as in the paper's Figure 1, counted from 1; 0 takes all units together.",
+                on_change=address.touch,
+                width=130,
+            )
+        st.toggle(
+            "before normalization",
+            key="before",
+            help="What enters the normalizer, Wu + b, instead of what enters the nonlinearity.",
+            on_change=address.touch,
+        )
+    where = "before" if view.before else "input"
+    wide, narrow = FIGURES["bands"].heights
+    rows = 1 if view.layer else min(depth, 5)
+    live.figure(
+        run,
+        "bands",
+        key="bands",
+        heights=(wide, max(320, narrow * rows // 3)),
+        layer=view.layer or None,
+        unit=view.unit or None,
+        where=where,
+    )
+
+
+def _details(run: Run, view: View, two_dimensional: bool) -> None:
+    """Everything else, one click away."""
+    last = min(len(arm.hidden) for arm in run.arms)
+    panes = st.tabs(["Histogram and slope", "Gradients", "Drift", "Saturation", *["Loss"] * two_dimensional])
+    with panes[0]:
+        _figure(run, "histogram", layer=view.layer or last)
+    for pane, name in zip(panes[1:], ["gradients", "drift", "saturation", "loss"], strict=False):
+        with pane:
+            _figure(run, name)
+
+
+def _figure(run: Run, name: str, **arguments: Any) -> None:
+    live.figure(run, name, key=name, heights=FIGURES[name].heights, **arguments)
+
+
+def _number(query: Mapping[str, str], name: str, high: int) -> tuple[int, tuple[str, ...]]:
+    """The parameter `name` as a whole number from 0 to `high`, 0 if absent or not allowed; and what was ignored."""
+    text = query.get(name, "") or "0"
+    if text.isascii() and text.isdecimal() and len(text) < 10 and int(text) <= high:
+        return int(text), ()
+    return 0, (f"{name} = {text[:40]!r} is not allowed; allowed is a whole number from 0 to {high}",)
