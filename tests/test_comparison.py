@@ -17,7 +17,9 @@ def test_the_default_arms_differ_in_the_normalizer_alone():
 @pytest.mark.parametrize("vary", Experiment.knobs())
 def test_any_field_can_set_the_arms_apart_and_the_link_brings_them_back(vary):
     base = Experiment(seed=3, learning_rate=0.3)
-    comparison = Comparison(base, vary, suggested_values(base, vary), (Intervention(40, "learning_rate", 0.02),))
+    comparison = Comparison(
+        base, vary, suggested_values(base, vary), (Intervention(40, "learning_rate", 0.02),)
+    )
     a, b = comparison.arms
     assert set(a.differences(b)) == {vary}
     again, ignored = Comparison.salvage(comparison.to_query())
@@ -58,7 +60,11 @@ def test_nonsense_in_a_link_is_named_in_short_and_defaults_stand_in(query, named
 
 
 @settings(max_examples=60)
-@given(st.dictionaries(st.sampled_from([*Experiment.knobs(), "vary", "a", "b", "changes", "?"]), st.text(max_size=20)))
+@given(
+    st.dictionaries(
+        st.sampled_from([*Experiment.knobs(), "vary", "a", "b", "changes", "?"]), st.text(max_size=20)
+    )
+)
 def test_no_link_whatever_breaks_the_page(query):
     comparison, _ = Comparison.salvage(query)
     again, ignored = Comparison.salvage(comparison.to_query())

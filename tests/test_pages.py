@@ -1,0 +1,146 @@
+"""The pages as Streamlit runs them, without a browser: controls, links, notices."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from bnviz import web
+from bnviz.experiment import Experiment
+from bnviz.runs import RunManager
+
+MAIN = Path(__file__).parents[1] / "bnviz" / "ui" / "main.py"
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The arms of every run that the page opened; nothing trains here."""
+    manager = RunManager(workers=1)
+    runs = []
+
+    def remember(arms, interventions=None):
+        run = manager.open_unwatched(arms, interventions)
+        runs.append(run)
+        return run
+
+    manager.open_unwatched, manager.open = manager.open, remember
+    monkeypatch.setattr(web, "manager", lambda: manager)
+    yield runs
+    manager.close()
+
+
+def page(**query):
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    for name, text in query.items():
+        app.query_params[name] = text
+    return app.run()
+
+
+def ignored(app):
+    return [item.value for item in app.warning]
+
+
+def test_the_playground_opens_on_two_arms_that_differ_in_the_normalizer(opened):
+    app = page()
+    assert not app.exception
+    assert [arm.normalizer for arm in opened[-1].arms] == ["none", "batch"]
+    assert opened[-1].arms[0] == Experiment(normalizer="none")
+    assert ignored(app) == []
+    assert app.query_params == {}
+
+
+def test_every_field_has_one_control_and_the_varied_one_has_two(opened):
+    app = page()
+    keys = {item.key for item in app.selectbox}
+    assert keys >= (set(Experiment.knobs()) - {"normalizer"}) | {"vary", "a", "b"}
+    assert "normalizer" not in keys
+
+
+def test_a_link_sets_every_control_and_stays_as_it_is(opened):
+    query = {
+        "dataset": "moons",
+        "hidden": "20-10",
+        "activation": "tanh",
+        "learning_rate": "0.037",
+        "vary": "init_scale",
+        "a": "0.01",
+        "b": "2",
+        "changes": "40:learning_rate:0.2",
+        "layer": "2",
+        "unit": "7",
+        "before": "true",
+    }
+    app = page(**query)
+    assert not app.exception
+    assert ignored(app) == []
+    run = opened[-1]
+    assert [arm.init_scale for arm in run.arms] == [0.01, 2.0]
+    assert {(arm.dataset, arm.hidden, arm.learning_rate) for arm in run.arms} == {("moons", (20, 10), 0.037)}
+    assert [[item.value for item in recording.interventions] for recording in run.recordings] == [
+        [0.2],
+        [0.2],
+    ]
+    assert app.selectbox(key="learning_rate").value == "0.037"
+    assert app.number_input(key="unit").value == 7
+    assert app.query_params == query
+
+
+def test_a_changed_control_is_a_new_run_and_goes_into_the_link(opened):
+    app = page()
+    app.selectbox(key="learning_rate").set_value("0.03").run()
+    assert [arm.learning_rate for arm in opened[-1].arms] == [0.03, 0.03]
+    assert app.query_params["learning_rate"] == "0.03"
+    app.selectbox(key="learning_rate").set_value("0.5").run()
+    assert "learning_rate" not in app.query_params
+    assert len(opened) == 2  # coming back to settings comes back to their run
+
+
+def test_choosing_another_field_to_vary_offers_two_values_of_it(opened):
+    app = page()
+    app.selectbox(key="vary").set_value("learning_rate").run()
+    a, b = opened[-1].arms
+    assert set(a.differences(b)) == {"learning_rate"}
+    assert a.normalizer == b.normalizer == "batch"
+
+
+def test_a_preset_fills_the_controls(opened):
+    app = page()
+    app.selectbox(key="preset").set_value("figure-1").run()
+    assert not app.exception
+    assert {(arm.dataset, arm.steps) for arm in opened[-1].arms} == {("mnist-binary", 50_000)}
+
+
+def test_view_choices_do_not_start_another_run(opened):
+    app = page()
+    app.selectbox(key="layer").set_value(2).run()
+    app.toggle(key="before").set_value(True).run()
+    assert len(opened) == 1
+    assert app.query_params["layer"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"learning_rate": "banana"}, "banana"),
+        ({"colour": "blue"}, "colour"),
+        ({"hidden": "9-" * 100_000}, "hidden"),
+        ({"layer": "99"}, "layer"),
+        ({"unit": "-3"}, "unit"),
+        ({"vary": "[x](javascript:alert(1))"}, "vary"),
+        ({"seed": "9" * 2000}, "seed"),
+    ],
+)
+def test_nonsense_in_a_link_gives_defaults_and_one_line(opened, query, named):
+    app = page(**query)
+    assert not app.exception
+    assert opened[-1].arms[1] == Experiment()
+    (line,) = ignored(app)
+    assert named in line.replace("\\", "")
+    assert len(line) < 1000
+    assert "](" not in line
+
+
+def test_the_about_page_opens(opened):
+    app = page().switch_page(str(MAIN.parents[2] / "pages" / "about.py")).run()
+    assert not app.exception
+    assert app.title[0].value == "What am I looking at?"
