@@ -1,4 +1,4 @@
-"""What is made once and served to all: of many requests for one thing, the first makes it and the others wait.
+"""What is made once and served to all: the first request for a thing makes it, the others wait.
 
 A figure that changes is made anew at most a few times a second, however many people watch it.
 """
@@ -38,7 +38,7 @@ class _Slot:
 class SharedBodies:
     """The latest Body of each slot, the least recently used dropped beyond `size`.
 
-    hold: a slot made less than this many seconds ago is served as it is, even if a newer version was asked for.
+    hold: a slot made less than this many seconds ago is served even if a newer version was asked for.
     """
 
     def __init__(self, size: int = 256, hold: float = 0.2, threads: int = 2) -> None:

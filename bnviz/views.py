@@ -22,8 +22,8 @@ MAX_NUMBER = 1_000_000
 """Beyond any step, layer and unit."""
 
 
-class Refused(Exception):
-    """An answer other than what was asked for: an HTTP status and one sentence."""
+class RequestError(Exception):
+    """What was asked for cannot be given: an HTTP status and one sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -42,25 +42,13 @@ def fingerprint(recordings: Sequence[Recording]) -> str:
     return digest.hexdigest()
 
 
-def number(
-    values: Mapping[str, Any], name: str, low: float, high: float, default: float | None = None
-) -> float:
-    """The number `name` from `low` to `high` in a JSON object. Raises Refused."""
-    value = values.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise Refused(
-            422, f"{name} = {str(value)[:40]} is not allowed; allowed is a number from {low:g} to {high:,g}"
-        )
-    return float(value)
-
-
 def whole_number(values: Mapping[str, str], name: str, low: int, high: int) -> int | None:
-    """The whole number `name` from `low` to `high` in a query; None if absent. Raises Refused."""
+    """The whole number `name` from `low` to `high` in a query; None if absent. Raises RequestError."""
     text = values.get(name, "")
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= 9 and low <= int(text) <= high):
-        raise Refused(
+        raise RequestError(
             422, f"{name} = {text[:40]!r} is not allowed; allowed is a whole number from {low} to {high:,}"
         )
     return int(text)
@@ -68,15 +56,15 @@ def whole_number(values: Mapping[str, str], name: str, low: int, high: int) -> i
 
 @functools.cache
 def view_parameters(name: str) -> Mapping[str, Any]:
-    """The view arguments that the figure `name` takes, and their types. Raises Refused."""
+    """The view arguments that the figure `name` takes, and their types. Raises RequestError."""
     if name not in FIGURES:
-        raise Refused(404, f"there is no figure {name[:40]!r}; there are {', '.join(FIGURES)}")
+        raise RequestError(404, f"there is no figure {name[:40]!r}; there are {', '.join(FIGURES)}")
     _, *parameters = inspect.signature(FIGURES[name].function, eval_str=True).parameters.values()
     return MappingProxyType({item.name: item.annotation for item in parameters})
 
 
 def view_arguments(name: str, query: Mapping[str, str]) -> dict[str, Any]:
-    """The arguments for the figure `name` that a query gives, absent ones left out. Raises Refused.
+    """The arguments for the figure `name` that a query gives, absent ones left out. Raises RequestError.
 
     Only types are checked here; the figure refuses values that it does not allow.
     """
@@ -86,7 +74,7 @@ def view_arguments(name: str, query: Mapping[str, str]) -> dict[str, Any]:
         if item == "run":
             continue
         if item not in parameters:
-            raise Refused(
+            raise RequestError(
                 422, f"{item[:40]!r} is no view argument of {name}; there are {', '.join(parameters)}"
             )
         kind = parameters[item]
@@ -100,34 +88,37 @@ def view_arguments(name: str, query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def figure_json(name: str, recordings: Sequence[Recording], arguments: Mapping[str, Any]) -> bytes:
-    """The figure as Plotly reads it, arrays in binary. Raises Refused for arguments that it does not allow."""
+    """The figure as Plotly reads it, arrays in binary. Raises RequestError for what it does not allow."""
     try:
         figure = FIGURES[name].function(recordings, **arguments)
     except ValueError as error:
-        raise Refused(422, str(error)) from error
+        raise RequestError(422, str(error)) from error
     text: str = plotly.io.to_json(figure, validate=False, engine="orjson")
     return text.encode()
 
 
-def words(recordings: Sequence[Recording], step: int | None, layer: int) -> bytes:
-    """What is said beside the figures, as JSON: each arm's numbers, the story, what was changed on the way."""
+def words(recordings: Sequence[Recording], step: int | None, layer: int | None) -> bytes:
+    """What is said beside the figures, as JSON: each arm's numbers, the story, what was changed on the way.
+
+    Raises RequestError for a layer that there is not.
+    """
     styles = arm_styles(recordings)
     arms = [
         {
-            "name": style.label,
+            "name": readout.arm,
             "colour": style.colour,
             "dash": style.dash,
-            "loss": loss,
-            "accuracy": accuracy,
-            "diverged_at": diverged_at,
+            "loss": readout.loss,
+            "accuracy": readout.accuracy,
+            "diverged_at": readout.diverged_at,
         }
-        for style, (_, _, _, loss, accuracy, diverged_at) in zip(
-            styles, readouts(recordings, step), strict=True
-        )
+        for style, readout in zip(styles, readouts(recordings, step), strict=True)
     ]
-    return orjson.dumps(
-        {"arms": arms, "story": story(recordings, step, layer), "changes": changes(recordings, styles)}
-    )
+    try:
+        told = story(recordings, step, layer)
+    except ValueError as error:
+        raise RequestError(422, str(error)) from error
+    return orjson.dumps({"arms": arms, "story": told, "changes": changes(recordings, styles)})
 
 
 def changes(recordings: Sequence[Recording], styles: Sequence[ArmStyle]) -> list[dict[str, Any]]:

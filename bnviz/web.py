@@ -1,9 +1,9 @@
 """The HTTP routes beside the pages: what moves on a page is fetched from here, without a rerun of the script.
 
-    GET  bnviz/runs/{id}            how a run stands: state, step, each arm's numbers, the story in words
-    POST bnviz/runs/{id}/{action}   drive it; needs the run's key
-    GET  bnviz/figures/{name}       a Plotly figure as JSON, built once for all who watch
-    GET  bnviz/assets/{name}        plotly.js and the pages' own script and style
+    GET  bnviz/runs/{id}                 how a run stands: state, step, each arm's numbers, the story
+    POST bnviz/runs/{id}/{action}        drive it; needs the run's key
+    GET  bnviz/figures/{name}            a Plotly figure as JSON, built once for all who watch
+    GET  bnviz/assets/{version}/{name}   plotly.js and the pages' own scripts and style
     GET  bnviz/health
 
 Nothing here blocks the event loop, imports torch, or answers with a traceback.
@@ -18,26 +18,25 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
-import plotly
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from bnviz import assets
+from bnviz.driving import act
 from bnviz.experiment import MAX_LAYERS, ExperimentError
 from bnviz.runs import Run, RunManager
 from bnviz.shared import Body, SharedBodies
 from bnviz.views import (
     MAX_NUMBER,
-    Refused,
+    RequestError,
     figure_json,
     fingerprint,
-    number,
     view_arguments,
     whole_number,
     words,
@@ -46,12 +45,6 @@ from bnviz.views import (
 MAX_BODY = 1000
 """Bytes that a request to drive a run may send."""
 
-_UI = Path(__file__).parent / "ui"
-_ASSETS = {
-    "plotly.min.js": (Path(plotly.__file__).parent / "package_data" / "plotly.min.js", "text/javascript"),
-    "live.js": (_UI / "live.js", "text/javascript"),
-    "live.css": (_UI / "live.css", "text/css"),
-}
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 _log = logging.getLogger(__name__)
 
@@ -62,33 +55,40 @@ class _Home:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._manager: RunManager | None = None
+        self._closed = False
+
+    def open(self) -> None:
+        with self._lock:
+            if self._closed:
+                self._manager, self._closed = None, False
+        self.manager()
 
     def manager(self) -> RunManager:
         with self._lock:
             if self._manager is None:
                 self._manager = RunManager()
                 self._manager.start()
-            return self._manager
+            return self._manager  # also when closed: a script that outlives the server starts no other
 
     def close(self) -> None:
         with self._lock:
-            manager, self._manager = self._manager, None
-        if manager is not None:
-            manager.close()
+            self._closed = True
+            if self._manager is not None:
+                self._manager.close()
 
 
 _HOME = _Home()
 
 
 def manager() -> RunManager:
-    """The RunManager of this process, started at the first call."""
+    """The RunManager of this process. The server starts it; without a server the first call does."""
     return _HOME.manager()
 
 
 @asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
     """Start the RunManager with the server and close it, and with it every trainer, when the server ends."""
-    await to_thread.run_sync(manager)
+    await to_thread.run_sync(_HOME.open)
     try:
         yield
     finally:
@@ -105,22 +105,6 @@ def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[
     return [Mount(prefix(base_path), routes=_Routes(manager).all())]
 
 
-@functools.cache
-def _version(name: str) -> str:
-    """A text that is another one when the asset is."""
-    path, _ = _ASSETS[name]
-    return (
-        str(plotly.__version__)
-        if name.startswith("plotly")
-        else hashlib.blake2b(path.read_bytes(), digest_size=6).hexdigest()
-    )
-
-
-def asset_url(base: str, name: str) -> str:
-    """Where a browser finds an asset, and may keep it for ever. `base` comes from `prefix`."""
-    return f"{base}/assets/{name}?v={_version(name)}"
-
-
 Handler = Callable[["_Routes", Request], Awaitable[Response]]
 
 
@@ -131,8 +115,8 @@ def _in_words(handler: Handler) -> Handler:
     async def answer(self: _Routes, request: Request) -> Response:
         try:
             return await handler(self, request)
-        except Refused as refusal:
-            return _json({"error": str(refusal)}, refusal.status)
+        except RequestError as error:
+            return _json({"error": str(error)}, error.status)
         except ExperimentError as error:
             return _json({"error": str(error)}, 422)
         except Exception:
@@ -149,7 +133,7 @@ class _Routes:
         self._manager = manager
         self._figures = SharedBodies()
         self._words = SharedBodies()
-        self._assets = SharedBodies(size=len(_ASSETS))
+        self._assets = SharedBodies(size=len(assets.ASSETS))
 
     def all(self) -> list[BaseRoute]:
         return [
@@ -157,7 +141,7 @@ class _Routes:
             Route("/runs/{id}", self.status),
             Route("/runs/{id}/{action}", self.drive, methods=["POST"]),
             Route("/figures/{name}", self.figure),
-            Route("/assets/{name}", self.asset),
+            Route("/assets/{version}/{name}", self.asset),
         ]
 
     async def health(self, request: Request) -> Response:
@@ -173,10 +157,8 @@ class _Routes:
         """How the run stands. Of the recorded steps only those after known=count:last are told."""
         recordings = run.recordings
         version = fingerprint(recordings)
-        step, layer = (
-            whole_number(query, "step", 0, MAX_NUMBER),
-            whole_number(query, "layer", 1, MAX_LAYERS) or 1,
-        )
+        step = whole_number(query, "step", 0, MAX_NUMBER)
+        layer = whole_number(query, "layer", 1, MAX_LAYERS)
         told = await self._words.get((run.id, step, layer), version, lambda: words(recordings, step, layer))
         steps = max((item.steps for item in recordings), key=len)
         known = _known(query.get("known", ""), steps)
@@ -201,8 +183,8 @@ class _Routes:
         run = self._run(request.path_params["id"])
         key = request.headers.get("X-Bnviz-Key", "")
         if not hmac.compare_digest(key.encode(), run.key.encode()):
-            raise Refused(403, "Only who started this run may drive it.")
-        await to_thread.run_sync(_act, run, request.path_params["action"], await _body(request))
+            raise RequestError(403, "Only who started this run may drive it.")
+        await to_thread.run_sync(act, run, request.path_params["action"], await _body(request))
         return await self._status(run, request.query_params)
 
     @_in_words
@@ -226,19 +208,18 @@ class _Routes:
     @_in_words
     async def asset(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in _ASSETS:
-            raise Refused(404, f"there is no asset {name[:40]!r}; there are {', '.join(_ASSETS)}")
-        path, media = _ASSETS[name]
-        version = _version(name)
-        body = await self._assets.get(name, version, path.read_bytes)
-        lasting = request.query_params.get("v") == version
+        if name not in assets.ASSETS:
+            raise RequestError(404, f"there is no asset {name[:40]!r}; there are {', '.join(assets.ASSETS)}")
+        version = assets.version(name)
+        body = await self._assets.get(name, version, assets.ASSETS[name].read_bytes)
+        lasting = request.path_params["version"] == version
         headers = {"Cache-Control": "public, max-age=31536000, immutable" if lasting else "no-cache"}
-        return _body_response(request, body, media, headers)
+        return _body_response(request, body, assets.media_type(name), headers)
 
     def _run(self, run_id: str) -> Run:
         run = self._manager().get(run_id) if len(run_id) <= 64 else None
         if run is None:
-            raise Refused(
+            raise RequestError(
                 404, "This run is over: the server was started anew, or nobody watched it for a while."
             )
         return run
@@ -269,37 +250,16 @@ def _tag(key: object, version: str) -> str:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object that a request carries, empty if it carries nothing. Raises Refused."""
+    """The JSON object that a request carries, empty if it carries nothing. Raises RequestError."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
         if len(content) > MAX_BODY:
-            raise Refused(413, f"the request is too long; allowed are {MAX_BODY} bytes")
+            raise RequestError(413, f"the request is too long; allowed are {MAX_BODY} bytes")
     try:
         values = orjson.loads(content or b"{}")
     except orjson.JSONDecodeError:
         values = None
     if not isinstance(values, dict):
-        raise Refused(422, "the request is no JSON object")
+        raise RequestError(422, "the request is no JSON object")
     return values
-
-
-def _act(run: Run, action: str, values: Mapping[str, Any]) -> None:
-    """Do what was asked for. Raises Refused or ExperimentError."""
-    if action == "play":
-        run.play()
-    elif action == "pause":
-        run.pause()
-    elif action == "reset":
-        run.reset()
-    elif action == "step":
-        run.advance(int(number(values, "steps", 1, 10_000, 1)))
-    elif action == "speed":
-        run.set_speed(None if values.get("speed") is None else number(values, "speed", 0.1, 1e6))
-    elif action == "intervene":
-        arm = None if values.get("arm") is None else int(number(values, "arm", 0, len(run.arms) - 1))
-        run.intervene(str(values.get("field"))[:40], number(values, "value", -1e9, 1e9), arm)
-    else:
-        raise Refused(
-            404, f"{action[:40]!r} is no action; there are play, pause, step, reset, speed, intervene"
-        )

@@ -1,4 +1,4 @@
-"""The live parts of a page, as Streamlit components; what moves in them is fetched by `live.js` from `bnviz.web`.
+"""The live parts of a page, as Streamlit components; `live.js` fetches what moves from `bnviz.web`.
 
 Mount each with a key of its own that stays the same from rerun to rerun.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from bnviz import web
+from bnviz import assets, web
 from bnviz.figures.registry import FIGURES
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def _component(part: str, name: str, html: str, css: str | None = None) -> ComponentRenderer:
-    """A component whose script, sent anew with every message, only names the function of live.js that is meant."""
+    """A component whose script, sent with every message, only names the function of live.js that is meant."""
     script = f"export default async (c) => (await import(new URL(c.data.script, location.origin))).{part}(c)"
     return st.components.v2.component(name, html=html, css=css, js=script, isolate_styles=False)
 
@@ -32,8 +32,8 @@ def _data(run: Run, **more: Any) -> dict[str, Any]:
     return {
         "base": base,
         "run": run.id,
-        "script": web.asset_url(base, "live.js"),
-        "style": web.asset_url(base, "live.css"),
+        "script": assets.url(base, "live.js"),
+        "style": assets.url(base, "live.css"),
         **more,
     }
 
@@ -59,19 +59,24 @@ def transport(run: Run, *, can_drive: bool, at: int | None = None, key: str = "t
     return step if isinstance(step, int) else None
 
 
-def readouts(run: Run, *, layer: int = 1, key: str = "readouts") -> None:
-    """Each arm's name, line, loss and accuracy, and what was measured in `layer` as a sentence or two."""
+def readouts(run: Run, *, layer: int | None = None, key: str = "readouts") -> None:
+    """Each arm's name, line, loss and accuracy, and what was measured in a sentence or two.
+
+    layer: the one that is spoken of, None for the last.
+    """
     part = _component("readouts", "bnviz_readouts", '<section data-bnviz class="bnviz-readouts"></section>')
     part(key=key, data=_data(run, layer=layer))
 
 
-def figure(run: Run, name: str, *, key: str, heights: tuple[int, int], **arguments: Any) -> None:
+def figure(
+    run: Run, name: str, *, key: str, heights: tuple[int, int] | None = None, **arguments: Any
+) -> None:
     """The figure `name` of `bnviz.figures`, following the run.
 
-    heights: in pixels, on a wide and on a narrow screen; the space is kept free from the start.
+    heights: in pixels, wide and narrow, what is kept free until the figure brings its own; None for the usual.
     arguments: view arguments of the figure, such as layer=2; None leaves one at its default.
     """
-    wide, narrow = heights
+    wide, narrow = heights or FIGURES[name].heights
     html = (
         f'<div class="bnviz-shell" style="--bnviz-wide:{wide}px;--bnviz-narrow:{narrow}px">'
         '<div data-bnviz class="bnviz-figure"></div></div>'
@@ -83,7 +88,7 @@ def figure(run: Run, name: str, *, key: str, heights: tuple[int, int], **argumen
     part = _component("figure", f"bnviz_figure_{wide}_{narrow}", html, css)
     base = web.prefix(st.get_option("server.baseUrlPath"))
     data = _data(
-        run, name=name, title=FIGURES[name].title, args=arguments, plotly=web.asset_url(base, "plotly.min.js")
+        run, name=name, title=FIGURES[name].title, args=arguments, plotly=assets.url(base, "plotly.min.js")
     )
     part(key=key, data=data)
 

@@ -1,0 +1,134 @@
+// A Plotly figure that follows a run.
+
+import { make, write } from "./elements.js";
+import { PATIENCE, Part, sentence } from "./hub.js";
+
+const NARROW = 520; // px: below this width figures stack their panels
+
+let plotly = null;
+
+/** plotly.js, loaded when the first figure needs it. */
+function loadPlotly(url) {
+  plotly ??= new Promise((resolve, reject) => {
+    document.head.append(make("script", {
+      src: url,
+      load: () => resolve(window.Plotly),
+      error: (event) => {
+        event.target.remove();
+        plotly = null;
+        reject(new Error("plotly.js did not arrive"));
+      },
+    }));
+  });
+  return plotly;
+}
+
+/** "light" or "dark", after the background that the theme gives this element. */
+function theme(node) {
+  const probe = make("span", { style: "color: var(--st-background-color, white); display: none" });
+  node.append(probe);
+  const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
+  probe.remove();
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "dark" : "light";
+}
+
+/** A Plotly figure of the run. */
+export class Figure extends Part {
+  shown = ""; // the query and the recording that the drawn figure belongs to
+  drawn = false;
+  busy = false;
+  visible = false;
+
+  constructor(parent) {
+    super(parent);
+    this.plot = make("div", { class: "bnviz-plot", role: "img" });
+    this.quiet = make("p", { class: "bnviz-quiet" }, "Loading…");
+    this.node.append(this.plot, this.quiet);
+    this.watcher = new IntersectionObserver((entries) => {
+      this.visible = entries.at(-1).isIntersecting;
+      this.refresh();
+    }, { rootMargin: "200px" });
+    this.watcher.observe(this.node);
+    this.sizes = new ResizeObserver(() => {
+      cancelAnimationFrame(this.frame);
+      this.frame = requestAnimationFrame(() => this.resize());
+    });
+    this.sizes.observe(this.node);
+  }
+
+  adopt() {
+    this.shown = "";
+  }
+
+  close() {
+    super.close();
+    this.watcher.disconnect();
+    this.sizes.disconnect();
+    cancelAnimationFrame(this.frame);
+    if (this.drawn) window.Plotly.purge(this.plot);
+  }
+
+  resize() {
+    if (this.drawn && this.node.clientWidth) window.Plotly.Plots.resize(this.plot);
+    this.refresh();
+  }
+
+  query() {
+    const query = new URLSearchParams({ run: this.data.run, theme: theme(this.node) });
+    for (const [name, value] of Object.entries(this.data.args)) if (value !== null) query.set(name, typeof value === "boolean" ? Number(value) : value);
+    if (this.hub.step !== null) query.set("step", this.hub.step);
+    if (this.node.clientWidth < NARROW) query.set("narrow", 1);
+    return query.toString();
+  }
+
+  async refresh() {
+    if (this.busy || !this.visible || !this.hub?.status || !this.node.clientWidth) return;
+    const query = this.query();
+    const wanted = `${query}@${this.hub.status.recorded}`;
+    if (wanted === this.shown) return;
+    this.busy = true;
+    try {
+      const headers = this.tag && this.shown.startsWith(`${query}@`) ? { "If-None-Match": this.tag } : {};
+      const [answer, Plotly] = await Promise.all([
+        fetch(`${this.data.base}/figures/${this.data.name}?${query}`,
+          { headers, signal: AbortSignal.timeout(PATIENCE), cache: "no-store" }),
+        loadPlotly(this.data.plotly),
+      ]);
+      if (answer.ok) {
+        await this.draw(Plotly, await answer.json());
+        this.tag = answer.headers.get("ETag");
+        this.shown = `${query}@${answer.headers.get("X-Bnviz-Recorded")}`;
+      } else {
+        if (answer.status !== 304) this.say(await sentence(answer));
+        this.shown = wanted;
+      }
+    } catch (error) {
+      if (!this.drawn) this.say("Reconnecting…");
+      if (!["TypeError", "TimeoutError", "AbortError"].includes(error.name)) console.error(error);
+    } finally {
+      this.busy = false;
+    }
+    if (this.hub && !this.hub.away && this.query() !== query) this.refresh();
+  }
+
+  async draw(Plotly, { data, layout }) {
+    const begun = performance.now();
+    this.node.style.height = `${layout.height}px`;
+    const touch = matchMedia("(pointer: coarse)").matches; // there a finger on a figure scrolls the page
+    const shape = { ...layout, autosize: true, ...(touch && { dragmode: false }) };
+    const config = {
+      displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "resetScale2d"]],
+      toImageButtonOptions: { filename: `bnviz-${this.data.name}`, scale: 2 },
+    };
+    await Plotly.react(this.plot, data, shape, config);
+    this.drawn = true;
+    this.plot.setAttribute("aria-label", layout.meta?.alt ?? this.data.title);
+    this.say("");
+    this.hub.drew(performance.now() - begun);
+  }
+
+  say(text) {
+    write(this.quiet, text);
+    this.quiet.hidden = !text;
+  }
+}

@@ -1,0 +1,194 @@
+// The bar that plays, pauses, steps, looks back, and changes the learning rate.
+
+import { grouped, icon, make, write } from "./elements.js";
+import { Part } from "./hub.js";
+
+const SPEEDS = [
+  [2, "slow motion, 2 a second"], [10, "10 steps a second"], [50, "50 a second"], [200, "200 a second"],
+  [1000, "1,000 a second"], [null, "as fast as possible"],
+];
+
+/** Play, step, reset, the scrubber, the speed, and the learning rate from here on. */
+export class Transport extends Part {
+  constructor(parent) {
+    super(parent);
+    const button = (name, text, label, listener) =>
+      make("button", { type: "button", class: `bnviz-${name}`, "aria-label": label, title: label, click: listener },
+        icon(name), make("span", {}, text));
+    this.play = button("play", "Play", "Play", () => this.toggle());
+    this.next = button("step", "Step", "Train a single step", () => this.hub.act("step", { steps: 1 }));
+    this.again = button("reset", "Reset", "Start again from step 0", () => this.reset());
+    this.fold = make("button",
+      { type: "button", class: "bnviz-fold", "aria-label": "Speed and learning rate", "aria-expanded": "false", click: () => this.unfold() },
+      icon("more"));
+    this.where = make("span", { class: "bnviz-where" });
+    this.live = make("button", { type: "button", class: "bnviz-live", hidden: true, click: () => this.release(null) }, "Live");
+    this.scrubber = make("input", {
+      type: "range", min: 0, max: 1, value: 0, step: 1, class: "bnviz-scrubber", "aria-label": "Look at an earlier step",
+      input: () => this.drag(), change: () => this.release(this.hub.step), keydown: (event) => this.nudge(event),
+    });
+    this.speed = make("select", { change: () => this.hub.act("speed", { speed: JSON.parse(this.speed.value) }) },
+      ...SPEEDS.map(([value, text]) => make("option", { value: JSON.stringify(value) }, text)));
+    this.rate = make("input", { type: "number", min: 0, max: 100, step: "any", required: true, inputmode: "decimal" });
+    this.arm = make("select", { "aria-label": "For which network" });
+    this.drivers = make("div", { class: "bnviz-buttons" }, this.play, this.next, this.again);
+    this.more = make("div", { class: "bnviz-more" },
+      make("label", {}, make("span", {}, "Speed"), this.speed),
+      make("form", { submit: (event) => this.intervene(event) },
+        make("label", {}, make("span", {}, "Learning rate"), this.rate), this.arm,
+        make("button", { type: "submit" }, "Apply from here")));
+    this.message = make("p", { class: "bnviz-message", role: "status", "aria-live": "polite" });
+    this.node.append(this.drivers, make("div", { class: "bnviz-progress" },
+      make("div", {}, this.where, this.live), this.scrubber), this.fold, this.more, this.message);
+    this.keys = (event) => this.shortcut(event);
+    document.addEventListener("keydown", this.keys);
+  }
+
+  adopt() {
+    if (this.reported === undefined) this.hub.step = this.reported = this.data.at;
+    else this.release(null); // what was looked back at belonged to another run
+    this.rate.value = this.data.learning_rate ?? "";
+  }
+
+  update(component) {
+    super.update(component);
+    this.hub.key = this.data.key ?? null;
+  }
+
+  close() {
+    document.removeEventListener("keydown", this.keys);
+    super.close();
+  }
+
+  get driving() {
+    return Boolean(this.data.key) && !this.hub.gone;
+  }
+
+  /** Whether an earlier step is looked at. A link may name one that training has yet to reach. */
+  get back() {
+    return this.hub.step !== null && this.hub.step < (this.hub.status?.step ?? 0);
+  }
+
+  get moving() {
+    return ["running", "starting"].includes(this.hub.status?.state);
+  }
+
+  toggle() {
+    if (!this.moving && this.back) this.release(null);
+    this.hub.act(this.moving ? "pause" : "play");
+  }
+
+  reset() {
+    this.release(null);
+    this.hub.act("reset");
+  }
+
+  unfold() {
+    const open = this.fold.getAttribute("aria-expanded") !== "true";
+    this.fold.setAttribute("aria-expanded", String(open));
+    this.more.toggleAttribute("data-open", open);
+  }
+
+  intervene(event) {
+    event.preventDefault();
+    const body = { field: "learning_rate", value: this.rate.valueAsNumber };
+    this.hub.act("intervene", this.arm.value ? { ...body, arm: Number(this.arm.value) } : body);
+  }
+
+  /** The recorded step at or before `step`; null where that is the latest. */
+  recorded(step) {
+    const { steps } = this.hub;
+    let index = steps.findIndex((item) => item > step);
+    if (index < 0) index = steps.length;
+    return index >= steps.length ? null : steps[Math.max(0, index - 1)];
+  }
+
+  drag() {
+    this.hub.look(this.recorded(this.scrubber.valueAsNumber));
+  }
+
+  /** Look at a step and tell the script, which puts it into the address. */
+  release(step) {
+    this.hub.look(step);
+    if (step !== this.reported) this.component.setStateValue("at", step);
+    this.reported = step;
+  }
+
+  /** Arrow keys move the scrubber by one record, not by one step. */
+  nudge(event) {
+    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    const { steps, step } = this.hub;
+    const here = step === null ? steps.length - 1 : steps.indexOf(step);
+    const there = Math.max(0, here + by);
+    this.release(there >= steps.length - 1 ? null : steps[there]);
+  }
+
+  /** Space plays and pauses, → makes one step, unless the key belongs to a control. */
+  shortcut(event) {
+    const busy = event.target.closest?.("input, textarea, select, button, a, summary, [contenteditable], [role]:not(main, [role=img])");
+    if (busy || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.driving) return;
+    if (event.key === " ") this.toggle();
+    else if (event.key === "ArrowRight") this.hub.act("step", { steps: 1 });
+    else return;
+    event.preventDefault();
+  }
+
+  refresh() {
+    const { status, step, steps } = this.hub;
+    this.drivers.hidden = this.fold.hidden = this.more.hidden = !this.data.key;
+    write(this.message, this.words());
+    this.message.classList.toggle("bnviz-alarm", Boolean(this.hub.gone || this.hub.complaint || status?.state === "failed"));
+    if (this.hub.gone && !this.message.querySelector("button")) {
+      this.message.append(" ", make("button", { type: "button", click: () => location.reload() }, "Reload"));
+    }
+    const state = status?.state;
+    const done = state === "finished";
+    for (const button of [this.play, this.next]) button.disabled = !this.driving || !state || done || state === "failed";
+    this.again.disabled = !this.driving || !state || state === "ready";
+    if (!status) return;
+    const doing = this.moving ? "pause" : "play";
+    if (this.play.dataset.doing !== doing) {
+      this.play.dataset.doing = doing;
+      this.play.replaceChildren(icon(doing), make("span", {}, this.moving ? "Pause" : "Play"));
+      this.play.setAttribute("aria-label", this.moving ? "Pause" : "Play");
+      this.play.title = `${this.moving ? "Pause" : "Play"} (space)`;
+    }
+    this.node.dataset.state = state;
+    const at = this.back ? step : status.step;
+    write(this.where, this.back
+      ? `looking back at step ${grouped(step)}, training is at ${grouped(status.step)}`
+      : `step ${grouped(status.step)} of ${grouped(status.steps)}`);
+    this.live.hidden = !this.back;
+    this.scrubber.disabled = steps.length < 2;
+    this.scrubber.max = status.steps;
+    this.scrubber.value = at;
+    this.scrubber.setAttribute("aria-valuetext", `step ${grouped(at)} of ${grouped(status.steps)}`);
+    this.scrubber.style.setProperty("--done", `${(100 * status.step) / status.steps}%`);
+    if (document.activeElement !== this.speed) this.speed.value = JSON.stringify(status.speed);
+    if (this.arm.options.length !== status.words.arms.length + 1) {
+      this.arm.replaceChildren(make("option", { value: "" }, "for both"),
+        ...status.words.arms.map((arm, index) => make("option", { value: index }, `for ${arm.name}`)));
+      this.arm.hidden = status.words.arms.length < 2;
+    }
+  }
+
+  /** How the run stands, in words. */
+  words() {
+    const { hub } = this;
+    if (hub.gone) return hub.gone;
+    if (hub.away) return "Reconnecting…";
+    if (hub.complaint) return hub.complaint;
+    if (!hub.status) return "";
+    const { state, message, words: { changes } } = hub.status;
+    const usual = {
+      starting: "Starting the trainers…",
+      finished: "Finished.",
+      paused: "Paused.",
+      failed: "Training failed.",
+    }[state] ?? "";
+    const changed = changes.map((item) => `From step ${grouped(item.step)}: ${item.text}.`);
+    return [message || usual, ...changed].filter(Boolean).join(" ");
+  }
+}
