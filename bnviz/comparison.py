@@ -83,9 +83,18 @@ def suggested_values(base: Experiment, vary: str) -> tuple[str, str]:
         return "none", "batch"
     knob = Experiment.knobs()[vary]
     own = base.texts()[vary]
-    others = [text for text in offered_texts(vary) if text != own]
+    others = [text for text in offered_texts(vary) if text != own and _allowed(base, vary, text)]
     higher = [text for text in others if knob.low is not None and float(text) > float(own)]
-    return own, (higher or others)[0]
+    return own, (higher or others or [own])[0]
+
+
+def _allowed(base: Experiment, name: str, text: str) -> bool:
+    """Whether the value goes together with the other fields of `base`."""
+    try:
+        base.replace(**{name: text})
+    except ExperimentError:
+        return False
+    return True
 
 
 def offered_texts(name: str) -> tuple[str, ...]:

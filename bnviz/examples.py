@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from bnviz.datasets import Split
+
+
+def some_of(split: Split, count: int) -> Split:
+    """`count` examples of a split in its order, each class in proportion; all if count is 0 or too large.
+
+    Always the same ones, whatever an Experiment's seed.
+    """
+    if not 0 < count < len(split.labels):
+        return split
+    by_class = np.argsort(split.labels, kind="stable")
+    chosen = np.sort(by_class[np.linspace(0, len(by_class) - 1, count).astype(np.int64)])
+    return Split(split.inputs[chosen], split.labels[chosen])
 
 
 class Examples:

@@ -19,6 +19,8 @@ from pydantic_core import CoreSchema, core_schema
 
 MAX_LAYERS = 20
 MAX_WIDTH = 1000
+MAX_CONVOLUTIONS = 8
+MAX_CHANNELS = 256
 
 DATASETS = MappingProxyType(
     {
@@ -30,8 +32,26 @@ DATASETS = MappingProxyType(
         "circles": "Two circles, 2-D",
     }
 )
+POINT_DATASETS = ("spirals", "moons", "circles")
+"""The datasets whose examples are points in the plane, not images."""
+
+ARCHITECTURES = MappingProxyType({"mlp": "Fully connected", "conv": "Convolutional"})
 ACTIVATIONS = MappingProxyType({"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"})
-NORMALIZERS = MappingProxyType({"none": "None", "batch": "Batch normalization"})
+NORMALIZERS = MappingProxyType(
+    {
+        "none": "None",
+        "batch": "Batch normalization",
+        "batch-no-affine": "Batch normalization without γ, β",
+        "batch-after-activation": "γ, β after the nonlinearity",
+        "input-only": "Network input only",
+        "whiten": "Full whitening",
+        "l1": "ℓ₁ normalization",
+        "batch-stop-mean": "BN, mean held constant in the gradient",
+        "batch-stop-statistics": "BN, mean and variance held constant in the gradient",
+        "noisy-batch": "BN with moving noise after it",
+        "noise": "Moving noise without BN",
+    }
+)
 INITS = MappingProxyType(
     {
         "gaussian": "Gaussian, σ = scale",
@@ -123,6 +143,17 @@ class Experiment(BaseModel):
             prefixes=("folder:",),
         ),
     ] = "digits"
+    train_examples: Annotated[
+        int,
+        Knob(
+            "Training examples",
+            "How many examples to learn from, each class in proportion; 0 takes all. Few can be learned by heart.",
+            "Data",
+            low=0,
+            high=1_000_000,
+            suggestions=(0, 100, 250, 500, 1000, 5000),
+        ),
+    ] = 0
     batch_size: Annotated[
         int,
         Knob(
@@ -134,13 +165,22 @@ class Experiment(BaseModel):
             suggestions=(2, 10, 30, 60, 120, 250),
         ),
     ] = 60
+    architecture: Annotated[
+        str,
+        Knob(
+            "Kind of network",
+            "What a layer is: every unit sees all units before it, or 3×3 filters move over an image.",
+            "Network",
+            choices=ARCHITECTURES,
+        ),
+    ] = "mlp"
     hidden: Annotated[
         Widths,
         Knob(
             "Hidden layers",
-            "The width of each hidden layer, from the input on, such as 100-100-100.",
+            "The width of each hidden layer, from the input on, such as 100-100-100; channels if convolutional.",
             "Network",
-            suggestions=((100,), (100, 100), (100, 100, 100), (100,) * 5, (100,) * 8, (50,) * 12),
+            suggestions=((100,), (100, 100), (100, 100, 100), (100,) * 5, (100,) * 8, (50,) * 12, (16, 32)),
         ),
     ] = (100, 100, 100)
     activation: Annotated[
@@ -242,6 +282,26 @@ class Experiment(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise ExperimentError("; ".join(_messages(error, values))) from None
+        if conflicts := self._conflicts():
+            raise ExperimentError("; ".join(conflicts))
+
+    def _conflicts(self) -> list[str]:
+        """One sentence for each pair of fields whose values do not go together."""
+        conflicts = []
+        if self.train_examples == 1:
+            conflicts.append("train_examples = 1 is not allowed; allowed is 0 for all, or 2 and more")
+        if self.architecture == "conv":
+            if self.dataset in POINT_DATASETS:
+                conflicts.append(
+                    f"architecture = 'conv' needs images and dataset = {self.dataset!r} has none; "
+                    f"allowed is architecture = 'mlp', or dataset = 'digits' and others of images"
+                )
+            if len(self.hidden) > MAX_CONVOLUTIONS or max(self.hidden) > MAX_CHANNELS:
+                conflicts.append(
+                    f"hidden = {_shown(self.text(self.hidden))} is too large for architecture = 'conv'; "
+                    f"allowed is 1 to {MAX_CONVOLUTIONS} layers of 1 to {MAX_CHANNELS} channels"
+                )
+        return conflicts
 
     @classmethod
     def knobs(cls) -> dict[str, Knob]:
@@ -312,13 +372,15 @@ class Experiment(BaseModel):
         Returns it with one short sentence for each field that was ignored.
         """
         result = base if base is not None else cls()
-        ignored = []
-        for name, value in values.items():
-            try:
-                result = result.replace(**{name: value})
-            except ExperimentError as error:
-                ignored.append(str(error))
-        return result, tuple(ignored)
+        ignored: dict[str, str] = {}
+        for names in (values, ignored):  # once more, as a value may only go together with a later field's
+            for name in list(names):
+                try:
+                    result = result.replace(**{name: values[name]})
+                    ignored.pop(name, None)
+                except ExperimentError as error:
+                    ignored[name] = str(error)
+        return result, tuple(ignored.values())
 
     def differences(self, other: Experiment) -> dict[str, tuple[Any, Any]]:
         """The fields in which two Experiments differ, each with both values."""

@@ -1,6 +1,8 @@
 """When and what to record while a network trains; it leaves no trace in the network.
 
 The probe batch and the examples that curves are computed on are fixed and evenly spaced over their split.
+A convolutional layer's units are its channels: a unit's distribution is over the probe batch and all
+positions, of which at most POSITIONS, evenly spaced, are measured.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, CurvePoint, Snapsho
 PROBE_EXAMPLES = 256
 TEST_EXAMPLES = 2000
 TRAIN_EXAMPLES = 500
+POSITIONS = 4096
+"""The most values that are measured of each channel of a convolutional layer."""
+IMAGES_AT_ONCE = 500
+"""Evaluated together by a convolutional network, whose layers take a lot of memory for each."""
 EVALUATE_EVERY = 5
 """Curves are evaluated at every fifth scheduled record: it costs more than all the rest of a record."""
 
@@ -83,7 +89,7 @@ class Recorder:
         # A network about to diverge overflows here; the Trainer decides what to make of it.
         with np.errstate(invalid="ignore", over="ignore"):
             probes = self.network.probe(self.probe_inputs)
-            inputs = [Distribution.of(probe.pre_activations.cpu().numpy()) for probe in probes]
+            inputs = [Distribution.of(_rows(probe.pre_activations)) for probe in probes]
             if step == self.reference_step:
                 self.reference = inputs
             rows = []
@@ -91,7 +97,7 @@ class Recorder:
                 zip(probes, inputs, self.step_sizes(update), strict=True)
             ):
                 normalized = probe.before is not probe.pre_activations
-                before = Distribution.of(probe.before.cpu().numpy()) if normalized else values
+                before = Distribution.of(_rows(probe.before)) if normalized else values
                 rows.append(self.layer_row(index, values, before, sizes))
             evaluated = step in self.evaluations or step not in self.due
             return Snapshot(
@@ -161,9 +167,19 @@ class Recorder:
     def scores(self, inputs: Tensor) -> Tensor:
         """The network's scores in inference mode; it is in training mode again afterwards."""
         self.network.eval()
-        scores: Tensor = self.network(inputs)
+        parts = 1 if self.network.shape is None else math.ceil(len(inputs) / IMAGES_AT_ONCE)
+        scores = torch.cat([self.network(part) for part in inputs.chunk(parts)])
         self.network.train()
         return scores
+
+
+def _rows(values: Tensor) -> np.ndarray:
+    """A layer's values as (N, F): a row for each example, or for each of POSITIONS positions of all of them."""
+    if values.dim() > 2:
+        values = values.permute(0, 2, 3, 1).flatten(0, 2)
+        chosen = torch.linspace(0, len(values) - 1, min(POSITIONS, len(values)), dtype=torch.float64).long()
+        values = values[chosen.to(values.device)]
+    return values.cpu().numpy()
 
 
 def _norms(tensors: Sequence[Tensor]) -> list[float]:

@@ -1,0 +1,89 @@
+"""Algorithm 1 of the paper, and what every normalizer has in common.
+
+Shapes, here and in its neighbours: B examples in the mini-batch, F features (units, or feature maps
+of a convolutional layer). A feature's values are normalized together: over the batch for (B, F), over
+the batch and all positions for (B, F, height, width), as Section 3.2 has it, m' = m·p·q values each.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+EPSILON = 1e-5
+MOMENTUM = 0.1
+"""The weight of the newest mini-batch in the running statistics, as in torch.nn.BatchNorm1d."""
+
+
+def batch_normalize(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float = EPSILON) -> Tensor:
+    """Algorithm 1, line by line: what batch normalization does to one mini-batch.
+
+    x: (B, F) or (B, F, height, width); gamma, beta: (F,). Returns y, shaped like x. Autograd follows
+    every line, so gradients flow through the mean and the variance, as Section 3 requires.
+    The training networks use torch's fused kernel of the same formulas; tests hold the two together.
+    """
+    axes = feature_axes(x)
+    mean = x.mean(axes, keepdim=True)  # μ_B
+    variance = ((x - mean) ** 2).mean(axes, keepdim=True)  # σ²_B, biased: it normalizes this batch
+    x_hat = (x - mean) / torch.sqrt(variance + epsilon)  # x̂
+    return scaled_and_shifted(x_hat, gamma, beta)  # y
+
+
+def feature_axes(x: Tensor) -> list[int]:
+    """The axes that a feature's statistics are taken over: all but the second."""
+    return [axis for axis in range(x.dim()) if axis != 1]
+
+
+def per_feature(values: Tensor, x: Tensor) -> Tensor:
+    """values, (F,), shaped to be combined with x: (1, F) or (1, F, 1, 1)."""
+    return values.view([1, -1] + [1] * (x.dim() - 2))
+
+
+def scaled_and_shifted(x_hat: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+    """γ·x̂ + β, feature by feature."""
+    return per_feature(gamma, x_hat) * x_hat + per_feature(beta, x_hat)
+
+
+class Normalizer(nn.Module, ABC):
+    """What stands between a layer's affine map and its nonlinearity.
+
+    In training mode `forward` uses the mini-batch, in evaluation mode what training has gathered.
+    """
+
+    keeps_bias = False
+    """Whether the affine map before it keeps a bias: not where the normalizer would subtract it again."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize x: (B, F) or (B, F, height, width)."""
+
+    @abstractmethod
+    def as_in_training(self, x: Tensor) -> Tensor:
+        """What `forward` would return in training mode; gathers no statistics and uses up no chance."""
+
+    def after_activation(self, z: Tensor) -> Tensor:
+        """What the layer passes on of its nonlinearity's output z: z itself, but for one relative."""
+        return z
+
+    def scale_and_shift(self) -> tuple[Tensor, Tensor] | None:
+        """(gamma, beta), each (F,), or None where it has none."""
+        return None
+
+
+class NoNormalizer(Normalizer):
+    """Leaves its input as it is."""
+
+    keeps_bias = True
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return x
+
+    def as_in_training(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return x
