@@ -14,8 +14,18 @@ import numpy as np
 import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.layers import check_unit, chosen_layers, depth, has, last_step, listed, units_called, zones
-from bnviz.figures.palette import ArmStyle, arm_styles
+from bnviz.figures.layers import (
+    check_unit,
+    chosen_layers,
+    depth,
+    elapsed,
+    has,
+    last_step,
+    listed,
+    units_called,
+    zones,
+)
+from bnviz.figures.palette import ArmStyle, arm_styles, mixed, readable
 from bnviz.figures.series import Array, reach, rounded_up, short, thin, usual
 from bnviz.recording import LAYER_COLUMNS, UNIT_COLUMNS, Recording
 
@@ -87,8 +97,8 @@ def bands(
         narrow=narrow,
         height=_height(rows, narrow, layer),
         view=("bands", layer, unit, where, last_step(recordings)),
-        head=46 if layer is None and not by_layer else 26,
-        right=14,
+        head=46 if layer is None else 26,
+        right=26,
     )
     low, high, leaving = _frame_range(recordings, paths, len(layers), where)
     units = units_called(recordings)
@@ -103,34 +113,42 @@ def bands(
         "hoverformat": ".3~g",
         "title": {"text": "" if narrow else singular},
     }
-    grid = frame.panels(rows, columns, frame.steps_axis(last_step(recordings), columns), y_axis)
+    grid = frame.panels(
+        rows,
+        columns,
+        frame.steps_axis(last_step(recordings), columns),
+        y_axis,
+        gap_x=0.12 if by_layer else 0.05,
+    )
 
+    tiny = {"size": frame.size - 2, "color": frame.theme.ink}
     for a, (arm, item) in enumerate(zip(arms, recordings, strict=True)):
         for i, number in enumerate(layers):
             panel = grid[i][a] if by_layer else grid[a][i]
             _zone(frame, panel, item.experiment.activation if where == "input" else "", high)
             drawn = paths[a, i]
             _draw(frame, panel, arm, drawn, number)
-            middle = (
-                float(np.clip(drawn.values[len(drawn.values) // 2][-1], low, high))
-                if drawn.steps.size
-                else 0.0
+            ending = float(drawn.values[len(drawn.values) // 2][-1]) if drawn.steps.size else 0.0
+            ending = float(np.clip(ending, low + 0.3 * (high - low), high - 0.3 * (high - low)))
+            frame.diverged(
+                panel, arm, item.diverged_at, ending, last_step(recordings), by_layer or columns > 3
             )
-            frame.diverged(panel, arm, item.diverged_at, middle, last_step(recordings))
             frame.scrubber(panel, step)
             if not has(item, number, unit):
                 frame.place_for_words(
                     panel, f"no layer {number}" if not has(item, number) else f"no unit {unit}"
                 )
             if (a, i) in leaving:
-                frame.panel_note(panel, leaving[a, i], y=0.0, yanchor="bottom", yshift=2, xshift=4)
+                words = leaving[a, i]
+                if by_layer or columns > 2:
+                    words = words.replace("beyond the frame:", "reaches").split(" at step")[0]
+                frame.panel_note(panel, words, xshift=4, font=tiny, **_corner(item.experiment.activation))
     _headings(frame, grid, arms, layers, by_layer, layer)
     if where == "input":
         _zone_label(frame, grid[0][0], recordings[0].experiment.activation, high, low)
     frame.axis_note("training step")
     if not any(drawn.steps.size for drawn in paths.values()):
-        words = "The bands grow here, from left to right,<br>while the networks train. "
-        frame.place_for_words(grid[0][0] if rows == columns == 1 else None, words + _look_for(recordings))
+        frame.place_for_words(grid[0][0], _invitation(recordings), xref="paper")
     return frame.figure(_alt(recordings, arms, layers, paths, unit, singular))
 
 
@@ -169,17 +187,18 @@ def _frame_range(
 ) -> tuple[float, float, dict[tuple[int, int], str]]:
     """The y range of all panels, and for each panel whose bands leave it a sentence that says so.
 
-    Robust: what a band does for less than 2 % of the training time does not widen the frame.
+    Robust: what a band does for less than 2 % of the time shown does not widen the frame.
     """
     kind = recordings[0].experiment.activation
     if not any(item.steps.size for item in paths.values()):
         return -EMPTY_REACH[kind], EMPTY_REACH[kind], {}
     least = LEAST_REACH[kind]
+    whole = elapsed(recordings)
     below, above = [], []
     for a in range(len(recordings)):
         own = [paths[a, i] for i in range(count) if paths[a, i].steps.size]
-        below.append(max((usual(item.steps, -item.values[0]) for item in own), default=0.0))
-        above.append(max((usual(item.steps, item.values[-1]) for item in own), default=0.0))
+        below.append(max((usual(item.steps, -item.values[0], whole) for item in own), default=0.0))
+        above.append(max((usual(item.steps, item.values[-1], whole) for item in own), default=0.0))
     both = [max(pair) for pair in zip(below, above, strict=True)]
     limit = reach(both, 10.0)
     low = -rounded_up(1.06 * min(max(below), limit), least)
@@ -190,7 +209,7 @@ def _frame_range(
             outside = np.maximum(-item.values[0] / -low, item.values[-1] / high)
             worst = int(outside.argmax())
             extreme = max(item.values[0][worst], item.values[-1][worst], key=abs)
-            leaving[key] = f"leaves the frame: {short(extreme)} at step {item.steps[worst]:,}"
+            leaving[key] = f"beyond the frame: {short(extreme)} at step {item.steps[worst]:,}"
     return low, high, leaving
 
 
@@ -232,10 +251,21 @@ def _zone_label(frame: Frame, panel: Panel, activation: str, high: float, low: f
     )
 
 
+def _corner(activation: str) -> dict[str, Any]:
+    """Where a panel has room for a note: the left corner away from the words that explain the zones."""
+    bottom = activation != "relu"
+    return {
+        "y": 0.0 if bottom else 1.0,
+        "yanchor": "bottom" if bottom else "top",
+        "yshift": 2 if bottom else -2,
+    }
+
+
 def _draw(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Path, layer: int) -> None:
     """The bands from the outside in, then the median."""
     kept = thin(drawn.values[[0, len(drawn.values) // 2, -1]]) if drawn.steps.size else np.empty(0, int)
     steps = drawn.steps[kept]
+    middle = mixed(arm.colour, frame.theme.ink, frame.theme.lifted)
     names = {"q05": "5 %", "q15": "15 %", "q50": "median", "q85": "85 %", "q95": "95 %"}
     columns = POOLED if len(drawn.values) == len(POOLED) else ONE_UNIT
     pairs = list(zip(columns[: len(columns) // 2], columns[::-1], strict=False))
@@ -244,9 +274,7 @@ def _draw(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Path, layer: int) ->
         values = drawn.values[columns.index(column)][kept]
         name = f"{arm.letter}, layer {layer}: {names[column]}"
         if column == "q50":
-            look: dict[str, Any] = {
-                "line": {"color": arm.colour, "width": frame.theme.line, "dash": arm.dash}
-            }
+            look: dict[str, Any] = {"line": {"color": middle, "width": frame.theme.line, "dash": arm.dash}}
         else:
             look = {"line": {"width": 0, "color": arm.colour}}
             if column in ("q85", "q95"):
@@ -271,40 +299,26 @@ def _headings(
     layer: int | None,
 ) -> None:
     """The arms' names in their colours, and the layers' numbers, once each."""
+    small = {"size": frame.size - 1, "color": frame.theme.quiet}
     for a, arm in enumerate(arms):
         panel = grid[0][a] if by_layer else grid[a][0]
         lifted = 22 if a == 0 and layer is None and not by_layer else 3
-        text = _broken(arm.label) if by_layer else arm.label
-        frame.header(panel, f"<b>{text}</b>", arm.colour, yshift=20 if by_layer else lifted)
+        text = frame.heading(arm, by_layer)
+        font = {"size": frame.size - by_layer, "color": readable(arm.colour, frame.theme)}
+        frame.header(panel, text, arm.colour, yshift=20 if by_layer else lifted, font=font)
     if layer is None:
         for i, number in enumerate(layers):
-            if by_layer:
-                frame.header(
-                    grid[i][0],
-                    f"layer {number}",
-                    frame.theme.quiet,
-                    font={"size": frame.size - 1, "color": frame.theme.quiet},
-                )
-            else:
-                frame.header(
-                    grid[0][i],
-                    f"layer {number}",
-                    frame.theme.quiet,
-                    font={"size": frame.size - 1, "color": frame.theme.quiet},
-                )
+            panel = grid[i][0] if by_layer else grid[0][i]
+            frame.header(panel, f"layer {number}", frame.theme.quiet, font=small)
 
 
-def _broken(label: str, width: int = 20) -> str:
-    """A label for a panel of a phone's width, over two lines if it must."""
-    if len(label) <= width:
-        return label
-    head, _, tail = label[: width + 1].rpartition(" ")
-    return f"{head}<br>{tail}{label[width + 1 :]}"
-
-
-def _look_for(recordings: Sequence[Recording]) -> str:
-    zone = " or reach the grey zones" if zones(recordings[0].experiment.activation)[0] else ""
-    return f"Watch whether<br>they wander, widen{zone}, and in which of the two."
+def _invitation(recordings: Sequence[Recording]) -> str:
+    """What stands where nothing was recorded yet."""
+    zone = (
+        ", widen or reach<br>the grey zones" if zones(recordings[0].experiment.activation)[0] else " or widen"
+    )
+    which = ", and in which network" if len(recordings) > 1 else ""
+    return f"The bands grow here while training.<br>Watch whether they wander{zone}{which}."
 
 
 def _alt(

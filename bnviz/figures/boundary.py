@@ -44,7 +44,7 @@ def boundary(
         height=430 if not narrow else 150 + 290 * rows,
         view=("boundary",),
         wide=120,
-        head=26,
+        head=26 if columns < 3 else 42,
         right=96 if not narrow else 14,
     )
     low, high = BOUNDARY_RANGE
@@ -59,7 +59,7 @@ def boundary(
             frame.layout[key] |= {"scaleanchor": panel.x, "constraintoward": "top"}
     for a, (arm, item) in enumerate(zip(arms, shown, strict=True)):
         panel = grid[a][0] if narrow else grid[0][a]
-        frame.header(panel, f"<b>{arm.label}</b>", arm.colour)
+        frame.header(panel, frame.heading(arm, columns > 2), arm.colour)
         _map(frame, panel, item, bar=a == 0, letter=arm.letter)
         for kind, (symbol, colour) in enumerate(zip(SYMBOLS, CLASS_COLOURS, strict=True)):
             chosen = places[classes == kind]

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.layers import last_step
 from bnviz.figures.palette import ArmStyle, arm_styles, readable
-from bnviz.figures.series import Array, decades, short, spread, thin
+from bnviz.figures.series import Array, decades, log_ticks, short, spread, thin
 from bnviz.recording import Recording
 
 SPLITS = ("test", "train")
@@ -81,29 +81,33 @@ def _curves(
         raise ValueError(f"split = {split!r} is not allowed; allowed is one of {', '.join(SPLITS)}")
     arms = arm_styles(recordings)
     drawn = [curve(item, split, measure) for item in recordings]
+    classes = _classes(recordings)
+    guess = None if classes is None else 1 / classes if measure == "accuracy" else math.log(classes)
+    logarithmic = measure == "loss"
+    low, high = _range(drawn, logarithmic, guess)
+    beyond = _beyond(arms, drawn, 10**high) if logarithmic else ""
+    title, subtitle = _titles(measure, split, drawn, classes)
     frame = Frame(
-        *_titles(measure, split, drawn),
+        title,
+        f"{subtitle} {beyond}" if beyond and narrow else subtitle,
         theme=theme,
         narrow=narrow,
         height=300,
         view=(measure, split, last_step(recordings)),
         wide=72,
-        right=62,
-        legend=True,
+        right=72,
+        legend=[arm.label for arm in arms],
     )
-    logarithmic = measure == "loss"
-    guess = _guessing(recordings, measure)
-    low, high = _range(drawn, logarithmic, guess)
     y_axis: dict[str, Any] = {"range": [low, high], "hoverformat": ".3~g", "title": {"text": ""}}
     if logarithmic:
-        y_axis |= {"type": "log", "dtick": 1 if high - low > 1.5 else "D2", "exponentformat": "power"}
+        y_axis |= {"type": "log", "tickmode": "array", **log_ticks(low, high)}
         y_axis["title"] = {"text": "" if narrow else "cross-entropy (nats)"}
     else:
         y_axis |= {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
         y_axis["title"] = {"text": "" if narrow else "accuracy"}
     panel = frame.panels(1, 1, frame.steps_axis(last_step(recordings)), y_axis)[0][0]
     if guess is not None:
-        _reference(frame, panel, *guess, logarithmic)
+        _reference(frame, panel, guess)
     for arm, item, one in zip(arms, recordings, drawn, strict=True):
         kept = thin(one.values) if one.steps.size else np.empty(0, int)
         frame.line(
@@ -117,8 +121,12 @@ def _curves(
             hovertemplate=("%{y:.1%}" if not logarithmic else "%{y:.3~g}") + f"<extra>{arm.letter}</extra>",
         )
         final = float(one.values[-1]) if one.steps.size else 1.0
-        frame.diverged(panel, arm, item.diverged_at, final, last_step(recordings))
-    _end_labels(frame, panel, arms, recordings, drawn, logarithmic, (low, high))
+        frame.diverged(
+            panel, arm, item.diverged_at, _inside(final, low, high, logarithmic), last_step(recordings)
+        )
+    if beyond and not narrow:
+        frame.panel_note(panel, beyond, x=1.0, xanchor="right", yshift=-2)
+    _end_labels(frame, panel, arms, recordings, drawn, logarithmic, (low, high), guess)
     frame.scrubber(panel, step)
     frame.axis_note("training step")
     if not any(one.steps.size for one in drawn):
@@ -126,7 +134,8 @@ def _curves(
     return frame.figure(_alt(arms, recordings, drawn, measure, split))
 
 
-def _titles(measure: str, split: str, drawn: Sequence[Curve]) -> tuple[str, str]:
+def _titles(measure: str, split: str, drawn: Sequence[Curve], classes: int | None) -> tuple[str, str]:
+    """The title and the line below it. Guessing is giving every class the same probability."""
     examples = max(one.examples for one in drawn)
     on = (
         f"{examples:,} {EXAMPLES_CALLED[split]} examples"
@@ -134,27 +143,28 @@ def _titles(measure: str, split: str, drawn: Sequence[Curve]) -> tuple[str, str]
         else f"{EXAMPLES_CALLED[split]} examples"
     )
     if measure == "accuracy":
-        return f"Accuracy on {EXAMPLES_CALLED[split]} data", f"share of {on} named rightly, in inference mode"
-    return (
-        f"{'Training' if split == 'train' else 'Held-out'} loss",
-        f"cross-entropy on {on}, in inference mode",
+        return (
+            f"Accuracy on {EXAMPLES_CALLED[split]} data",
+            f"Share of {on} named rightly, in inference mode.",
+        )
+    guessing = (
+        "" if classes is None else f" Guessing:\u00a0ln\u00a0{classes}\u00a0=\u00a0{math.log(classes):.2f}."
     )
+    title = "Training loss" if split == "train" else "Held-out loss"
+    return title, f"Cross-entropy on {on}, in inference mode.{guessing}"
 
 
-def _guessing(recordings: Sequence[Recording], measure: str) -> tuple[float, str] | None:
-    """What guessing among equally likely classes gives, and how to say it; None for data of unknown classes."""
-    classes = {CLASSES.get(item.experiment.dataset) for item in recordings}
-    count = classes.pop()
-    if classes or count is None:
-        return None
-    return (1 / count, "guessing") if measure == "accuracy" else (math.log(count), f"guessing: ln {count}")
+def _classes(recordings: Sequence[Recording]) -> int | None:
+    """The number of classes, if it is known and the same for all arms."""
+    counts = {CLASSES.get(item.experiment.dataset) for item in recordings}
+    return counts.pop() if len(counts) == 1 else None
 
 
-def _range(drawn: Sequence[Curve], logarithmic: bool, guess: tuple[float, str] | None) -> tuple[float, float]:
+def _range(drawn: Sequence[Curve], logarithmic: bool, guess: float | None) -> tuple[float, float]:
     if not logarithmic:
         return 0.0, 1.02
     values = [one.values for one in drawn if one.steps.size]
-    extra = [np.array([guess[0]])] if guess is not None else []
+    extra = [np.array([guess])] if guess is not None else []
     if not values:
         return -2.0, 1.0
     low, high = decades(values + extra)
@@ -162,8 +172,25 @@ def _range(drawn: Sequence[Curve], logarithmic: bool, guess: tuple[float, str] |
     return low, min(high, max(1.7, low + 4))
 
 
-def _reference(frame: Frame, panel: Panel, value: float, words: str, logarithmic: bool) -> None:
-    """A thin dotted line where guessing lies, named at its right end."""
+def _beyond(arms: Sequence[ArmStyle], drawn: Sequence[Curve], top: float) -> str:
+    """Whose loss leaves the frame at the top, in words; "" if nobody's does."""
+    said = [
+        f"{arm.letter} {short(float(one.values.max()))} at step {one.steps[one.values.argmax()]:,}"
+        for arm, one in zip(arms, drawn, strict=True)
+        if one.steps.size and one.values.max() > top * 1.001
+    ]
+    return f"Beyond the frame: {', '.join(said)}." if said else ""
+
+
+def _inside(value: float, low: float, high: float, logarithmic: bool) -> float:
+    """The value, or the nearest one that is well inside the axis."""
+    margin = 0.08 * (high - low)
+    place = min(max(math.log10(max(value, 1e-300)) if logarithmic else value, low + margin), high - margin)
+    return 10.0**place if logarithmic else place
+
+
+def _reference(frame: Frame, panel: Panel, value: float) -> None:
+    """A thin dotted line where guessing lies."""
     frame.shapes.append(
         {
             "type": "line",
@@ -177,16 +204,6 @@ def _reference(frame: Frame, panel: Panel, value: float, words: str, logarithmic
             "layer": "below",
         }
     )
-    frame.note(
-        words,
-        xref=f"{panel.x} domain",
-        x=1,
-        xanchor="right",
-        yref=panel.y,
-        y=math.log10(value) if logarithmic else value,
-        yanchor="bottom",
-        font={"size": frame.size - 2, "color": frame.theme.quiet},
-    )
 
 
 def _end_labels(
@@ -197,31 +214,39 @@ def _end_labels(
     drawn: Sequence[Curve],
     logarithmic: bool,
     limits: tuple[float, float],
+    guess: float | None,
 ) -> None:
-    """Each arm's letter and latest value at the end of its line, moved apart where lines meet."""
-    named = [
-        index for index, one in enumerate(drawn) if one.steps.size and recordings[index].diverged_at is None
-    ]
+    """Each arm's letter and latest value at the end of its line, and "guessing" at the end of its own.
+
+    Where lines meet, the labels are moved apart.
+    """
+    ends: list[tuple[float, str, int | None, str]] = []
+    for arm, item, one in zip(arms, recordings, drawn, strict=True):
+        if one.steps.size and item.diverged_at is None:
+            value = float(one.values[-1])
+            text = f"<b>{arm.letter}</b> " + (short(value) if logarithmic else f"{value:.1%}")
+            ends.append((value, text, int(one.steps[-1]), readable(arm.colour, frame.theme)))
+    if guess is not None:
+        ends.append((guess, "guessing", None, frame.theme.quiet))
     low, high = limits
-    ends = [float(drawn[index].values[-1]) for index in named]
-    shares = [((math.log10(max(end, 1e-12)) if logarithmic else end) - low) / (high - low) for end in ends]
-    pixels = [min(max(share, 0.0), 1.0) * frame.plot_height for share in shares]
-    for index, end, place, moved in zip(
-        named, ends, pixels, spread(pixels, frame.size + 4, 0, frame.plot_height), strict=True
-    ):
-        arm = arms[index]
-        value = f"{end:.1%}" if not logarithmic else short(end)
+    tall = frame.plot_height
+    shares = [
+        ((math.log10(max(end[0], 1e-12)) if logarithmic else end[0]) - low) / (high - low) for end in ends
+    ]
+    pixels = [min(max(share, 0.0), 1.0) * tall for share in shares]
+    moved = spread(pixels, frame.size + 3, 0, tall)
+    for (_, text, at, colour), place, target in zip(ends, pixels, moved, strict=True):
         frame.note(
-            f"<b>{arm.letter}</b> {value}",
-            xref=panel.x,
-            x=int(drawn[index].steps[-1]),
+            text,
+            xref=f"{panel.x} domain" if at is None else panel.x,
+            x=1 if at is None else at,
             xanchor="left",
             xshift=5,
             yref="paper",
-            y=place / frame.plot_height,
-            yshift=moved - place,
+            y=place / tall,
+            yshift=target - place,
             yanchor="middle",
-            font={"size": frame.size - 1, "color": readable(arm.colour, frame.theme)},
+            font={"size": frame.size - (2 if at is None else 1), "color": colour},
         )
 
 

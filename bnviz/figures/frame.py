@@ -6,7 +6,9 @@ which counts where a class watches and every figure is drawn anew several times 
 
 from __future__ import annotations
 
+import math
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +35,9 @@ class Frame:
     """One figure in the making.
 
     title, subtitle: what is shown; `wide` is the width in characters of small type at which the subtitle breaks.
-    height: of the whole figure in pixels. right: the margin that direct labels need. view: whatever, when it
-    changes, makes it another picture, whose zoom is not to be kept (Plotly's uirevision).
+    height: of the whole figure in pixels. view: whatever, when it changes, makes it another picture, whose zoom
+    is not to be kept (Plotly's uirevision). left, right: margins for tick labels and direct labels. head: room
+    for headings above the panels. legend: the names in the legend, if there is one.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class Frame:
         left: int = 62,
         right: int = 18,
         head: int = 8,
-        legend: bool = False,
+        legend: Sequence[str] = (),
     ) -> None:
         self.theme = theme_named(theme)
         self.narrow = narrow
@@ -63,11 +66,13 @@ class Frame:
         if small:
             style = f"font-size:{self.size - 1}px;color:{self.theme.quiet}"
             text += f"<br><span style='{style}'>" + "<br>".join(small) + "</span>"
-        self.top = round((14 + 21 * len(lines) + 18 * len(small)) * scale + head + (26 if legend else 0))
+        words = (14 + 21 * len(lines) + 18 * len(small)) * scale
+        rows = self._legend_rows(legend, characters)
+        self.top = round(words + (head + (8 + 20 * rows if rows else 0)) * scale)
         self.left = round((46 if narrow else left) * scale)
         self.right = round(right * scale)
         self.bottom = round(48 * scale)
-        self.height = round(height * (1 + (scale - 1) * 0.5))
+        self.height = round(height * (1 + (scale - 1) * 0.8) + 20 * max(0, rows - 1))
         self.curves: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
         self.shapes: list[dict[str, Any]] = []
@@ -82,24 +87,32 @@ class Frame:
                 "x": 0,
                 "xanchor": "left",
                 "xref": "container",
-                "y": 1,
+                "y": 1 - 20 / self.height,
                 "yanchor": "top",
                 "yref": "container",
-                "pad": {"l": 10, "t": 10},
+                "pad": {"l": 10, "t": 0},
             },
             "uirevision": " ".join(map(str, view)),
             "hovermode": "x unified",
-            "showlegend": legend,
+            "showlegend": bool(legend),
             "legend": {
-                "orientation": "h",
+                "orientation": "v" if narrow else "h",
                 "x": 0,
                 "xanchor": "left",
                 "y": 1 + 6 / self.plot_height,
                 "yanchor": "bottom",
                 "font": {"size": self.size - 1},
                 "itemwidth": 30,
+                "tracegroupgap": 0,
             },
         }
+
+    def _legend_rows(self, labels: Sequence[str], characters: int) -> int:
+        """How many rows the legend takes above the panels; entries wrap where they do not fit side by side."""
+        if not labels:
+            return 0
+        entries = 1 if self.narrow else max(1, characters // (max(map(len, labels)) + 9))
+        return math.ceil(len(labels) / entries)
 
     @property
     def plot_height(self) -> float:
@@ -151,13 +164,13 @@ class Frame:
 
     def steps_axis(self, last: int, panels: int = 1) -> dict[str, Any]:
         """An axis over training steps, fixed from the start from 0 to `last`, so that curves grow into it."""
-        few = 2 if self.narrow or panels > 3 else 4
-        every = max(1, _round_division(last, few))
+        few = panels > 3 or (self.narrow and panels > 1)
+        every = last if few else max(1, _round_division(last, 3 if self.narrow else 4))
         return {
             "range": [0, last],
             "tickmode": "array",
             "tickvals": list(range(0, last + 1, every)),
-            "tickformat": "~s" if last >= 100_000 or (last >= 10_000 and few == 2) else ",d",
+            "tickformat": "~s" if last >= 100_000 or (last >= 10_000 and few) else ",d",
             "showgrid": False,
             "hoverformat": ",d",
         }
@@ -185,17 +198,25 @@ class Frame:
         place = {"x": 0.0, "y": 1.0, "xanchor": "left", "yanchor": "top"}
         self.note(text, **(place | {"xref": f"{panel.x} domain", "yref": f"{panel.y} domain"} | properties))
 
+    def heading(self, arm: ArmStyle, narrow: bool) -> str:
+        """An arm's name as it stands above a panel, over two lines where the panel is small and the name long."""
+        text = arm.label
+        if narrow and ", " in text:
+            text = text.replace(", ", ",<br>", 1)
+        elif narrow and len(text) > 20:
+            text = "<br>".join(textwrap.wrap(text, 20, max_lines=2, placeholder=" …"))
+        return f"<b>{text}</b>"
+
     def header(self, panel: Panel, text: str, colour: str, yshift: float = 3, **properties: Any) -> None:
         """A heading above a panel, in a colour that is readable on this theme."""
         font = {"size": self.size, "color": readable(colour, self.theme)}
-        self.panel_note(panel, text, yanchor="bottom", yshift=yshift, **({"font": font} | properties))
+        place = {"yanchor": "bottom", "yshift": yshift * self.theme.size / 13, "align": "left", "font": font}
+        self.panel_note(panel, text, **(place | properties))
 
-    def place_for_words(self, panel: Panel | None, text: str) -> None:
-        """Words in the middle of an empty panel, or of the whole figure."""
-        if panel is None:
-            self.note(text, x=0.5, y=0.5, xref="paper", yref="paper", align="center")
-        else:
-            self.panel_note(panel, text, x=0.5, y=0.5, xanchor="center", yanchor="middle")
+    def place_for_words(self, panel: Panel, text: str, **properties: Any) -> None:
+        """Words in the middle of an empty panel."""
+        place = {"x": 0.5, "y": 0.5, "xanchor": "center", "yanchor": "middle", "align": "center"}
+        self.panel_note(panel, text, **(place | {"bgcolor": self.theme.paper} | properties))
 
     def line(self, panel: Panel, x: Array, y: Array, **properties: Any) -> None:
         """A curve. x: steps or another axis; y: values, infinite ones drawn as the largest that fits."""
@@ -228,13 +249,16 @@ class Frame:
                 }
             )
 
-    def diverged(self, panel: Panel, arm: ArmStyle, at: int | None, height: float, last: int) -> None:
+    def diverged(
+        self, panel: Panel, arm: ArmStyle, at: int | None, height: float, last: int, short: bool = False
+    ) -> None:
         """An × and a word where an arm diverged; always a trace, so that the traces keep their order.
 
         height: where on the y axis. last: the end of the x axis, from which the word keeps its distance.
+        short: for small panels, the word alone without the step.
         """
         early = at is None or at < 0.5 * last
-        word = "diverged" if self.narrow or at is None else f"diverged at step {at:,}"
+        word = "diverged" if short or at is None else f"diverged at step {at:,}"
         self.curves.append(
             {
                 "type": "scatter",
@@ -242,7 +266,7 @@ class Frame:
                 "x": [] if at is None else [at],
                 "y": [] if at is None else [height],
                 "text": [] if at is None else [f" {word} "],
-                "textposition": "middle right" if early else "middle left",
+                "textposition": "top right" if early else "top left",
                 "textfont": {"size": self.size - 2, "color": readable(arm.colour, self.theme)},
                 "marker": {"symbol": "x-thin", "size": 10, "line": {"width": 2.5, "color": arm.colour}},
                 "xaxis": panel.x,

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from bnviz.figures.bands import path
 from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.layers import chosen_layers, depth, has, units_called, zones
+from bnviz.figures.layers import chosen_layers, depth, elapsed, has, units_called, zones
 from bnviz.figures.palette import ArmStyle, arm_styles
 from bnviz.figures.series import Array, reach, rounded_up, short, usual
 from bnviz.recording import HISTOGRAM_EDGES, Recording, Snapshot
@@ -53,22 +53,23 @@ def histogram(
     units = units_called(recordings)
     singular = units.removesuffix("s")
     at = max((item.step for item in shown if item is not None), default=None)
+    low, high = _range(recordings, number, activation)
+    densities = [density(item.histogram[number - 1]) if item is not None else np.zeros(0) for item in shown]
+    top = rounded_up(1.05 * reach([float(own.max(initial=0.0)) for own in densities], 0.5, ratio=4.0), 0.4)
+    missing = _missing(arms, densities, low, high, top)
     frame = Frame(
         f"What layer {number}’s {units} receive" + ("" if at is None else f" at step {at:,}"),
-        f"Density of the input of the nonlinearity, after the normalizer where there is one; all units pooled, "
-        f"probe batch. Thin grey line: the {singular}’s output.",
+        "Density of the input of the nonlinearity, after the normalizer where there is one; all units pooled, "
+        f"probe batch. Thin grey line: the {singular}’s output."
+        + (f" {missing}." if missing and narrow else ""),
         theme=theme,
         narrow=narrow,
-        height=340,
+        height=340 if not narrow else 400,
         view=("histogram", number),
         wide=120,
         right=44,
-        legend=True,
+        legend=[arm.label for arm in arms],
     )
-    low, high = _range(recordings, number, activation)
-    densities = [density(item.histogram[number - 1]) if item is not None else np.zeros(0) for item in shown]
-    peaks = [float(own.max()) if own.size else 0.0 for own in densities]
-    top = rounded_up(1.05 * reach(peaks, 0.5, ratio=4.0), 0.4)
     panel = frame.panels(
         1,
         1,
@@ -81,18 +82,10 @@ def histogram(
         },
     )[0][0]
     _behind(frame, panel, activation, low, high, narrow)
-    notes = []
-    for arm, own, peak in zip(arms, densities, peaks, strict=True):
+    for arm, own in zip(arms, densities, strict=True):
         _outline(frame, panel, arm, own)
-        outside = _share_outside(own, low, high)
-        if outside >= 0.0005:
-            notes.append(f"{arm.letter}: {outside:.1%} of the values lie outside")
-        if peak > top:
-            notes.append(f"{arm.letter} rises to {short(peak)} here")
-    if notes:
-        frame.panel_note(
-            panel, "<br>".join(notes), x=1.0, xanchor="right", xshift=-4, yshift=-2, align="right"
-        )
+    if missing and not narrow:
+        frame.panel_note(panel, missing, x=1.0, xanchor="right", yanchor="bottom", yshift=6)
     frame.axis_note(f"input of the {singular}")
     if at is None:
         frame.place_for_words(panel, "The distribution is drawn here<br>as soon as the networks train.")
@@ -107,11 +100,16 @@ def _shown(recording: Recording, layer: int, step: int | None) -> Snapshot | Non
 
 def _range(recordings: Sequence[Recording], layer: int, activation: str) -> tuple[float, float]:
     """The same over the whole run: what all arms usually need, and at least enough to see the nonlinearity bend."""
+    whole = elapsed(recordings)
     needed_low, needed_high = [], []
     for item in recordings:
         drawn = path(item, layer, None, "input")
-        needed_low.append(1.25 * max(0.0, usual(drawn.steps, -drawn.values[0])) if drawn.steps.size else 0.0)
-        needed_high.append(1.25 * max(0.0, usual(drawn.steps, drawn.values[-1])) if drawn.steps.size else 0.0)
+        needed_low.append(
+            1.25 * max(0.0, usual(drawn.steps, -drawn.values[0], whole)) if drawn.steps.size else 0.0
+        )
+        needed_high.append(
+            1.25 * max(0.0, usual(drawn.steps, drawn.values[-1], whole)) if drawn.steps.size else 0.0
+        )
     least = LEAST_RANGE[activation]
     return -rounded_up(reach(needed_low, 15.0), least), rounded_up(reach(needed_high, 15.0), least)
 
@@ -122,6 +120,20 @@ def _share_outside(own: Array, low: float, high: float) -> float:
         return 0.0
     beyond = (HISTOGRAM_EDGES[1:] <= low) | (HISTOGRAM_EDGES[:-1] >= high)
     return float((own * np.diff(HISTOGRAM_EDGES))[beyond].sum())
+
+
+def _missing(
+    arms: Sequence[ArmStyle], densities: Sequence[Array], low: float, high: float, top: float
+) -> str:
+    """What the frame does not show, in words: values beyond its sides, a peak beyond its top."""
+    said = []
+    for arm, own in zip(arms, densities, strict=True):
+        outside = _share_outside(own, low, high)
+        if outside >= 0.0005:
+            said.append(f"{arm.letter}: {outside:.1%} of the values lie outside the frame")
+        if own.max(initial=0.0) > top:
+            said.append(f"{arm.letter} rises to {short(float(own.max()))}, beyond the frame")
+    return "; ".join(said)
 
 
 def _outline(frame: Frame, panel: Panel, arm: ArmStyle, own: Array) -> None:
@@ -163,7 +175,8 @@ def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float
         frame.note(
             words.split(":")[0],
             xref=panel.x,
-            x=middle,
+            x=low if narrow else middle,
+            xanchor="left" if narrow else "center",
             yref=f"{panel.y} domain",
             y=1,
             yanchor="top",

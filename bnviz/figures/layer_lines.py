@@ -11,12 +11,24 @@ import numpy as np
 import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.layers import has, last_step, units_called
+from bnviz.figures.layers import depth, elapsed, has, last_step, units_called
 from bnviz.figures.palette import ArmStyle, arm_styles, readable, shades
-from bnviz.figures.series import Array, decades, reach, rounded_up, short, spread, thin, usual
+from bnviz.figures.series import (
+    Array,
+    decades,
+    log_ticks,
+    reach,
+    rounded_up,
+    running_median,
+    short,
+    spread,
+    thin,
+    usual,
+)
 from bnviz.recording import Recording
 
 MOST_LABELS = 6
+SMOOTHED = 15
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class Quantity:
     logarithmic: bool = False
     percent: bool = False
     least: float = 0.1
+    noisy: bool = False
 
 
 def gradients(
@@ -40,10 +53,12 @@ def gradients(
     quantity = Quantity(
         "gradients",
         "How strongly each layer is told to change",
-        "Norm of the loss gradient with respect to each layer’s weights, on the mini-batch of that step.",
+        "Norm of the loss gradient with respect to each layer’s weights, on the mini-batch of that step. "
+        f"Thick: running median over {SMOOTHED} records; thin: every record.",
         "gradient norm (log)",
         lambda _: "grad_norm",
         logarithmic=True,
+        noisy=True,
     )
     return _lines(recordings, quantity, theme, step, narrow)
 
@@ -101,8 +116,8 @@ def _lines(
         height=330 if not narrow else 150 + 165 * rows,
         view=(quantity.name, last_step(recordings)),
         wide=120,
-        right=60,
-        head=26,
+        right=68 if depth(recordings) < 10 else 80,
+        head=26 if columns < 3 else 42,
     )
     low, high, leaving = _range(recordings, values, quantity)
     y_axis: dict[str, Any] = {
@@ -112,42 +127,62 @@ def _lines(
         "title": {"text": "" if narrow else quantity.axis},
     }
     if quantity.logarithmic:
-        y_axis |= {"type": "log", "exponentformat": "power", "dtick": max(1, math.ceil((high - low) / 6))}
-        if high - low < 1.5:
-            y_axis |= {"dtick": "D2"}
+        y_axis |= {"type": "log", "tickmode": "array", **log_ticks(low, high)}
     elif quantity.percent:
         y_axis |= {"tickformat": ".0%"}
     else:
         y_axis |= {"tickformat": "~s" if high >= 10_000 else ""}
-    grid = frame.panels(rows, columns, frame.steps_axis(last_step(recordings), columns), y_axis, gap_x=0.085)
+    grid = frame.panels(rows, columns, frame.steps_axis(last_step(recordings), columns), y_axis, gap_x=0.1)
     for a, (arm, item, own) in enumerate(zip(arms, recordings, values, strict=True)):
         panel = grid[a][0] if narrow else grid[0][a]
-        frame.header(panel, f"<b>{arm.label}</b>", arm.colour)
+        frame.header(panel, frame.heading(arm, columns > 2), arm.colour)
         colours = shades(arm.colour, len(own), frame.theme)
         for number, (colour, line) in enumerate(zip(colours, own, strict=True), start=1):
-            kept = thin(line) if line.size else np.empty(0, int)
-            frame.line(
-                panel,
-                item.steps[kept],
-                line[kept],
-                name=f"{arm.letter}, layer {number}",
-                legendgroup=arm.letter,
-                line={"color": colour, "width": frame.theme.line, "dash": arm.dash},
-                hovertemplate=f"%{{y}}<extra>layer {number}</extra>",
-            )
-        ends = [_last(item.steps, line) for line in own]
-        _label(frame, panel, ends, colours, quantity.logarithmic, (low, high), rows)
-        top = high - 0.08 * (high - low)
-        frame.diverged(
-            panel, arm, item.diverged_at, 10**top if quantity.logarithmic else top, last_step(recordings)
-        )
+            _draw(frame, panel, arm, item, line, number, colour, quantity)
+        drawn = [running_median(line, SMOOTHED) for line in own] if quantity.noisy else own
+        ends = [_last(item.steps, line) for line in drawn]
+        # Of an arm that diverged at once there is no line to put a name to.
+        if item.diverged_at is None or item.last_step > 0.02 * last_step(recordings):
+            _label(frame, panel, ends, colours, quantity.logarithmic, (low, high), rows)
+        place = low + 0.1 * (high - low)
+        height = 10**place if quantity.logarithmic else place
+        frame.diverged(panel, arm, item.diverged_at, height, last_step(recordings))
         frame.scrubber(panel, step)
         if a in leaving:
-            frame.panel_note(panel, leaving[a], xshift=4)
+            frame.panel_note(panel, leaving[a], xshift=8)
     frame.axis_note("training step")
     if not any(np.isfinite(line).any() for own in values for line in own):
-        frame.place_for_words(None, "A line for each layer grows here while the networks train.")
+        frame.place_for_words(
+            grid[0][0], "A line for each layer grows here<br>while the networks train.", xref="paper"
+        )
     return frame.figure(_alt(recordings, arms, values, quantity))
+
+
+def _draw(
+    frame: Frame,
+    panel: Panel,
+    arm: ArmStyle,
+    recording: Recording,
+    line: Array,
+    number: int,
+    colour: str,
+    quantity: Quantity,
+) -> None:
+    """One layer's line; of a noisy quantity every record in a thin line and the running median over it."""
+    layers, steps = len(recording.experiment.hidden), recording.steps
+    kept = thin(line) if line.size else np.empty(0, int)
+    shared: dict[str, Any] = {"name": f"{arm.letter}, layer {number}", "legendgroup": arm.letter}
+    shown = {"hovertemplate": f"%{{y}}<extra>layer {number}</extra>"}
+    strong = {"line": {"color": colour, "width": frame.theme.line, "dash": arm.dash}}
+    if quantity.noisy:
+        weak = {
+            "line": {"color": colour, "width": 0.8},
+            "opacity": 0.35 if layers <= 4 else 0.2,
+            "hoverinfo": "skip",
+        }
+        frame.line(panel, steps[kept], line[kept], **shared, **weak)
+        line = running_median(line, SMOOTHED)
+    frame.line(panel, steps[kept], line[kept], **shared, **shown, **strong)
 
 
 def _values(recording: Recording, quantity: Quantity) -> list[Array]:
@@ -169,20 +204,22 @@ def _range(
         low, high = decades(line for own in values for line in own)
         return max(low, high - 12), high, {}
     needed = [
-        max(usual(item.steps, line) for line in own) if item.steps.size else 0.0
+        max(usual(item.steps, line, elapsed(recordings)) for line in own) if item.steps.size else 0.0
         for item, own in zip(recordings, values, strict=True)
     ]
     high = rounded_up(1.06 * reach(needed, 3.0), quantity.least)
     if quantity.percent:
-        high = min(high, 1.0)
+        most = max(
+            (float(np.nanmax(line)) for own in values for line in own if np.isfinite(line).any()), default=0.0
+        )
+        return 0.0, 1.02 * min(rounded_up(1.06 * most, quantity.least), 1.0), {}
     leaving = {}
     for a, (item, own) in enumerate(zip(recordings, values, strict=True)):
         largest = max((float(np.nanmax(line)) for line in own if np.isfinite(line).any()), default=0.0)
         if largest > high * 1.001:
             line = next(line for line in own if np.isfinite(line).any() and float(np.nanmax(line)) == largest)
-            shown = f"{largest:.0%}" if quantity.percent else short(largest)
-            leaving[a] = f"leaves the frame: {shown} at step {item.steps[int(np.nanargmax(line))]:,}"
-    return (0.0, high * 1.02, leaving) if quantity.percent else (0.0, high, leaving)
+            leaving[a] = f"beyond the frame: {short(largest)} at step {item.steps[int(np.nanargmax(line))]:,}"
+    return 0.0, high, leaving
 
 
 def _last(steps: Array, line: Array) -> tuple[int, float] | None:
@@ -200,27 +237,44 @@ def _label(
     limits: tuple[float, float],
     rows: int,
 ) -> None:
-    """Name the lines at their ends: all layers, or of more than six the first and the last."""
+    """Name the lines at their ends: all layers, or of more than six the first and the last; ends that meet, once."""
     told = range(len(ends)) if len(ends) <= MOST_LABELS else (0, len(ends) - 1)
     named = [(index, *end) for index in told if (end := ends[index]) is not None]
     low, high = limits
     tall = (frame.plot_height - 34 * (rows - 1)) / rows
     shares = [((math.log10(value) if logarithmic else value) - low) / (high - low) for _, _, value in named]
     pixels = [min(max(share, 0.0), 1.0) * tall for share in shares]
-    moved = spread(pixels, frame.size + 1, 0, tall)
-    for (index, at, _), place, target in zip(named, pixels, moved, strict=True):
+    groups: list[list[int]] = []
+    for place in sorted(range(len(named)), key=lambda place: pixels[place]):
+        if groups and pixels[place] - pixels[groups[-1][-1]] < 4:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    middles = [sum(pixels[place] for place in group) / len(group) for group in groups]
+    for group, middle, moved in zip(groups, middles, spread(middles, frame.size + 1, 0, tall), strict=True):
+        numbers = sorted(named[place][0] + 1 for place in group)
+        colour = colours[numbers[-1] - 1]
         frame.note(
-            f"layer {index + 1}",
+            _layers(numbers),
             xref=panel.x,
-            x=at,
+            x=max(named[place][1] for place in group),
             xanchor="left",
             xshift=4,
             yref=f"{panel.y} domain",
-            y=place / tall,
-            yshift=target - place,
+            y=middle / tall,
+            yshift=moved - middle,
             yanchor="middle",
-            font={"size": frame.size - 2, "color": readable(colours[index], frame.theme)},
+            font={"size": frame.size - 2, "color": readable(colour, frame.theme)},
         )
+
+
+def _layers(numbers: Sequence[int]) -> str:
+    """ "layer 2", "layers 1, 3" or "layers 1–3"."""
+    if len(numbers) == 1:
+        return f"layer {numbers[0]}"
+    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"layers {numbers[0]}–{numbers[-1]}"
+    return f"layers {', '.join(map(str, numbers))}"
 
 
 def _alt(

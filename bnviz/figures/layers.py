@@ -24,6 +24,11 @@ def last_step(recordings: Sequence[Recording]) -> int:
     return max(item.experiment.steps for item in recordings)
 
 
+def elapsed(recordings: Sequence[Recording]) -> int:
+    """How many steps are on show: the latest recorded step of all arms, at least 1."""
+    return max(1, max(item.last_step for item in recordings))
+
+
 def chosen_layers(recordings: Sequence[Recording], layer: int | None) -> list[int]:
     """The layers to show, counted from 1: the given one, else all, of more than five five evenly spaced ones.
 

@@ -38,12 +38,24 @@ class Theme:
     strong_fill: float
     size: int = 13
     line: float = 2.0
+    shades: tuple[float, float] = (-0.42, 0.42)  # first and last layer: toward the paper, toward the ink
+    lifted: float = 0.0  # how much ink a median line needs to stand out from its band
 
 
 THEMES: Mapping[str, Theme] = MappingProxyType(
     {
         "light": Theme("#FFFFFF", "#1F2430", "#5A6372", "#E6E9EE", "rgba(90,99,114,0.11)", 0.20, 0.38),
-        "dark": Theme("#0E1117", "#F1F3F7", "#A6AFBD", "#262C38", "rgba(166,175,189,0.13)", 0.30, 0.50),
+        "dark": Theme(
+            "#0E1117",
+            "#F1F3F7",
+            "#A6AFBD",
+            "#262C38",
+            "rgba(166,175,189,0.13)",
+            0.30,
+            0.50,
+            shades=(-0.15, 0.65),
+            lifted=0.5,
+        ),
         "print": Theme("#FFFFFF", "#000000", "#444444", "#DDDDDD", "rgba(0,0,0,0.09)", 0.20, 0.38, line=1.6),
         "projector": Theme(
             "#FFFFFF", "#000000", "#3D4450", "#D5D9E0", "rgba(60,68,80,0.15)", 0.24, 0.45, size=19, line=3.6
@@ -68,6 +80,7 @@ def template(theme: Theme) -> dict[str, Any]:
         "linecolor": theme.grid,
         "showline": False,
         "tickcolor": theme.grid,
+        "ticklabelstandoff": 4,
         "tickfont": {"size": theme.size - 2, "color": theme.quiet},
         "ticks": "",
         "title": {"font": {"size": theme.size - 1, "color": theme.quiet}, "standoff": 8},
@@ -194,5 +207,6 @@ def shades(colour: str, count: int, theme: Theme) -> list[str]:
     """`count` steps of one colour, from near the paper to near the ink: one for each layer."""
     if count == 1:
         return [colour]
-    steps = [-0.42 + 0.84 * index / (count - 1) for index in range(count)]
+    low, high = theme.shades
+    steps = [low + (high - low) * index / (count - 1) for index in range(count)]
     return [mixed(colour, theme.paper if step < 0 else theme.ink, abs(step)) for step in steps]

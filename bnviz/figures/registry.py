@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import plotly.graph_objects as go
 
+from bnviz.experiment import Experiment
 from bnviz.figures.bands import bands
 from bnviz.figures.boundary import boundary
 from bnviz.figures.curves import accuracy, loss
 from bnviz.figures.histogram import histogram
 from bnviz.figures.layer_lines import drift, gradients, saturation
+from bnviz.recording import Recording
 
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A figure as pages know it. heights: in pixels, wide and narrow, for two arms and three layers."""
+    """A figure as pages know it. heights: in pixels, wide and narrow, for two arms and three layers; `size` is exact."""
 
     function: Callable[..., go.Figure]
     title: str
     heights: tuple[int, int]
+
+    def size(self, experiments: Sequence[Experiment], **arguments: Any) -> tuple[int, int]:
+        """The heights, wide and narrow, that the figure of these arms takes with these view arguments."""
+        empty = [Recording(experiment) for experiment in experiments]
+        wide, narrow = (
+            self.function(empty, **arguments, narrow=narrow).layout.height for narrow in (False, True)
+        )
+        return int(wide), int(narrow)
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -32,10 +43,10 @@ class FigureKind:
 
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(
     {
-        "accuracy": FigureKind(accuracy, "Accuracy", (300, 300)),
-        "loss": FigureKind(loss, "Loss", (300, 300)),
+        "accuracy": FigureKind(accuracy, "Accuracy", (300, 320)),
+        "loss": FigureKind(loss, "Loss", (300, 320)),
         "bands": FigureKind(bands, "What each layer receives", (520, 600)),
-        "histogram": FigureKind(histogram, "Distribution at one step", (340, 340)),
+        "histogram": FigureKind(histogram, "Distribution at one step", (340, 420)),
         "gradients": FigureKind(gradients, "Gradients", (330, 480)),
         "drift": FigureKind(drift, "Drift", (330, 480)),
         "saturation": FigureKind(saturation, "Saturation", (330, 480)),

@@ -44,20 +44,22 @@ def rounded_up(value: float, floor: float = 0.0) -> float:
     return next((rung * power for rung in LADDER if rung * power >= value * (1 - 1e-9)), 10 * power)
 
 
-def usual(steps: Array, values: Array, share: float = 0.98) -> float:
-    """The bound under which `values` stay for `share` of the training time: a quantile weighted by duration.
+def usual(steps: Array, values: Array, whole: int, share: float = 0.02) -> float:
+    """The bound that `values` exceed for at most a `share` of the `whole` training time shown.
 
-    A record stands for the steps since the one before it, so that many early records weigh no more than
-    the time they cover. steps, values: (R,). 0 if nothing is finite.
+    A record stands for the steps since the one before it, so that many early records weigh no more than the
+    time they cover. steps, values: (R,). An arm that lasted no longer than the share, because it diverged at
+    once, needs nothing: 0, as for one without a finite number.
     """
     finite = np.isfinite(values)
-    if not finite.any():
-        return 0.0
     steps, values = steps[finite], values[finite]
-    weights = np.maximum(np.diff(steps, prepend=steps[0] - 1), 1).astype(float)
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][min(int(np.searchsorted(reached, share)), len(values) - 1)])
+    if not values.size:
+        return 0.0
+    weights = np.maximum(np.diff(steps, prepend=steps[0] - 1), 1)
+    order = np.argsort(values)[::-1]
+    spent = np.cumsum(weights[order])
+    allowed = values[order][spent > share * whole]
+    return float(allowed[0]) if allowed.size else 0.0
 
 
 def reach(bounds: Sequence[float], contain: float, ratio: float = 10.0) -> float:
@@ -91,6 +93,46 @@ def decades(values: Iterable[Array], least: float = 1e-12) -> tuple[float, float
     return (down, up) if up - down >= 0.3 else (down - 0.3, up + 0.3)
 
 
+def log_ticks(low: float, high: float) -> dict[str, list[float] | list[str]]:
+    """Tick positions and their texts for a logarithmic axis from 10^low to 10^high, at most about seven."""
+    powers = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
+    rungs: tuple[int, ...] = (1,)
+    if len(powers) < 3:
+        rungs = (1, 2, 5) if high - low < 1.7 else (1, 3)
+    every = max(1, math.ceil(len(powers) / 7))
+    marks = [
+        rung * 10.0**power
+        for power in range(math.floor(low), math.ceil(high) + 1)
+        if power % every == 0
+        for rung in rungs
+        if low - 1e-9 <= power + math.log10(rung) <= high + 1e-9
+    ]
+    return {"tickvals": marks, "ticktext": [_decimal(mark) for mark in marks]}
+
+
+def _decimal(value: float) -> str:
+    """0.01, 0.2, 50, 1,000; powers of ten beyond that as 10⁻⁵."""
+    if 9e-4 <= value < 1e5:
+        return f"{value:,.0f}" if value >= 1 else f"{value:.4f}".rstrip("0")
+    power = math.floor(math.log10(value) + 1e-9)
+    factor = round(value / 10.0**power)
+    return f"10{raised(power)}" if factor == 1 else f"{factor}·10{raised(power)}"
+
+
+def running_median(values: Array, width: int) -> Array:
+    """The median of the `width` values around each value, fewer at the ends; NaN stays out. values: (R,)."""
+    if values.size < 2:
+        return values
+    half = min(width, values.size) // 2
+    padded = np.pad(values, half, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    ordered = np.sort(windows, axis=1)  # NaN last
+    count = np.isfinite(windows).sum(axis=1)
+    rows = np.arange(values.size)
+    middle = (ordered[rows, (count - 1) // 2] + ordered[rows, count // 2]) / 2
+    return np.where(np.isfinite(values), middle, np.nan)
+
+
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Positions moved apart, as little as needed, so that neighbours are `gap` apart within [low, high].
 
@@ -121,5 +163,13 @@ def short(value: float) -> str:
     if not math.isfinite(value):
         return "no finite number"
     if value != 0 and not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+        factor, power = f"{value:.1e}".split("e")
+        text = f"{factor}·10{raised(int(power))}"
+    else:
+        text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return text.replace("-", "−")
+
+
+def raised(power: int) -> str:
+    """An exponent in superscript digits."""
+    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -1,0 +1,168 @@
+"""Figure 1 of Ioffe & Szegedy 2015 (Section 4.1) in its own layout, drawn from what was just measured.
+
+(a) held-out accuracy against the training steps; (b, c) the {15, 50, 85}th percentiles of the input of one
+typical sigmoid of the last hidden layer, without and with batch normalization.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.bands import Path, path
+from bnviz.figures.curves import curve
+from bnviz.figures.frame import Frame
+from bnviz.figures.layers import check_unit, depth, last_step, units_called
+from bnviz.figures.palette import ArmStyle, arm_styles
+from bnviz.figures.series import Array, reach, rounded_up, short, thin, usual
+from bnviz.recording import Recording
+
+LEAST_ACCURACY = 0.7
+"""Where the printed axis of (a) starts."""
+LEAST_REACH = 2.0
+"""The printed ticks of (b, c) are -2, 0 and 2."""
+
+
+def unit_paths(recording: Recording, layer: int) -> Array:
+    """The {15, 50, 85}th percentiles of every unit's input over the records, (R, 3, F)."""
+    first = sum(recording.experiment.hidden[: layer - 1])
+    units = slice(first, first + recording.experiment.hidden[layer - 1])
+    return np.swapaxes(recording.unit_values[:, units, :3], 1, 2).astype(np.float64)
+
+
+def typical_unit(recording: Recording, layer: int | None = None) -> int:
+    """The unit of a layer, the last if None, whose percentiles stay nearest those of the layer's median unit.
+
+    "Nearest" is the mean squared distance over all records of the three percentiles from their medians
+    over the units. The paper says "one typical sigmoid" and not how it was chosen. Counts from 1.
+    """
+    paths = unit_paths(recording, layer or len(recording.experiment.hidden))
+    paths = paths[np.isfinite(paths).all(axis=(1, 2))]
+    if not len(paths):
+        return 1
+    distance = np.square(paths - np.median(paths, axis=2, keepdims=True)).mean(axis=(0, 1))
+    return int(distance.argmin()) + 1
+
+
+def figure_one(
+    plain: Recording,
+    normalized: Recording,
+    unit: int | None = None,
+    *,
+    theme: str = "light",
+    narrow: bool = False,
+) -> go.Figure:
+    """The three panels side by side, on a phone below each other; (b) and (c) on the same axes.
+
+    unit: of the last hidden layer, the same in both networks; None for each network's own typical unit.
+    Raises ValueError for a unit that is not there.
+    """
+    recordings = (plain, normalized)
+    arms = arm_styles(recordings)
+    layer = depth(recordings)
+    if unit is not None:
+        check_unit(recordings, [layer], unit)
+    shown = [unit or typical_unit(item, layer) for item in recordings]
+    paths = [path(item, layer, number, "input") for item, number in zip(recordings, shown, strict=True)]
+    frame = Frame(
+        "The paper’s Figure 1, as measured here",
+        f"(a) accuracy on held-out examples; (b, c) input of one of the {units_called(recordings)} of the last hidden "
+        f"layer, after the normalizer where there is one: 15th, 50th and 85th percentile over held-out examples.",
+        theme=theme,
+        narrow=narrow,
+        height=760 if narrow else 370,
+        view=("figure-one", unit, last_step(recordings)),
+        head=26,
+        right=24,
+    )
+    last = last_step(recordings)
+    axis_x = frame.steps_axis(last, 1 if narrow else 3)
+    rows, columns = (3, 1) if narrow else (1, 3)
+    grid = frame.panels(rows, columns, axis_x, {"nticks": 5}, gap_x=0.07, each_y=True)
+    panels = [row[0] for row in grid] if narrow else grid[0]
+    _accuracy_axis(frame, recordings)
+    _input_axes(frame, recordings, paths)
+    for arm, item in zip(arms, recordings, strict=True):
+        drawn = curve(item, "test", "accuracy")
+        frame.line(
+            panels[0],
+            drawn.steps,
+            drawn.values,
+            **_look(frame, arm),
+            name=arm.label,
+            hovertemplate="%{y:.1%}",
+        )
+        end = float(drawn.values[-1]) if drawn.steps.size else LEAST_ACCURACY
+        frame.diverged(panels[0], arm, item.diverged_at, end, last)
+    frame.header(panels[0], "(a) accuracy", frame.theme.ink)
+    for index, (arm, panel, number, drawn_path) in enumerate(
+        zip(arms, panels[1:], shown, paths, strict=True)
+    ):
+        kept = thin(drawn_path.values) if drawn_path.steps.size else np.empty(0, int)
+        for row, name in ((0, "15 %"), (2, "85 %"), (1, "median")):
+            look = _look(frame, arm) if row == 1 else {"line": {"width": 1, "color": arm.colour}}
+            if row == 2:
+                look |= {"fill": "tonexty", "fillcolor": frame.colour_fill(arm, strong=False)}
+            frame.line(
+                panel,
+                drawn_path.steps[kept],
+                drawn_path.values[row][kept],
+                name=f"{arm.letter} {name}",
+                hovertemplate="%{y:.3~g}<extra>" + name + "</extra>",
+                **look,
+            )
+        frame.header(panel, f"({'bc'[index]}) {arm.name}, unit {number}", arm.colour)
+    frame.axis_note("training step")
+    if not any(item.steps.size for item in recordings):
+        frame.place_for_words(panels[0], "The figure is drawn here<br>while both networks train.")
+    return frame.figure(_alt(recordings, arms, shown, paths))
+
+
+def _look(frame: Frame, arm: ArmStyle) -> dict[str, object]:
+    return {"line": {"color": arm.colour, "width": frame.theme.line, "dash": arm.dash}}
+
+
+def _accuracy_axis(frame: Frame, recordings: tuple[Recording, Recording]) -> None:
+    """0.7 to 1 as printed; from 0 where a network ends below it, as ours may after fewer steps."""
+    finals = [
+        drawn.values[-1] for item in recordings if (drawn := curve(item, "test", "accuracy")).steps.size
+    ]
+    low = LEAST_ACCURACY if min(finals, default=1.0) >= LEAST_ACCURACY + 0.05 else 0.0
+    frame.layout["yaxis"] |= {"range": [low, 1.0], "tickformat": ".0%", "dtick": 0.1 if low else 0.2}
+
+
+def _input_axes(frame: Frame, recordings: tuple[Recording, Recording], paths: list[Path]) -> None:
+    """One range for (b) and (c), symmetric about 0 and wide enough for what each usually does."""
+    bounds = [
+        usual(item.steps, np.abs(item.values).max(axis=0)) if item.steps.size else 0.0 for item in paths
+    ]
+    limit = rounded_up(1.06 * reach(bounds, 10.0), LEAST_REACH)
+    for suffix in "23":
+        frame.layout[f"yaxis{suffix}"] |= {
+            "range": [-limit, limit],
+            "matches": "y2" if suffix == "3" else None,
+            "zeroline": True,
+            "zerolinecolor": frame.theme.grid,
+            "zerolinewidth": 1,
+        }
+
+
+def _alt(
+    recordings: tuple[Recording, Recording], arms: tuple[ArmStyle, ...], shown: list[int], paths: list[Path]
+) -> str:
+    """What the three panels show, in words."""
+    parts = []
+    for arm, item, number, drawn in zip(arms, recordings, shown, paths, strict=True):
+        accuracy = curve(item, "test", "accuracy")
+        if not drawn.steps.size or not accuracy.steps.size:
+            parts.append(f"{arm.label} has no records yet")
+            continue
+        middle = drawn.values[1]
+        parts.append(
+            f"{arm.label} reaches {accuracy.values[-1]:.1%} at step {accuracy.steps[-1]:,}; the median input of its "
+            f"unit {number} moves between {short(middle.min())} and {short(middle.max())}"
+        )
+    return (
+        "Three panels: held-out accuracy over the training steps, and the 15th, 50th and 85th percentile of one "
+        "unit’s input without and with batch normalization. " + "; ".join(parts) + "."
+    )
