@@ -6,13 +6,15 @@ typical sigmoid of the last hidden layer, without and with batch normalization.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 
 from bnviz.figures.bands import Path, path
 from bnviz.figures.curves import curve
 from bnviz.figures.frame import Frame
-from bnviz.figures.layers import check_unit, depth, last_step, units_called
+from bnviz.figures.layers import check_unit, depth, elapsed, last_step, units_called
 from bnviz.figures.palette import ArmStyle, arm_styles
 from bnviz.figures.series import Array, reach, rounded_up, short, thin, usual
 from bnviz.recording import Recording
@@ -100,7 +102,9 @@ def figure_one(
     ):
         kept = thin(drawn_path.values) if drawn_path.steps.size else np.empty(0, int)
         for row, name in ((0, "15 %"), (2, "85 %"), (1, "median")):
-            look = _look(frame, arm) if row == 1 else {"line": {"width": 1, "color": arm.colour}}
+            look: dict[str, Any] = (
+                _look(frame, arm) if row == 1 else {"line": {"width": 1, "color": arm.colour}}
+            )
             if row == 2:
                 look |= {"fill": "tonexty", "fillcolor": frame.colour_fill(arm, strong=False)}
             frame.line(
@@ -118,7 +122,7 @@ def figure_one(
     return frame.figure(_alt(recordings, arms, shown, paths))
 
 
-def _look(frame: Frame, arm: ArmStyle) -> dict[str, object]:
+def _look(frame: Frame, arm: ArmStyle) -> dict[str, Any]:
     return {"line": {"color": arm.colour, "width": frame.theme.line, "dash": arm.dash}}
 
 
@@ -133,8 +137,10 @@ def _accuracy_axis(frame: Frame, recordings: tuple[Recording, Recording]) -> Non
 
 def _input_axes(frame: Frame, recordings: tuple[Recording, Recording], paths: list[Path]) -> None:
     """One range for (b) and (c), symmetric about 0 and wide enough for what each usually does."""
+    whole = elapsed(recordings)
     bounds = [
-        usual(item.steps, np.abs(item.values).max(axis=0)) if item.steps.size else 0.0 for item in paths
+        usual(item.steps, np.abs(item.values).max(axis=0), whole) if item.steps.size else 0.0
+        for item in paths
     ]
     limit = rounded_up(1.06 * reach(bounds, 10.0), LEAST_REACH)
     for suffix in "23":

@@ -1,0 +1,201 @@
+"""The command line, `python -m bnviz`: train, replay, and the labs."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from bnviz.experiment import Experiment, presets
+from bnviz.recording import TABLES, Recording
+
+app = typer.Typer(
+    help="Watch what batch normalization changes inside a deep network. The page itself: streamlit run app.py",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Out = Annotated[Path, typer.Option(help="The folder to write into; it is made if it is not there.")]
+INTERRUPTED = 130
+"""The exit status of a program that Ctrl-C ended, by convention."""
+
+
+def main() -> None:
+    """Run a command; what the user can mend is said in one sentence on the error stream, exit status 2."""
+    from bnviz.mnist import DatasetError
+    from bnviz.parallel import TrainingError
+
+    try:
+        app()
+    except (ValueError, DatasetError, TrainingError, OSError) as error:
+        print(f"bnviz: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def with_knobs(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, whose last parameter takes them by name, an option for each knob of an Experiment.
+
+    An option's value is text, or None where it is not given.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [
+        item for item in signature.parameters.values() if item.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    for name, knob in Experiment.knobs().items():
+        told = f"{knob.help} Allowed: {knob.allowed}. Default: {Experiment.default_text(name)}."
+        option = typer.Option(f"--{name.replace('_', '-')}", help=told, metavar="VALUE")
+        annotation = Annotated[str | None, option]
+        parameters.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        )
+
+    def wrapped(**values: Any) -> None:
+        command(**values)
+
+    wrapped.__doc__ = command.__doc__
+    wrapped.__name__ = command.__name__
+    wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {item.name: item.annotation for item in parameters}
+    return wrapped
+
+
+@app.command()
+@with_knobs
+def train(
+    out: Out = Path("out"),
+    preset: Annotated[str, typer.Option(help=f"Where to start from: {', '.join(presets)}.")] = "",
+    **knobs: str | None,
+) -> None:
+    """Train one network; write its recording, its tables and its figures."""
+    from bnviz.figures import FIGURES
+    from bnviz.pictures import write_figures
+    from bnviz.training import train as train_one
+
+    if preset and preset not in presets:
+        raise ValueError(f"preset = {preset!r} is not allowed; allowed is one of {', '.join(presets)}")
+    base = presets[preset] if preset else Experiment()
+    experiment = base.replace(**{name: value for name, value in knobs.items() if value is not None})
+    out.mkdir(parents=True, exist_ok=True)
+    recording = train_one(experiment)
+    recording.save(out / "recording.bnviz")
+    for table in TABLES:
+        frame = getattr(recording, table)
+        if len(frame):
+            frame.to_csv(out / f"{table}.csv", index=False)
+    drawn = {
+        name: kind.function([recording])
+        for name, kind in FIGURES.items()
+        if name != "boundary" or len(recording.boundaries)
+    }
+    _say(write_figures(drawn, out))
+    print(f"{_ended(recording)} Written to {out}.")
+
+
+@app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(help="A file written by train, a lab or the page.")],
+) -> None:
+    """Train a recording's experiment again and say whether every number agrees; exit status 1 if not."""
+    from bnviz.training import train as train_one
+
+    before = Recording.load(recording)
+    again = train_one(before.experiment, before.interventions, before.reference_step)
+    if before == again:
+        print(f"Every number agrees: {before.revision} records of {before.last_step:,} steps.")
+        return
+    made, now = before.provenance, again.provenance
+    print(
+        f"Not every number agrees. {_first_difference(before, again)} It was made by torch {made.torch} on "
+        f"{made.device}; this is torch {now.torch} on {now.device}."
+    )
+    raise typer.Exit(1)
+
+
+@app.command()
+def lab(
+    name: Annotated[str, typer.Argument(help="The lab's name, or “list” for all of them.")],
+    out: Out = Path("out"),
+    quick: Annotated[bool, typer.Option("--quick", help="The small setting: digits, a few seconds.")] = False,
+    seeds: Annotated[
+        int | None, typer.Option(help="How often each arm is trained.", show_default=False)
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="How long each network is trained.", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes; as a rule one per core.", show_default=False)
+    ] = None,
+    predict: Annotated[
+        str | None, typer.Option(help="Your prediction, to be scored.", show_default=False)
+    ] = None,
+) -> None:
+    """Put one claim of the paper to the test; write recordings, figures and verdict.json."""
+    from bnviz.labs import all_labs, files, find
+    from bnviz.labs.base import Setting
+    from bnviz.parallel import train_many
+
+    if name == "list":
+        for item in all_labs().values():
+            print(f"{item.name:18} {item.title}")
+        return
+    chosen = find(name)
+    prediction = None if predict is None else chosen.prediction.read(predict)
+    setting = Setting(quick=quick, seeds=seeds, steps=steps)
+    jobs = chosen.jobs(setting)
+    out.mkdir(parents=True, exist_ok=True)
+    print(f"{chosen.title}\n“{chosen.quote}” (Section {chosen.section})\n{len(jobs)} networks to train.")
+    try:
+        with tqdm(total=sum(job.experiment.steps for job in jobs), unit="step", unit_scale=True) as bar:
+            outcomes = train_many(jobs, workers, lambda done, _: _move(bar, done))
+    except KeyboardInterrupt:
+        print("Stopped. Nothing was written.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    result = chosen.result(setting, outcomes)
+    score = None if prediction is None else chosen.score(prediction, result)
+    _say(files.write(chosen, result, out, score))
+    print(chosen.verdict(result).said)
+    _say(score.sentence if score else None)
+    print(f"Written to {out}.")
+
+
+def _move(bar: Any, done: int) -> None:
+    bar.update(done - bar.n)
+
+
+def _say(sentence: str | None) -> None:
+    if sentence:
+        print(sentence)
+
+
+def _ended(recording: Recording) -> str:
+    """How a training ended, in a sentence."""
+    if recording.diverged_at is not None:
+        return (
+            f"The loss stopped being a finite number at step {recording.diverged_at:,}: the network diverged."
+        )
+    last = recording.curves[recording.curves["split"] == "test"].iloc[-1]
+    return (
+        f"After {recording.last_step:,} steps it names {last['accuracy']:.2%} of {last['examples']:,} held-out "
+        f"examples rightly."
+    )
+
+
+def _first_difference(before: Recording, again: Recording) -> str:
+    """Where two recordings of one experiment part, in a sentence."""
+    if before.diverged_at != again.diverged_at:
+        ends = [
+            "did not diverge" if at is None else f"diverged at step {at:,}"
+            for at in (before.diverged_at, again.diverged_at)
+        ]
+        return f"The recorded training {ends[0]}, this one {ends[1]}."
+    for mine, theirs in zip(before.snapshots, again.snapshots, strict=False):
+        if before.upto(mine.step) != again.upto(theirs.step):
+            return f"The first difference is at step {mine.step:,}."
+    return f"The recorded training has {before.revision} records, this one {again.revision}."

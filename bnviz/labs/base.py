@@ -1,0 +1,174 @@
+"""A Lab is one claim of the paper put to the test: predict, train, see, and be told what was measured.
+
+To add a lab, write one file in this folder, `my_claim.py` for the lab `my-claim`, that ends in
+`LAB = Lab(...)`; the registry, the page, the command line and the tests find it by themselves. It has:
+
+    QUICK, FULL   the Experiments that the arms are made from: digits within 15,000 steps in all, and MNIST
+    arms          Setting -> Arms: what is compared; every arm is trained once for each seed
+    figures       Result, View -> Drawings; must also do with recordings that are still empty or short
+    verdict       finished Result -> Verdict, by a criterion that stands in the file as a named constant
+                  with its reason, and that would come out False if the arms were swapped
+
+A lab that needs more than the Recording names an `inspection`, "bnviz.inspect.<module>:<function>": it is
+called in the worker with the Trainer at the end of training, and what it returns, plain numbers and NumPy
+arrays by name, is in `result.inspections(arm)`. Labs are read by the web process: no torch here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import plotly.graph_objects as go
+
+from bnviz.experiment import Experiment
+from bnviz.labs.predictions import Choice, Estimate, Score
+from bnviz.labs.verdicts import Verdict
+from bnviz.parallel import Job, Outcome
+from bnviz.recording import Recording
+
+FULL_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How much to train. seeds, steps: None for the lab's own choice. changes: fields changed by the reader."""
+
+    quick: bool = False
+    seeds: int | None = None
+    steps: int | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.seeds is not None and not 1 <= self.seeds <= 100:
+            raise ValueError(f"seeds = {self.seeds} is not allowed; allowed is a number from 1 to 100")
+
+    @property
+    def seed_count(self) -> int:
+        """How often every arm is trained."""
+        return self.seeds or (1 if self.quick else FULL_SEEDS)
+
+    def base(self, quick: Experiment, full: Experiment) -> Experiment:
+        """The Experiment to make the arms from. Raises ExperimentError."""
+        chosen = quick if self.quick else full
+        steps = {} if self.steps is None else {"steps": self.steps}
+        return chosen.replace(**(dict(self.changes) | steps))
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of a comparison. name: of its files, lower-case with hyphens; label: for readers."""
+
+    name: str
+    label: str
+    experiment: Experiment
+
+
+@dataclass(frozen=True)
+class View:
+    """How figures are drawn. unit: the unit to show where a lab shows one, None for the lab's choice.
+
+    seed: which of the trained seeds is shown where a figure shows one, counted from 0.
+    """
+
+    theme: str = "light"
+    narrow: bool = False
+    unit: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the name of its files and a sentence on what to see in it."""
+
+    name: str
+    figure: go.Figure
+    caption: str
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was trained so far. outcomes: of each arm by its name, one for each seed."""
+
+    setting: Setting
+    arms: tuple[Arm, ...]
+    outcomes: Mapping[str, tuple[Outcome, ...]]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every arm of every seed is trained to its end."""
+        return all(item.recording.finished for seeds in self.outcomes.values() for item in seeds)
+
+    def recordings(self, arm: str) -> tuple[Recording, ...]:
+        """The arm's Recordings, one for each seed."""
+        return tuple(item.recording for item in self.outcomes[arm])
+
+    def inspections(self, arm: str) -> tuple[Mapping[str, Any], ...]:
+        """What the lab's inspection found in the arm's networks, one for each seed."""
+        return tuple(item.inspection for item in self.outcomes[arm])
+
+    def each(self, number: Callable[[Recording], float], arm: str) -> tuple[float, ...]:
+        """A number taken from each of the arm's Recordings."""
+        return tuple(map(number, self.recordings(arm)))
+
+    def shown(self, view: View, *arms: str) -> list[Recording]:
+        """Of each of the arms, all if none is named, the Recording of the seed that is shown."""
+        names = arms or tuple(arm.name for arm in self.arms)
+        seed = min(view.seed, self.setting.seed_count - 1)
+        return [self.recordings(name)[seed] for name in names]
+
+    def replace(self, **changes: Any) -> Result:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    """One claim of the paper and how it is tested; see the module's text.
+
+    number: its place among the labs. quote: the paper's words, or, if not verbatim, the claim in ours.
+    section: where the paper says it. question, prediction: what to commit to before it runs.
+    explanation: Markdown with formulas between dollar signs, and what later papers doubt.
+    """
+
+    number: int
+    name: str
+    title: str
+    quote: str
+    section: str
+    question: str
+    prediction: Choice | Estimate
+    arms: Callable[[Setting], tuple[Arm, ...]]
+    figures: Callable[[Result, View], tuple[Drawing, ...]]
+    verdict: Callable[[Result], Verdict]
+    explanation: str
+    verbatim: bool = True
+    inspection: str | None = None
+
+    def jobs(self, setting: Setting) -> list[Job]:
+        """Everything to train: for each arm, one job for each seed."""
+        return [
+            Job(arm.experiment.replace(seed=arm.experiment.seed + extra), self.inspection)
+            for arm in self.arms(setting)
+            for extra in range(setting.seed_count)
+        ]
+
+    def result(self, setting: Setting, outcomes: Sequence[Outcome]) -> Result:
+        """The Result of the outcomes of `jobs(setting)`, in their order."""
+        arms = self.arms(setting)
+        count = setting.seed_count
+        parts = [tuple(outcomes[index * count : (index + 1) * count]) for index in range(len(arms))]
+        return Result(setting, arms, {arm.name: part for arm, part in zip(arms, parts, strict=True)})
+
+    def nothing_yet(self, setting: Setting) -> Result:
+        """The Result before anything is trained."""
+        return self.result(setting, [Outcome(Recording(job.experiment)) for job in self.jobs(setting)])
+
+    def score(self, prediction: str | Sequence[float], result: Result) -> Score:
+        """Hold a prediction against a finished Result. Raises PredictionError for one that is not allowed."""
+        answer = self.verdict(result).answer
+        if isinstance(self.prediction, Choice):
+            return self.prediction.score(str(prediction), answer)
+        return self.prediction.score([float(value) for value in prediction], answer)

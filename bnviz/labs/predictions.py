@@ -1,0 +1,122 @@
+"""What a student commits to before a lab is run, and how it is scored against what was then measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Answer: TypeAlias = "str | tuple[float, ...] | None"
+"""What a perfect prediction would have been: an option's key, the sliders' values, or None where it is unclear."""
+
+
+class PredictionError(ValueError):
+    """A prediction that the lab's question does not allow; the message says what is allowed."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Whether a prediction came true, None if nothing can be scored, and a sentence for whoever made it."""
+
+    right: bool | None
+    sentence: str
+
+
+NOTHING = Score(None, "Nothing to score: this run does not settle the question.")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several options. options: the words of each by its key."""
+
+    options: Mapping[str, str]
+
+    @property
+    def allowed(self) -> str:
+        """What may be predicted, as words that complete "allowed is …"."""
+        return "one of " + ", ".join(self.options)
+
+    def read(self, text: str) -> str:
+        """The option of that key. Raises PredictionError."""
+        if text not in self.options:
+            raise PredictionError(f"prediction = {text[:40]!r} is not allowed; allowed is {self.allowed}")
+        return text
+
+    def score(self, prediction: str, answer: Answer) -> Score:
+        """Right where the option predicted is the one measured."""
+        said = self.options[self.read(prediction)]
+        if not isinstance(answer, str):
+            return NOTHING
+        if prediction == answer:
+            return Score(True, f"Right. You said “{said}”, and so it was measured.")
+        return Score(False, f"Not so. You said “{said}”; measured was “{self.options[answer]}”.")
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number to set. factor: right is within this factor of what was measured. logarithmic: how it slides."""
+
+    label: str
+    low: float
+    high: float
+    start: float
+    factor: float = 2.0
+    unit: str = ""
+    logarithmic: bool = True
+
+    def shown(self, value: float) -> str:
+        """The value with its unit, and said so where it lies beyond the slider's end."""
+        if value >= self.high:
+            return f"{self.high:,.4g}{self.unit} or more"
+        return f"{value:,.3g}{self.unit}"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One or two sliders."""
+
+    sliders: tuple[Slider, ...]
+
+    @property
+    def allowed(self) -> str:
+        """What may be predicted, as words that complete "allowed is …"."""
+        return ", ".join(
+            f"a number from {item.low:g} to {item.high:g} ({item.label})" for item in self.sliders
+        )
+
+    def read(self, text: str) -> tuple[float, ...]:
+        """The numbers in "3" or "3,10", one for each slider. Raises PredictionError."""
+        try:
+            values = tuple(float(part) for part in text.split(","))
+        except ValueError:
+            values = ()
+        return self.check(values, text)
+
+    def check(self, values: Sequence[float], text: str = "") -> tuple[float, ...]:
+        """The values, if there is one for each slider and each lies on it. Raises PredictionError."""
+        fits = len(values) == len(self.sliders) and all(
+            item.low <= value <= item.high for item, value in zip(self.sliders, values, strict=True)
+        )
+        if not fits:
+            shown = text[:40] or ", ".join(map(str, values))
+            raise PredictionError(f"prediction = {shown!r} is not allowed; allowed is {self.allowed}")
+        return tuple(values)
+
+    def score(self, prediction: Sequence[float], answer: Answer) -> Score:
+        """Right where every slider is within its factor of what was measured."""
+        self.check(prediction)
+        if not isinstance(answer, tuple) or any(math.isnan(value) for value in answer):
+            return NOTHING
+        right = True
+        parts = []
+        for item, said, measured in zip(self.sliders, prediction, answer, strict=True):
+            held = min(max(measured, item.low), item.high)  # the slider's end stands for all beyond it
+            close = held / item.factor <= said <= held * item.factor
+            right = right and close
+            where = "close enough" if close else "too high" if said > held else "too low"
+            parts.append(
+                f"{item.label}: you said {item.shown(said)}, measured was {item.shown(measured)}, {where} "
+                f"(right is within a factor of {item.factor:g})"
+            )
+        return Score(right, f"{'Right' if right else 'Not so'}. " + "; ".join(parts) + ".")

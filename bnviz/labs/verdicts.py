@@ -1,0 +1,134 @@
+"""What a lab concludes, and the numbers that several labs conclude it from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bnviz.figures.curves import CLASSES
+from bnviz.labs.predictions import Answer
+from bnviz.recording import Recording
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number measured in every seed. values: infinite where something was never reached, NaN where unknown."""
+
+    words: str
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle of the seeds, unknown values left out."""
+        known = [value for value in self.values if not math.isnan(value)]
+        return float(np.quantile(known, 0.5, method="inverted_cdf")) if known else math.nan
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The smallest and the largest of the seeds, unknown values left out."""
+        known = [value for value in self.values if not math.isnan(value)]
+        return (min(known), max(known)) if known else (math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the run shows the claim: True, False, or None where that is unclear.
+
+    sentence: the same in words, saying by how much. criterion: the rule, as the reader is shown it.
+    measured: every number that went into it, by name. answer: see `Answer`.
+    """
+
+    holds: bool | None
+    sentence: str
+    criterion: str
+    measured: Mapping[str, Measure]
+    answer: Answer
+
+    @property
+    def seeds(self) -> int:
+        """How many times every arm was trained, each from weights and an order of examples of its own."""
+        return max(len(item.values) for item in self.measured.values())
+
+    @property
+    def word(self) -> str:
+        """The verdict in a few words."""
+        return {True: "This run shows it", False: "This run does not show it", None: "Unclear"}[self.holds]
+
+    @property
+    def said(self) -> str:
+        """The verdict in full: word, sentence, and on how many seeds it rests."""
+        basis = "One seed, so chance has a part in it." if self.seeds == 1 else f"{self.seeds} seeds."
+        return f"{self.word}. {self.sentence} {basis}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: medians, spreads, every seed's value; what is not a finite number becomes null."""
+        return {
+            "holds": self.holds,
+            "verdict": self.word,
+            "sentence": self.said,
+            "criterion": self.criterion,
+            "measured": {name: _plain(item.median) for name, item in self.measured.items()},
+            "spread": {name: [_plain(end) for end in item.spread] for name, item in self.measured.items()},
+            "by_seed": {
+                name: [_plain(value) for value in item.values] for name, item in self.measured.items()
+            },
+            "meaning": {name: item.words for name, item in self.measured.items()},
+            "answer": list(map(_plain, self.answer)) if isinstance(self.answer, tuple) else self.answer,
+        }
+
+
+def agreed(seeds: Sequence[bool]) -> bool | None:
+    """True where every seed passes, False where none does, None where they disagree."""
+    return seeds[0] if len(set(seeds)) == 1 else None
+
+
+def accuracies(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+    """The steps at which accuracy on held-out examples was evaluated, and that accuracy; both (R,)."""
+    points = [
+        (item.step, point.accuracy)
+        for item in recording.snapshots
+        for point in item.curves
+        if point.split == "test"
+    ]
+    steps, values = zip(*points, strict=True) if points else ((), ())
+    return np.array(steps, np.int64), np.array(values, np.float64)
+
+
+def guessing(recording: Recording) -> float:
+    """The accuracy of guessing among equally likely classes; 0 for data whose number of classes is unknown."""
+    classes = CLASSES.get(recording.experiment.dataset)
+    return 1 / classes if classes else 0.0
+
+
+def final_accuracy(recording: Recording) -> float:
+    """Held-out accuracy at the end; of a network that diverged, that of guessing; NaN before there is any."""
+    if recording.diverged_at is not None:
+        return guessing(recording)
+    values = accuracies(recording)[1]
+    return float(values[-1]) if values.size else math.nan
+
+
+def steps_to(recording: Recording, target: float) -> float:
+    """The first evaluated step at which held-out accuracy is `target` or more; infinite if there is none."""
+    steps, values = accuracies(recording)
+    reached = np.flatnonzero(values >= target)
+    return float(max(steps[reached[0]], 1)) if reached.size else math.inf
+
+
+def counted(steps: float) -> str:
+    """A number of steps as words."""
+    return f"{steps:,.0f} steps" if math.isfinite(steps) else "never"
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def dumped(data: Mapping[str, Any]) -> str:
+    """Data as readable JSON, refusing NaN and infinity, which are no JSON."""
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
