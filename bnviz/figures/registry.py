@@ -21,7 +21,10 @@ from bnviz.recording import Recording
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A figure as pages know it. heights: in pixels, wide and narrow, for two arms and three layers; `size` is exact."""
+    """A figure as pages know it.
+
+    heights: in pixels, wide and narrow, for two arms and three layers; `size` gives them for any.
+    """
 
     function: Callable[..., go.Figure]
     title: str

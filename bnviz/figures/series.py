@@ -44,8 +44,10 @@ def rounded_up(value: float, floor: float = 0.0) -> float:
     return next((rung * power for rung in LADDER if rung * power >= value * (1 - 1e-9)), 10 * power)
 
 
-def usual(steps: Array, values: Array, whole: int, share: float = 0.02) -> float:
-    """The bound that `values` exceed for at most a `share` of the `whole` training time shown.
+def usual(steps: Array, values: Array, whole: int | None = None, share: float = 0.02) -> float:
+    """The bound that `values` exceed for at most a `share` of the training time shown.
+
+    whole: that time in steps, the latest of all arms; None for the arm's own.
 
     A record stands for the steps since the one before it, so that many early records weigh no more than the
     time they cover. steps, values: (R,). An arm that lasted no longer than the share, because it diverged at
@@ -55,6 +57,7 @@ def usual(steps: Array, values: Array, whole: int, share: float = 0.02) -> float
     steps, values = steps[finite], values[finite]
     if not values.size:
         return 0.0
+    whole = int(steps[-1]) if whole is None else whole
     weights = np.maximum(np.diff(steps, prepend=steps[0] - 1), 1)
     order = np.argsort(values)[::-1]
     spent = np.cumsum(weights[order])
@@ -81,12 +84,12 @@ def decades(values: Iterable[Array], least: float = 1e-12) -> tuple[float, float
     for array in values:
         drawn = array[np.isfinite(array) & (array > least)]
         if drawn.size:
-            low, high = np.quantile(drawn, (0.0025, 0.9975))
-            lows.append(low)
-            highs.append(high)
+            low, high = np.quantile(np.log10(drawn), (0.0025, 0.9975))
+            lows.append(float(low))
+            highs.append(float(high))
     if not lows:
         return (-2.0, 1.0)
-    low, high = math.log10(min(lows)), math.log10(max(highs))
+    low, high = min(lows), max(highs)
     rungs = [math.log10(rung) for rung in (1, 2, 5, 10)]
     down = max(math.floor(low) + rung for rung in rungs if math.floor(low) + rung <= low + 1e-9)
     up = min(math.floor(high) + rung for rung in rungs if math.floor(high) + rung >= high - 1e-9)

@@ -1,0 +1,256 @@
+"""A quantity over the rungs of a ladder: learning rates, weight scales, layers. One line for each kind of network.
+
+Every seed is a dot; the line joins the medians. Rungs stand evenly, whatever they are called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.frame import Frame, Panel
+from bnviz.figures.palette import readable
+from bnviz.figures.series import Array, decades, rounded_up, short, spread
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One line. values: (seeds, rungs), infinite where something was never reached, NaN where there is nothing.
+
+    lost: (seeds, rungs), where training diverged; drawn as a cross. look: colour and dash.
+    """
+
+    label: str
+    look: tuple[str, str]
+    values: Array
+    lost: Array = field(default_factory=lambda: np.zeros((0, 0), bool))
+
+    @property
+    def medians(self) -> Array:
+        """(rungs,) the middle of the seeds; NaN where there is nothing or it is infinite."""
+        middle = np.full(self.values.shape[1], math.nan)
+        for rung, column in enumerate(self.values.T):
+            known = column[~np.isnan(column)]
+            if known.size:
+                middle[rung] = np.quantile(known, 0.5, method="inverted_cdf")
+        return np.where(np.isfinite(middle), middle, math.nan)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The y axis. title: with its unit. reference: a value drawn as a thin line, and what it is called.
+
+    beyond: what a value that is infinite means, such as "never".
+    """
+
+    title: str
+    percent: bool = False
+    logarithmic: bool = False
+    reference: tuple[float, str] | None = None
+    beyond: str = "never"
+
+    def shown(self, value: float) -> str:
+        """A value as words."""
+        if math.isinf(value):
+            return self.beyond
+        return f"{value:.1%}" if self.percent else short(value)
+
+
+def ladder(
+    panels: Mapping[str, Sequence[Series]],
+    rungs: Sequence[str],
+    scale: Scale,
+    *,
+    title: str,
+    subtitle: str,
+    rung_title: str,
+    theme: str = "light",
+    narrow: bool = False,
+) -> go.Figure:
+    """One panel for each heading in `panels` (a single one may be called ""), all on the same axes.
+
+    rungs: what each place on the x axis is called; rung_title: what they are together.
+    """
+    rows, columns = (len(panels), 1) if narrow else (1, len(panels))
+    headed = len(panels) > 1
+    frame = Frame(
+        title,
+        subtitle,
+        theme=theme,
+        narrow=narrow,
+        height=150 + 210 * rows if narrow else 380,
+        view=("ladder", title),
+        wide=72 if len(panels) == 1 else 140,
+        right=96,
+        head=26 if headed else 10,
+    )
+    low, high = _range(panels, scale)
+    y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": "" if narrow else scale.title}}
+    if scale.percent:
+        y_axis |= {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
+    elif scale.logarithmic:
+        y_axis |= {"type": "log", "dtick": 1, "exponentformat": "power", "hoverformat": ".3~g"}
+    x_axis = {
+        "range": [-0.4, len(rungs) - 0.6],
+        "tickmode": "array",
+        "tickvals": list(range(len(rungs))),
+        "ticktext": list(rungs),
+        "showgrid": False,
+    }
+    grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.12)
+    places = [row[0] for row in grid] if narrow else grid[0]
+    for panel, (heading, lines) in zip(places, panels.items(), strict=True):
+        if headed:
+            frame.header(panel, f"<b>{heading}</b>", frame.theme.ink)
+        _reference(frame, panel, scale)
+        for line in lines:
+            _line(frame, panel, line, scale, (low, high))
+        _labels(frame, panel, lines, scale, (low, high), rows)
+    frame.axis_note(rung_title)
+    if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):
+        frame.place_for_words(None, "A dot for each trained network appears here.")
+    return frame.figure(_alt(panels, rungs, scale, title, rung_title))
+
+
+def _range(panels: Mapping[str, Sequence[Series]], scale: Scale) -> tuple[float, float]:
+    """The range of all panels, as powers of ten if the axis is logarithmic."""
+    if scale.percent:
+        return 0.0, 1.03
+    values = [line.values[np.isfinite(line.values)] for lines in panels.values() for line in lines]
+    if scale.logarithmic:
+        low, high = decades(values)
+        return low - 0.08 * (high - low), high + 0.08 * (high - low)
+    return 0.0, rounded_up(1.06 * max((float(item.max()) for item in values if item.size), default=1.0), 1e-9)
+
+
+def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
+    """A thin dotted line and its name."""
+    if scale.reference is None:
+        return
+    value, words = scale.reference
+    frame.shapes.append(
+        {
+            "type": "line",
+            "xref": f"{panel.x} domain",
+            "yref": panel.y,
+            "x0": 0,
+            "x1": 1,
+            "y0": value,
+            "y1": value,
+            "line": {"color": frame.theme.quiet, "width": 1, "dash": "dot"},
+            "layer": "below",
+        }
+    )
+    frame.note(
+        words,
+        xref=f"{panel.x} domain",
+        x=0,
+        xanchor="left",
+        yref=panel.y,
+        y=math.log10(value) if scale.logarithmic else value,
+        yanchor="bottom",
+        font={"size": frame.size - 2, "color": frame.theme.quiet},
+    )
+
+
+def _line(frame: Frame, panel: Panel, line: Series, scale: Scale, limits: tuple[float, float]) -> None:
+    """The seeds as dots, crosses and, where a value is infinite, triangles at the upper edge; the median as a line."""
+    colour, dash = line.look
+    rungs = np.arange(line.values.shape[1])
+    # Of both arms of a comparison every seed's dot is seen, as the two stand a little beside each other.
+    frame.line(
+        panel,
+        rungs,
+        line.medians,
+        name=line.label,
+        line={"color": colour, "width": frame.theme.line, "dash": dash},
+        hovertemplate="%{y}<extra>" + line.label + "</extra>",
+    )
+    seeds, places = np.nonzero(~np.isnan(line.values))
+    values = line.values[seeds, places]
+    lost = line.lost[seeds, places] if line.lost.size else np.zeros(len(seeds), bool)
+    top = 10 ** limits[1] if scale.logarithmic else limits[1]
+    symbols = np.where(lost, "x-thin", np.where(np.isinf(values), "triangle-up-open", "circle"))
+    frame.curves.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": places.tolist(),
+            "y": np.where(np.isinf(values), top, values).tolist(),
+            "xaxis": panel.x,
+            "yaxis": panel.y,
+            "name": f"{line.label}, seeds",
+            "showlegend": False,
+            "cliponaxis": False,
+            "hoverinfo": "skip",
+            "marker": {
+                "symbol": symbols.tolist(),
+                "size": np.where(lost, 9, 7).tolist(),
+                "color": colour,
+                "opacity": 0.75,
+                "line": {"color": colour, "width": np.where(lost, 2.5, 1.5).tolist()},
+            },
+        }
+    )
+
+
+def _labels(
+    frame: Frame, panel: Panel, lines: Sequence[Series], scale: Scale, limits: tuple[float, float], rows: int
+) -> None:
+    """Each line's name at its right end, moved apart where lines meet."""
+    low, high = limits
+    tall = (frame.plot_height - 34 * (rows - 1)) / rows
+    ends = []
+    for line in lines:
+        drawn = np.flatnonzero(np.isfinite(line.medians))
+        if drawn.size:
+            ends.append((line, int(drawn[-1]), float(line.medians[drawn[-1]])))
+    shares = [
+        ((math.log10(value) if scale.logarithmic else value) - low) / (high - low) for _, _, value in ends
+    ]
+    pixels = [min(max(share, 0.0), 1.0) * tall for share in shares]
+    for (line, rung, _), pixel, moved in zip(
+        ends, pixels, spread(pixels, frame.size + 4, 0, tall), strict=True
+    ):
+        frame.note(
+            line.label,
+            xref=panel.x,
+            x=rung,
+            xanchor="left",
+            xshift=9,
+            yref=f"{panel.y} domain",
+            y=pixel / tall,
+            yshift=moved - pixel,
+            yanchor="middle",
+            align="left",
+            font={"size": frame.size - 1, "color": readable(line.look[0], frame.theme)},
+        )
+
+
+def _alt(
+    panels: Mapping[str, Sequence[Series]], rungs: Sequence[str], scale: Scale, title: str, rung_title: str
+) -> str:
+    """Every median in words."""
+    parts = []
+    for heading, lines in panels.items():
+        for line in lines:
+            told = [
+                f"{scale.shown(value)} at {rung}" + (" (diverged)" if lost else "")
+                for rung, value, lost in zip(rungs, line.medians, _lost(line), strict=True)
+                if not math.isnan(value)
+            ]
+            name = f"{heading}, {line.label}" if heading else line.label
+            parts.append(f"{name}: {', '.join(told) or 'nothing yet'}")
+    return f"{title}, by {rung_title}. " + "; ".join(parts) + "."
+
+
+def _lost(line: Series) -> Array:
+    """(rungs,) whether at least half of the seeds diverged."""
+    if not line.lost.size:
+        return np.zeros(line.values.shape[1], bool)
+    return line.lost.mean(axis=0) >= 0.5
