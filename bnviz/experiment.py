@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any, Self
@@ -21,6 +21,7 @@ MAX_LAYERS = 20
 MAX_WIDTH = 1000
 MAX_CONVOLUTIONS = 8
 MAX_CHANNELS = 256
+MAX_INTERVENTIONS = 1000
 
 DATASETS = MappingProxyType(
     {
@@ -73,7 +74,10 @@ class ExperimentError(ValueError):
 
 @dataclass(frozen=True)
 class Knob:
-    """What a field of Experiment says about itself besides its type and default."""
+    """What a field of Experiment says about itself besides its type and default.
+
+    low, high: the range of a number; whole numbers have whole bounds.
+    """
 
     label: str
     help: str
@@ -92,7 +96,8 @@ class Knob:
             return "one of " + ", ".join([*self.choices, *open_ended])
         if self.low is None:
             return f"1 to {MAX_LAYERS} widths from 1 to {MAX_WIDTH}, such as 100-100-100"
-        return f"a number from {self.low:g} to {self.high:,.10g}"
+        kind = "whole number" if isinstance(self.low, int) else "number"
+        return f"a {kind} from {self.low:g} to {self.high:,.10g}"
 
     def check(self, value: Any) -> Any:
         """Return `value` if it is in range or among the choices. Raises ValueError otherwise."""
@@ -111,15 +116,28 @@ class Knob:
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
+        typed = core_schema.no_info_before_validator_function(refuse_truth, handler(source))
+        return core_schema.no_info_after_validator_function(self.check, typed)
+
+
+def refuse_truth(value: Any) -> Any:
+    """Return `value` unless it is or holds True or False, which would pass for 1 or 0. Raises ValueError."""
+    held = value if isinstance(value, list | tuple) else (value,)
+    if any(isinstance(item, bool) for item in held):
+        raise ValueError("no truth value is allowed")
+    return value
+
+
+MAX_WIDTHS_TEXT = 200
+"""Characters: more than any allowed widths take, and few enough to read."""
 
 
 def parse_widths(value: Any) -> Any:
     """Read layer widths from "100-100-100" (also with commas or spaces); other types pass through."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > MAX_WIDTHS_TEXT:
         return value
-    parts = re.split(r"[-,\s]+", value.strip()[:200])
-    return tuple(int(part) if part.isdecimal() else part for part in parts)
+    parts = re.split(r"[-,\s]+", value.strip())
+    return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in parts)
 
 
 Widths = Annotated[tuple[int, ...], BeforeValidator(parse_widths)]
@@ -277,11 +295,18 @@ class Experiment(BaseModel):
     ] = 2000
     device: Annotated[str, Knob("Device", "Where to train.", "Learning", choices=DEVICES)] = "auto"
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
+        fields = type(self).model_fields
+        unknown = [name for name in values if name not in fields]
+        messages = [_unknown_message(unknown)] if unknown else []
+        for name in unknown:
+            del values[name]
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ExperimentError("; ".join(_messages(error, values))) from None
+            messages += _messages(error, values)
+        if messages:
+            raise ExperimentError("; ".join(messages))
         if conflicts := self._conflicts():
             raise ExperimentError("; ".join(conflicts))
 
@@ -331,7 +356,7 @@ class Experiment(BaseModel):
         """The default of the field `name`, as text."""
         return cls.text(cls.default(name))
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, /, **changes: Any) -> Self:
         """A copy with some fields changed, validated like a new Experiment."""
         return type(self)(**(self.model_dump() | changes))
 
@@ -344,7 +369,7 @@ class Experiment(BaseModel):
         """The inverse of `to_json`. Raises ExperimentError."""
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ExperimentError(f"this is no JSON: {error}") from None
         if not isinstance(values, dict):
             raise ExperimentError(f"an Experiment is a JSON object, not {type(values).__name__}")
@@ -369,18 +394,21 @@ class Experiment(BaseModel):
     def salvage(cls, values: Mapping[str, Any], base: Self | None = None) -> tuple[Self, tuple[str, ...]]:
         """The Experiment that `values` describe, fields that are not allowed left as in `base`.
 
-        Returns it with one short sentence for each field that was ignored.
+        Returns it with one short sentence for each field that was ignored, and one for all unknown names.
         """
         result = base if base is not None else cls()
+        fields = cls.model_fields
+        known = [name for name in values if name in fields]
+        unknown = [name for name in values if name not in fields]
         ignored: dict[str, str] = {}
-        for names in (values, ignored):  # once more, as a value may only go together with a later field's
+        for names in (known, ignored):  # once more, as a value may only go together with a later field's
             for name in list(names):
                 try:
                     result = result.replace(**{name: values[name]})
                     ignored.pop(name, None)
                 except ExperimentError as error:
                     ignored[name] = str(error)
-        return result, tuple(ignored.values())
+        return result, (*ignored.values(), *([_unknown_message(unknown)] if unknown else []))
 
     def differences(self, other: Experiment) -> dict[str, tuple[Any, Any]]:
         """The fields in which two Experiments differ, each with both values."""
@@ -388,6 +416,7 @@ class Experiment(BaseModel):
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 
 
+MAX_STEP = 1_000_000
 CHANGEABLE = ("learning_rate", "momentum", "weight_decay")
 
 
@@ -401,22 +430,29 @@ class Intervention(BaseModel):
     value: float
 
     def __init__(self, step: int, field: str, value: float) -> None:
-        try:
-            super().__init__(step=step, field=field, value=value)
-        except ValidationError as error:
-            raise ExperimentError(f"no such intervention: {error.errors()[0]['msg']}") from None
-        if self.step < 0:
-            raise ExperimentError(f"step = {step} is not allowed in an intervention; allowed is 0 or more")
         if field not in CHANGEABLE:
             allowed = ", ".join(CHANGEABLE)
             raise ExperimentError(f"{_shown(field)} cannot be changed while training; allowed is {allowed}")
-        Experiment(**{self.field: self.value})
+        try:
+            value = getattr(Experiment(**{field: value}), field)
+            super().__init__(step=refuse_truth(step), field=field, value=value)
+        except ValueError as error:
+            if isinstance(error, ExperimentError):
+                raise
+            raise ExperimentError(_step_message(step)) from None
+        if not 0 <= self.step <= MAX_STEP:
+            raise ExperimentError(_step_message(step))
 
     @classmethod
     def parse_all(cls, text: str) -> tuple[Self, ...]:
         """Read "400:learning_rate:1.0,900:momentum:0.9", the URL form. Raises ExperimentError."""
+        parts = list(filter(None, text.split(",", MAX_INTERVENTIONS)))
+        if len(parts) > MAX_INTERVENTIONS:
+            raise ExperimentError(
+                f"there are more interventions than allowed; allowed are {MAX_INTERVENTIONS}"
+            )
         interventions = []
-        for part in filter(None, text.split(",")):
+        for part in parts:
             pieces = part.split(":")
             if len(pieces) != 3:
                 raise ExperimentError(f"{_shown(part)} is no intervention; allowed is step:field:value")
@@ -439,16 +475,24 @@ def _shown(value: Any) -> str:
 def _messages(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
     """One sentence for each field in a pydantic error."""
     knobs = Experiment.knobs()
-    messages = {}
-    for item in error.errors():
-        name = str(item["loc"][0])
-        if name in knobs:
-            messages[name] = (
-                f"{name} = {_shown(values.get(name))} is not allowed; allowed is {knobs[name].allowed}"
-            )
-        else:
-            messages[name] = f"{_shown(name)} is no field of an experiment; fields are {', '.join(knobs)}"
-    return list(messages.values())
+    names = dict.fromkeys(str(item["loc"][0]) for item in error.errors())
+    return [
+        f"{name} = {_shown(values.get(name))} is not allowed; allowed is {knobs[name].allowed}"
+        for name in names
+    ]
+
+
+def _unknown_message(names: Sequence[str]) -> str:
+    """One short sentence about names that are no fields, however many."""
+    shown = ", ".join(_shown(name) for name in names[:3])
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    verb = "is no field" if len(names) == 1 else "are no fields"
+    return f"{shown}{more} {verb} of an experiment; fields are {', '.join(Experiment.model_fields)}"
+
+
+def _step_message(step: Any) -> str:
+    allowed = f"a whole number from 0 to {MAX_STEP:,}"
+    return f"step = {_shown(step)} is not allowed in an intervention; allowed is {allowed}"
 
 
 presets: Mapping[str, Experiment] = MappingProxyType(
