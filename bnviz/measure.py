@@ -55,12 +55,10 @@ class Distribution:
 
     def summary(self) -> tuple[float, float, Array]:
         """Mean, standard deviation and QUANTILES of all units together."""
-        mean = float(self.pooled.mean(dtype=np.float64))
-        # Two passes: E[x²] − E[x]² loses every digit when the mean is large.
-        deviation = self.pooled - np.float32(mean)
+        # In float64 and two passes: E[x²] − E[x]² loses every digit when the mean is large.
         return (
-            mean,
-            float(np.sqrt(np.square(deviation).mean(dtype=np.float64))),
+            float(self.pooled.mean(dtype=np.float64)),
+            float(self.pooled.std(dtype=np.float64)),
             quantiles(self.pooled, QUANTILES),
         )
 

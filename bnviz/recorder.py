@@ -71,7 +71,7 @@ class Recorder:
         self.reference_step = reference_step
         self.reference: list[Distribution] | None = None
         steps = schedule(experiment.steps).tolist()
-        self.due = frozenset(steps)
+        self.due = frozenset([*steps, reference_step])
         self.evaluations = frozenset([*steps[::EVALUATE_EVERY], experiment.steps])
         self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES))
         self.evaluated = {

@@ -280,12 +280,13 @@ class Recording:
                 experiment=experiment,
                 interventions=tuple(Intervention(**item) for item in about["interventions"]),
                 snapshots=_snapshots(experiment, tables),
-                diverged_at=about["diverged_at"],
-                reference_step=about["reference_step"],
+                diverged_at=None if about["diverged_at"] is None else int(about["diverged_at"]),
+                reference_step=int(about["reference_step"]),
                 provenance=Provenance(**about["provenance"]),
             )
-        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{Path(path).name} is no recording of bnviz: {error}") from None
+        except Exception as error:  # whatever a stranger's file makes zip, JSON and Parquet raise
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"{Path(path).name} is no recording of bnviz: {reason}") from None
 
 
 FORMAT = 1
@@ -323,13 +324,15 @@ def _same(mine: Snapshot, theirs: Snapshot) -> bool:
     """Whether two snapshots hold the same numbers, bit for bit."""
     if (mine.boundary is None) != (theirs.boundary is None):
         return False
+    if [point.split for point in mine.curves] != [point.split for point in theirs.curves]:
+        return False
     pairs = [
         (mine.layers, theirs.layers),
         (mine.units, theirs.units),
         (mine.histogram, theirs.histogram),
         (
-            np.array([(p.loss, p.accuracy) for p in mine.curves]),
-            np.array([(p.loss, p.accuracy) for p in theirs.curves]),
+            np.array([(p.loss, p.accuracy, p.examples) for p in mine.curves]),
+            np.array([(p.loss, p.accuracy, p.examples) for p in theirs.curves]),
         ),
     ]
     if mine.boundary is not None and theirs.boundary is not None:
