@@ -18,7 +18,7 @@ export class Hub {
 
   static of(data) {
     const name = `${data.base}|${data.run}`;
-    if (!Hub.#all.has(name)) Hub.#all.set(name, new Hub(data.base, data.run));
+    if (!Hub.#all.has(name)) Hub.#all.set(name, new Hub(name, data));
     return Hub.#all.get(name);
   }
 
@@ -30,14 +30,16 @@ export class Hub {
   away = false; // the server does not answer
   gone = ""; // why there is no such run, in words
   complaint = ""; // why the last action was refused, in words
+  #name;
   #parts = new Set();
   #asking = false;
+  #hurry = false;
   #rouse = null;
   #failures = 0;
   #drawing = 0;
 
-  constructor(base, run) {
-    this.base = base;
+  constructor(name, { base, run }) {
+    this.#name = name;
     this.url = `${base}/runs/${encodeURIComponent(run)}`;
   }
 
@@ -49,7 +51,9 @@ export class Hub {
 
   leave(part) {
     this.#parts.delete(part);
-    if (!this.#parts.size) this.#rouse?.();
+    if (this.#parts.size) return;
+    Hub.#all.delete(this.#name);
+    this.#rouse?.();
   }
 
   /** Look back at a recorded step, or follow the training again with null. */
@@ -62,6 +66,7 @@ export class Hub {
 
   /** Ask now rather than when it is time. */
   ask() {
+    this.#hurry = true;
     this.#rouse?.();
   }
 
@@ -76,14 +81,16 @@ export class Hub {
 
   async act(action, body = {}) {
     this.complaint = "";
+    const asked = this.step;
     try {
-      const answer = await fetch(`${this.url}/${action}`, {
+      const answer = await fetch(`${this.url}/${action}?${this.#query()}`, {
         method: "POST",
         headers: { "Content-Type": "application/json", "X-Bnviz-Key": this.key ?? "" },
         body: JSON.stringify(body),
         signal: AbortSignal.timeout(PATIENCE),
       });
-      if (!answer.ok) this.complaint = await sentence(answer);
+      if (answer.ok) this.#take(await answer.json(), asked);
+      else this.complaint = await sentence(answer);
     } catch {
       this.complaint = "The server did not answer; please try again.";
     }
@@ -95,8 +102,10 @@ export class Hub {
     this.#asking = true;
     while (this.#parts.size && !this.gone) {
       const begun = performance.now();
+      this.#hurry = false;
       await this.#question();
       this.tell();
+      if (this.#hurry) continue;
       const wait = Math.max(this.#pause() - (performance.now() - begun), this.#drawing / 2);
       this.#drawing = 0;
       await new Promise((resolve) => {
@@ -115,24 +124,29 @@ export class Hub {
     return moving ? ASK_RUNNING : ASK_IDLE;
   }
 
-  async #question() {
+  #query() {
     const query = new URLSearchParams();
     if (this.layer !== null) query.set("layer", this.layer);
     if (this.step !== null) query.set("step", this.step);
     if (this.steps.length) query.set("known", `${this.steps.length}:${this.steps.at(-1)}`);
+    return query;
+  }
+
+  /** Take in how the run stands, as told to a question about the step `asked`. */
+  #take(status, asked) {
+    if (status.revision < this.status?.revision) return; // overtaken by a later answer
+    this.steps = this.steps.slice(0, status.known).concat(status.recorded_steps);
+    if (asked !== this.step && this.status) status.words = this.status.words; // these speak of another step
+    this.status = status;
+  }
+
+  async #question() {
     const asked = this.step;
     try {
-      const answer = await fetch(`${this.url}?${query}`, { signal: AbortSignal.timeout(PATIENCE), cache: "no-store" });
-      if (answer.status === 404) {
-        this.gone = await sentence(answer);
-      } else if (answer.ok) {
-        const status = await answer.json();
-        this.steps = this.steps.slice(0, status.known).concat(status.recorded_steps);
-        if (asked !== this.step && this.status) status.words = this.status.words; // these speak of another step
-        this.status = status;
-      } else {
-        throw new Error(await sentence(answer));
-      }
+      const answer = await fetch(`${this.url}?${this.#query()}`, { signal: AbortSignal.timeout(PATIENCE), cache: "no-store" });
+      if (answer.status === 404) this.gone = await sentence(answer);
+      else if (answer.ok) this.#take(await answer.json(), asked);
+      else throw new Error(await sentence(answer));
       this.away = false;
       this.#failures = 0;
     } catch {
