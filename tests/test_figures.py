@@ -464,3 +464,10 @@ def test_the_registry_knows_arguments_and_heights(name):
     assert {"theme", "step", "narrow"} <= set(kind.arguments)
     experiments = [item.experiment for item in pair()]
     assert kind.size(experiments) == kind.heights
+
+
+def test_an_arm_that_stopped_earlier_is_shown_with_the_step_of_its_last_record():
+    a, b = flat_pair()
+    gone = recording(a.experiment, diverged_at=301)
+    assert "A as last recorded, at step 300" in texts(figures.histogram([gone, b]))
+    assert "as last recorded, at step 300" in texts(figures.boundary([gone, b]))

@@ -60,6 +60,10 @@ def boundary(
     for a, (arm, item) in enumerate(zip(arms, shown, strict=True)):
         panel = grid[a][0] if narrow else grid[0][a]
         frame.header(panel, frame.heading(arm, columns > 2), arm.colour)
+        if item is not None and item.step != at:
+            frame.panel_note(
+                panel, f"as last recorded, at step {item.step:,}", xshift=4, bgcolor=frame.theme.paper
+            )
         _map(frame, panel, item, bar=a == 0, letter=arm.letter)
         for kind, (symbol, colour) in enumerate(zip(SYMBOLS, CLASS_COLOURS, strict=True)):
             chosen = places[classes == kind]

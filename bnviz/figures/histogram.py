@@ -56,7 +56,12 @@ def histogram(
     low, high = _range(recordings, number, activation)
     densities = [density(item.histogram[number - 1]) if item is not None else np.zeros(0) for item in shown]
     top = rounded_up(1.05 * reach([float(own.max(initial=0.0)) for own in densities], 0.5, ratio=4.0), 0.4)
-    missing = _missing(arms, densities, low, high, top)
+    late = [
+        f"{arm.letter} as last recorded, at step {item.step:,}"
+        for arm, item in zip(arms, shown, strict=True)
+        if item is not None and item.step != at
+    ]
+    missing = "; ".join([*late, *_missing(arms, densities, low, high, top)])
     frame = Frame(
         f"What layer {number}’s {units} receive" + ("" if at is None else f" at step {at:,}"),
         "Density of the input of the nonlinearity, after the normalizer where there is one; all units pooled, "
@@ -133,7 +138,7 @@ def _missing(
             said.append(f"{arm.letter}: {outside:.1%} of the values lie outside the frame")
         if own.max(initial=0.0) > top:
             said.append(f"{arm.letter} rises to {short(float(own.max()))}, beyond the frame")
-    return "; ".join(said)
+    return said
 
 
 def _outline(frame: Frame, panel: Panel, arm: ArmStyle, own: Array) -> None:
