@@ -132,7 +132,7 @@ class _Routes:
     def __init__(self, manager: Callable[[], RunManager]) -> None:
         self._manager = manager
         self._figures = SharedBodies()
-        self._words = SharedBodies()
+        self._words = SharedBodies(hold=0.0)  # cheap, and the answer to a change made by hand
         self._assets = SharedBodies(size=len(assets.ASSETS))
 
     def all(self) -> list[BaseRoute]:
