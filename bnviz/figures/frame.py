@@ -213,10 +213,20 @@ class Frame:
         place = {"yanchor": "bottom", "yshift": yshift * self.theme.size / 13, "align": "left", "font": font}
         self.panel_note(panel, text, **(place | properties))
 
-    def place_for_words(self, panel: Panel, text: str, **properties: Any) -> None:
-        """Words in the middle of an empty panel."""
-        place = {"x": 0.5, "y": 0.5, "xanchor": "center", "yanchor": "middle", "align": "center"}
-        self.panel_note(panel, text, **(place | {"bgcolor": self.theme.paper} | properties))
+    def place_for_words(self, panel: Panel | None, text: str, **properties: Any) -> None:
+        """Words in the middle of an empty panel, or of the whole figure."""
+        place: dict[str, Any] = {
+            "x": 0.5,
+            "y": 0.5,
+            "xanchor": "center",
+            "yanchor": "middle",
+            "align": "center",
+        }
+        place |= {"bgcolor": self.theme.paper} | properties
+        if panel is None:
+            self.note(text, **({"xref": "paper", "yref": "paper"} | place))
+        else:
+            self.panel_note(panel, text, **place)
 
     def line(self, panel: Panel, x: Array, y: Array, **properties: Any) -> None:
         """A curve. x: steps or another axis; y: values, infinite ones drawn as the largest that fits."""

@@ -129,7 +129,7 @@ def _share_outside(own: Array, low: float, high: float) -> float:
 
 def _missing(
     arms: Sequence[ArmStyle], densities: Sequence[Array], low: float, high: float, top: float
-) -> str:
+) -> list[str]:
     """What the frame does not show, in words: values beyond its sides, a peak beyond its top."""
     said = []
     for arm, own in zip(arms, densities, strict=True):

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.layers import depth, elapsed, has, last_step, units_called
-from bnviz.figures.palette import ArmStyle, arm_styles, readable, shades
+from bnviz.figures.palette import ArmStyle, arm_styles, faded, readable, shades
 from bnviz.figures.series import (
     Array,
     decades,
@@ -175,11 +175,8 @@ def _draw(
     shown = {"hovertemplate": f"%{{y}}<extra>layer {number}</extra>"}
     strong = {"line": {"color": colour, "width": frame.theme.line, "dash": arm.dash}}
     if quantity.noisy:
-        weak = {
-            "line": {"color": colour, "width": 0.8},
-            "opacity": 0.35 if layers <= 4 else 0.2,
-            "hoverinfo": "skip",
-        }
+        pale = faded(colour, 0.35 if layers <= 4 else 0.2)
+        weak = {"line": {"color": pale, "width": 0.8}, "hoverinfo": "skip"}
         frame.line(panel, steps[kept], line[kept], **shared, **weak)
         line = running_median(line, SMOOTHED)
     frame.line(panel, steps[kept], line[kept], **shared, **shown, **strong)
