@@ -14,6 +14,7 @@ class Limits:
 
     open_runs: int = 200  # beyond it the run idle for longest is dropped
     kept_recordings: int = 40  # finished ones, answered without training again
+    kept_inspections: int = 100  # answers to questions about a network at a step
     unwatched_seconds: float = 120.0  # a running run nobody looks at is paused
     dropped_seconds: float = 1800.0  # a run nobody looks at is dropped
     call_seconds: float = 0.1  # training between two looks at the Pause button

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Hashable, Sequence
+from concurrent.futures import Future
+from typing import Any, Self
 
 from bnviz.experiment import Experiment, Intervention
+from bnviz.runs.inspection import Inspections
 from bnviz.runs.kept import Shelf
 from bnviz.runs.limits import Limits
 from bnviz.runs.run import Run
@@ -34,6 +36,7 @@ class RunManager:
             call_seconds=self._limits.call_seconds,
         )
         self._shelf = Shelf(self._limits.kept_recordings)
+        self._inspections = Inspections(self._trainers, self._limits.kept_inspections)
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
 
@@ -79,6 +82,21 @@ class RunManager:
     def get(self, run_id: str) -> Run | None:
         """The run with this id, or None if there is none or it was dropped."""
         return self._runs.get(run_id)
+
+    def inspect(
+        self,
+        experiment: Experiment,
+        interventions: Sequence[Intervention],
+        step: int,
+        function: str,
+        **arguments: Hashable,
+    ) -> Future[Any]:
+        """What `function`, named "package.module:function", finds in the network as it stood at `step`.
+
+        It is called in a worker process with the Trainer and the arguments. The Future raises
+        InspectionError, whose message is a sentence.
+        """
+        return self._inspections.ask(experiment, interventions, step, function, **arguments)
 
     def _drop(self, run: Run) -> None:
         with self._lock:

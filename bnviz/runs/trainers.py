@@ -95,9 +95,13 @@ class Trainers:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    async def client(self) -> Client:
+        """The cluster's client, once the cluster is open. Raises TrainersUnavailableError."""
+        return await asyncio.shield(self._opened)
+
     async def hire(self, experiment: Experiment) -> tuple[Any, Future[Any]]:
         """An actor for `experiment`, on the worker that has fewest, and the future that keeps it alive."""
-        client = await asyncio.shield(self._opened)
+        client = await self.client()
         future = client.submit(TrainerActor, experiment, actor=True, pure=False)
         try:
             return await future, future

@@ -1,0 +1,124 @@
+"""What was read of one layer of a network that trains: NumPy arrays, float64, that travel between processes.
+
+Shapes: m examples in the mini-batch, F units. In a convolutional layer a unit is a channel, whose values
+are a map of p × q positions for each example.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bnviz.recording import Recording
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """The examples of a mini-batch.
+
+    names: what each is, the name of its class. pictures: (m, height, width), from 0 to 1, None where the
+    examples are points in the plane.
+    """
+
+    names: tuple[str, ...]
+    pictures: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """Derivatives of the mini-batch's loss with respect to the quantities of Algorithm 1.
+
+    x_hat, x: like the layer's input. variance, mean, gamma, beta: (F,).
+    """
+
+    x_hat: Array
+    variance: Array
+    mean: Array
+    x: Array
+    gamma: Array
+    beta: Array
+
+
+@dataclass(frozen=True, eq=False)
+class LayerBatch:
+    """One mini-batch in one batch-normalization layer, in training mode.
+
+    step: the updates made before. x, y: (m, F) or (m, F, p, q), what entered and what left the layer, y by
+    the network's own kernel. gamma, beta, running_mean, running_variance: (F,).
+    dy: ∂loss/∂y, like y. gradients: autograd's, for x, γ and β through the network's own kernel.
+    crowd: (N, F) or (N, F, p, q), what enters the layer for a larger mini-batch of N training examples.
+    """
+
+    step: int
+    layer: int
+    members: Members
+    x: Array
+    y: Array
+    gamma: Array
+    beta: Array
+    epsilon: float
+    running_mean: Array
+    running_variance: Array
+    loss: float
+    dy: Array
+    gradients: Gradients
+    crowd: Array
+
+    @property
+    def finite(self) -> bool:
+        """Whether the numbers can be shown: a network that diverged has none."""
+        return bool(np.isfinite(self.x).all() and np.isfinite(self.y).all() and np.isfinite(self.loss))
+
+
+@dataclass(frozen=True, eq=False)
+class Replies:
+    """What a layer's outputs and the network's answers are when one member of the mini-batch changes.
+
+    y: (m, F), the layer's output. right: (m,), the probability that the network gives each example's class.
+    The row of an example that was dropped is NaN.
+    """
+
+    y: Array
+    right: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Companions:
+    """A mini-batch as it is and after one of its members was replaced, dropped or duplicated.
+
+    replacement: what the member was replaced by. training, inference: by kind of change, "none" among them;
+    "drop" is missing from a mini-batch of two, which it would leave with one example and a variance of 0.
+    """
+
+    replacement: Members
+    training: dict[str, Replies]
+    inference: dict[str, Replies]
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """One layer's statistics over a whole training.
+
+    batch_mean, batch_variance: (T, F), of the mini-batch of each update; the variance is the biased one.
+    values: how many values each of them is over, m, or m·p·q of a feature map.
+    population_steps: (P,); population_mean, population_variance: (P, F), by Algorithm 2 with the network
+    held still: averages over `population_batches` mini-batches of the training set, the variances × m/(m − 1).
+    running_mean, running_variance: (F,), what the network itself has gathered at the end.
+    gathering: the weight of the newest mini-batch with which it did so.
+    """
+
+    recording: Recording
+    layer: int
+    values: int
+    batch_mean: Array
+    batch_variance: Array
+    population_steps: Array
+    population_mean: Array
+    population_variance: Array
+    population_batches: int
+    running_mean: Array
+    running_variance: Array
+    gathering: float

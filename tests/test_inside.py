@@ -1,0 +1,174 @@
+"""Inside one layer: the arithmetic shown against torch, NumPy, and the network itself."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from bnviz.experiment import Experiment
+from bnviz.inside import arithmetic, capture
+from bnviz.training import Trainer
+
+SMALL = Experiment(hidden=(12, 9), batch_size=20, steps=60, learning_rate=0.3)
+CONVOLVING = SMALL.replace(architecture="conv", hidden=(4, 6), activation="relu")
+
+
+@pytest.fixture(scope="module")
+def trained():
+    trainer = Trainer(SMALL)
+    trainer.advance(25)
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def batch(trained):
+    return capture.layer(trained, layer=2, examples=7)
+
+
+def column(batch, unit):
+    lines = arithmetic.forward(batch.x[:, unit], batch.gamma[unit], batch.beta[unit], batch.epsilon)
+    return lines, arithmetic.backward(lines, batch.dy[:, unit])
+
+
+def state(trainer):
+    tensors = [*trainer.network.state_dict().values(), trainer.order, trainer.order_chance.get_state()]
+    return [tensor.clone() for tensor in tensors]
+
+
+def test_the_lines_of_algorithm_1_end_in_what_the_networks_own_kernel_computes(batch):
+    for unit in range(9):
+        lines, _ = column(batch, unit)
+        np.testing.assert_allclose(lines.y, batch.y[:, unit], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(lines.variance, batch.x[:, unit].var(ddof=0), rtol=1e-12)
+
+
+def test_the_six_gradients_agree_with_autograd(batch):
+    for unit in range(9):
+        _, found = column(batch, unit)
+        theirs = batch.gradients
+        for mine, other in (
+            (found.x_hat, theirs.x_hat[:, unit]),
+            (found.variance, theirs.variance[unit]),
+            (found.mean, theirs.mean[unit]),
+            (found.x, theirs.x[:, unit]),
+            (found.gamma, theirs.gamma[unit]),
+            (found.beta, theirs.beta[unit]),
+        ):
+            np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-14)
+
+
+def test_the_six_gradients_agree_with_finite_differences(trained, batch):
+    _, found = column(batch, 4)
+    nudged = capture.differences(trained, layer=2, examples=7, unit=5)
+    for name in ("x_hat", "variance", "mean", "x", "gamma", "beta"):
+        np.testing.assert_allclose(
+            np.ravel(getattr(nudged, name)), np.ravel(getattr(found, name)), rtol=1e-6, atol=1e-9
+        )
+
+
+def test_constant_statistics_give_the_gradient_that_autograd_finds_with_them_detached(batch):
+    lines, _ = column(batch, 3)
+    x = torch.tensor(lines.x, requires_grad=True)
+    mean, variance = x.mean().detach(), x.var(unbiased=False).detach()
+    y = lines.gamma * (x - mean) / torch.sqrt(variance + lines.epsilon) + lines.beta
+    (theirs,) = torch.autograd.grad(y, x, torch.tensor(batch.dy[:, 3]))
+    np.testing.assert_allclose(arithmetic.as_if_constant(lines, batch.dy[:, 3]).x, theirs, rtol=1e-12)
+
+
+def test_what_is_shown_is_the_network_that_trains_to_the_digits_shown(trained, batch):
+    """In single precision, through the network's own forward pass, on the coming mini-batch's first examples."""
+    other = Trainer(SMALL)
+    other.advance(25)
+    seen = []
+    hook = other.network.hidden[1].normalizer.register_forward_hook(
+        lambda module, inputs, y: seen.extend([inputs[0].detach(), y.detach()])
+    )
+    inputs, labels = other.next_batch()
+    loss = F.cross_entropy(other.network(inputs[:7]), labels[:7])
+    hook.remove()
+    np.testing.assert_allclose(batch.x, seen[0].numpy(), rtol=0, atol=2e-5)
+    np.testing.assert_allclose(batch.y, seen[1].numpy(), rtol=0, atol=2e-5)
+    assert batch.loss == pytest.approx(loss.item(), abs=1e-5)
+    classes = [int(name) for name in batch.members.names]
+    assert classes == labels[:7].tolist()
+
+
+@pytest.mark.parametrize("step", [0, 20, 25])  # an epoch begins at step 20
+def test_looking_leaves_no_trace_and_shows_the_coming_mini_batch(step):
+    few = SMALL.replace(train_examples=400)
+    trainer, other = Trainer(few), Trainer(few)
+    for item in (trainer, other):
+        item.advance(step)
+    before = state(trainer)
+    found = capture.layer(trainer, 1, 20)
+    capture.differences(trainer, 1, 5, 1)
+    capture.companions(trainer, 1, 5, 2)
+    assert all(torch.equal(a, b) for a, b in zip(before, state(trainer), strict=True))
+    _, labels = other.next_batch()
+    assert [int(name) for name in found.members.names] == labels.tolist()
+    assert found.finite
+    assert found.step == step
+
+
+def test_gamma_and_beta_of_the_batch_itself_restore_the_identity(batch):
+    x = batch.crowd[:, 2]
+    gamma, beta = arithmetic.undoing(x, batch.epsilon)
+    np.testing.assert_allclose(arithmetic.forward(x, gamma, beta, batch.epsilon).y, x, atol=1e-12)
+
+
+def test_companions_move_an_example_in_training_and_never_in_inference(trained):
+    found = capture.companions(trained, layer=2, examples=6, example=3)
+    others = [0, 1, 3, 4, 5]
+    for change in ("replace", "drop", "duplicate"):
+        before, after = found.training["none"], found.training[change]
+        assert np.abs(after.y - before.y)[others].max() > 1e-3
+        still, same = found.inference["none"], found.inference[change]
+        np.testing.assert_allclose(same.y[others], still.y[others], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(same.right[others], still.right[others], rtol=0, atol=1e-12)
+    assert np.isnan(found.training["drop"].y[2]).all()
+
+
+def test_a_mini_batch_of_two_cannot_lose_one(trained):
+    assert "drop" not in capture.companions(trained, layer=1, examples=2, example=1).training
+
+
+def test_the_history_holds_every_mini_batch_and_the_running_averages_follow_from_it():
+    found = capture.history(Trainer(SMALL), layer=2)
+    assert found.batch_mean.shape == found.batch_variance.shape == (60, 9)
+    for values, end, start in (
+        (found.batch_mean, found.running_mean, 0.0),
+        (arithmetic.unbiased(found.batch_variance, found.values), found.running_variance, 1.0),
+    ):
+        mine = [arithmetic.running_average(values[:, unit], found.gathering, start)[-1] for unit in range(9)]
+        np.testing.assert_allclose(mine, end, rtol=1e-4, atol=1e-5)
+    assert found.recording.finished
+    assert found.population_steps[[0, -1]].tolist() == [0, 60]
+
+
+def test_a_running_average_is_torchs():
+    layer = torch.nn.BatchNorm1d(1, momentum=0.3).double()
+    values = np.random.default_rng(0).normal(2.0, 3.0, (11, 5))
+    for row in values:
+        layer(torch.tensor(row[:, None]))
+    mine = arithmetic.running_average(values.mean(1), 0.3, 0.0)
+    assert mine[-1] == pytest.approx(layer.running_mean.item(), abs=1e-12)
+    mine = arithmetic.running_average(arithmetic.unbiased(values.var(1), 5), 0.3, 1.0)
+    assert mine[-1] == pytest.approx(layer.running_var.item(), abs=1e-12)
+
+
+def test_a_feature_maps_values_share_their_statistics_over_examples_and_positions():
+    trainer = Trainer(CONVOLVING)
+    trainer.advance(5)
+    batch = capture.layer(trainer, layer=1, examples=4)
+    assert batch.x.shape == (4, 4, 8, 8)
+    values = batch.x[:, 2].ravel()
+    assert len(values) == 4 * 8 * 8
+    lines = arithmetic.forward(values, batch.gamma[2], batch.beta[2], batch.epsilon)
+    np.testing.assert_allclose(lines.y.reshape(4, 8, 8), batch.y[:, 2], atol=1e-12)
+    found = arithmetic.backward(lines, batch.dy[:, 2].ravel())
+    np.testing.assert_allclose(found.x.reshape(4, 8, 8), batch.gradients.x[:, 2], atol=1e-14)
+
+
+def test_a_layer_that_is_not_there_is_refused(trained):
+    with pytest.raises(ValueError, match="allowed is 1 to 2"):
+        capture.layer(trained, layer=3, examples=4)
