@@ -47,7 +47,7 @@ class Distribution:
     @classmethod
     def of(cls, values: Array) -> Distribution:
         """Sort values: (N, F), a row for each probe example."""
-        per_unit = np.ascontiguousarray(values.T)
+        per_unit = np.array(values.T, order="C")  # a copy, also of a single unit
         per_unit.sort(axis=1)
         pooled = per_unit.ravel().copy()
         pooled.sort()
