@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 
 ARM_PARAMETERS = ("a", "b")
-PARAMETERS = ("vary", *ARM_PARAMETERS, "changes")
+CHANGES_PARAMETERS = ("changes", "changes_a", "changes_b")
+PARAMETERS = ("vary", *ARM_PARAMETERS, *CHANGES_PARAMETERS)
 """The link's parameters besides the fields of Experiment."""
 
 
@@ -18,13 +19,13 @@ class Comparison:
     """Everything that determines two arms.
 
     base: what they share. vary: the field in which they differ; values: its two values, as texts.
-    interventions: what is changed in both arms while they train.
+    interventions: what is changed while they train, in arm A and in arm B.
     """
 
     base: Experiment
     vary: str = "normalizer"
     values: tuple[str, str] = ("none", "batch")
-    interventions: tuple[Intervention, ...] = ()
+    interventions: tuple[tuple[Intervention, ...], tuple[Intervention, ...]] = ((), ())
 
     @property
     def arms(self) -> tuple[Experiment, Experiment]:
@@ -42,9 +43,7 @@ class Comparison:
         }
         if (self.vary, self.values) != ("normalizer", ("none", "batch")):
             query |= {"vary": self.vary, "a": self.values[0], "b": self.values[1]}
-        if self.interventions:
-            query["changes"] = Intervention.format_all(self.interventions)
-        return query
+        return query | changes_query(*self.interventions)
 
     @classmethod
     def salvage(cls, query: Mapping[str, str]) -> tuple[Self, tuple[str, ...]]:
@@ -69,12 +68,29 @@ class Comparison:
                 values[index] = base.replace(**{vary: query[name]}).texts()[vary]
             except ExperimentError as error:
                 sentences.append(f"arm {name.upper()}: {error}")
-        try:
-            interventions = Intervention.parse_all(query.get("changes", ""))
-        except ExperimentError as error:
-            sentences.append(f"changes: {error}")
-            interventions = ()
-        return cls(base, vary, (values[0], values[1]), interventions), tuple(sentences)
+        changes = {}
+        for name in CHANGES_PARAMETERS:
+            try:
+                changes[name] = Intervention.parse_all(query.get(name, ""))
+            except ExperimentError as error:
+                sentences.append(f"{name}: {error}")
+                changes[name] = ()
+        both, first, second = (changes[name] for name in CHANGES_PARAMETERS)
+        return cls(base, vary, (values[0], values[1]), (both + first, both + second)), tuple(sentences)
+
+
+def changes_query(first: Sequence[Intervention], second: Sequence[Intervention]) -> dict[str, str]:
+    """The link's parameters for what is changed in arm A and in arm B: what both have in common is said once."""
+    parts = (
+        [item for item in first if item in second],
+        [item for item in first if item not in second],
+        [item for item in second if item not in first],
+    )
+    return {
+        name: Intervention.format_all(items)
+        for name, items in zip(CHANGES_PARAMETERS, parts, strict=True)
+        if items
+    }
 
 
 def suggested_values(base: Experiment, vary: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ MOST_STEPS = 10_000
 def act(run: Run, action: str, values: Mapping[str, Any]) -> None:
     """Do what was asked for. Raises RequestError or ExperimentError."""
     if action == "play":
-        run.play()
+        run.play(fresh=values.get("fresh") is True)
     elif action == "pause":
         run.pause()
     elif action == "reset":

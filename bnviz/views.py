@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import orjson
 import plotly.io
 
-from bnviz.experiment import Experiment
+from bnviz.datasets import load
+from bnviz.experiment import POINT_DATASETS, Experiment
 from bnviz.figures.palette import ArmStyle, arm_styles
 from bnviz.figures.registry import FIGURES
 from bnviz.figures.story import readouts, story
@@ -89,12 +91,23 @@ def view_arguments(name: str, query: Mapping[str, str]) -> dict[str, Any]:
 
 def figure_json(name: str, recordings: Sequence[Recording], arguments: Mapping[str, Any]) -> bytes:
     """The figure as Plotly reads it, arrays in binary. Raises RequestError for what it does not allow."""
+    if "points" in view_parameters(name):
+        arguments = {**arguments, "points": training_points(recordings)}
     try:
         figure = FIGURES[name].function(recordings, **arguments)
     except ValueError as error:
         raise RequestError(422, str(error)) from error
     text: str = plotly.io.to_json(figure, validate=False, engine="orjson")
     return text.encode()
+
+
+def training_points(recordings: Sequence[Recording]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The two-dimensional examples that all arms train on, (N, 2) and (N,); None where there are none."""
+    names = {recording.experiment.dataset for recording in recordings}
+    if len(names) > 1 or not names <= set(POINT_DATASETS):
+        return None
+    train = load(names.pop()).train
+    return train.inputs, train.labels
 
 
 def words(recordings: Sequence[Recording], step: int | None, layer: int | None) -> bytes:

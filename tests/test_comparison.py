@@ -17,9 +17,8 @@ def test_the_default_arms_differ_in_the_normalizer_alone():
 @pytest.mark.parametrize("vary", Experiment.knobs())
 def test_any_field_can_set_the_arms_apart_and_the_link_brings_them_back(vary):
     base = Experiment(seed=3, learning_rate=0.3)
-    comparison = Comparison(
-        base, vary, suggested_values(base, vary), (Intervention(40, "learning_rate", 0.02),)
-    )
+    both, in_b = Intervention(40, "learning_rate", 0.02), Intervention(90, "momentum", 0.5)
+    comparison = Comparison(base, vary, suggested_values(base, vary), ((both,), (both, in_b)))
     a, b = comparison.arms
     assert set(a.differences(b)) == {vary}
     again, ignored = Comparison.salvage(comparison.to_query())
@@ -56,7 +55,7 @@ def test_nonsense_in_a_link_is_named_in_short_and_defaults_stand_in(query, named
     assert named in ignored[0]
     assert len(ignored[0]) < 400
     assert comparison.base == Experiment()
-    assert comparison.interventions == ()
+    assert comparison.interventions == ((), ())
 
 
 @settings(max_examples=60)

@@ -73,8 +73,8 @@ class FakeRun:
     def touch(self) -> None:
         self.told.append("touch")
 
-    def play(self) -> None:
-        self.told.append("play")
+    def play(self, fresh: bool = False) -> None:
+        self.told.append("play again" if fresh else "play")
 
     def pause(self) -> None:
         self.told.append("pause")

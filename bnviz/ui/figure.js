@@ -3,12 +3,12 @@
 import { make, write } from "./elements.js";
 import { PATIENCE, Part, sentence } from "./hub.js";
 
-const NARROW = 520; // px: below this width figures stack their panels
+export const NARROW = 520; // px: below this width figures stack their panels
 
 let plotly = null;
 
 /** plotly.js, loaded when the first figure needs it. */
-function loadPlotly(url) {
+export function loadPlotly(url) {
   plotly ??= new Promise((resolve, reject) => {
     document.head.append(make("script", {
       src: url,
@@ -24,7 +24,7 @@ function loadPlotly(url) {
 }
 
 /** "light" or "dark", after the background that the theme gives this element. */
-function theme(node) {
+export function theme(node) {
   const probe = make("span", { style: "color: var(--st-background-color, white); display: none" });
   node.append(probe);
   const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);

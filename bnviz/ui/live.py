@@ -6,6 +6,7 @@ Mount each with a key of its own that stays the same from rerun to rerun.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -38,10 +39,18 @@ def _data(run: Run, **more: Any) -> dict[str, Any]:
     }
 
 
-def transport(run: Run, *, can_drive: bool, at: int | None = None, key: str = "transport") -> int | None:
+def transport(
+    run: Run,
+    *,
+    can_drive: bool,
+    at: int | None = None,
+    key: str = "transport",
+    on_change: Callable[[], None] | None = None,
+) -> int | None:
     """The bar that plays, pauses, steps, resets, looks back, and sets speed and learning rate.
 
     at: the step to look back at when the page opens, None to follow the training.
+    on_change: called before the rerun that looking back, another speed or another learning rate brings.
     Returns the step that the viewer looks back at, None while following. Without `can_drive` the bar
     only looks back.
     """
@@ -54,7 +63,15 @@ def transport(run: Run, *, can_drive: bool, at: int | None = None, key: str = "t
     data = _data(
         run, key=run.key if can_drive else None, at=at, learning_rate=rates.pop() if len(rates) == 1 else None
     )
-    result = bar(key=key, data=data, default={"at": at}, on_at_change=_nothing)
+    told = on_change or _nothing
+    result = bar(
+        key=key,
+        data=data,
+        default={"at": at, "speed": None, "changes": None},
+        on_at_change=told,
+        on_speed_change=told,
+        on_changes_change=told,
+    )
     step = result.at
     return step if isinstance(step, int) else None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import streamlit as st
 
 from bnviz import web
-from bnviz.comparison import Comparison
+from bnviz.comparison import Comparison, changes_query
+from bnviz.experiment import POINT_DATASETS
 from bnviz.figures.registry import FIGURES
 from bnviz.runs import Run
 from bnviz.ui import address, chrome, controls, live
@@ -17,6 +18,8 @@ from bnviz.ui import address, chrome, controls, live
 PAGE = "playground"
 FIRST_SPEED = 200.0
 """Steps a second at first: slow enough to watch, fast enough to see the end."""
+
+NO_LIMIT = "max"
 
 _RUNS = "playground.runs"
 
@@ -27,12 +30,14 @@ class View:
 
     layer: the layer looked at, counted from 1; 0 for all. unit: the unit of that layer, counted from 1;
     0 for all units together. before: what enters the normalizer instead of the nonlinearity.
+    at: the step looked back at, None to follow the training. speed: steps a second, None for no limit.
     """
 
     layer: int = 0
     unit: int = 0
     before: bool = False
     at: int | None = None
+    speed: float | None = FIRST_SPEED
 
     @classmethod
     def salvage(cls, query: Mapping[str, str], comparison: Comparison) -> tuple[Self, tuple[str, ...]]:
@@ -43,16 +48,24 @@ class View:
         width = min(arm.hidden[layer - 1] for arm in arms) if layer else 0
         unit, more = _number(query, "unit", width)
         at, rest = _number(query, "at", max(arm.steps for arm in arms))
-        return cls(layer, unit, query.get("before") == "true", at or None), (*ignored, *more, *rest)
+        speed, last = _speed(query)
+        looks_back = bool(query.get("at")) and not rest
+        view = cls(layer, unit, query.get("before") == "true", at if looks_back else None, speed)
+        return view, (*ignored, *more, *rest, *last)
 
     def to_query(self) -> dict[str, str]:
         """The link's parameters; what is at its default stays out."""
-        numbers = {"layer": self.layer, "unit": self.unit, "at": self.at or 0}
-        query = {name: str(value) for name, value in numbers.items() if value}
-        return query | ({"before": "true"} if self.before else {})
+        query = {name: str(value) for name, value in (("layer", self.layer), ("unit", self.unit)) if value}
+        if self.before:
+            query["before"] = "true"
+        if self.at is not None:
+            query["at"] = str(self.at)
+        if self.speed != FIRST_SPEED:
+            query["speed"] = NO_LIMIT if self.speed is None else f"{self.speed:g}"
+        return query
 
 
-VIEW_PARAMETERS = ("layer", "unit", "before", "at")
+VIEW_PARAMETERS = ("layer", "unit", "before", "at", "speed")
 
 
 def show() -> None:
@@ -62,17 +75,15 @@ def show() -> None:
         _fill(opened)
     with st.sidebar:
         controls.show()
-    comparison, ignored = Comparison.salvage(
-        controls.read(st.session_state) | {"changes": st.session_state.get("changes", "")}
-    )
-    run = _run(comparison)
+    comparison, ignored = Comparison.salvage(controls.read(st.session_state) | st.session_state["changes"])
     view, ignored_view = View.salvage(_view_query(), comparison)
+    run = _run(comparison, view.speed)
     chrome.notice_ignored((*st.session_state.pop("playground.ignored", ()), *ignored, *ignored_view))
 
     chrome.intro(_intro(comparison))
-    at = live.transport(run, can_drive=True, at=view.at)
+    at = live.transport(run, can_drive=True, at=view.at, on_change=address.touch)
     live.readouts(run, layer=view.layer or len(comparison.arms[0].hidden))
-    two_dimensional = comparison.base.dataset in ("spirals", "moons", "circles")
+    two_dimensional = comparison.base.dataset in POINT_DATASETS
     left, right = st.columns(2, gap="medium")
     with left:
         _figure(run, "accuracy")
@@ -81,7 +92,10 @@ def show() -> None:
     _bands(run, comparison, view)
     _details(run, view, two_dimensional)
     chrome.footer()
-    address.write(PAGE, comparison.to_query() | View(view.layer, view.unit, view.before, at).to_query())
+    st.session_state["at"], st.session_state["speed"] = at, run.speed
+    first, second = (recording.interventions for recording in run.recordings)
+    lived = replace(comparison, interventions=(first, second))
+    address.write(PAGE, lived.to_query() | replace(view, at=at, speed=run.speed).to_query())
 
 
 def _intro(comparison: Comparison) -> str:
@@ -101,18 +115,20 @@ def _fill(query: Mapping[str, str]) -> None:
     )
     view, ignored_view = View.salvage(view_query, comparison)
     controls.fill(state, comparison)
-    state["changes"] = comparison.to_query().get("changes", "")
-    state["layer"], state["unit"], state["before"], state["at"] = view.layer, view.unit, view.before, view.at
+    state["changes"] = changes_query(*comparison.interventions)
+    for name in VIEW_PARAMETERS:
+        state[name] = getattr(view, name)
     state["playground.ignored"] = (*ignored, *ignored_view)
 
 
 def _view_query() -> dict[str, str]:
     state = st.session_state
-    texts = {name: str(state.get(name) or 0) for name in ("layer", "unit", "at")}
-    return texts | {"before": "true" if state.get("before") else ""}
+    # A unit is gone from the state while all layers are shown: its control is not drawn then.
+    view = View(*(state.get(name, getattr(View, name)) for name in VIEW_PARAMETERS))
+    return view.to_query()
 
 
-def _run(comparison: Comparison) -> Run:
+def _run(comparison: Comparison, speed: float | None) -> Run:
     """This visitor's run of the two arms; the run of other settings, if any, is paused."""
     mine: dict[Comparison, tuple[str, str]] = st.session_state.setdefault(_RUNS, {})
     manager = web.manager()
@@ -122,8 +138,8 @@ def _run(comparison: Comparison) -> Run:
     known = mine.get(comparison)
     run = manager.get(known[0]) if known else None
     if run is None:
-        run = manager.open(comparison.arms, [comparison.interventions] * 2)
-        run.set_speed(FIRST_SPEED)
+        run = manager.open(comparison.arms, comparison.interventions)
+        run.set_speed(speed)
         mine[comparison] = (run.id, run.key)
     return run
 
@@ -159,17 +175,7 @@ def _bands(run: Run, comparison: Comparison, view: View) -> None:
             on_change=address.touch,
         )
     where = "before" if view.before else "input"
-    wide, narrow = FIGURES["bands"].heights
-    rows = 1 if view.layer else min(depth, 5)
-    live.figure(
-        run,
-        "bands",
-        key="bands",
-        heights=(wide, max(320, narrow * rows // 3)),
-        layer=view.layer or None,
-        unit=view.unit or None,
-        where=where,
-    )
+    _figure(run, "bands", layer=view.layer or None, unit=view.unit or None, where=where)
 
 
 def _details(run: Run, view: View, two_dimensional: bool) -> None:
@@ -184,7 +190,25 @@ def _details(run: Run, view: View, two_dimensional: bool) -> None:
 
 
 def _figure(run: Run, name: str, **arguments: Any) -> None:
-    live.figure(run, name, key=name, heights=FIGURES[name].heights, **arguments)
+    heights = FIGURES[name].size(run.arms, **arguments)
+    live.figure(run, name, key=name, heights=heights, **arguments)
+
+
+def _speed(query: Mapping[str, str]) -> tuple[float | None, tuple[str, ...]]:
+    """The speed that a link asks for, None for no limit, and what was ignored."""
+    text = query.get("speed", f"{FIRST_SPEED:g}")
+    if text == NO_LIMIT:
+        return None, ()
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if 0.1 <= speed <= 1e6:
+        return speed, ()
+    sentence = (
+        f"speed = {text[:40]!r} is not allowed; allowed is {NO_LIMIT} or a number from 0.1 to 1,000,000"
+    )
+    return FIRST_SPEED, (sentence,)
 
 
 def _number(query: Mapping[str, str], name: str, high: int) -> tuple[int, tuple[str, ...]]:

@@ -27,7 +27,7 @@ export class Transport extends Part {
       type: "range", min: 0, max: 1, value: 0, step: 1, class: "bnviz-scrubber", "aria-label": "Look at an earlier step",
       input: () => this.drag(), change: () => this.release(this.hub.step), keydown: (event) => this.nudge(event),
     });
-    this.speed = make("select", { change: () => this.hub.act("speed", { speed: JSON.parse(this.speed.value) }) },
+    this.speed = make("select", { change: () => this.pace() },
       ...SPEEDS.map(([value, text]) => make("option", { value: JSON.stringify(value) }, text)));
     this.rate = make("input", { type: "number", min: 0, max: 100, step: "any", required: true, inputmode: "decimal" });
     this.arm = make("select", { "aria-label": "For which network" });
@@ -37,9 +37,11 @@ export class Transport extends Part {
       make("form", { submit: (event) => this.intervene(event) },
         make("label", {}, make("span", {}, "Learning rate"), this.rate), this.arm,
         make("button", { type: "submit" }, "Apply from here")));
+    this.afresh = make("button", { type: "button", class: "bnviz-afresh", hidden: true, click: () => this.retrain() }, "Train again");
     this.message = make("p", { class: "bnviz-message", role: "status", "aria-live": "polite" });
     this.node.append(this.drivers, make("div", { class: "bnviz-progress" },
-      make("div", {}, this.where, this.live), this.scrubber), this.fold, this.more, this.message);
+      make("div", {}, this.where, this.live), this.scrubber), this.fold, this.more,
+      make("div", { class: "bnviz-notice" }, this.message, this.afresh));
     this.keys = (event) => this.shortcut(event);
     document.addEventListener("keydown", this.keys);
   }
@@ -81,6 +83,18 @@ export class Transport extends Part {
   reset() {
     this.release(null);
     this.hub.act("reset");
+  }
+
+  /** Train in earnest what would be played back. */
+  retrain() {
+    this.release(null);
+    this.hub.act("play", { fresh: true });
+  }
+
+  /** Set the speed and tell the script, which puts it into the address. */
+  pace() {
+    this.hub.act("speed", { speed: JSON.parse(this.speed.value) });
+    this.component.setStateValue("speed", this.speed.value);
   }
 
   unfold() {
@@ -145,6 +159,8 @@ export class Transport extends Part {
     }
     const state = status?.state;
     const done = state === "finished";
+    this.afresh.hidden = !this.driving || !status?.kept;
+    this.tell(status);
     for (const button of [this.play, this.next]) button.disabled = !this.driving || !state || done || state === "failed";
     this.again.disabled = !this.driving || !state || state === "ready";
     if (!status) return;
@@ -174,6 +190,14 @@ export class Transport extends Part {
     }
   }
 
+  /** Tell the script when something was changed mid-run, or a reset undid it: the address says so. */
+  tell(status) {
+    const changes = JSON.stringify(status?.words.changes ?? []);
+    const before = this.changes ?? "[]";
+    this.changes = changes;
+    if (changes !== before && this.data.key) this.component.setStateValue("changes", changes);
+  }
+
   /** How the run stands, in words. */
   words() {
     const { hub } = this;
@@ -189,6 +213,7 @@ export class Transport extends Part {
       failed: "Training failed.",
     }[state] ?? "";
     const changed = changes.map((item) => `From step ${grouped(item.step)}: ${item.text}.`);
-    return [message || usual, ...changed].filter(Boolean).join(" ");
+    const kept = hub.status.kept ? "These two were trained earlier on this server; their record is played back." : "";
+    return [message || usual, kept, ...changed].filter(Boolean).join(" ");
   }
 }

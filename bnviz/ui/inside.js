@@ -1,0 +1,217 @@
+// The parts of the page "Inside": Algorithm 1 line by line, and figures that Python hands over whole.
+//
+// Everything shown was computed in Python; here lines are only turned to. Streamlit calls the functions at
+// the end again at every rerun: a part is kept for as long as its element lives, so nothing jumps or flickers.
+
+import { make, write } from "./elements.js";
+import { NARROW, loadPlotly, theme } from "./figure.js";
+
+const parts = new WeakMap();
+
+function mount(Kind, component) {
+  const parent = component.parentElement;
+  const { style } = component.data;
+  if (!document.querySelector(`link[href="${style}"]`)) {
+    document.head.append(make("link", { rel: "stylesheet", href: style }));
+  }
+  if (!parts.has(parent)) parts.set(parent, new Kind(parent.querySelector("[data-bnviz]")));
+  const part = parts.get(parent);
+  part.update(component);
+  return () => {
+    parts.delete(parent);
+    part.close();
+  };
+}
+
+/** An element that holds a formula, which Python wrote as MathML. */
+function formula(tag, attributes, mathml) {
+  const node = make(tag, attributes);
+  node.innerHTML = mathml;
+  return node;
+}
+
+/** Algorithm 1: the table of the layer's inputs, the sheet of one unit, and eight lines to go through. */
+class Walk {
+  line = 0;
+  opened = null;
+  written = "";
+
+  constructor(node) {
+    this.node = node;
+    this.keys = (event) => this.key(event);
+    document.addEventListener("keydown", this.keys);
+  }
+
+  close() {
+    document.removeEventListener("keydown", this.keys);
+  }
+
+  update(component) {
+    this.component = component;
+    const { data } = component;
+    const written = JSON.stringify(data.walk);
+    if (written !== this.written) {
+      this.written = written;
+      this.build(data.walk);
+    }
+    if (data.opened !== this.opened) {
+      this.opened = data.opened;
+      this.line = data.line;
+    }
+    this.show();
+  }
+
+  key(event) {
+    const elsewhere = event.target !== document.body && !this.node.contains(event.target);
+    if (elsewhere || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const goal = { ArrowLeft: this.line - 1, ArrowRight: this.line + 1, Home: 1, End: this.count }[event.key];
+    if (goal === undefined) return;
+    event.preventDefault();
+    this.go(goal);
+  }
+
+  go(line) {
+    const within = Math.min(Math.max(line, 1), this.count);
+    if (within === this.line) return;
+    this.line = within;
+    this.show();
+    this.component.setStateValue("line", within);
+  }
+
+  build(walk) {
+    this.count = walk.lines.length;
+    this.walk = walk;
+    const focused = this.node.contains(document.activeElement) ? document.activeElement.dataset.name : null;
+    this.back = make("button", { type: "button", "data-name": "back", click: () => this.go(this.line - 1) }, "‹ Back");
+    this.forth = make("button", { type: "button", "data-name": "forth", click: () => this.go(this.line + 1) }, "Forward ›");
+    this.tabs = walk.lines.map(({ title }, index) => make("button",
+      { type: "button", "data-name": `line ${index}`, click: () => this.go(index + 1) }, make("b", {}, `${index + 1}`), ` ${title}`));
+    this.panels = walk.lines.map((line) => make("div", { class: "bnviz-line" },
+      make("p", {}, line.words),
+      formula("div", { class: "bnviz-formula" }, line.formula),
+      formula("div", { class: "bnviz-formula bnviz-filled", tabindex: "0", role: "group", "aria-label": "The numbers filled in" }, line.filled)));
+    this.spoken = make("p", { class: "bnviz-spoken", "aria-live": "polite" });
+    this.node.replaceChildren(
+      make("div", { class: "bnviz-turn" }, this.back, make("ol", {}, ...this.tabs.map((tab) => make("li", {}, tab))), this.forth),
+      make("div", { class: "bnviz-panels" }, ...this.panels), this.spoken,
+      make("p", { class: "bnviz-key" }, make("span", { class: "bnviz-used" }, "used by this line"),
+        make("span", { class: "bnviz-made" }, "computed by this line")),
+      make("div", { class: "bnviz-sheets" }, this.inputs(walk), this.sheet(walk)));
+    if (focused) this.node.querySelector(`[data-name="${focused}"]`)?.focus({ preventScroll: true });
+  }
+
+  /** The heading of a row: the example's picture and class. */
+  example({ name, picture }, index) {
+    const image = picture ? [make("img", { src: picture, alt: "" })] : [];
+    return make("th", { scope: "row" }, make("span", { class: "bnviz-index" }, `${index + 1}`), ...image, make("span", {}, name));
+  }
+
+  /** The layer's inputs, examples by units; a unit's heading chooses it. */
+  inputs(walk) {
+    const heads = walk.units.map((unit) => make("th", { scope: "col", class: unit === walk.unit ? "bnviz-chosen" : null },
+      make("button", { type: "button", "data-name": `unit ${unit}`, "aria-pressed": String(unit === walk.unit),
+        "aria-label": `follow unit ${unit}`, click: () => this.component.setTriggerValue("unit", unit) }, `${unit}`)));
+    const rows = walk.rows.map((row, index) => make("tr", {}, this.example(row, index),
+      ...walk.inputs[index].map((text, place) => make("td", walk.units[place] === walk.unit ? { class: "bnviz-chosen", "data-part": "x" } : {}, text))));
+    const last = walk.units.at(-1);
+    const caption = `What enters layer ${walk.layer}'s normalization: examples by units`
+      + (walk.units.length < walk.all_units ? ` (${walk.units[0]} to ${last} of ${walk.all_units})` : "");
+    return this.box(caption, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "unit"), ...heads)), make("tbody", {}, ...rows));
+  }
+
+  /** One unit's numbers, which fill as the lines go on. */
+  sheet(walk) {
+    const heads = walk.columns.map(({ name, head }) => formula("th", { scope: "col", "data-part": name }, head));
+    const rows = walk.rows.map((row, index) => make("tr", {}, this.example(row, index),
+      ...walk.cells[index].map((text, place) => make("td", { "data-part": walk.columns[place].name }, make("span", {}, text)))));
+    const numbers = make("dl", { class: "bnviz-statistics" }, ...walk.statistics.map(({ name, head, text }) =>
+      make("div", { "data-part": name }, formula("dt", {}, head), make("dd", {}, make("span", {}, text)))));
+    const box = this.box(`Unit ${walk.unit}, line by line`, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "example"), ...heads)),
+      make("tbody", {}, ...rows));
+    box.append(numbers);
+    return box;
+  }
+
+  box(caption, ...parts) {
+    const table = make("table", {}, make("caption", {}, caption), ...parts);
+    return make("div", { class: "bnviz-sheet" }, make("div", { class: "bnviz-scroll", tabindex: "0", role: "region", "aria-label": caption }, table));
+  }
+
+  show() {
+    const { lines } = this.walk;
+    const now = lines[this.line - 1];
+    const known = new Set(["gamma", "beta", ...lines.slice(0, this.line).flatMap(({ made }) => made)]);
+    this.panels.forEach((panel, index) => {
+      panel.classList.toggle("bnviz-shown", index === this.line - 1);
+      panel.toggleAttribute("inert", index !== this.line - 1);
+    });
+    this.tabs.forEach((tab, index) => {
+      if (index === this.line - 1) tab.setAttribute("aria-current", "step");
+      else tab.removeAttribute("aria-current");
+    });
+    this.back.disabled = this.line === 1;
+    this.forth.disabled = this.line === this.count;
+    for (const part of this.node.querySelectorAll("[data-part]")) {
+      const name = part.dataset.part;
+      part.classList.toggle("bnviz-used", now.used.includes(name));
+      part.classList.toggle("bnviz-made", now.made.includes(name));
+      part.classList.toggle("bnviz-coming", !known.has(name));
+    }
+    write(this.spoken, `Line ${this.line} of ${this.count}: ${now.title}`);
+  }
+}
+
+/** A Plotly figure that came with the page, in light and dark, wide and narrow. */
+class Still {
+  shown = "";
+  drawn = false;
+
+  constructor(node) {
+    this.node = node;
+    this.plot = make("div", { class: "bnviz-plot", role: "img" });
+    node.append(this.plot);
+    this.sizes = new ResizeObserver(() => {
+      cancelAnimationFrame(this.frame);
+      this.frame = requestAnimationFrame(() => this.resize());
+    });
+    this.sizes.observe(node);
+  }
+
+  close() {
+    this.sizes.disconnect();
+    cancelAnimationFrame(this.frame);
+    if (this.drawn) window.Plotly.purge(this.plot);
+  }
+
+  update({ data }) {
+    this.data = data;
+    this.draw();
+  }
+
+  resize() {
+    if (this.drawn && this.node.clientWidth) window.Plotly.Plots.resize(this.plot);
+    this.draw();
+  }
+
+  async draw() {
+    if (!this.node.clientWidth) return;
+    const text = this.data.looks[theme(this.node)][this.node.clientWidth < NARROW ? "narrow" : "wide"];
+    if (text === this.shown) return;
+    this.shown = text;
+    const { data, layout } = JSON.parse(text);
+    this.node.style.height = `${layout.height}px`;
+    this.plot.setAttribute("aria-label", layout.meta.alt);
+    const Plotly = await loadPlotly(this.data.plotly);
+    if (text !== this.shown) return;
+    const touch = matchMedia("(pointer: coarse)").matches;
+    const config = {
+      displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "resetScale2d"]],
+      toImageButtonOptions: { filename: `bnviz-${this.data.name}`, scale: 2 },
+    };
+    await Plotly.react(this.plot, data, { ...layout, autosize: true, ...(touch && { dragmode: false }) }, config);
+    this.drawn = true;
+  }
+}
+
+export const walk = (component) => mount(Walk, component);
+export const still = (component) => mount(Still, component);
