@@ -88,7 +88,7 @@ class TrainerSetup(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         """Lower the priority and warm up, in the background: the worker is ready to be asked meanwhile."""
         if self.polite and sys.platform != "win32":
-            os.nice(10)  # of this thread, and so of every thread it starts
+            os.nice(5)  # of this thread, and so of every thread it starts
         threading.Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
 
 

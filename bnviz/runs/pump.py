@@ -179,7 +179,7 @@ class Pump:
         if live:
             seconds = self._trainers.share(live)
             affordable = int(seconds / self._seconds_per_step) if self._seconds_per_step else 1
-            possible = min(possible, max(1, min(affordable, 4 * self._stride)))
+            possible = min(possible, max(1, min(affordable, 2 * self._stride)))
         self._stride = possible
         speed = self._speed(orders)
         if orders.single:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import dask
 from dask.system import CPU_COUNT
 from distributed import Client, Future, LocalCluster
 
@@ -156,14 +157,17 @@ class Trainers:
                 self.workers = max(1, len(await client.nthreads()))
                 yield client
             return
-        cluster = LocalCluster(
-            n_workers=self.workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            asynchronous=True,
-            silence_logs=logging.CRITICAL,  # a lost worker is told on the page, and mended
-        )
+        # Dask serves HTTP even without a dashboard, by default to everybody: here to nobody.
+        with dask.config.set({f"distributed.{node}.http.routes": [] for node in ("scheduler", "worker")}):
+            cluster = await LocalCluster(
+                n_workers=self.workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                asynchronous=True,
+                silence_logs=logging.CRITICAL,  # a lost worker is told on the page, and mended
+            )
         async with (
             cluster,
             Client(cluster, asynchronous=True, set_as_default=False, direct_to_workers=True) as client,

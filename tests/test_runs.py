@@ -1,0 +1,385 @@
+"""Runs on real worker processes with the real Trainer; `train` in this process is what they are held against."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bnviz.experiment import Experiment, ExperimentError, Intervention
+from bnviz.recording import Recording
+from bnviz.runs import Limits, Run, RunManager
+from bnviz.runs.actor import Progress
+from bnviz.runs.arms import LiveArm, TrainerFailedError, TrainerLostError
+from bnviz.runs.kept import Shelf
+from bnviz.training import train
+
+pytestmark = pytest.mark.xdist_group("runs")
+
+BASE = Experiment(hidden=(8, 8), steps=300)
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[RunManager]:
+    with RunManager(workers=2) as manager:
+        yield manager
+
+
+def pair(**fields: object) -> tuple[Experiment, Experiment]:
+    """Two arms, different from those of other tests by `fields`."""
+    base = BASE.replace(**fields)
+    return base, base.replace(normalizer="none")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait; the bound only keeps a broken run from hanging the tests."""
+    end = time.monotonic() + 240
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def finish(run: Run) -> None:
+    until(lambda: run.state in ("finished", "failed"))
+    assert run.state == "finished", run.message
+
+
+def workers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_a_run_gives_what_train_gives_bit_for_bit(manager: RunManager) -> None:
+    run = manager.open(pair(seed=1))
+    assert (run.state, run.step, run.steps, run.kept) == ("ready", 0, 300, False)
+    assert [recording.revision for recording in run.recordings] == [0, 0]
+    run.play()
+    assert run.state == "starting"
+    finish(run)
+    assert run.recordings == tuple(train(arm) for arm in run.arms)
+    assert all(recording.provenance.device for recording in run.recordings)
+    assert manager.get(run.id) is run
+    assert manager.get(run.key) is None
+
+
+def test_arms_advance_in_lockstep_and_the_revision_only_grows(manager: RunManager) -> None:
+    slow = BASE.replace(hidden=(200, 200, 200), seed=2)
+    run = manager.open([slow, BASE.replace(seed=2)])
+    run.play()
+    revisions, recorded = [], []
+    while run.state in ("starting", "running"):
+        revisions.append(run.revision)
+        recorded.append(tuple(recording.last_step for recording in run.recordings))
+        time.sleep(0.005)
+    finish(run)
+    assert all(first == second for first, second in recorded)
+    assert revisions == sorted(revisions)
+    assert len(set(recorded)) > 3
+
+
+def test_after_a_pause_no_step_is_taken_until_play(manager: RunManager) -> None:
+    run = manager.open(pair(seed=3, steps=2000))
+    run.play()
+    until(lambda: run.step > 50)
+    run.pause()
+    until(lambda: run.state == "paused")
+    step, revision = run.step, run.revision
+    time.sleep(0.3)
+    assert (run.state, run.step, run.revision) == ("paused", step, revision)
+    run.play()
+    assert run.state == "running"
+    until(lambda: run.step > step)
+    run.stop()
+
+
+def test_single_steps_are_recorded_each_and_then_it_pauses(manager: RunManager) -> None:
+    run = manager.open(pair(seed=4))
+    run.advance(30)
+    until(lambda: run.state == "paused")
+    run.advance()
+    until(lambda: run.state == "paused" and run.step == 31)
+    assert [recording.steps.tolist() for recording in run.recordings] == [list(range(32))] * 2
+
+
+def test_slow_motion_records_every_step_at_its_speed(manager: RunManager) -> None:
+    run = manager.open(pair(seed=5))
+    run.set_speed(20.0)
+    started = time.monotonic()
+    run.play()
+    until(lambda: run.step >= 10)
+    assert time.monotonic() - started >= 9 / 20
+    run.set_speed(0.001)
+    run.pause()
+    until(lambda: run.state == "paused")
+    assert run.recordings[0].steps.tolist() == list(range(run.step + 1))
+    with pytest.raises(ExperimentError, match="above 0"):
+        run.set_speed(0.0)
+
+
+def test_reset_makes_it_as_new(manager: RunManager) -> None:
+    arms = pair(seed=6)
+    planned = [[Intervention(20, "learning_rate", 0.5)], []]
+    run = manager.open(arms, planned)
+    run.play()
+    until(lambda: run.step > 20)
+    run.intervene("momentum", 0.5)
+    revision = run.revision
+    run.reset()
+    assert (run.state, run.step) == ("ready", 0)
+    assert run.revision > revision
+    assert [recording.snapshots for recording in run.recordings] == [(), ()]
+    run.play()
+    finish(run)
+    assert run.recordings == tuple(train(arm, items) for arm, items in zip(arms, planned, strict=True))
+
+
+def test_an_intervention_is_recorded_where_it_took_effect_and_can_be_repeated(manager: RunManager) -> None:
+    run = manager.open(pair(seed=7))
+    run.play()
+    until(lambda: run.step > 30)
+    run.intervene("learning_rate", 1.5)
+    run.pause()
+    until(lambda: run.state == "paused")
+    run.intervene("momentum", 0.1, arm=1)
+    run.intervene("momentum", 0.9, arm=1)
+    assert run.recordings[1].interventions[-1] == Intervention(run.step, "momentum", 0.9)
+    run.play()
+    finish(run)
+    first, second = run.recordings
+    assert [item.field for item in first.interventions] == ["learning_rate"]
+    assert [item.field for item in second.interventions] == ["learning_rate", "momentum"]
+    assert first.interventions[0].step > 30
+    assert run.recordings == tuple(train(item.experiment, item.interventions) for item in (first, second))
+    with pytest.raises(ExperimentError, match="has ended"):
+        run.intervene("momentum", 0.1)
+    with pytest.raises(ExperimentError, match="learning_rate = -1"):
+        manager.open(run.arms).intervene("learning_rate", -1.0)
+
+
+def test_a_killed_worker_changes_no_number(manager: RunManager) -> None:
+    run = manager.open(pair(seed=8, steps=600))
+    run.play()
+    until(lambda: run.step > 100)
+    run.intervene("learning_rate", 0.3)
+    until(lambda: run.step > 200)
+    workers()[0].send_signal(signal.SIGKILL)
+    until(lambda: run.state == "starting")
+    assert "lost" in run.message
+    finish(run)
+    assert run.message == ""
+    assert run.recordings == tuple(train(item.experiment, item.interventions) for item in run.recordings)
+
+
+def test_a_diverged_arm_stops_and_the_other_goes_on(manager: RunManager) -> None:
+    wild = BASE.replace(normalizer="none", weight_decay=1.0, learning_rate=100.0, seed=9)  # × −99 a step
+    run = manager.open([wild, BASE.replace(seed=9)])
+    run.play()
+    finish(run)
+    assert run.recordings[0].diverged_at is not None
+    assert run.recordings[1].last_step == 300
+    assert run.recordings == tuple(train(arm) for arm in run.arms)
+
+
+def test_data_that_cannot_be_had_fails_the_run_with_a_sentence(manager: RunManager) -> None:
+    run = manager.open(pair(dataset="folder:there-is-no-such-folder"))
+    run.play()
+    until(lambda: run.state not in ("starting", "running"))
+    assert run.state == "failed"
+    assert "there-is-no-such-folder" in run.message
+    assert "Traceback" not in run.message
+
+
+def test_an_equal_run_is_played_back_and_can_be_trained_again(manager: RunManager) -> None:
+    first = manager.open(pair(seed=10))
+    first.play()
+    finish(first)
+    again = manager.open(first.arms)
+    again.set_speed(1000.0)
+    again.play()
+    assert again.kept
+    shown = set()
+    while again.state != "finished":
+        shown.add(again.step)
+        time.sleep(0.005)
+    assert len(shown) >= 3
+    assert again.recordings == first.recordings
+    again.play(fresh=True)
+    assert not again.kept
+    assert again.step == 0
+    finish(again)
+    assert again.recordings == first.recordings
+
+
+def test_an_intervention_brings_a_played_back_arm_to_life(manager: RunManager) -> None:
+    first = manager.open(pair(seed=11))
+    first.play()
+    finish(first)
+    run = manager.open(first.arms)
+    run.play()
+    until(lambda: run.step > 20)
+    run.intervene("learning_rate", 2.0, arm=0)
+    finish(run)
+    assert not run.kept
+    assert run.recordings[1] == first.recordings[1]
+    assert run.recordings[0].interventions[0].step > 20
+    assert run.recordings[0] == train(run.arms[0], run.recordings[0].interventions)
+
+
+def test_runs_share_the_workers_fairly(manager: RunManager) -> None:
+    runs = [manager.open(pair(seed=20 + index, steps=5000)) for index in range(6)]
+    for run in runs:
+        run.play()
+    until(lambda: all(run.step > 0 for run in runs))
+    before = [run.step for run in runs]
+    until(lambda: max(run.step for run in runs) > max(before) + 200)
+    taken = [run.step - start for run, start in zip(runs, before, strict=True)]
+    assert min(taken) > 0.25 * max(taken)
+    for run in runs:
+        run.stop()
+        assert run.state == "finished"
+        assert "Stopped" in run.message
+
+
+def test_the_web_process_needs_no_torch() -> None:
+    script = "import sys, bnviz.runs; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_run_nobody_looks_at_is_paused() -> None:
+    with RunManager(workers=1, limits=Limits(unwatched_seconds=0.2)) as manager:
+        run = manager.open(pair(steps=100_000))
+        run.play()
+        until(lambda: run.state == "paused")
+        assert "nobody" in run.message
+        until(lambda: run.play() or run.step > 0)
+
+
+def test_a_run_nobody_looks_at_for_long_is_dropped() -> None:
+    with RunManager(workers=1, limits=Limits(dropped_seconds=0.2)) as manager:
+        run = manager.open(pair())
+        until(lambda: manager.get(run.id) is None)
+        assert run.state == "finished"
+
+
+def test_beyond_the_limit_the_run_idle_for_longest_is_dropped() -> None:
+    manager = RunManager(limits=Limits(open_runs=2))
+    playing, idle = manager.open(pair()), manager.open(pair())
+    playing.play()
+    third = manager.open(pair())
+    assert [manager.get(run.id) for run in (playing, idle, third)] == [playing, None, third]
+    assert len({playing.id, playing.key, third.id, third.key}) == 4
+    manager.close()
+
+
+def test_limits_come_from_the_environment() -> None:
+    assert Limits.from_environment({"BNVIZ_OPEN_RUNS": "7"}).open_runs == 7
+    assert Limits.from_environment({"BNVIZ_UNWATCHED_SECONDS": "0.5"}).unwatched_seconds == 0.5
+    for text in ("many", "0", "-1", "nan"):
+        with pytest.raises(ValueError, match="BNVIZ_OPEN_RUNS"):
+            Limits.from_environment({"BNVIZ_OPEN_RUNS": text})
+
+
+def test_the_shelf_keeps_the_recordings_asked_for_last() -> None:
+    first, second, third = (Recording(BASE.replace(seed=seed)) for seed in range(3))
+    shelf = Shelf(capacity=2)
+    shelf.keep(first)
+    shelf.keep(second)
+    assert shelf.find([first]) == (first,)
+    shelf.keep(third)
+    assert shelf.find([first, third]) == (first, third)
+    assert shelf.find([first, second]) is None
+
+
+@dataclass
+class Doomed:
+    """Trainers whose every process dies when asked to train beyond step 10."""
+
+    calls = 0
+    hired = 0
+
+    async def hire(self, experiment: Experiment) -> tuple["Doomed", "Doomed"]:
+        self.hired += 1
+        return self, self
+
+    def share(self, arms: int) -> float:
+        return 0.1
+
+    async def advance(self, steps: int, interventions: object, every_step: bool) -> Progress:
+        if self.hired and steps > 10:
+            raise OSError("the worker is gone")
+        return Progress(steps)
+
+    def release(self) -> None: ...
+
+
+def test_a_process_that_dies_again_and_again_fails_the_arm_in_words() -> None:
+    trainers = Doomed()
+    arm = LiveArm(BASE, trainers, deaths=3)  # type: ignore[arg-type]
+
+    async def scenario() -> None:
+        for _ in range(2):
+            await arm.ready(())
+            with pytest.raises(TrainerLostError):
+                await arm.advance(20, (), False)
+        await arm.ready(())
+        with pytest.raises(TrainerFailedError, match=r"3 times at step 0.*memory"):
+            await arm.advance(20, (), False)
+
+    asyncio.run(scenario())
+    assert trainers.hired == 3
+
+
+ENDING = """
+import sys, time, psutil
+from bnviz import Experiment
+from bnviz.runs import RunManager
+
+def main(how):
+    manager = RunManager(workers=1)
+    manager.start()
+    run = manager.open([Experiment(steps=100_000)])
+    run.play()
+    while run.step < 10:
+        time.sleep(0.01)
+    print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)
+    if how == "close":
+        manager.close()
+        manager.close()
+    elif how == "kill":
+        time.sleep(600)
+
+if __name__ == "__main__":
+    main(sys.argv[1])
+"""
+
+
+def test_no_process_outlives_its_server_however_it_ends(tmp_path: Path) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(ENDING)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    servers = {
+        how: subprocess.Popen(
+            [sys.executable, "-W", "always", str(script), how],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for how in ("close", "exit", "kill")
+    }
+    for how, server in servers.items():
+        assert server.stdout is not None
+        children = [int(pid) for pid in server.stdout.readline().split()]
+        assert children
+        if how == "kill":
+            server.kill()
+        _, noise = server.communicate()
+        # Python's own resource tracker reports on a server that was killed.
+        assert how == "kill" or noise == "", f"{how}: {noise}"
+        until(lambda pids=children: not any(psutil.pid_exists(pid) for pid in pids))
