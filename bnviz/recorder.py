@@ -22,9 +22,10 @@ from bnviz.measure import Distribution, quantiles
 from bnviz.network import Network
 from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, CurvePoint, Snapshot
 
-PROBE_EXAMPLES = 256
-TEST_EXAMPLES = 2000
-TRAIN_EXAMPLES = 500
+PROBE_EXAMPLES = {"mlp": 256, "conv": 64}
+TEST_EXAMPLES = {"mlp": 2000, "conv": 1000}
+TRAIN_EXAMPLES = {"mlp": 500, "conv": 250}
+"""By architecture: a convolution computes as much for every position as a layer of units for an example."""
 POSITIONS = 4096
 """The most values that are measured of each channel of a convolutional layer."""
 IMAGES_AT_ONCE = 500
@@ -73,10 +74,10 @@ class Recorder:
         steps = schedule(experiment.steps).tolist()
         self.due = frozenset([*steps, reference_step])
         self.evaluations = frozenset([*steps[::EVALUATE_EVERY], experiment.steps])
-        self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES))
+        self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES[experiment.architecture]))
         self.evaluated = {
-            "train": train.batch(train.spread(TRAIN_EXAMPLES)),
-            "test": test.batch(test.spread(TEST_EXAMPLES)),
+            "train": train.batch(train.spread(TRAIN_EXAMPLES[experiment.architecture])),
+            "test": test.batch(test.spread(TEST_EXAMPLES[experiment.architecture])),
         }
         self.plane = _plane(self.probe_inputs.device) if self.probe_inputs.shape[1] == 2 else None
         weights = {id(block.affine.weight) for block in network.hidden}
@@ -89,7 +90,7 @@ class Recorder:
         # A network about to diverge overflows here; the Trainer decides what to make of it.
         with np.errstate(invalid="ignore", over="ignore"):
             probes = self.network.probe(self.probe_inputs)
-            inputs = [Distribution.of(_rows(probe.pre_activations)) for probe in probes]
+            inputs = [Distribution.of(as_table(probe.pre_activations)) for probe in probes]
             if step == self.reference_step:
                 self.reference = inputs
             rows = []
@@ -97,7 +98,7 @@ class Recorder:
                 zip(probes, inputs, self.step_sizes(update), strict=True)
             ):
                 normalized = probe.before is not probe.pre_activations
-                before = Distribution.of(_rows(probe.before)) if normalized else values
+                before = Distribution.of(as_table(probe.before)) if normalized else values
                 rows.append(self.layer_row(index, values, before, sizes))
             evaluated = step in self.evaluations or step not in self.due
             return Snapshot(
@@ -173,8 +174,8 @@ class Recorder:
         return scores
 
 
-def _rows(values: Tensor) -> np.ndarray:
-    """A layer's values as (N, F): a row for each example, or for each of POSITIONS positions of all of them."""
+def as_table(values: Tensor) -> np.ndarray:
+    """A layer's values as (N, F): a row for each example, or each position of each image, POSITIONS at most."""
     if values.dim() > 2:
         values = values.permute(0, 2, 3, 1).flatten(0, 2)
         chosen = torch.linspace(0, len(values) - 1, min(POSITIONS, len(values)), dtype=torch.float64).long()

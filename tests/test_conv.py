@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from bnviz import Experiment, Recording, datasets
 from bnviz.network import build
-from bnviz.recorder import IMAGES_AT_ONCE, POSITIONS, PROBE_EXAMPLES
+from bnviz.recorder import IMAGES_AT_ONCE, POSITIONS, as_table
 from bnviz.recording import UNIT_COLUMNS
 from bnviz.training import Trainer, one_thread, train
 
@@ -121,21 +121,24 @@ def probed(trainer: Trainer) -> list[np.ndarray]:
 def test_a_channels_quantiles_are_over_the_probe_batch_and_all_positions() -> None:
     trainer = Trainer(SMALL)
     (snapshot,) = trainer.advance(0)  # γ = 1, β = 0
-    small_maps = probed(trainer)[1]
-    assert len(small_maps) == PROBE_EXAMPLES * 4 * 4 == POSITIONS  # none left out
-    expected = np.quantile(small_maps, (0.15, 0.5, 0.85), axis=0).T
-    np.testing.assert_allclose(snapshot.units[4:, :3], expected, atol=1e-5)
+    first = 0
+    for values in probed(trainer):
+        last = first + values.shape[1]
+        expected = np.quantile(values, (0.15, 0.5, 0.85), axis=0).T
+        np.testing.assert_allclose(snapshot.units[first:last, :3], expected, atol=1e-5)
+        first = last
+    assert snapshot.histogram.sum(1).tolist() == [4 * 64 * 8 * 8, 6 * 64 * 4 * 4]
 
 
-def test_of_large_maps_an_even_selection_of_positions_is_measured() -> None:
-    trainer = Trainer(SMALL)
-    (snapshot,) = trainer.advance(0)
-    large_maps = probed(trainer)[0]
-    assert len(large_maps) > POSITIONS
-    assert snapshot.histogram.sum(1).tolist() == [4 * POSITIONS, 6 * POSITIONS]
-    expected = np.quantile(large_maps, (0.15, 0.5, 0.85), axis=0).T
-    spread = expected[:, 2] - expected[:, 0]
-    assert (np.abs(snapshot.units[:4, :3] - expected) < 0.1 * spread[:, np.newaxis]).all()
+@pytest.mark.parametrize("side", [28, 14, 9])
+def test_of_large_maps_a_selection_over_all_images_and_positions_is_measured(side: int) -> None:
+    image, row, column = torch.meshgrid(*map(torch.arange, (64, side, side)), indexing="ij")
+    chosen = as_table(torch.stack([image, row * side + column], dim=1).float())
+    assert chosen.shape == (POSITIONS, 2)
+    images = np.bincount(chosen[:, 0].astype(int), minlength=64)
+    assert images.max() - images.min() <= 1
+    assert len(np.unique(chosen[:, 1])) > 0.8 * side * side
+    assert len(np.unique(chosen, axis=0)) == POSITIONS
 
 
 def test_a_recording_of_a_convolutional_network_has_a_row_for_each_channel_and_survives_a_file(
