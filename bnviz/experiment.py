@@ -501,6 +501,9 @@ presets: Mapping[str, Experiment] = MappingProxyType(
         "figure-1": Experiment(dataset="mnist-binary", learning_rate=0.1, steps=50_000),
         "careless-start": Experiment(init_scale=0.01),
         "deep-relu": Experiment(hidden=(100,) * 8, activation="relu", init_scale=0.05),
+        "convolutional": Experiment(
+            architecture="conv", hidden=(16, 32), activation="relu", init="kaiming", init_scale=1.0
+        ),
         "two-spirals": Experiment(
             dataset="spirals",
             hidden=(32, 32, 32),
