@@ -152,7 +152,9 @@ def lab(
     out.mkdir(parents=True, exist_ok=True)
     print(f"{chosen.title}\n“{chosen.quote}” (Section {chosen.section})\n{len(jobs)} networks to train.")
     try:
-        with tqdm(total=sum(job.experiment.steps for job in jobs), unit="step", unit_scale=True) as bar:
+        with tqdm(
+            total=sum(job.experiment.steps for job in jobs), unit="step", unit_scale=True, mininterval=0.5
+        ) as bar:
             outcomes = train_many(jobs, workers, lambda done, _: _move(bar, done))
     except KeyboardInterrupt:
         print("Stopped. Nothing was written.", file=sys.stderr)

@@ -15,7 +15,10 @@ import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.palette import readable
-from bnviz.figures.series import Array, decades, rounded_up, short, spread
+from bnviz.figures.series import Array, decades, log_ticks, rounded_up, short, spread
+
+ASIDE = 0.12
+"""How far, in rungs, the marks of different lines at the upper edge stand from each other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,7 @@ def ladder(
         narrow=narrow,
         height=150 + 210 * rows if narrow else 380,
         view=("ladder", title),
-        wide=72 if len(panels) == 1 else 140,
+        wide=130,
         right=96,
         head=26 if headed else 10,
     )
@@ -94,9 +97,9 @@ def ladder(
     if scale.percent:
         y_axis |= {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
     elif scale.logarithmic:
-        y_axis |= {"type": "log", "dtick": 1, "exponentformat": "power", "hoverformat": ".3~g"}
+        y_axis |= {"type": "log", "tickmode": "array", "hoverformat": ".3~g", **log_ticks(low, high)}
     x_axis = {
-        "range": [-0.4, len(rungs) - 0.6],
+        "range": [-0.4, len(rungs) - 0.85],
         "tickmode": "array",
         "tickvals": list(range(len(rungs))),
         "ticktext": list(rungs),
@@ -108,8 +111,8 @@ def ladder(
         if headed:
             frame.header(panel, f"<b>{heading}</b>", frame.theme.ink)
         _reference(frame, panel, scale)
-        for line in lines:
-            _line(frame, panel, line, scale, (low, high))
+        for place, line in enumerate(lines):
+            _line(frame, panel, line, scale, (low, high), ASIDE * (place - (len(lines) - 1) / 2))
         _labels(frame, panel, lines, scale, (low, high), rows)
     frame.axis_note(rung_title)
     if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):
@@ -158,11 +161,12 @@ def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
     )
 
 
-def _line(frame: Frame, panel: Panel, line: Series, scale: Scale, limits: tuple[float, float]) -> None:
+def _line(
+    frame: Frame, panel: Panel, line: Series, scale: Scale, limits: tuple[float, float], aside: float
+) -> None:
     """The seeds as dots, crosses and, where a value is infinite, triangles at the upper edge; the median as a line."""
     colour, dash = line.look
     rungs = np.arange(line.values.shape[1])
-    # Of both arms of a comparison every seed's dot is seen, as the two stand a little beside each other.
     frame.line(
         panel,
         rungs,
@@ -180,7 +184,7 @@ def _line(frame: Frame, panel: Panel, line: Series, scale: Scale, limits: tuple[
         {
             "type": "scatter",
             "mode": "markers",
-            "x": places.tolist(),
+            "x": (places + np.where(np.isinf(values), aside, 0.0)).tolist(),
             "y": np.where(np.isinf(values), top, values).tolist(),
             "xaxis": panel.x,
             "yaxis": panel.y,
@@ -253,4 +257,4 @@ def _lost(line: Series) -> Array:
     """(rungs,) whether at least half of the seeds diverged."""
     if not line.lost.size:
         return np.zeros(line.values.shape[1], bool)
-    return line.lost.mean(axis=0) >= 0.5
+    return np.asarray(line.lost.mean(axis=0) >= 0.5)

@@ -78,6 +78,11 @@ class View:
     unit: int | None = None
     seed: int = 0
 
+    @property
+    def looks(self) -> dict[str, Any]:
+        """The arguments that every figure takes."""
+        return {"theme": self.theme, "narrow": self.narrow}
+
 
 @dataclass(frozen=True)
 class Drawing:

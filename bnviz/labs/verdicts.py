@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.curves import CLASSES
+from bnviz.figures.series import short
 from bnviz.labs.predictions import Answer
 from bnviz.recording import Recording
 
@@ -33,6 +34,14 @@ class Measure:
         """The smallest and the largest of the seeds, unknown values left out."""
         known = [value for value in self.values if not math.isnan(value)]
         return (min(known), max(known)) if known else (math.nan, math.nan)
+
+    @property
+    def over_seeds(self) -> str:
+        """The spread as words that follow the median: " (2.1 to 3.4 over the seeds)"; nothing for one seed."""
+        if len(self.values) == 1:
+            return ""
+        low, high = (short(end) if math.isfinite(end) else "unknown" for end in self.spread)
+        return f" ({low} to {high} over the seeds)"
 
 
 @dataclass(frozen=True)
@@ -87,16 +96,37 @@ def agreed(seeds: Sequence[bool]) -> bool | None:
     return seeds[0] if len(set(seeds)) == 1 else None
 
 
+def quotients(tops: Sequence[float], bottoms: Sequence[float]) -> tuple[float, ...]:
+    """Seed by seed, top / bottom; NaN where that has no meaning, as for never / never."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return tuple(np.divide(tops, bottoms).tolist())
+
+
 def accuracies(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-    """The steps at which accuracy on held-out examples was evaluated, and that accuracy; both (R,)."""
+    """The steps at which accuracy on held-out examples was evaluated, and that accuracy; both (R,).
+
+    All on the same examples: the evaluation at the end, where it is on more of them, is left out.
+    """
     points = [
-        (item.step, point.accuracy)
-        for item in recording.snapshots
-        for point in item.curves
-        if point.split == "test"
+        (item.step, point) for item in recording.snapshots for point in item.curves if point.split == "test"
     ]
-    steps, values = zip(*points, strict=True) if points else ((), ())
-    return np.array(steps, np.int64), np.array(values, np.float64)
+    kept = [(step, point.accuracy) for step, point in points if point.examples == points[0][1].examples]
+    return np.array([step for step, _ in kept], np.int64), np.array([value for _, value in kept], np.float64)
+
+
+LATE = 5
+"""Evaluations that the accuracy reached late in training is the median of."""
+
+
+def late_accuracy(recording: Recording) -> float:
+    """The accuracy that `accuracies` settled at: a target for others to reach, on the same examples.
+
+    That of guessing for a network that diverged; NaN before there is any.
+    """
+    if recording.diverged_at is not None:
+        return guessing(recording)
+    values = accuracies(recording)[1]
+    return float(np.median(values[-LATE:])) if values.size else math.nan
 
 
 def guessing(recording: Recording) -> float:
@@ -106,11 +136,16 @@ def guessing(recording: Recording) -> float:
 
 
 def final_accuracy(recording: Recording) -> float:
-    """Held-out accuracy at the end; of a network that diverged, that of guessing; NaN before there is any."""
+    """Accuracy on all held-out examples at the end; of a network that diverged, that of guessing.
+
+    While training goes on, the latest there is; NaN before there is any.
+    """
     if recording.diverged_at is not None:
         return guessing(recording)
-    values = accuracies(recording)[1]
-    return float(values[-1]) if values.size else math.nan
+    latest = [
+        point.accuracy for item in recording.snapshots for point in item.curves if point.split == "test"
+    ]
+    return latest[-1] if latest else math.nan
 
 
 def steps_to(recording: Recording, target: float) -> float:

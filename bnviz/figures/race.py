@@ -1,0 +1,128 @@
+"""Accuracy of named networks over the training steps, to see which is first: after the paper's Figure 2.
+
+Steps are on a logarithmic axis, so that a tenth of the steps is as far to the left everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.curves import curve
+from bnviz.figures.frame import Frame
+from bnviz.figures.layers import last_step
+from bnviz.figures.palette import readable
+from bnviz.figures.series import log_ticks, spread
+from bnviz.recording import Recording
+
+
+@dataclass(frozen=True, eq=False)
+class Runner:
+    """One network with its name and its look: colour and dash."""
+
+    label: str
+    look: tuple[str, str]
+    recording: Recording
+
+
+def race(
+    runners: Sequence[Runner],
+    *,
+    title: str,
+    subtitle: str,
+    target: float | None = None,
+    theme: str = "light",
+    narrow: bool = False,
+) -> go.Figure:
+    """Held-out accuracy of each network. target: an accuracy to reach, drawn as a thin line."""
+    recordings = [runner.recording for runner in runners]
+    last = last_step(recordings)
+    frame = Frame(
+        title,
+        subtitle,
+        theme=theme,
+        narrow=narrow,
+        height=420,
+        view=("race", title, last),
+        wide=130,
+        right=round((6.2 if narrow else 7.0) * max(len(runner.label) for runner in runners)) + 60,
+    )
+    span = (0.0, math.log10(max(last, 10)))
+    x_axis = {
+        "type": "log",
+        "range": list(span),
+        "tickmode": "array",
+        "hoverformat": ",d",
+        **log_ticks(*span),
+    }
+    y_axis = {"range": [0.0, 1.03], "tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
+    panel = frame.panels(1, 1, x_axis, y_axis | {"title": {"text": "" if narrow else "accuracy"}})[0][0]
+    curves = [curve(item, "test", "accuracy") for item in recordings]
+    ends = []
+    for runner, drawn in zip(runners, curves, strict=True):
+        kept = drawn.steps >= 1  # a logarithmic axis has no 0
+        colour, dash = runner.look
+        frame.line(
+            panel,
+            drawn.steps[kept],
+            drawn.values[kept],
+            name=runner.label,
+            line={"color": colour, "width": frame.theme.line, "dash": dash},
+            hovertemplate="%{y:.1%}<extra>" + runner.label + "</extra>",
+        )
+        if kept.any():
+            ends.append((runner, int(drawn.steps[-1]), float(drawn.values[-1])))
+    if target is not None and math.isfinite(target):
+        frame.shapes.append(
+            {
+                "type": "line",
+                "xref": f"{panel.x} domain",
+                "yref": panel.y,
+                "x0": 0,
+                "x1": 1,
+                "y0": target,
+                "y1": target,
+                "line": {"color": frame.theme.quiet, "width": 1, "dash": "dot"},
+                "layer": "below",
+            }
+        )
+    pixels = [value / 1.03 * frame.plot_height for _, _, value in ends]
+    for (runner, step, value), pixel, moved in zip(
+        ends, pixels, spread(pixels, frame.size + 4, 0, frame.plot_height), strict=True
+    ):
+        diverged = " (diverged)" if runner.recording.diverged_at is not None else ""
+        frame.note(
+            f"{runner.label} {value:.1%}{diverged}",
+            xref=panel.x,
+            x=math.log10(step),
+            xanchor="left",
+            xshift=6,
+            yref="paper",
+            y=pixel / frame.plot_height,
+            yshift=moved - pixel,
+            yanchor="middle",
+            font={"size": frame.size - 1, "color": readable(runner.look[0], frame.theme)},
+        )
+    frame.axis_note("training step (log)")
+    if not ends:
+        frame.place_for_words(panel, "The curves are drawn here while the networks train.")
+    return frame.figure(_alt(runners, title, target))
+
+
+def _alt(runners: Sequence[Runner], title: str, target: float | None) -> str:
+    """Where each network ends, and when it first reached the target."""
+    parts = []
+    for runner in runners:
+        drawn = curve(runner.recording, "test", "accuracy")
+        if not drawn.steps.size:
+            parts.append(f"{runner.label} has no records yet")
+            continue
+        text = f"{runner.label} stands at {drawn.values[-1]:.1%} at step {drawn.steps[-1]:,}"
+        if target is not None and (drawn.values >= target).any():
+            text += f" and was at {target:.1%} at step {drawn.steps[np.argmax(drawn.values >= target)]:,}"
+        parts.append(text)
+    return f"{title}. " + "; ".join(parts) + "."

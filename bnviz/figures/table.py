@@ -1,0 +1,76 @@
+"""A table as a figure, so that it is shown, themed and exported like every other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from bnviz.figures.frame import Frame
+
+ROW_HEIGHT = 30
+"""Pixels at the usual size of type."""
+MARGIN = 10
+
+
+def _width(column: Sequence[str]) -> int:
+    """The share of the width that a column needs: that of its longest entry, and a little around it."""
+    return max(map(len, column)) + 3
+
+
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str,
+    subtitle: str,
+    theme: str = "light",
+    narrow: bool = False,
+) -> go.Figure:
+    """Text in rows and columns; the first column is the row's name. Every row has an entry for each column."""
+
+    def framed(height: int) -> Frame:
+        return Frame(
+            title,
+            subtitle,
+            theme=theme,
+            narrow=narrow,
+            height=height,
+            view=("table", title),
+            left=10,
+            right=10,
+        )
+
+    trial = framed(1000)  # tells how much the title takes, and how the theme scales heights
+    row = ROW_HEIGHT * trial.theme.size / 13 * (1.6 if narrow else 1)
+    frame = framed(round((trial.top + row * (len(rows) + 1) + MARGIN + 4) * 1000 / trial.height))
+    frame.layout["margin"] |= {"l": MARGIN, "r": MARGIN, "b": MARGIN}
+    clear = "rgba(0,0,0,0)"
+    cells = {
+        "align": ["left"] + ["right"] * (len(columns) - 1),
+        "fill": {"color": clear},
+        "height": row,
+        "line": {"color": frame.theme.grid, "width": 1},
+    }
+    frame.curves.append(
+        {
+            "type": "table",
+            "columnwidth": [_width(column) for column in zip(columns, *rows, strict=True)],
+            "header": cells
+            | {
+                "values": list(columns),
+                "font": {"size": frame.size - 1, "color": frame.theme.quiet},
+            },
+            "cells": cells
+            | {
+                "values": [list(column) for column in zip(*rows, strict=True)],
+                "font": {"size": frame.size - (2 if narrow else 0), "color": frame.theme.ink},
+            },
+        }
+    )
+    told = "; ".join(
+        f"{cells[0]}: "
+        + ", ".join(f"{name} {cell}" for name, cell in zip(columns[1:], cells[1:], strict=True))
+        for cells in rows
+    )
+    return frame.figure(f"{title}. {told}.")

@@ -1,0 +1,169 @@
+"""Lab initialization: how careful must the first weights be, with batch normalization and without?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnviz.experiment import Experiment
+from bnviz.figures import bands
+from bnviz.figures.ladder import Scale, ladder
+from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
+from bnviz.labs.lines import KINDS, LABELS, line
+from bnviz.labs.predictions import Choice
+from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, guessing
+
+QUICK = Experiment(dataset="digits", hidden=(100,) * 3, activation="tanh", learning_rate=0.1, steps=400)
+FULL = QUICK.replace(dataset="mnist", steps=2000)
+SCALES = (0.001, 0.01, 0.1, 1.0, 10.0)
+SCHEMES = ("xavier", "kaiming", "orthogonal")
+
+USABLE = 0.8
+"""A network is said to learn from a scale if it ends with this held-out accuracy; networks that fail end near
+guessing."""
+WIDER = 1.0
+"""By how many powers of ten the range of usable scales must be wider: one rung of the ladder."""
+
+
+def arms(setting: Setting) -> tuple[Arm, ...]:
+    """Every scale and every named scheme, without batch norm and with it."""
+    base = setting.base(QUICK, FULL)
+    starts = [("gaussian", scale) for scale in SCALES] + [(scheme, 1.0) for scheme in SCHEMES]
+    return tuple(
+        Arm(
+            name(kind, init, scale),
+            f"{LABELS[kind]}, {init if init in SCHEMES else f'σ = {scale:g}'}",
+            base.replace(normalizer=kind, init=init, init_scale=scale),
+        )
+        for kind in KINDS
+        for init, scale in starts
+    )
+
+
+def name(kind: str, init: str, scale: float = 1.0) -> str:
+    """The arm's name."""
+    start = f"sigma-{scale:g}" if init == "gaussian" else init
+    return f"{'bn' if kind == 'batch' else 'plain'}-{start}"
+
+
+def decades(accuracies: Sequence[float]) -> float:
+    """How many powers of ten the scales span whose final accuracy is USABLE, from smallest to largest; NaN for none."""
+    usable = [scale for scale, accuracy in zip(SCALES, accuracies, strict=True) if accuracy >= USABLE]
+    return math.log10(max(usable) / min(usable)) if usable else math.nan
+
+
+def figures(result: Result, view: View) -> tuple[Drawing, ...]:
+    """Final accuracy over all starts, and what the layers receive from too small and too large a start."""
+    starts = [("gaussian", scale) for scale in SCALES] + [(scheme, 1.0) for scheme in SCHEMES]
+    first = result.shown(view)[0]
+    chart = ladder(
+        {
+            "": [
+                line(result, kind, [name(kind, *start) for start in starts], final_accuracy) for kind in KINDS
+            ]
+        },
+        [f"{scale:g}" for scale in SCALES] + [scheme.capitalize() for scheme in SCHEMES],
+        Scale("accuracy", percent=True, reference=(guessing(first), "guessing")),
+        title="Accuracy at the end, by initial weights",
+        subtitle=f"Held-out accuracy after {first.experiment.steps:,} steps. Gaussian weights of standard deviation σ, "
+        "then the named schemes, which choose it by the layer's size. A dot for each seed; a cross where it diverged.",
+        rung_title="σ of the initial weights, or scheme",
+        **view.looks,
+    )
+    small, large = ([name(kind, "gaussian", scale) for kind in KINDS] for scale in (SCALES[0], SCALES[-1]))
+    return (
+        Drawing("accuracy", chart, "The wider the plateau, the less the first weights matter."),
+        Drawing(
+            "bands-small",
+            bands(result.shown(view, *small), **view.looks),
+            f"Start at σ = {SCALES[0]:g}: without normalization every layer passes on a fraction of what it receives, "
+            "the signal vanishes and with it the gradient. Batch norm scales it up again in each layer.",
+        ),
+        Drawing(
+            "bands-large",
+            bands(result.shown(view, *large), **view.looks),
+            f"Start at σ = {SCALES[-1]:g}: without normalization the inputs lie far out in the saturated zones, where "
+            "the slope is zero. Batch norm brings them back to where the slope is.",
+        ),
+    )
+
+
+def verdict(result: Result) -> Verdict:
+    """How much wider the range of usable scales is."""
+    ends = {
+        kind: np.array([result.each(final_accuracy, name(kind, "gaussian", scale)) for scale in SCALES])
+        for kind in KINDS
+    }
+    widths = {kind: tuple(decades(seed.tolist()) for seed in ends[kind].T) for kind in KINDS}
+    counts = {kind: tuple((ends[kind] >= USABLE).sum(axis=0).astype(float).tolist()) for kind in KINDS}
+    # A network that learns from no scale has a range of no width.
+    gains = tuple((np.nan_to_num(widths["batch"]) - np.nan_to_num(widths["none"])).tolist())
+    worst = {kind: tuple(ends[kind].min(axis=0).tolist()) for kind in KINDS}
+    measured = {
+        "wider_decades": Measure("powers of ten by which the usable range is wider with batch norm", gains),
+        "usable_plain": Measure(f"usable scales of {len(SCALES)} without batch norm", counts["none"]),
+        "usable_bn": Measure(f"usable scales of {len(SCALES)} with batch norm", counts["batch"]),
+        "worst_plain": Measure("worst accuracy without batch norm", worst["none"]),
+        "worst_bn": Measure("worst accuracy with batch norm", worst["batch"]),
+    }
+    none_learned = not any(counts["none"]) and not any(counts["batch"])
+    gain = measured["wider_decades"]
+    plain, normalized = measured["usable_plain"].median, measured["usable_bn"].median
+    return Verdict(
+        holds=None if none_learned else agreed([gain >= WIDER for gain in gains]),
+        sentence=f"No network reached {USABLE:.0%} from any scale; train for more steps."
+        if none_learned
+        else f"With batch norm {normalized:.0f} of {len(SCALES)} scales were usable, without {plain:.0f}; the usable "
+        f"range was {gain.median:.2g} powers of ten wider{gain.over_seeds}. "
+        f"From the worst scale the networks ended at {measured['worst_bn'].median:.1%} with and "
+        f"{measured['worst_plain'].median:.1%} without it.",
+        criterion=f"In every seed, the range of σ from which the network ends with {USABLE:.0%} held-out accuracy is "
+        f"at least {10**WIDER:.0f} times wider with batch norm than without.",
+        measured=measured,
+        answer=None if none_learned else _answer(plain, normalized),
+    )
+
+
+def _answer(plain: float, normalized: float) -> str:
+    if normalized <= plain:
+        return "fewer"
+    if normalized == len(SCALES):
+        return "all"
+    return "more"
+
+
+LAB = Lab(
+    number=3,
+    name="initialization",
+    title="Less care about the first weights",
+    quote="allows us to use much higher learning rates and be less careful about initialization",
+    section="Abstract",
+    question=f"The first weights are drawn with a standard deviation of {', '.join(f'{scale:g}' for scale in SCALES)}. "
+    "From how many of them does the network with batch norm learn?",
+    prediction=Choice(
+        {
+            "fewer": "from as few as the plain network, or fewer",
+            "more": "from more than the plain network, but not from all",
+            "all": "from all of them, and the plain network does not",
+        }
+    ),
+    arms=arms,
+    figures=figures,
+    verdict=verdict,
+    explanation=r"""
+Through $L$ layers of weights with standard deviation $\sigma$ and $n$ inputs each, a signal is multiplied by about
+$\sigma\sqrt n$ in every layer. If that is below 1 the signal vanishes, if it is above 1 the inputs move into the
+saturated zones; either way the gradient that comes back is near zero. Xavier's and Kaiming's schemes choose $\sigma$
+so that the factor is near 1. Batch normalization does not need it to be:
+
+$$\mathrm{BN}((aW)u) = \mathrm{BN}(Wu)$$
+
+The scale of the weights drops out of what the next layer receives, at every step and not only at the first.
+
+**It does not drop out of learning.** The gradient with respect to $aW$ is $1/a$ of that with respect to $W$, and the
+weights are $a$ times as large: a step of the same learning rate changes them, in proportion, by $1/a^2$. Look at the
+accuracy from σ = 10: such a network learns, but slowly. "Less careful" is what the paper says, and not "careless".
+""",
+)
