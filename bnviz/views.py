@@ -15,7 +15,7 @@ import plotly.io
 
 from bnviz.datasets import load
 from bnviz.experiment import POINT_DATASETS, Experiment
-from bnviz.figures.palette import ArmStyle, arm_styles
+from bnviz.figures.palette import MAX_ARMS, ArmStyle, arm_styles
 from bnviz.figures.registry import FIGURES
 from bnviz.figures.story import readouts, story
 from bnviz.recording import Recording
@@ -115,6 +115,8 @@ def words(recordings: Sequence[Recording], step: int | None, layer: int | None) 
 
     Raises RequestError for a layer that there is not.
     """
+    if len(recordings) > MAX_ARMS:
+        return orjson.dumps({"arms": [], "story": "", "changes": []})
     styles = arm_styles(recordings)
     arms = [
         {

@@ -30,6 +30,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from bnviz import assets
 from bnviz.driving import act
 from bnviz.experiment import MAX_LAYERS, ExperimentError
+from bnviz.lab_runs import LabRuns
+from bnviz.lab_views import lab_figure_json, lab_view
 from bnviz.runs import Run, RunManager
 from bnviz.shared import Body, SharedBodies
 from bnviz.views import (
@@ -78,6 +80,12 @@ class _Home:
 
 
 _HOME = _Home()
+_LAB_RUNS = LabRuns()
+
+
+def lab_runs() -> LabRuns:
+    """The labs being run on this server."""
+    return _LAB_RUNS
 
 
 def manager() -> RunManager:
@@ -102,7 +110,7 @@ def prefix(base_path: str) -> str:
 
 def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[BaseRoute]:
     """The routes to mount beside Streamlit's."""
-    return [Mount(prefix(base_path), routes=_Routes(manager).all())]
+    return [Mount(prefix(base_path), routes=_Routes(manager, lab_runs()).all())]
 
 
 Handler = Callable[["_Routes", Request], Awaitable[Response]]
@@ -129,8 +137,9 @@ def _in_words(handler: Handler) -> Handler:
 class _Routes:
     """The handlers and what they share."""
 
-    def __init__(self, manager: Callable[[], RunManager]) -> None:
+    def __init__(self, manager: Callable[[], RunManager], lab_runs: LabRuns) -> None:
         self._manager = manager
+        self._lab_runs = lab_runs
         self._figures = SharedBodies()
         self._words = SharedBodies(hold=0.0)  # cheap, and the answer to a change made by hand
         self._assets = SharedBodies(size=len(assets.ASSETS))
@@ -141,6 +150,7 @@ class _Routes:
             Route("/runs/{id}", self.status),
             Route("/runs/{id}/{action}", self.drive, methods=["POST"]),
             Route("/figures/{name}", self.figure),
+            Route("/labs/{name}", self.lab_figure),
             Route("/assets/{version}/{name}", self.asset),
         ]
 
@@ -157,6 +167,9 @@ class _Routes:
         """How the run stands. Of the recorded steps only those after known=count:last are told."""
         recordings = run.recordings
         version = fingerprint(recordings)
+        lab_run = self._lab_runs.get(run.id)
+        if lab_run:
+            lab_run.look_closer()
         step = whole_number(query, "step", 0, MAX_NUMBER)
         layer = whole_number(query, "layer", 1, MAX_LAYERS)
         told = await self._words.get((run.id, step, layer), version, lambda: words(recordings, step, layer))
@@ -171,7 +184,8 @@ class _Routes:
                 "revision": run.revision,
                 "kept": run.kept,
                 "speed": run.speed,
-                "recorded": version,
+                "recorded": self._version(run, version),
+                "done": lab_run.done if lab_run else run.state == "finished",
                 "known": known,
                 "recorded_steps": steps[known:].tolist(),
                 "words": orjson.Fragment(told.plain),
@@ -204,6 +218,25 @@ class _Routes:
             "Cache-Control": "no-cache",
         }
         return _body_response(request, body, "application/json", headers)
+
+    @_in_words
+    async def lab_figure(self, request: Request) -> Response:
+        name, query = request.path_params["name"], request.query_params
+        run = self._run(query.get("run", ""))
+        lab_run = self._lab_runs.get(run.id)
+        if lab_run is None:
+            raise RequestError(404, "This run belongs to no lab.")
+        result, version = lab_run.result(), self._version(run, fingerprint(run.recordings))
+        view = lab_view(query)
+        key = (run.id, "lab", name, view)
+        body = await self._figures.get(key, version, lambda: lab_figure_json(lab_run.lab, name, result, view))
+        headers = {"X-Bnviz-Recorded": body.version, "Cache-Control": "no-cache"}
+        return _body_response(request, body, "application/json", headers)
+
+    def _version(self, run: Run, version: str) -> str:
+        """The fingerprint of what was recorded, and whether a lab has looked into the trained networks."""
+        lab_run = self._lab_runs.get(run.id)
+        return f"{version}-done" if lab_run and lab_run.done else version
 
     @_in_words
     async def asset(self, request: Request) -> Response:

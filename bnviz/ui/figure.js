@@ -90,7 +90,7 @@ export class Figure extends Part {
     try {
       const headers = this.tag && this.shown.startsWith(`${query}@`) ? { "If-None-Match": this.tag } : {};
       const [answer, Plotly] = await Promise.all([
-        fetch(`${this.data.base}/figures/${this.data.name}?${query}`,
+        fetch(`${this.data.base}/${this.data.path}?${query}`,
           { headers, signal: AbortSignal.timeout(PATIENCE), cache: "no-store" }),
         loadPlotly(this.data.plotly),
       ]);

@@ -17,6 +17,7 @@ from bnviz.figures.registry import FIGURES
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
+    from bnviz.labs.base import Drawing
     from bnviz.runs import Run
 
 
@@ -44,12 +45,14 @@ def transport(
     *,
     can_drive: bool,
     at: int | None = None,
+    simple: bool = False,
     key: str = "transport",
     on_change: Callable[[], None] | None = None,
 ) -> int | None:
     """The bar that plays, pauses, steps, resets, looks back, and sets speed and learning rate.
 
     at: the step to look back at when the page opens, None to follow the training.
+    simple: only play, pause and reset, with the time left; the script reruns when all is done.
     on_change: called before the rerun that looking back, another speed or another learning rate brings.
     Returns the step that the viewer looks back at, None while following. Without `can_drive` the bar
     only looks back.
@@ -61,13 +64,18 @@ def transport(
     )
     rates = {arm.learning_rate for arm in run.arms}
     data = _data(
-        run, key=run.key if can_drive else None, at=at, learning_rate=rates.pop() if len(rates) == 1 else None
+        run,
+        key=run.key if can_drive else None,
+        at=at,
+        simple=simple,
+        learning_rate=rates.pop() if len(rates) == 1 else None,
     )
     told = on_change or _nothing
     result = bar(
         key=key,
         data=data,
-        default={"at": at, "speed": None, "changes": None},
+        default={"at": at, "speed": None, "changes": None, "done": None},
+        on_done_change=told,
         on_at_change=told,
         on_speed_change=told,
         on_changes_change=told,
@@ -93,7 +101,19 @@ def figure(
     heights: in pixels, wide and narrow, what is kept free until the figure brings its own; None for the usual.
     arguments: view arguments of the figure, such as layer=2; None leaves one at its default.
     """
-    wide, narrow = heights or FIGURES[name].heights
+    heights = heights or FIGURES[name].heights
+    _figure(run, f"figures/{name}", FIGURES[name].title, heights, key, arguments)
+
+
+def drawing(run: Run, item: Drawing, *, key: str, heights: tuple[int, int], **arguments: Any) -> None:
+    """One of a lab's figures, following the lab's run. arguments: unit and seed of the labs' View."""
+    _figure(run, f"labs/{item.name}", item.caption, heights, key, arguments)
+
+
+def _figure(
+    run: Run, path: str, title: str, heights: tuple[int, int], key: str, arguments: dict[str, Any]
+) -> None:
+    wide, narrow = heights
     html = (
         f'<div class="bnviz-shell" style="--bnviz-wide:{wide}px;--bnviz-narrow:{narrow}px">'
         '<div data-bnviz class="bnviz-figure"></div></div>'
@@ -105,7 +125,12 @@ def figure(
     part = _component("figure", f"bnviz_figure_{wide}_{narrow}", html, css)
     base = web.prefix(st.get_option("server.baseUrlPath"))
     data = _data(
-        run, name=name, title=FIGURES[name].title, args=arguments, plotly=assets.url(base, "plotly.min.js")
+        run,
+        name=path.partition("/")[2],
+        path=path,
+        title=title,
+        args=arguments,
+        plotly=assets.url(base, "plotly.min.js"),
     )
     part(key=key, data=data)
 

@@ -12,6 +12,8 @@ chrome.frame()
 page = st.navigation(
     [
         st.Page(PAGES / "playground.py", title="Playground", icon=":material/play_circle:", default=True),
+        st.Page(PAGES / "labs.py", title="Labs", icon=":material/science:"),
+        st.Page(PAGES / "inside.py", title="Inside", icon=":material/calculate:"),
         st.Page(PAGES / "about.py", title="About", icon=":material/help:"),
     ],
     position="top",

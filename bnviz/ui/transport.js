@@ -161,6 +161,11 @@ export class Transport extends Part {
     const done = state === "finished";
     this.afresh.hidden = !this.driving || !status?.kept;
     this.tell(status);
+    this.node.classList.toggle("bnviz-simple", Boolean(this.data.simple));
+    if (this.data.simple && Boolean(status?.done) !== Boolean(this.done)) {
+      this.done = Boolean(status?.done);
+      this.component.setStateValue("done", this.done ? this.data.run : null);
+    }
     for (const button of [this.play, this.next]) button.disabled = !this.driving || !state || done || state === "failed";
     this.again.disabled = !this.driving || !state || state === "ready";
     if (!status) return;
@@ -175,7 +180,7 @@ export class Transport extends Part {
     const at = this.back ? step : status.step;
     write(this.where, this.back
       ? `looking back at step ${grouped(step)}, training is at ${grouped(status.step)}`
-      : `step ${grouped(status.step)} of ${grouped(status.steps)}`);
+      : `step ${grouped(status.step)} of ${grouped(status.steps)}${this.left(status)}`);
     this.live.hidden = !this.back;
     this.scrubber.disabled = steps.length < 2;
     this.scrubber.max = status.steps;
@@ -196,6 +201,18 @@ export class Transport extends Part {
     const before = this.changes ?? "[]";
     this.changes = changes;
     if (changes !== before && this.data.key) this.component.setStateValue("changes", changes);
+  }
+
+  /** How long it will take, where that is more than a moment; from the pace of the last few seconds. */
+  left(status) {
+    const now = performance.now() / 1000;
+    if (status.state !== "running") this.seen = [];
+    else if (!this.seen?.length || this.seen.at(-1).step !== status.step) this.seen = [...(this.seen ?? []), { now, step: status.step }].slice(-25);
+    const [first, last] = [this.seen?.[0], this.seen?.at(-1)];
+    if (!first || last.now - first.now < 1 || last.step <= first.step) return "";
+    const seconds = (status.steps - status.step) * (last.now - first.now) / (last.step - first.step);
+    if (seconds < 2) return "";
+    return seconds < 90 ? `, about ${Math.ceil(seconds)} s left` : `, about ${Math.round(seconds / 60)} min left`;
   }
 
   /** How the run stands, in words. */

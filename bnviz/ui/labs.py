@@ -1,0 +1,277 @@
+"""The Labs: one claim of the paper each. Predict, run, see, and be told what was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import streamlit as st
+
+from bnviz import web
+from bnviz.lab_runs import LabRun
+from bnviz.labs import all_labs
+from bnviz.labs.base import FULL_SEEDS, Lab, Setting, View
+from bnviz.labs.predictions import Choice, PredictionError, Slider
+from bnviz.labs.verdicts import Measure, Verdict
+from bnviz.ui import address, chrome, live
+
+PAGE = "labs"
+MOST_SEEDS = 10
+_RUNS = "labs.runs"
+_NOTCHES = 41
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a link to the labs says. lab: "" for the list. said: the prediction, as text; "" before there is one."""
+
+    lab: str = ""
+    full: bool = False
+    seeds: int = 0
+    said: str = ""
+
+    @classmethod
+    def salvage(cls, query: Mapping[str, str]) -> tuple[Self, tuple[str, ...]]:
+        """The Visit that a link's parameters describe, and one sentence for each that was ignored."""
+        ignored = []
+        lab, labs = query.get("lab", ""), all_labs()
+        if lab and lab not in labs:
+            ignored.append(f"lab = {lab[:40]!r} is not allowed; allowed is one of {', '.join(labs)}")
+            lab = ""
+        text = query.get("seeds", "") or "0"
+        seeds = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else -1
+        if not 0 <= seeds <= MOST_SEEDS:
+            ignored.append(
+                f"seeds = {text[:40]!r} is not allowed; allowed is a whole number from 1 to {MOST_SEEDS}"
+            )
+            seeds = 0
+        said = query.get("said", "")
+        if said and lab:
+            try:
+                labs[lab].prediction.read(said)
+            except PredictionError as error:
+                ignored.append(str(error))
+                said = ""
+        return cls(lab, query.get("full") == "true", seeds, said if lab else ""), tuple(ignored)
+
+    def to_query(self) -> dict[str, str]:
+        """The link's parameters; what is at its default stays out."""
+        query = {"lab": self.lab} if self.lab else {}
+        if self.full:
+            query["full"] = "true"
+        if self.seeds:
+            query["seeds"] = str(self.seeds)
+        return query | ({"said": self.said} if self.said else {})
+
+    @property
+    def setting(self) -> Setting:
+        """How much to train."""
+        return Setting(quick=not self.full, seeds=self.seeds or None)
+
+
+def show() -> None:
+    """Draw the page: the list of labs, or the one that the link names."""
+    opened = address.opened(PAGE)
+    ignored: tuple[str, ...] = ()
+    if opened is not None:
+        visit, ignored = Visit.salvage(opened)
+        for name in ("lab", "full", "seeds", "said"):
+            st.session_state[f"labs.{name}"] = getattr(visit, name)
+    visit = Visit(
+        *(
+            st.session_state.get(f"labs.{name}", getattr(Visit, name))
+            for name in ("lab", "full", "seeds", "said")
+        )
+    )
+    chrome.notice_ignored(ignored)
+    if visit.lab:
+        _lab(all_labs()[visit.lab], visit)
+    else:
+        _list()
+    chrome.footer()
+    address.write(PAGE, visit.to_query())
+
+
+def _go(name: str) -> None:
+    st.session_state["labs.lab"], st.session_state["labs.said"] = name, ""
+    address.touch()
+
+
+def _list() -> None:
+    chrome.intro("<b>The paper's claims, one by one.</b> Predict, run, see, and be told what was measured.")
+    labs = list(all_labs().values())
+    for start in range(0, len(labs), 2):
+        for column, lab in zip(st.columns(2, gap="medium"), labs[start : start + 2], strict=False):
+            with column, st.container(border=True, height="stretch"):
+                st.markdown(f"**{lab.number}. {lab.title}**")
+                st.markdown(lab.question)
+                st.button(
+                    "Open", key=f"open.{lab.name}", on_click=_go, args=(lab.name,), help=f"Open {lab.title}"
+                )
+
+
+def _lab(lab: Lab, visit: Visit) -> None:
+    labs = list(all_labs().values())
+    place = labs.index(lab)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.button("All labs", icon=":material/apps:", on_click=_go, args=("",), type="tertiary")
+        st.space("stretch")
+        for text, index in (("Previous", place - 1), ("Next", place + 1)):
+            there = 0 <= index < len(labs)
+            target = labs[index].name if there else ""
+            st.button(text, on_click=_go, args=(target,), disabled=not there, type="tertiary")
+    st.title(f"{lab.number}. {lab.title}", anchor=False)
+    mark = f"“{lab.quote}”" if lab.verbatim else f"{lab.quote} *(the claim in our words)*"
+    st.markdown(f"> {mark}  \n> Ioffe & Szegedy 2015, Section {lab.section}")
+    _predict(lab, visit)
+    if visit.said:
+        lab_run = _lab_run(lab, visit)
+        _run(lab, lab_run)
+    with st.expander("What is behind it", expanded=bool(visit.said) and lab_run.done):
+        st.markdown(lab.explanation)
+
+
+def _predict(lab: Lab, visit: Visit) -> None:
+    """Ask for a prediction, or show the one that was made."""
+    with st.container(border=True):
+        st.markdown(f"**Before you run it, predict.** {lab.question}")
+        if visit.said:
+            st.markdown(f"You said: **{_said_in_words(lab, visit.said)}**")
+            return
+        answer: str | None
+        if isinstance(lab.prediction, Choice):
+            options = lab.prediction.options
+            answer = st.radio(
+                "Your prediction",
+                list(options),
+                index=None,
+                format_func=options.__getitem__,
+                key=f"labs.choice.{lab.name}",
+                label_visibility="collapsed",
+                on_change=address.touch,
+            )
+        else:
+            answer = ",".join(f"{_slide(lab, item):.6g}" for item in lab.prediction.sliders)
+        with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+            st.button(
+                "Commit to it",
+                type="primary",
+                disabled=answer is None,
+                key="labs.commit",
+                on_click=_commit,
+                args=(answer,),
+            )
+            st.toggle(
+                "full size",
+                key="labs.full",
+                help=f"MNIST and {FULL_SEEDS} seeds: minutes, not seconds. Otherwise small digits and one seed.",
+                on_change=address.touch,
+            )
+
+
+def _slide(lab: Lab, item: Slider) -> float:
+    spread = np.geomspace if item.logarithmic else np.linspace
+    notches = [float(value) for value in spread(item.low, item.high, _NOTCHES)]
+    start = min(notches, key=lambda value: abs(math.log(value / item.start)) if value > 0 else math.inf)
+    return st.select_slider(
+        item.label,
+        notches,
+        value=start,
+        format_func=item.shown,
+        key=f"labs.slider.{lab.name}.{item.label}",
+        on_change=address.touch,
+    )
+
+
+def _commit(answer: str) -> None:
+    st.session_state["labs.said"] = answer
+    address.touch()
+
+
+def _said_in_words(lab: Lab, said: str) -> str:
+    if isinstance(lab.prediction, Choice):
+        return lab.prediction.options[lab.prediction.read(said)]
+    values = lab.prediction.read(said)
+    return "; ".join(
+        f"{item.label}: {item.shown(value)}"
+        for item, value in zip(lab.prediction.sliders, values, strict=True)
+    )
+
+
+def _lab_run(lab: Lab, visit: Visit) -> LabRun:
+    """This visitor's run of the lab at this setting."""
+    mine: dict[tuple[str, bool, int], str] = st.session_state.setdefault(_RUNS, {})
+    manager = web.manager()
+    key = (lab.name, visit.full, visit.seeds)
+    found = web.lab_runs().get(mine.get(key, ""))
+    if found is None or manager.get(found.run.id) is None:
+        found = web.lab_runs().open(lab, visit.setting, manager)
+        mine[key] = found.run.id
+    return found
+
+
+def _run(lab: Lab, lab_run: LabRun) -> None:
+    networks = len(lab_run.run.arms)
+    steps = sum(arm.steps for arm in lab_run.run.arms)
+    size = "MNIST" if not lab_run.setting.quick else "small digits"
+    st.caption(
+        f"{networks} networks on {size}, {steps:,} training steps in all, seeds: {lab_run.setting.seed_count}."
+    )
+    live.transport(
+        lab_run.run, can_drive=True, simple=True, key=f"labs.bar.{lab.name}", on_change=address.touch
+    )
+    result = lab_run.result()
+    if lab_run.done:
+        _verdict(lab, lab_run)
+    elif lab_run.trained:
+        st.info("All networks are trained; now they are looked into.", icon=":material/search:")
+    for item in lab.figures(result, View()):
+        narrow = {drawing.name: drawing.figure for drawing in lab.figures(result, View(narrow=True))}
+        heights = (int(item.figure.layout.height), int(narrow[item.name].layout.height))
+        live.drawing(lab_run.run, item, key=f"labs.{lab.name}.{item.name}", heights=heights)
+        st.caption(item.caption)
+
+
+def _verdict(lab: Lab, lab_run: LabRun) -> None:
+    """What was measured, and how the prediction fared."""
+    if lab_run.trouble:
+        st.error(f"There is no verdict: {lab_run.trouble}", icon=":material/error:")
+        return
+    result = lab_run.result()
+    verdict = lab.verdict(result)
+    said = st.session_state["labs.said"]
+    prediction = said if isinstance(lab.prediction, Choice) else lab.prediction.read(said)
+    score = lab.score(prediction, result)
+    icon = {True: ":material/check_circle:", False: ":material/cancel:", None: ":material/help:"}
+    with st.container(key="labs-verdict"):
+        left, right = st.columns([3, 2], gap="medium")
+        with left, st.container(border=True, height="stretch"):
+            st.markdown(f"{icon[verdict.holds]} **{verdict.word}.**")
+            st.markdown(verdict.said.removeprefix(f"{verdict.word}. "))
+            st.caption(f"The rule: {verdict.criterion}")
+        with right, st.container(border=True, height="stretch"):
+            st.markdown(f"{icon[score.right]} **Your prediction**")
+            st.markdown(score.sentence)
+    with st.expander("Every number that was measured"):
+        st.dataframe(_rows(verdict), hide_index=True)
+
+
+def _rows(verdict: Verdict) -> list[dict[str, str]]:
+    return [
+        {"what": item.words, "median": _number(item.median), "lowest to highest of the seeds": _spread(item)}
+        for item in verdict.measured.values()
+    ]
+
+
+def _spread(item: Measure) -> str:
+    low, high = item.spread
+    return f"{_number(low)} to {_number(high)}"
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:,.4g}" if math.isfinite(value) else "never"
