@@ -173,8 +173,9 @@ class Recording:
         Columns before_… describe the input of the normalizer; grad_norm and update_ratio belong to the
         update that led to the step.
         """
-        records, layers, _ = self.layer_values.shape
-        frame = pd.DataFrame(self.layer_values.reshape(records * layers, -1), columns=list(LAYER_COLUMNS))
+        records, layers, columns = self.layer_values.shape
+        rows = self.layer_values.reshape(records * layers, columns)
+        frame = pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
         frame.insert(0, "step", np.repeat(self.steps, layers))
         frame.insert(1, "layer", np.tile(np.arange(1, layers + 1), records))
         return frame
@@ -182,9 +183,10 @@ class Recording:
     @cached_property
     def units(self) -> pd.DataFrame:
         """A row per (step, layer, unit)."""
-        records, units, _ = self.unit_values.shape
+        records, units, columns = self.unit_values.shape
         widths = self.experiment.hidden
-        frame = pd.DataFrame(self.unit_values.reshape(records * units, -1), columns=list(UNIT_COLUMNS))
+        rows = self.unit_values.reshape(records * units, columns)
+        frame = pd.DataFrame(rows, columns=list(UNIT_COLUMNS))
         frame.insert(0, "step", np.repeat(self.steps, units))
         frame.insert(1, "layer", np.tile(np.repeat(np.arange(1, len(widths) + 1), widths), records))
         frame.insert(
@@ -299,24 +301,18 @@ def _snapshots(experiment: Experiment, tables: dict[str, pd.DataFrame]) -> tuple
     layers = tables["layers"][list(LAYER_COLUMNS)].to_numpy(np.float64).reshape(-1, depth, len(LAYER_COLUMNS))
     per_unit = tables["units"][list(UNIT_COLUMNS)].to_numpy(np.float32).reshape(-1, units, len(UNIT_COLUMNS))
     counts = tables["histograms"]["count"].to_numpy(np.int32).reshape(-1, depth, len(HISTOGRAM_EDGES) - 1)
-    steps = tables["layers"]["step"].to_numpy()[::depth]
+    steps = tables["layers"]["step"].to_numpy(np.int64)[::depth].tolist()
     points: dict[int, list[CurvePoint]] = {}
-    for step, *values in tables["curves"].to_numpy(object).tolist():
-        points.setdefault(step, []).append(CurvePoint(*values))
+    for step, split, loss, accuracy, examples in tables["curves"].to_numpy(object).tolist():
+        point = CurvePoint(split, float(loss), float(accuracy), int(examples))
+        points.setdefault(int(step), []).append(point)
     drawn = tables["boundaries"]
     boundaries = drawn["probability"].to_numpy(np.uint8).reshape(-1, BOUNDARY_POINTS, BOUNDARY_POINTS)
     drawn_at = drawn["step"].to_numpy()[:: BOUNDARY_POINTS**2].tolist()
     grids: dict[int, np.ndarray] = dict(zip(drawn_at, boundaries, strict=True))
     return tuple(
-        Snapshot(
-            int(step),
-            layers[i],
-            per_unit[i],
-            counts[i],
-            tuple(points.get(int(step), ())),
-            grids.get(int(step)),
-        )
-        for i, step in enumerate(steps)
+        Snapshot(step, layer, unit, count, tuple(points.get(step, ())), grids.get(step))
+        for step, layer, unit, count in zip(steps, layers, per_unit, counts, strict=True)
     )
 
 
