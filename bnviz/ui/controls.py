@@ -58,7 +58,7 @@ def show() -> None:
                 _pair(left, right)
     with st.expander("More"):
         for name in [name for name in MORE if name in knobs and name != st.session_state["vary"]]:
-            _control(name, name)
+            field(name, name)
 
 
 def _what_differs() -> None:
@@ -74,9 +74,9 @@ def _what_differs() -> None:
         )
         left, right = st.columns(2, gap="small")
         with left:
-            _control(st.session_state["vary"], "a", "A")
+            field(st.session_state["vary"], "a", "A")
         with right:
-            _control(st.session_state["vary"], "b", "B")
+            field(st.session_state["vary"], "b", "B")
 
 
 def _pairs(names: list[str]) -> Iterable[tuple[str, str | None]]:
@@ -96,14 +96,14 @@ def _pairs(names: list[str]) -> Iterable[tuple[str, str | None]]:
 
 def _pair(left: str, right: str | None) -> None:
     if right is None:
-        _control(left, left)
+        field(left, left)
         return
     for column, name in zip(st.columns(2, gap="small"), (left, right), strict=True):
         with column:
-            _control(name, name)
+            field(name, name)
 
 
-def _control(name: str, key: str, label: str | None = None) -> None:
+def field(name: str, key: str, label: str | None = None) -> None:
     """One field's control: choose what is offered or, where the field is no choice of names, type a value."""
     knob = Experiment.knobs()[name]
     offered = list(offered_texts(name))

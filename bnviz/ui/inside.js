@@ -213,5 +213,21 @@ class Still {
   }
 }
 
+/** A table that Python wrote, in which all text was made safe. */
+class Table {
+  constructor(node) {
+    this.node = node;
+  }
+
+  update({ data }) {
+    if (data.markup === this.markup) return;
+    this.markup = data.markup;
+    this.node.innerHTML = data.markup;
+  }
+
+  close() {}
+}
+
 export const walk = (component) => mount(Walk, component);
 export const still = (component) => mount(Still, component);
+export const table = (component) => mount(Table, component);

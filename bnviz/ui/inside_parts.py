@@ -1,0 +1,97 @@
+"""The parts that the page "Inside" is made of: the walk through Algorithm 1, figures, tables. See `inside.js`."""
+
+from __future__ import annotations
+
+import functools
+import html
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+import plotly.io
+import streamlit as st
+
+from bnviz import assets, web
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+
+@functools.cache
+def _component(part: str, markup: str) -> ComponentRenderer:
+    """A component whose script, sent with every message, only names the function of inside.js that is meant."""
+    script = f"export default async (c) => (await import(new URL(c.data.script, location.origin))).{part}(c)"
+    return st.components.v2.component(f"bnviz_inside_{part}", html=markup, js=script, isolate_styles=False)
+
+
+def _data(**more: Any) -> dict[str, Any]:
+    base = web.prefix(st.get_option("server.baseUrlPath"))
+    return {
+        "script": assets.url(base, "inside.js"),
+        "style": assets.url(base, "inside.css"),
+        "plotly": assets.url(base, "plotly.min.js"),
+        **more,
+    }
+
+
+def walk(
+    content: dict[str, Any],
+    line: int,
+    opened: int,
+    *,
+    key: str,
+    on_line: Callable[[], None],
+    on_unit: Callable[[], None],
+) -> None:
+    """Algorithm 1, line by line. content: as `bnviz.inside.walk` makes it.
+
+    line: where to begin whenever `opened` is another number than before; from then on the reader leads.
+    """
+    part = _component("walk", '<section data-bnviz class="bnviz-walk" aria-label="Algorithm 1"></section>')
+    part(
+        key=key,
+        data=_data(walk=content, line=line, opened=opened),
+        default={"line": line},
+        on_line_change=on_line,
+        on_unit_change=on_unit,
+    )
+
+
+def figure(make: Callable[..., go.Figure], *arguments: Any, key: str, **options: Any) -> None:
+    """A figure that does not move by itself: `make` is called once for each theme and width."""
+    looks = {
+        theme: {
+            width: plotly.io.to_json(
+                make(*arguments, **options, theme=theme, narrow=width == "narrow"),
+                validate=False,
+                engine="orjson",
+            )
+            for width in ("wide", "narrow")
+        }
+        for theme in ("light", "dark")
+    }
+    part = _component("still", '<div data-bnviz class="bnviz-figure"></div>')
+    part(key=key, data=_data(looks=looks, name=key))
+
+
+def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, key: str) -> None:
+    """A table that scrolls in its own box; the first cell of each row is its heading.
+
+    Cells are HTML, also MathML, which `st.html` would take out; `plain` makes it of text.
+    """
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+        for first, *rest in rows
+    )
+    markup = (
+        f'<div class="bnviz-scroll" tabindex="0" role="region" aria-label="{plain(caption)}"><table>'
+        f"<caption>{plain(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+    part = _component("table", '<div data-bnviz class="bnviz-table"></div>')
+    part(key=key, data=_data(markup=markup))
+
+
+def plain(text: str) -> str:
+    """Text as HTML."""
+    return html.escape(text)
