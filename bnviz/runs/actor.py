@@ -6,6 +6,7 @@ Trainer are imported inside the methods, which only workers call.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -23,6 +24,13 @@ from bnviz.recording import Provenance, Snapshot
 
 if TYPE_CHECKING:
     from bnviz.training import Trainer
+
+
+TRAINING = threading.Lock()
+"""Held while torch is at work in this process: by one trainer, by the warm-up, or for ever by its exit.
+
+A thread inside torch while Python shuts down would abort the process, with a message on the terminal.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,13 @@ class TrainerActor:
         """Trainer.advance; the first call builds the Trainer, which may have to fetch its data."""
         from bnviz.datasets import DatasetError
 
-        started = time.perf_counter()
         step = 0 if self.trainer is None else self.trainer.step
         try:
-            if self.trainer is None:
-                self.trainer = _build(self.experiment)
-            snapshots = self.trainer.advance(steps, interventions, every_step)
+            with TRAINING:
+                started = time.perf_counter()
+                if self.trainer is None:
+                    self.trainer = _build(self.experiment)
+                snapshots = self.trainer.advance(steps, interventions, every_step)
         except (DatasetError, ExperimentError) as error:
             return Progress(step, error=str(error))
         except Exception as error:
@@ -89,6 +98,7 @@ class TrainerSetup(WorkerPlugin):
         """Lower the priority and warm up, in the background: the worker is ready to be asked meanwhile."""
         if self.polite and sys.platform != "win32":
             os.nice(5)  # of this thread, and so of every thread it starts
+        atexit.register(TRAINING.acquire)
         threading.Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
 
 
@@ -103,5 +113,5 @@ def _build(experiment: Experiment) -> Trainer:
 
 def _warm_up() -> None:
     """Import what training needs and take a few steps, so that the first Play answers at once."""
-    with suppress(Exception):  # whatever is wrong here, the first run says in words
+    with TRAINING, suppress(Exception):  # whatever is wrong here, the first run says in words
         _build(Experiment(hidden=(8, 8), steps=5)).advance(5)

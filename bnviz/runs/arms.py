@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
-from distributed import Future, KilledWorker
+from distributed import KilledWorker
 
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
-from bnviz.runs.trainers import Trainers
+from bnviz.runs.trainers import Hired, Trainers
+
+FORGET = 0.8
+"""How much of what is known of a step's duration survives a call: records make some calls slow."""
 
 LOOK_AGAIN = 0.5
 """Seconds after which an unanswered call asks whether its worker is still there."""
@@ -34,6 +36,11 @@ def due(interventions: Sequence[Intervention], first: int, end: int) -> tuple[In
     return tuple(item for item in interventions if first <= item.step < end)
 
 
+def affordable(seconds: float, seconds_per_step: float | None) -> int:
+    """How many steps can be taken in `seconds`, at least one; one as long as nothing is known."""
+    return max(1, int(seconds / seconds_per_step)) if seconds_per_step else 1
+
+
 class LiveArm:
     """An arm trained by an actor; it survives the actor's process.
 
@@ -43,21 +50,21 @@ class LiveArm:
     def __init__(self, experiment: Experiment, trainers: Trainers, deaths: int, step: int = 0) -> None:
         self.experiment = experiment
         self.step = step
+        self.is_ready = False  # whether a trainer stands at `step`, as far as is known
         self._trainers = trainers
         self._deaths_allowed = deaths
         self._deaths = 0
-        self._actor: Any = None
-        self._future: Future[Any] | None = None
-        self._seconds_per_step = 0.0
+        self._hired: Hired | None = None
+        self._seconds, self._steps = 0.0, 0.0  # of late
 
     @property
-    def is_ready(self) -> bool:
-        """Whether a trainer stands at `step`, as far as is known."""
-        return self._actor is not None
+    def seconds_per_step(self) -> float | None:
+        """What a step takes, of late, or None before the first."""
+        return self._seconds / self._steps if self._steps else None
 
     async def ready(self, interventions: Sequence[Intervention]) -> None:
         """Have a trainer at `step`. Raises TrainerFailedError."""
-        while self._actor is None:
+        while not self.is_ready:
             with suppress(TrainerLostError):
                 await self._build(interventions)
 
@@ -67,46 +74,44 @@ class LiveArm:
         Raises TrainerLostError or TrainerFailedError, and then stands where it stood.
         """
         coming = due(interventions, self.step, self.step + steps)
-        progress = await self._call(self._actor, steps, coming, every_step)
+        progress = await self._call(steps, coming, every_step)
         self._deaths = 0
         self.step = progress.step
         return progress
 
     def release(self) -> None:
         """Let the trainer go."""
-        self._actor = None
-        if self._future is not None:
-            self._future.release()
-            self._future = None
+        self.is_ready = False
+        if self._hired is not None:
+            self._trainers.dismiss(self._hired)
+            self._hired = None
 
     async def _build(self, interventions: Sequence[Intervention]) -> None:
         try:
-            actor, self._future = await self._trainers.hire(self.experiment)
+            self._hired = await self._trainers.hire(self.experiment)
         except (OSError, RuntimeError, KilledWorker) as error:
             raise self._lost() from error
         step = 0
         while step < self.step:
-            chunk = 1
-            if self._seconds_per_step:
-                chunk = max(1, int(self._trainers.share(1) / self._seconds_per_step))
-            chunk = min(chunk, self.step - step)
-            progress = await self._call(actor, chunk, due(interventions, step, step + chunk), False)
+            chunk = min(affordable(self._trainers.share(1), self.seconds_per_step), self.step - step)
+            progress = await self._call(chunk, due(interventions, step, step + chunk), False)
             if progress.step != step + chunk:
                 raise TrainerFailedError(
                     f"Step {self.step:,} could not be reached again: training ended at {progress.step:,}."
                 )
             step = progress.step
-        self._actor = actor
+        self.is_ready = True
 
-    async def _call(
-        self, actor: Any, steps: int, interventions: Sequence[Intervention], every: bool
-    ) -> Progress:
-        call = asyncio.ensure_future(self._answer(actor, steps, interventions, every))
+    async def _call(self, steps: int, interventions: Sequence[Intervention], every_step: bool) -> Progress:
+        hired = self._hired
+        if hired is None:
+            raise self._lost()
+        call = asyncio.ensure_future(_answer(hired, steps, interventions, every_step))
         self._trainers.calls += 1
         try:
             while not (await asyncio.wait({call}, timeout=LOOK_AGAIN))[0]:
                 # An actor's answer can stay out for ever when its worker dies; the scheduler tells us of it.
-                if self._future is None or self._future.status != "finished":
+                if hired.future.status != "finished":
                     raise self._lost()
             progress = call.result()
         except (OSError, RuntimeError) as error:
@@ -116,13 +121,9 @@ class LiveArm:
             call.cancel()
         if progress.error is not None:
             raise TrainerFailedError(progress.error)
-        if steps:
-            self._seconds_per_step = progress.seconds / steps
-        return progress
-
-    @staticmethod
-    async def _answer(actor: Any, steps: int, interventions: Sequence[Intervention], every: bool) -> Progress:
-        progress: Progress = await actor.advance(steps, tuple(interventions), every)
+        if steps:  # without, it is the making of the trainer that took the time
+            self._seconds = FORGET * self._seconds + progress.seconds
+            self._steps = FORGET * self._steps + steps
         return progress
 
     def _lost(self) -> TrainerLostError:
@@ -139,10 +140,18 @@ class LiveArm:
         return TrainerLostError()
 
 
+async def _answer(
+    hired: Hired, steps: int, interventions: Sequence[Intervention], every_step: bool
+) -> Progress:
+    progress: Progress = await hired.actor.advance(steps, tuple(interventions), every_step)
+    return progress
+
+
 class KeptArm:
     """An arm whose snapshots are read from a finished Recording."""
 
     is_ready = True
+    seconds_per_step = None
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording

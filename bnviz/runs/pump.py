@@ -16,7 +16,7 @@ from typing import Protocol
 from bnviz.experiment import Experiment
 from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
-from bnviz.runs.arms import KeptArm, LiveArm, TrainerFailedError, TrainerLostError
+from bnviz.runs.arms import KeptArm, LiveArm, TrainerFailedError, TrainerLostError, affordable
 from bnviz.runs.limits import Limits
 from bnviz.runs.trainers import Trainers, TrainersUnavailableError
 
@@ -72,7 +72,6 @@ class Pump:
         self._arms: list[LiveArm | KeptArm] = (
             [self._live(arm) for arm in desk.arms] if kept is None else [KeptArm(item) for item in kept]
         )
-        self._seconds_per_step: float | None = None
         self._stride = 1
         self._lost = False
         self._task: asyncio.Task[None] | None = None
@@ -152,18 +151,14 @@ class Pump:
         goal = front + (self._next_stride(orders) if begun else 0)
         # An arm whose companion was lost in the last call is ahead of it, and waits here.
         behind = [index for index in going if not begun or self._arms[index].step < goal]
-        before = {index: self._arms[index].step for index in behind}
         work = (
             self._arms[index].advance(
-                goal - before[index], orders.recordings[index].interventions, orders.every_step
+                goal - self._arms[index].step, orders.recordings[index].interventions, orders.every_step
             )
             for index in behind
         )
         results = dict(zip(behind, await asyncio.gather(*work, return_exceptions=True), strict=True))
         progress = {index: part for index, part in results.items() if isinstance(part, Progress)}
-        costs = [part.seconds / max(1, part.step - before[index]) for index, part in progress.items()]
-        if begun and costs:
-            self._seconds_per_step = max(costs)
         self._desk.append(self, progress, goal)
         for result in results.values():
             if isinstance(result, TrainerLostError):
@@ -174,12 +169,11 @@ class Pump:
 
     def _next_stride(self, orders: Orders) -> int:
         """How many steps the next call takes."""
-        live = sum(isinstance(arm, LiveArm) for arm in self._arms)
+        live = [arm for arm in self._arms if isinstance(arm, LiveArm)]
         possible = max(arm.steps for arm in self._desk.arms)
         if live:
-            seconds = self._trainers.share(live)
-            affordable = int(seconds / self._seconds_per_step) if self._seconds_per_step else 1
-            possible = min(possible, max(1, min(affordable, 2 * self._stride)))
+            slowest = max(arm.seconds_per_step or 0.0 for arm in live)
+            possible = min(possible, affordable(self._trainers.share(len(live)), slowest), 2 * self._stride)
         self._stride = possible
         speed = self._speed(orders)
         if orders.single:

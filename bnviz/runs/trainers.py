@@ -11,8 +11,10 @@ import atexit
 import contextvars
 import logging
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dask
@@ -28,6 +30,15 @@ LEAST_CALL_SECONDS = 0.02
 
 class TrainersUnavailableError(Exception):
     """The cluster cannot be opened or was closed; the message is a sentence."""
+
+
+@dataclass(frozen=True)
+class Hired:
+    """An actor on a worker; the future keeps it alive."""
+
+    actor: Any
+    future: Future[Any]
+    worker: str
 
 
 class Trainers:
@@ -48,6 +59,7 @@ class Trainers:
         self._closed = False
         self._open = False
         self._waiting: list[Callable[[], None]] = []
+        self._held: Counter[str] = Counter()  # actors by the address of their worker
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, background: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -100,15 +112,34 @@ class Trainers:
         """The cluster's client, once the cluster is open. Raises TrainersUnavailableError."""
         return await asyncio.shield(self._opened)
 
-    async def hire(self, experiment: Experiment) -> tuple[Any, Future[Any]]:
-        """An actor for `experiment`, on the worker that has fewest, and the future that keeps it alive."""
-        client = await self.client()
-        future = client.submit(TrainerActor, experiment, actor=True, pure=False)
+    async def hire(self, experiment: Experiment) -> Hired:
+        """An actor for `experiment`, on the worker that holds fewest; `dismiss` it in the end.
+
+        Dask itself would spread actors evenly as well, but stops doing so when many are alike.
+        """
+        client = await asyncio.shield(self._opened)
+        workers = await client.nthreads()
+        worker = min(workers, key=lambda address: self._held[address], default="")
+        self._held[worker] += 1
+        future = client.submit(
+            TrainerActor,
+            experiment,
+            actor=True,
+            pure=False,
+            workers=[worker] if worker else None,
+            allow_other_workers=bool(worker),  # this one may be lost before it is asked
+        )
+        hired = Hired(None, future, worker)
         try:
-            return await future, future
+            return replace(hired, actor=await future)
         except BaseException:
-            future.release()
+            self.dismiss(hired)
             raise
+
+    def dismiss(self, hired: Hired) -> None:
+        """Let an actor go."""
+        self._held[hired.worker] -= 1
+        hired.future.release()
 
     def share(self, arms: int) -> float:
         """Seconds that a call may take while `arms` more trainers want to work: all get their turn soon."""
