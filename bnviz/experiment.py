@@ -238,6 +238,17 @@ class Experiment(BaseModel):
             suggestions=(0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
         ),
     ] = 0.1
+    first_layer_scale: Annotated[
+        float,
+        Knob(
+            "First layer ×",
+            "A factor on the first hidden layer's initial weights alone: 10 starts it ten times too large.",
+            "Start",
+            low=0.0,
+            high=1000.0,
+            suggestions=(0.1, 1.0, 10.0, 100.0),
+        ),
+    ] = 1.0
     seed: Annotated[
         int,
         Knob(

@@ -216,6 +216,8 @@ def _affine(
     layer.to_empty(device="cpu")
     with torch.no_grad():
         initialize(layer.weight, experiment, generator(experiment.seed, "weights", index))
+        if index == 0:
+            layer.weight.mul_(experiment.first_layer_scale)
         if convolves:  # half as fast again on a CPU with the channels last in memory
             layer.weight = nn.Parameter(layer.weight.contiguous(memory_format=torch.channels_last))
         if layer.bias is not None:
