@@ -184,8 +184,8 @@ def _ended(recording: Recording) -> str:
         )
     last = recording.curves[recording.curves["split"] == "test"].iloc[-1]
     return (
-        f"After {recording.last_step:,} steps it names {last['accuracy']:.2%} of {last['examples']:,} held-out "
-        f"examples rightly."
+        f"After {recording.last_step:,} steps it classifies {last['accuracy']:.2%} of {last['examples']:,} held-out "
+        f"examples correctly."
     )
 
 

@@ -408,7 +408,7 @@ def test_the_story_tells_the_shift_of_the_median_and_the_lead():
     assert "level" in told
     better = dataclasses.replace(b, snapshots=b.snapshots[-1:])
     worse = a.upto(500)
-    assert "names 90% of the held-out examples rightly" in figures.story([worse, better])
+    assert "classifies 90% of the held-out examples correctly" in figures.story([worse, better])
 
 
 def test_the_shift_is_in_pooled_standard_deviations_and_does_not_explode_for_constant_units():

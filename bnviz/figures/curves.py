@@ -52,7 +52,7 @@ def accuracy(
     step: int | None = None,
     narrow: bool = False,
 ) -> go.Figure:
-    """The share of examples that each arm names rightly, over the training steps; the line of guessing below.
+    """The share of examples that each arm classifies correctly, over the training steps; the line of guessing below.
 
     split: "test" for held-out examples, "train" for those trained on. Raises ValueError.
     """
@@ -145,7 +145,7 @@ def _titles(measure: str, split: str, drawn: Sequence[Curve], classes: int | Non
     if measure == "accuracy":
         return (
             f"Accuracy on {EXAMPLES_CALLED[split]} data",
-            f"Share of {on} named rightly, in inference mode.",
+            f"Share of {on} classified correctly, in inference mode.",
         )
     guessing = (
         "" if classes is None else f" Guessing:\u00a0ln\u00a0{classes}\u00a0=\u00a0{math.log(classes):.2f}."

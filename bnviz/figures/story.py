@@ -152,7 +152,7 @@ def _whose(arm: ArmStyle, recordings: Sequence[Recording]) -> str:
 
 
 def _lead(arms: Sequence[ArmStyle], numbers: Sequence[Readout]) -> str:
-    """Who names more held-out examples rightly, for two arms that still train."""
+    """Who classifies more held-out examples correctly, for two arms that still train."""
     ranked = sorted(
         (
             (item.accuracy, arm.letter)
@@ -166,7 +166,7 @@ def _lead(arms: Sequence[ArmStyle], numbers: Sequence[Readout]) -> str:
     (best, leader), (worst, last) = ranked[0], ranked[-1]
     if best - worst < LEAD:
         return f"On held-out examples they are level, at {best:.0%} accuracy."
-    return f"{leader} names {best:.0%} of the held-out examples rightly, {last} {worst:.0%}."
+    return f"{leader} classifies {best:.0%} of the held-out examples correctly, {last} {worst:.0%}."
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -135,7 +135,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     curves = race(
         runners,
         title="Accuracy on held-out data",
-        subtitle="Share of held-out examples named rightly, in inference mode. Dotted: where plain settles.",
+        subtitle="Share of held-out examples classified correctly, in inference mode. Dotted: where plain settles.",
         target=late_accuracy(shown[0]),
         **view.looks,
     )

@@ -112,7 +112,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             for arm, look in zip(deep, looks, strict=True)
         ],
         title="The four deep networks while they train",
-        subtitle="Share of held-out examples named rightly, in inference mode.",
+        subtitle="Share of held-out examples classified correctly, in inference mode.",
         **view.looks,
     )
     return (

@@ -13,7 +13,7 @@ export class Readouts extends Part {
     super(parent);
     this.row = make("div", { class: "bnviz-arms" });
     this.story = make("p", { class: "bnviz-story" });
-    this.node.append(this.row, this.story);
+    this.node.append(make("div", { class: "bnviz-summary" }, this.row, this.story));
   }
 
   update(component) {
