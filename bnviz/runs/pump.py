@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -200,4 +201,5 @@ class Pump:
             left = started + steps / speed - asyncio.get_running_loop().time()
             if left <= 0:
                 return
-            await asyncio.wait([asyncio.ensure_future(self._kicked.wait())], timeout=left)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._kicked.wait(), left)
