@@ -3,6 +3,8 @@
 capture      reads a layer of a trained network, in a worker process; the only module here that needs torch
 captured     what was read, as NumPy arrays
 arithmetic   Algorithm 1, the gradients of Section 3 and running averages, in NumPy, beside the paper
-numerals     numbers and formulas as readers see them
+numerals     numbers as readers see them
+mathml       formulas as browsers draw them
+back         the six gradients with their numbers, ready to be shown
 walk         Algorithm 1 line by line, ready to be shown
 """

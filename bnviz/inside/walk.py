@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bnviz.inside import mathml as ml
 from bnviz.inside import numerals as n
 from bnviz.inside.arithmetic import Forward, forward
 from bnviz.inside.captured import LayerBatch, Members
@@ -46,10 +47,10 @@ def walk(batch: LayerBatch, unit: int) -> dict[str, Any]:
         "layer": batch.layer,
         "rows": rows(batch.members),
         "inputs": [[n.shown(batch.x[i, u - 1], places) for u in window] for i in range(len(batch.x))],
-        "columns": [{"name": name, "head": n.inline(head)} for name, head in _COLUMNS.items()],
+        "columns": [{"name": name, "head": ml.inline(head)} for name, head in _COLUMNS.items()],
         "cells": [[texts.column(name, i) for name in _COLUMNS] for i in range(len(batch.x))],
         "statistics": [
-            {"name": name, "head": n.inline(head), "text": texts.statistic(name)}
+            {"name": name, "head": ml.inline(head), "text": texts.statistic(name)}
             for name, head in _STATISTICS.items()
         ],
         "lines": _lines(found, texts, float(np.abs(found.y - batch.y[:, unit - 1]).max())),
@@ -63,14 +64,14 @@ def rows(members: Members) -> list[dict[str, Any]]:
 
 
 _COLUMNS = {
-    "x": n.x(),
-    "deviation": n.math_row(n.x(), n.sign("−"), n.MU),
-    "square": n.above(n.math_row(n.sign("("), n.x(), n.sign("−"), n.MU, n.sign(")")), n.digits("2")),
-    "x_hat": n.x_hat(),
-    "scaled": n.math_row(n.GAMMA, n.x_hat()),
-    "y": n.y(),
+    "x": ml.x(),
+    "deviation": ml.row(ml.x(), ml.sign("−"), ml.MU),
+    "square": ml.above(ml.row(ml.sign("("), ml.x(), ml.sign("−"), ml.MU, ml.sign(")")), ml.digits("2")),
+    "x_hat": ml.x_hat(),
+    "scaled": ml.row(ml.GAMMA, ml.x_hat()),
+    "y": ml.y(),
 }
-_STATISTICS = {"mean": n.MU, "variance": n.VARIANCE, "root": n.ROOT, "gamma": n.GAMMA, "beta": n.BETA}
+_STATISTICS = {"mean": ml.MU, "variance": ml.VARIANCE, "root": ml.ROOT, "gamma": ml.GAMMA, "beta": ml.BETA}
 
 
 class _Texts:
@@ -107,16 +108,16 @@ class _Texts:
 
 def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, Any]]:
     m = len(found.x)
-    equals, minus, plus, times = n.sign("="), n.sign("−"), n.sign("+"), n.sign("·")
-    share = n.fraction(n.digits("1"), n.letter("m"))
-    counted = n.fraction(n.digits("1"), n.digits(str(m)))
-    several = [n.x("1"), n.sign(","), n.sign("…"), n.sign(","), n.x("m")]
-    spread = n.above(n.math_row(n.sign("("), n.x(), minus, n.MU, n.sign(")")), n.digits("2"))
+    equals, minus, plus, times = ml.sign("="), ml.sign("−"), ml.sign("+"), ml.sign("·")
+    share = ml.fraction(ml.digits("1"), ml.letter("m"))
+    counted = ml.fraction(ml.digits("1"), ml.digits(str(m)))
+    several = [ml.x("1"), ml.sign(","), ml.sign("…"), ml.sign(","), ml.x("m")]
+    spread = ml.above(ml.row(ml.sign("("), ml.x(), minus, ml.MU, ml.sign(")")), ml.digits("2"))
     mean, root = texts.statistic("mean"), texts.statistic("root")
     gamma, beta = texts.statistic("gamma"), texts.statistic("beta")
     first = {name: texts.column(name, 0) for name in _COLUMNS}
     fine = max(texts.places["variance"], 6)
-    squares = [n.above(n.enclosed(text), n.digits("2")) for text in texts.all("deviation")]
+    squares = [ml.above(ml.enclosed(text), ml.digits("2")) for text in texts.all("deviation")]
 
     def line(
         title: str, words: str, formula: str, filled: str, used: list[str], made: list[str]
@@ -135,9 +136,15 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
             "the mini-batch",
             f"The layer's weights deliver a number for each of the m = {m} examples and each unit. "
             "Each unit is normalized by itself, so follow one column.",
-            n.formula(n.letter("ℬ"), equals, n.sign("{"), *several, n.sign("}")),
-            n.formula(
-                n.letter("m"), equals, n.digits(str(m)), n.sign(","), n.x("1"), equals, n.digits(first["x"])
+            ml.formula(ml.letter("ℬ"), equals, ml.sign("{"), *several, ml.sign("}")),
+            ml.formula(
+                ml.letter("m"),
+                equals,
+                ml.digits(str(m)),
+                ml.sign(","),
+                ml.x("1"),
+                equals,
+                ml.digits(first["x"]),
             ),
             [],
             ["x"],
@@ -145,16 +152,16 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
         line(
             "mean",
             "Add up the column and divide by the number of examples.",
-            n.formula(n.MU, equals, share, n.sum_over("i", "m"), n.x()),
-            n.formula(
-                n.MU,
+            ml.formula(ml.MU, equals, share, ml.sum_over("i", "m"), ml.x()),
+            ml.formula(
+                ml.MU,
                 equals,
                 counted,
-                n.sign("("),
-                n.added(texts.all("x")),
-                n.sign(")"),
+                ml.sign("("),
+                ml.added(texts.all("x")),
+                ml.sign(")"),
                 equals,
-                n.digits(mean),
+                ml.digits(mean),
             ),
             ["x"],
             ["mean"],
@@ -162,17 +169,17 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
         line(
             "deviations",
             "Subtract the mean from every example. The deviations add up to 0.",
-            n.formula(n.x(), minus, n.MU),
-            n.formula(
-                n.x("1"),
+            ml.formula(ml.x(), minus, ml.MU),
+            ml.formula(
+                ml.x("1"),
                 minus,
-                n.MU,
+                ml.MU,
                 equals,
-                n.digits(first["x"]),
+                ml.digits(first["x"]),
                 minus,
-                n.enclosed(mean),
+                ml.enclosed(mean),
                 equals,
-                n.digits(first["deviation"]),
+                ml.digits(first["deviation"]),
             ),
             ["x", "mean"],
             ["deviation"],
@@ -181,16 +188,16 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
             "variance",
             "Square the deviations and take their mean: divided by m, not by m − 1. "
             "This is the biased variance; it normalizes this mini-batch.",
-            n.formula(n.VARIANCE, equals, share, n.sum_over("i", "m"), spread),
-            n.formula(
-                n.VARIANCE,
+            ml.formula(ml.VARIANCE, equals, share, ml.sum_over("i", "m"), spread),
+            ml.formula(
+                ml.VARIANCE,
                 equals,
                 counted,
-                n.sign("("),
+                ml.sign("("),
                 plus.join(squares),
-                n.sign(")"),
+                ml.sign(")"),
                 equals,
-                n.digits(texts.statistic("variance")),
+                ml.digits(texts.statistic("variance")),
             ),
             ["deviation"],
             ["square", "variance"],
@@ -198,15 +205,13 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
         line(
             "ε and the root",
             f"ε = {found.epsilon:.5f} keeps the divisor away from 0 where a unit hardly varies.",
-            n.formula(n.ROOT),
-            n.formula(
-                n.root(
-                    n.math_row(
-                        n.digits(n.shown(found.variance, fine)), plus, n.digits(f"{found.epsilon:.5f}")
-                    )
+            ml.formula(ml.ROOT),
+            ml.formula(
+                ml.root(
+                    ml.row(ml.digits(n.shown(found.variance, fine)), plus, ml.digits(f"{found.epsilon:.5f}"))
                 ),
                 equals,
-                n.digits(root),
+                ml.digits(root),
             ),
             ["variance"],
             ["root"],
@@ -214,13 +219,13 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
         line(
             "x̂",
             "Divide every deviation by that root. The column x̂ has mean 0 and, but for ε, variance 1.",
-            n.formula(n.x_hat(), equals, n.fraction(n.math_row(n.x(), minus, n.MU), n.ROOT)),
-            n.formula(
-                n.x_hat("1"),
+            ml.formula(ml.x_hat(), equals, ml.fraction(ml.row(ml.x(), minus, ml.MU), ml.ROOT)),
+            ml.formula(
+                ml.x_hat("1"),
                 equals,
-                n.fraction(n.digits(first["deviation"]), n.digits(root)),
+                ml.fraction(ml.digits(first["deviation"]), ml.digits(root)),
                 equals,
-                n.digits(first["x_hat"]),
+                ml.digits(first["x_hat"]),
             ),
             ["deviation", "root"],
             ["x_hat"],
@@ -228,16 +233,16 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
         line(
             "times γ",
             "γ is learned, one for each unit: it sets how widely this unit's outputs spread.",
-            n.formula(n.GAMMA, n.x_hat()),
-            n.formula(
-                n.GAMMA,
-                n.x_hat("1"),
+            ml.formula(ml.GAMMA, ml.x_hat()),
+            ml.formula(
+                ml.GAMMA,
+                ml.x_hat("1"),
                 equals,
-                n.digits(gamma),
+                ml.digits(gamma),
                 times,
-                n.enclosed(first["x_hat"]),
+                ml.enclosed(first["x_hat"]),
                 equals,
-                n.digits(first["scaled"]),
+                ml.digits(first["scaled"]),
             ),
             ["x_hat", "gamma"],
             ["scaled"],
@@ -246,15 +251,15 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
             "plus β",
             "β is learned too: it sets where they lie. y is what the nonlinearity receives. "
             f"The network itself computed the same column, to within {n.scientific(difference, 1)}.",
-            n.formula(n.y(), equals, n.GAMMA, n.x_hat(), plus, n.BETA),
-            n.formula(
-                n.y("1"),
+            ml.formula(ml.y(), equals, ml.GAMMA, ml.x_hat(), plus, ml.BETA),
+            ml.formula(
+                ml.y("1"),
                 equals,
-                n.digits(first["scaled"]),
+                ml.digits(first["scaled"]),
                 plus,
-                n.enclosed(beta),
+                ml.enclosed(beta),
                 equals,
-                n.digits(first["y"]),
+                ml.digits(first["y"]),
             ),
             ["scaled", "beta"],
             ["y"],

@@ -133,8 +133,9 @@ class Walk {
   }
 
   box(caption, ...parts) {
-    const table = make("table", {}, make("caption", {}, caption), ...parts);
-    return make("div", { class: "bnviz-sheet" }, make("div", { class: "bnviz-scroll", tabindex: "0", role: "region", "aria-label": caption }, table));
+    return make("div", { class: "bnviz-sheet" }, make("p", { class: "bnviz-caption", "aria-hidden": "true" }, caption),
+      make("div", { class: "bnviz-scroll", tabindex: "0", role: "region", "aria-label": caption },
+        make("table", { "aria-label": caption }, ...parts)));
   }
 
   show() {
@@ -149,6 +150,9 @@ class Walk {
       if (index === this.line - 1) tab.setAttribute("aria-current", "step");
       else tab.removeAttribute("aria-current");
     });
+    const current = this.tabs[this.line - 1].parentElement;
+    const list = current.parentElement; // on phones it scrolls sideways
+    list.scrollLeft = current.offsetLeft - (list.clientWidth - current.offsetWidth) / 2;
     this.back.disabled = this.line === 1;
     this.forth.disabled = this.line === this.count;
     for (const part of this.node.querySelectorAll("[data-part]")) {

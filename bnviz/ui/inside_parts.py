@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import html
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import plotly.io
 import streamlit as st
 
 from bnviz import assets, web
+from bnviz.inside.mathml import safe
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -77,7 +77,7 @@ def figure(make: Callable[..., go.Figure], *arguments: Any, key: str, **options:
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, key: str) -> None:
     """A table that scrolls in its own box; the first cell of each row is its heading.
 
-    Cells are HTML, also MathML, which `st.html` would take out; `plain` makes it of text.
+    Cells are HTML, also MathML, which `st.html` would take out; `safe` makes it of text.
     """
     head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
     body = "".join(
@@ -85,13 +85,10 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, 
         for first, *rest in rows
     )
     markup = (
-        f'<div class="bnviz-scroll" tabindex="0" role="region" aria-label="{plain(caption)}"><table>'
-        f"<caption>{plain(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<p class="bnviz-caption" aria-hidden="true">{safe(caption)}</p>'
+        f'<div class="bnviz-scroll" tabindex="0" role="region" aria-label="{safe(caption)}">'
+        f'<table aria-label="{safe(caption)}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     part = _component("table", '<div data-bnviz class="bnviz-table"></div>')
     part(key=key, data=_data(markup=markup))
-
-
-def plain(text: str) -> str:
-    """Text as HTML."""
-    return html.escape(text)

@@ -9,9 +9,11 @@ import streamlit as st
 
 from bnviz.experiment import POINT_DATASETS
 from bnviz.figures import inside as figures
-from bnviz.inside import arithmetic
+from bnviz.figures import inside_batch
+from bnviz.inside import arithmetic, back
 from bnviz.inside import numerals as n
 from bnviz.inside.captured import Companions, Gradients, History, LayerBatch
+from bnviz.inside.mathml import safe
 from bnviz.inside.walk import lines_of
 from bnviz.inside.walk import walk as written
 from bnviz.ui import address, inside_parts
@@ -106,19 +108,22 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
         "to the layer; the six formulas carry it on to x, γ and β, through the mean and the variance, because "
         "every example moves both."
     )
-    st.toggle(
-        "As if the statistics were constants",
-        key=f"{PREFIX}constant",
-        help="Section 2 of the paper: a step that forgets that μ and σ² depend on x. No part of training here.",
-        on_change=address.touch,
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        _example(batch, view)
+        st.toggle(
+            "As if the statistics were constants",
+            key=f"{PREFIX}constant",
+            help="Section 2 of the paper: a step that forgets that μ and σ² depend on x. Not how this network trains.",
+            on_change=address.touch,
+        )
     nudged: Gradients | None = ask(
         "differences", view.step, layer=view.layer, examples=view.examples, unit=view.unit
     )
+    shown = back.Shown(batch, view.unit, view.example, view.constant, nudged)
     inside_parts.table(
-        f"The six gradients of unit {view.unit}, for example 1 where there is one for each",
-        ["formula", "its value", "autograd", "differs by", "finite differences", "differs by"],
-        _gradient_rows(batch, view, constant if view.constant else whole, nudged),
+        f"The six gradients of unit {view.unit}, for example {view.example} where there is one for each",
+        back.HEADS,
+        shown.gradients(),
         key="inside-gradients",
     )
     if view.constant:
@@ -131,85 +136,22 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
             "Differs by: the largest difference from the formula's value over all examples. Finite differences are "
             "central ones, through the whole rest of the network, in double precision."
         )
+    inside_parts.table("What the sums add up, example by example", *shown.terms(), key="inside-terms")
     inside_parts.figure(
-        figures.input_gradients, whole.x, constant.x, key="inside-input-gradients", unit=view.unit
+        inside_batch.input_gradients, whole.x, constant.x, key="inside-input-gradients", unit=view.unit
     )
 
 
-def _gradient_rows(
-    batch: LayerBatch, view: View, found: arithmetic.Backward, nudged: Gradients | None
-) -> list[list[str]]:
-    theirs = batch.gradients
-    unit = view.unit - 1
-    rows = []
-    for name, formula in _formulas(view.constant).items():
-        mine = np.ravel(getattr(found, name))
-        cells = [formula, n.scientific(float(mine[0]), 6)]
-        others = [np.ravel(getattr(theirs, name)[..., unit])]
-        if nudged is not None:
-            others.append(np.ravel(getattr(nudged, name)))
-        for values in others:
-            apart = float(np.abs(mine - values).max())
-            cells += [n.scientific(float(values[0]), 6), n.scientific(apart, 1)]
-        rows.append([*cells, *["–"] * (6 - len(cells))])
-    return rows
-
-
-def _formulas(constant: bool) -> dict[str, str]:
-    """The six formulas as MathML, in the paper's order."""
-    equals, plus, times = n.sign("="), n.sign("+"), n.sign("·")
-    total = n.sum_over("i", "m")
-    deviation = n.math_row(n.x(), n.sign("−"), n.MU)
-    dy, dx_hat = n.slope(n.y()), n.slope(n.x_hat())
-    dvariance, dmean = n.slope(n.VARIANCE), n.slope(n.MU)
-    m = n.letter("m")
-    one_over_root = n.fraction(n.digits("1"), n.ROOT)
-    power = n.above(
-        n.math_row(n.sign("("), n.VARIANCE, plus, n.EPSILON, n.sign(")")),
-        n.math_row(n.sign("−"), n.digits("3"), n.sign("/"), n.digits("2")),
+def _example(batch: LayerBatch, view: View) -> None:
+    names = batch.members.names
+    st.selectbox(
+        "Example",
+        options=range(1, view.examples + 1),
+        format_func=lambda number: f"{number}: {names[number - 1]}",
+        key=f"{PREFIX}example",
+        on_change=address.touch,
+        width=140,
     )
-    enclosed = n.math_row(n.sign("("), deviation, n.sign(")"))
-    zero = [n.digits("0")]
-    variance = [
-        total,
-        dx_hat,
-        times,
-        enclosed,
-        times,
-        n.fraction(n.math_row(n.sign("−"), n.digits("1")), n.digits("2")),
-        power,
-    ]
-    mean = [
-        total,
-        dx_hat,
-        times,
-        n.fraction(n.math_row(n.sign("−"), n.digits("1")), n.ROOT),
-        plus,
-        dvariance,
-        times,
-        n.fraction(n.math_row(total, n.sign("−"), n.digits("2"), enclosed), m),
-    ]
-    x = [
-        dx_hat,
-        times,
-        one_over_root,
-        plus,
-        dvariance,
-        times,
-        n.fraction(n.math_row(n.digits("2"), enclosed), m),
-        plus,
-        dmean,
-        times,
-        n.fraction(n.digits("1"), m),
-    ]
-    return {
-        "x_hat": n.inline(dx_hat, equals, dy, times, n.GAMMA),
-        "variance": n.inline(dvariance, equals, *(zero if constant else variance)),
-        "mean": n.inline(dmean, equals, *(zero if constant else mean)),
-        "x": n.inline(n.slope(n.x()), equals, *(x[:3] if constant else x)),
-        "gamma": n.inline(n.slope(n.GAMMA), equals, total, dy, times, n.x_hat()),
-        "beta": n.inline(n.slope(n.BETA), equals, total, dy),
-    }
 
 
 def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
@@ -217,17 +159,10 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
     names = batch.members.names
     st.write(
         "In training an example is normalized together with the others of its mini-batch, in this layer and in every "
-        "layer below. Change one, and watch the others. In inference mode the layer uses fixed averages."
+        "layer before it. Change one, and watch the others. In inference mode the layer uses fixed averages."
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox(
-            "Example",
-            options=range(1, view.examples + 1),
-            format_func=lambda number: f"{number}: {names[number - 1]}",
-            key=f"{PREFIX}example",
-            on_change=address.touch,
-            width=140,
-        )
+        _example(batch, view)
         st.segmented_control(
             "What happens to it",
             options=list(CHANGES),
@@ -251,32 +186,27 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
         mode: float(np.abs(replies[view.change].y - replies["none"].y)[others].max())
         for mode, replies in (("training", found.training), ("inference", found.inference))
     }
-    by = f" by another {found.replacement.names[0]}" if view.change == "replace" else ""
+    by = f", when a {found.replacement.names[0]} takes the place of example {view.example}"
     st.write(
         f"Over all units of layer {view.layer}, the other {len(others)} outputs move by up to "
         f"**{n.shown(most['training'], 4)}** in training mode"
-        f"{f', when example {view.example} is replaced{by}' if by else ''}, "
+        f"{by if view.change == 'replace' else ''}, "
         f"and by {n.scientific(most['inference'], 1)} in inference mode"
         f"{', which is rounding' if 0 < most['inference'] < 1e-9 else ''}."
     )
-    inside_parts.figure(figures.moves, found, view.change, view.example, view.unit, key="inside-moves")
+    inside_parts.figure(inside_batch.moves, found, view.change, view.example, view.unit, key="inside-moves")
     rows = []
     for row in others:
-        cells = [f"{row + 1}: {inside_parts.plain(names[row])}"]
+        cells = [f"{row + 1}: {safe(names[row])}"]
         for replies in (found.training, found.inference):
             before, after = replies["none"], replies[view.change]
-            cells += [
-                n.shown(float(before.y[row, view.unit - 1]), 4),
-                n.shown(float(after.y[row, view.unit - 1]), 4),
-                f"{before.right[row]:.2%}",
-                f"{after.right[row]:.2%}",
-            ]
+            outputs = (n.shown(float(item.y[row, view.unit - 1]), 4) for item in (before, after))
+            chances = (f"{100 * item.right[row]:.2f} %" for item in (before, after))
+            cells += [" → ".join(outputs), " → ".join(chances)]
         rows.append(cells)
-    heads = ["y before", "after", "p(its class) before", "after"]
     inside_parts.table(
-        f"Unit {view.unit}'s output y, and the probability the network gives each example's class: "
-        "training mode, then inference mode",
-        ["example", *heads, *heads],
+        f"Unit {view.unit}'s output y, and the probability that the network gives each example's class",
+        ["example", "y, training", "its class, training", "y, inference", "its class, inference"],
         rows,
         key="inside-companions",
     )
@@ -290,11 +220,11 @@ def inference(ask: Ask, view: View) -> None:
         "averages while training. How well these follow depends on the weight of the newest mini-batch."
     )
     st.select_slider(
-        "Weight of the newest mini-batch (momentum of the running average)",
+        "Momentum of the running average: the weight of the newest mini-batch",
         options=sorted({*NEWEST, view.newest}),
         key=f"{PREFIX}newest",
         on_change=address.touch,
-        width=420,
+        width=520,
     )
     history: History | None = ask("history", 0, layer=view.layer)
     if history is None:
@@ -365,12 +295,10 @@ def maps(ask: Ask, view: View) -> None:
     lines = lines_of(batch, view.channel)
     st.markdown(
         f"**m′ = m · p · q = {m} · {height} · {width} = {m * height * width:,}** values share each mean and variance. "
-        f"There are {features} means, one for each channel, and not {features} · {height} · {width} = "
-        f"{features * height * width:,}, one for each position."
+        f"So there are {features} means and variances, one for each channel, and not one for each of the "
+        f"{features} · {height} · {width} = {features * height * width:,} channels and positions."
     )
-    inside_parts.figure(
-        figures.maps, batch.x[:, view.channel - 1], batch.members.names, view.channel, key="inside-maps"
-    )
+    inside_parts.figure(inside_batch.maps, batch.x, batch.members.names, view.channel, key="inside-maps")
     kernel = float(np.abs(lines.y - batch.y[:, view.channel - 1].ravel()).max())
     inside_parts.table(
         f"Layer {view.map_layer}'s channels: what each divides and shifts by",

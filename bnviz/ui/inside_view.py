@@ -26,11 +26,11 @@ SECTIONS = {
     "inference": "Training and inference",
     "maps": "Feature maps",
 }
-CHANGES = {"replace": "Replace it by another", "drop": "Drop it", "duplicate": "Let it in twice"}
+CHANGES = {"replace": "Replaced", "drop": "Dropped", "duplicate": "Doubled"}
 NEWEST = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 FIXED = {"steps": STEPS, "normalizer": "batch", "architecture": "mlp"}
 """What the page does not leave open. Training to a step is the same however long the run was to be."""
-MAPS = {"architecture": "conv", "hidden": (8, 16)}
+MAPS = {"architecture": "conv", "hidden": (6, 12)}
 """What the network with feature maps has instead."""
 NETWORK = ("hidden", "activation", "init", "init_scale", "learning_rate", "batch_size", "seed")
 """The fields that have a control, besides the dataset."""
