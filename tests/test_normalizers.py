@@ -295,6 +295,25 @@ def test_stopped_gradients_have_the_outputs_of_batch_norm_and_the_gradient_witho
         assert (stopped[0] - through[0]).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("shape", [(3, 2), (4, 2, 3, 3)], ids=str)
+def test_what_is_written_out_gathers_the_running_statistics_that_torch_does(shape):
+    torchs = TORCH_LAYERS[len(shape)](2, affine=False).double()
+    layers = [StoppedMean(2).double(), StoppedStatistics(2).double()]
+    whitening, covariance = Whitening(2).double(), np.eye(2)
+    for seed in range(3):
+        x = random(shape, seed)
+        torchs(x)
+        whitening(x)
+        covariance = 0.9 * covariance + 0.1 * np.cov(np.moveaxis(x.numpy(), 1, 0).reshape(2, -1))
+        for layer in layers:
+            layer(x)
+            torch.testing.assert_close(layer.running_mean, torchs.running_mean)
+            torch.testing.assert_close(layer.running_var, torchs.running_var)
+    torch.testing.assert_close(layers[0].eval()(x), torchs.eval()(x))
+    torch.testing.assert_close(whitening.running_mean, torchs.running_mean)
+    np.testing.assert_allclose(whitening.running_covariance.numpy(), covariance)
+
+
 def test_l1_normalization_divides_by_the_mean_distance_which_is_the_deviation_of_a_gaussian():
     x = random((40, 2))
     y = L1BatchNorm(2).double()(x)
