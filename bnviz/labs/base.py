@@ -133,6 +133,7 @@ class Result:
 class Lab:
     """One claim of the paper and how it is tested; see the module's text.
 
+    units: the number of units one of which its figures show, 0 where they show none in particular.
     number: its place among the labs. quote: the paper's words, or, if not verbatim, the claim in ours.
     section: where the paper says it. question, prediction: what to commit to before it runs.
     explanation: Markdown with formulas between dollar signs, and what later papers doubt.
@@ -151,6 +152,7 @@ class Lab:
     explanation: str
     verbatim: bool = True
     inspection: str | None = None
+    units: int = 0
 
     def jobs(self, setting: Setting) -> list[Job]:
         """Everything to train: for each arm, one job for each seed."""

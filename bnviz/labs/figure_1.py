@@ -128,6 +128,7 @@ def _answer(ratio: float) -> str:
 
 LAB = Lab(
     number=1,
+    units=FULL.hidden[-1],
     name="figure-1",
     title="Figure 1: do the inputs hold still?",
     quote="the distributions in the batch-normalized network are much more stable as training progresses, which "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
@@ -20,17 +20,24 @@ from bnviz.ui import address, chrome, live
 
 PAGE = "labs"
 MOST_SEEDS = 10
+MOST_STEPS = 50_000
 _RUNS = "labs.runs"
 _NOTCHES = 41
 
 
 @dataclass(frozen=True)
 class Visit:
-    """What a link to the labs says. lab: "" for the list. said: the prediction, as text; "" before there is one."""
+    """What a link to the labs says.
+
+    lab: "" for the list. said: the prediction, as text; "" before there is one. seeds, steps: 0 for the
+    lab's own choice. unit: the unit that figures of one unit show, counted from 1; 0 for the typical one.
+    """
 
     lab: str = ""
     full: bool = False
     seeds: int = 0
+    steps: int = 0
+    unit: int = 0
     said: str = ""
 
     @classmethod
@@ -41,13 +48,16 @@ class Visit:
         if lab and lab not in labs:
             ignored.append(f"lab = {lab[:40]!r} is not allowed; allowed is one of {', '.join(labs)}")
             lab = ""
-        text = query.get("seeds", "") or "0"
-        seeds = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else -1
-        if not 0 <= seeds <= MOST_SEEDS:
-            ignored.append(
-                f"seeds = {text[:40]!r} is not allowed; allowed is a whole number from 1 to {MOST_SEEDS}"
-            )
-            seeds = 0
+        numbers = {}
+        most = {"seeds": MOST_SEEDS, "steps": MOST_STEPS, "unit": labs[lab].units if lab else 0}
+        for name, high in most.items():
+            text = query.get(name, "") or "0"
+            fits = text.isascii() and text.isdecimal() and len(text) < 9 and int(text) <= high
+            numbers[name] = int(text) if fits else 0
+            if not fits:
+                ignored.append(
+                    f"{name} = {text[:40]!r} is not allowed; allowed is a whole number from 0 to {high:,}"
+                )
         said = query.get("said", "")
         if said and lab:
             try:
@@ -55,21 +65,26 @@ class Visit:
             except PredictionError as error:
                 ignored.append(str(error))
                 said = ""
-        return cls(lab, query.get("full") == "true", seeds, said if lab else ""), tuple(ignored)
+        visit = cls(lab, query.get("full") == "true", said=said if lab else "", **numbers)
+        return visit, tuple(ignored)
 
     def to_query(self) -> dict[str, str]:
         """The link's parameters; what is at its default stays out."""
         query = {"lab": self.lab} if self.lab else {}
         if self.full:
             query["full"] = "true"
-        if self.seeds:
-            query["seeds"] = str(self.seeds)
+        for name in ("seeds", "steps", "unit"):
+            if getattr(self, name):
+                query[name] = str(getattr(self, name))
         return query | ({"said": self.said} if self.said else {})
 
     @property
     def setting(self) -> Setting:
         """How much to train."""
-        return Setting(quick=not self.full, seeds=self.seeds or None)
+        return Setting(quick=not self.full, seeds=self.seeds or None, steps=self.steps or None)
+
+
+_PARAMETERS = tuple(item.name for item in fields(Visit))
 
 
 def show() -> None:
@@ -78,14 +93,13 @@ def show() -> None:
     ignored: tuple[str, ...] = ()
     if opened is not None:
         visit, ignored = Visit.salvage(opened)
-        for name in ("lab", "full", "seeds", "said"):
+        for name in _PARAMETERS:
             st.session_state[f"labs.{name}"] = getattr(visit, name)
-    visit = Visit(
-        *(
-            st.session_state.get(f"labs.{name}", getattr(Visit, name))
-            for name in ("lab", "full", "seeds", "said")
-        )
-    )
+    visit = Visit(*(st.session_state.get(f"labs.{name}", getattr(Visit, name)) for name in _PARAMETERS))
+    for (
+        name
+    ) in _PARAMETERS:  # Streamlit forgets what belongs to a control that is not drawn, unless it is set
+        st.session_state[f"labs.{name}"] = getattr(visit, name)
     chrome.notice_ignored(ignored)
     if visit.lab:
         _lab(all_labs()[visit.lab], visit)
@@ -96,7 +110,7 @@ def show() -> None:
 
 
 def _go(name: str) -> None:
-    st.session_state["labs.lab"], st.session_state["labs.said"] = name, ""
+    st.session_state["labs.lab"], st.session_state["labs.said"], st.session_state["labs.unit"] = name, "", 0
     address.touch()
 
 
@@ -129,7 +143,7 @@ def _lab(lab: Lab, visit: Visit) -> None:
     _predict(lab, visit)
     if visit.said:
         lab_run = _lab_run(lab, visit)
-        _run(lab, lab_run)
+        _run(lab, lab_run, visit)
     with st.expander("What is behind it", expanded=bool(visit.said) and lab_run.done):
         st.markdown(lab.explanation)
 
@@ -163,6 +177,23 @@ def _predict(lab: Lab, visit: Visit) -> None:
                 key="labs.commit",
                 on_click=_commit,
                 args=(answer,),
+            )
+            st.number_input(
+                "Steps (0: the lab's own)",
+                min_value=0,
+                max_value=MOST_STEPS,
+                step=1000,
+                key="labs.steps",
+                on_change=address.touch,
+                width=190,
+            )
+            st.number_input(
+                "Seeds (0: the lab's own)",
+                min_value=0,
+                max_value=MOST_SEEDS,
+                key="labs.seeds",
+                on_change=address.touch,
+                width=190,
             )
             st.toggle(
                 "full size",
@@ -203,9 +234,9 @@ def _said_in_words(lab: Lab, said: str) -> str:
 
 def _lab_run(lab: Lab, visit: Visit) -> LabRun:
     """This visitor's run of the lab at this setting."""
-    mine: dict[tuple[str, bool, int], str] = st.session_state.setdefault(_RUNS, {})
+    mine: dict[tuple[str, bool, int, int], str] = st.session_state.setdefault(_RUNS, {})
     manager = web.manager()
-    key = (lab.name, visit.full, visit.seeds)
+    key = (lab.name, visit.full, visit.seeds, visit.steps)
     found = web.lab_runs().get(mine.get(key, ""))
     if found is None or manager.get(found.run.id) is None:
         found = web.lab_runs().open(lab, visit.setting, manager)
@@ -213,7 +244,7 @@ def _lab_run(lab: Lab, visit: Visit) -> LabRun:
     return found
 
 
-def _run(lab: Lab, lab_run: LabRun) -> None:
+def _run(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
     networks = len(lab_run.run.arms)
     steps = sum(arm.steps for arm in lab_run.run.arms)
     size = "MNIST" if not lab_run.setting.quick else "small digits"
@@ -228,10 +259,22 @@ def _run(lab: Lab, lab_run: LabRun) -> None:
         _verdict(lab, lab_run)
     elif lab_run.trained:
         st.info("All networks are trained; now they are looked into.", icon=":material/search:")
-    for item in lab.figures(result, View()):
-        narrow = {drawing.name: drawing.figure for drawing in lab.figures(result, View(narrow=True))}
+    if lab.units:
+        st.number_input(
+            "Unit shown (0: the typical one)",
+            min_value=0,
+            max_value=lab.units,
+            key="labs.unit",
+            on_change=address.touch,
+            width=230,
+        )
+    wide, narrow_ones = (
+        lab.figures(result, View(unit=visit.unit or None, narrow=flag)) for flag in (False, True)
+    )
+    narrow = {item.name: item.figure for item in narrow_ones}
+    for item in wide:
         heights = (int(item.figure.layout.height), int(narrow[item.name].layout.height))
-        live.drawing(lab_run.run, item, key=f"labs.{lab.name}.{item.name}", heights=heights)
+        live.drawing(lab_run.run, item, key=f"labs.{lab.name}.{item.name}", heights=heights, unit=visit.unit)
         st.caption(item.caption)
 
 

@@ -1,0 +1,134 @@
+"""The labs as a page: predict, run, be told. The trainers are real where something trains."""
+
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from bnviz import web
+from bnviz.lab_runs import LabRuns
+from bnviz.labs import all_labs, find
+from bnviz.labs.base import Setting
+from bnviz.runs import RunManager
+from tests.test_web import Site
+
+PAGES = Path(__file__).parents[1] / "pages"
+SHORT = Setting(quick=True, steps=40)
+
+
+@pytest.fixture(scope="module")
+def manager():
+    with RunManager(workers=2) as manager:
+        yield manager
+
+
+@pytest.fixture
+def page(monkeypatch, manager):
+    monkeypatch.setattr(web, "manager", lambda: manager)
+    monkeypatch.setattr(web, "_LAB_RUNS", LabRuns())
+
+    def opener(**query):
+        app = AppTest.from_file(str(PAGES / "labs.py"), default_timeout=60)
+        for name, text in query.items():
+            app.query_params[name] = text
+        return app.run()
+
+    return opener
+
+
+def finished(lab_run):
+    lab_run.run.set_speed(100_000.0)
+    lab_run.run.play()
+    while not (lab_run.done or lab_run.run.state == "failed"):
+        lab_run.run.touch()
+        lab_run.look_closer()
+        time.sleep(0.05)
+    assert lab_run.run.state == "finished", lab_run.run.message
+    return lab_run
+
+
+def test_the_list_has_every_lab_and_opens_it(page):
+    app = page()
+    assert not app.exception
+    names = {item.key.removeprefix("open.") for item in app.button if (item.key or "").startswith("open.")}
+    assert names == set(all_labs())
+    app.button(key="open.figure-1").click().run()
+    assert not app.exception
+    assert find("figure-1").title in app.title[0].value
+    assert app.query_params["lab"] == "figure-1"
+
+
+@pytest.mark.parametrize("name", all_labs())
+def test_every_lab_opens_by_link_and_asks_before_it_runs(page, name):
+    app = page(lab=name)
+    assert not app.exception
+    assert app.button(key="labs.commit")
+    assert not any("transport" in str(item) for item in app.get("bidi_component"))
+
+
+def test_a_prediction_is_committed_to_and_stays_in_view(page):
+    app = page(lab="figure-1")
+    assert app.button(key="labs.commit").disabled
+    app.radio(key="labs.choice.figure-1").set_value("bn").run()
+    app.button(key="labs.commit").click().run()
+    assert not app.exception
+    assert app.query_params["said"] == "bn"
+    assert any("You said: **with batch norm**" in item.value for item in app.markdown)
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"lab": "<script>"}, "lab"),
+        ({"lab": "figure-1", "seeds": "1000"}, "seeds"),
+        ({"lab": "figure-1", "unit": "101"}, "unit"),
+        ({"lab": "figure-1", "said": "maybe"}, "prediction"),
+    ],
+)
+def test_nonsense_in_a_link_is_said_in_one_line(page, query, named):
+    app = page(**query)
+    assert not app.exception
+    (line,) = [item.value for item in app.warning]
+    assert named in line
+    assert "<script>" not in line.replace("\\", "·")
+
+
+def test_a_run_lab_tells_its_verdict_and_scores_right_and_wrong_predictions(page, manager):
+    lab = find("figure-1")
+    setting = Setting(quick=True, steps=1500)
+    for said in lab.prediction.options:
+        app = page(lab="figure-1", said=said, steps="1500")
+        lab_run = finished(next(reversed(web.lab_runs()._all.values())))
+        app.run()
+        assert not app.exception
+        verdict = lab.verdict(lab_run.result())
+        texts = " ".join(item.value for item in app.markdown)
+        assert verdict.word in texts
+        assert verdict.answer is not None
+        right = said == verdict.answer
+        assert ("Right." in texts) == right
+        assert ("Not so." in texts) == (not right)
+    assert lab_run.setting == setting
+
+
+def test_a_lab_that_looks_into_its_networks_is_done_only_then(manager):
+    looking = [lab for lab in all_labs().values() if lab.inspection]
+    assert looking
+    lab_run = finished(LabRuns().open(looking[0], SHORT, manager))
+    assert lab_run.trouble == ""
+    assert all(found for arm in lab_run.result().arms for found in lab_run.result().inspections(arm.name))
+
+
+def test_a_labs_figures_come_by_their_route(manager, monkeypatch):
+    runs = LabRuns()
+    monkeypatch.setattr(web, "_LAB_RUNS", runs)
+    lab_run = finished(runs.open(find("figure-1"), SHORT, manager))
+    site, run = Site(lab_run.run), lab_run.run.id
+    answer = site.get(f"/bnviz/labs/last-layer?run={run}&theme=dark&narrow=1")
+    assert answer.status == 200
+    assert len(answer.json()["layout"]["meta"]["alt"]) > 40
+    assert site.get(f"/bnviz/labs/nothing?run={run}").status == 404
+    assert site.get("/bnviz/labs/last-layer?run=x").status == 404
+    assert site.get(f"/bnviz/labs/last-layer?run={run}&theme=pink").status == 422
+    assert site.get(f"/bnviz/runs/{run}").json()["done"]
