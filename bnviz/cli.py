@@ -167,6 +167,25 @@ def lab(
     print(f"Written to {out}.")
 
 
+@app.command()
+def bench(
+    out: Annotated[Path | None, typer.Option(help="A JSON file to write.", show_default=False)] = None,
+    repeats: Annotated[int, typer.Option(help="How often each contender has its turn.", min=1)] = 5,
+    steps: Annotated[int, typer.Option(help="Training steps in a turn.", min=1)] = 1500,
+    dataset: Annotated[str, typer.Option(help="What to train on.")] = "mnist-binary",
+) -> None:
+    """Measure what training and recording cost, as ratios side by side."""
+    import json
+
+    from bnviz.bench import measure, table
+
+    readings = measure(repeats, steps, dataset)
+    print(table(readings))
+    if out is not None:
+        plain = {name: [item.to_dict() for item in items] for name, items in readings.items()}
+        out.write_text(json.dumps(plain, indent=2, ensure_ascii=False))
+
+
 def _move(bar: Any, done: int) -> None:
     bar.update(done - bar.n)
 
