@@ -1,0 +1,186 @@
+"""The command line: what it writes, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from bnviz import pictures
+from bnviz.cli import app, main
+from bnviz.experiment import Experiment
+from bnviz.labs import all_labs
+from bnviz.recording import Recording
+from bnviz.training import train
+
+SMALL = ["--hidden", "8-8", "--steps", "12"]
+
+
+@pytest.fixture
+def html_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without SVG and PNG, which need a browser and seconds."""
+
+    async def skip(figures: object, folder: object) -> str:
+        return "No SVG and PNG."
+
+    monkeypatch.setattr(pictures, "_draw", skip)
+
+
+def run(*arguments: str) -> str:
+    """The output of a command that is to succeed."""
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_every_knob_of_an_experiment_is_an_option_of_train() -> None:
+    told = re.sub(r"\s+", " ", run("train", "--help"))
+    for name, knob in Experiment.knobs().items():
+        assert f"--{name.replace('_', '-')}" in told
+        assert knob.help.split(".")[0] in told
+
+
+@pytest.mark.usefixtures("html_alone")
+def test_train_writes_a_recording_its_tables_and_its_figures(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder"
+    told = run("train", *SMALL, "--normalizer", "none", "--learning-rate", "0.25", "--out", str(out))
+    recording = Recording.load(out / "recording.bnviz")
+    assert recording == train(Experiment(hidden=(8, 8), steps=12, normalizer="none", learning_rate=0.25))
+    pd.testing.assert_frame_equal(pd.read_csv(out / "curves.csv"), recording.curves, check_dtype=False)
+    assert {path.stem for path in out.glob("*.html")} >= {"accuracy", "loss", "bands", "drift"}
+    assert "held-out examples correctly" in told
+
+
+@pytest.mark.usefixtures("html_alone")
+def test_train_starts_from_a_preset_and_draws_the_boundary_of_flat_data(tmp_path: Path) -> None:
+    run("train", "--preset", "two-spirals", "--steps", "5", "--hidden", "4", "--out", str(tmp_path))
+    assert Recording.load(tmp_path / "recording.bnviz").experiment.activation == "tanh"
+    assert (tmp_path / "boundary.html").exists()
+
+
+@pytest.mark.usefixtures("html_alone")
+def test_replay_says_whether_every_number_agrees(tmp_path: Path) -> None:
+    train(Experiment(hidden=(8,), steps=12)).save(tmp_path / "true.bnviz")
+    assert "Every number agrees" in run("replay", str(tmp_path / "true.bnviz"))
+    true = Recording.load(tmp_path / "true.bnviz")
+    other = train(Experiment(hidden=(8,), steps=12, seed=1))
+    Recording(true.experiment, snapshots=true.snapshots[:5] + other.snapshots[5:]).save(
+        tmp_path / "false.bnviz"
+    )
+    result = CliRunner().invoke(app, ["replay", str(tmp_path / "false.bnviz")])
+    assert result.exit_code == 1
+    assert "first difference is at step 5" in result.output
+
+
+def test_labs_are_listed_without_loading_torch() -> None:
+    assert [line.split()[0] for line in run("lab", "list").splitlines()] == list(all_labs())
+    code = (
+        "import sys; sys.argv = ['bnviz', 'lab', 'list']\nfrom bnviz.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\nsys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.usefixtures("html_alone")
+def test_a_lab_writes_recordings_figures_and_a_verdict_for_every_seed(tmp_path: Path) -> None:
+    arguments = ("--quick", "--steps", "20", "--seeds", "2", "--predict", "plain", "--out", str(tmp_path))
+    told = run("lab", "figure-1", *arguments)
+    about = json.loads((tmp_path / "verdict.json").read_text())
+    assert about["seeds"] == 2
+    assert len(about["by_seed"]["travel_ratio"]) == 2
+    assert about["sentence"] in told
+    assert about["score"]["sentence"] in told
+    names = {f"{arm}-seed{seed}.bnviz" for arm in ("plain", "bn") for seed in (0, 1)}
+    assert {path.name for path in tmp_path.glob("*.bnviz")} == names
+    assert (tmp_path / "figure-1.html").exists()
+
+
+def test_figures_are_written_as_html_svg_and_png_or_a_sentence_says_why_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {"curves": all_labs()["figure-1"].figures(*_nothing())[0].figure}
+    missing = pictures.write_figures(figures, tmp_path)
+    assert (tmp_path / "curves.html").stat().st_size > 1000
+    if missing is None:
+        assert (tmp_path / "curves.svg").read_text().startswith("<svg")
+        assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "no-browser"))
+    (tmp_path / "again").mkdir()
+    told = pictures.write_figures(figures, tmp_path / "again")
+    assert told is not None
+    assert "HTML" in told
+    assert (tmp_path / "again" / "curves.html").exists()
+
+
+def _nothing() -> tuple[object, object]:
+    from bnviz.labs.base import Setting, View
+
+    return all_labs()["figure-1"].nothing_yet(Setting(quick=True)), View()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["lab", "figure-9"], "figure-1"),
+        (["lab", "figure-1", "--predict", "maybe"], "allowed is one of plain"),
+        (["lab", "figure-1", "--seeds", "0"], "allowed is a number from 1 to 100"),
+        (["train", "--learning-rate", "banana"], "learning_rate = 'banana' is not allowed"),
+        (["train", "--preset", "nothing"], "allowed is one of first-look"),
+        (["replay", "nowhere.bnviz"], "is no recording"),
+    ],
+)
+def test_what_is_not_allowed_is_told_in_a_sentence_with_exit_status_2(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bnviz", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent to a process group")
+def test_ctrl_c_stops_a_lab_cleanly_and_leaves_no_worker(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "bnviz",
+        "lab",
+        "figure-1",
+        "--quick",
+        "--steps",
+        "1000000",
+        "--out",
+        str(tmp_path),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
+    try:
+        told = ""
+        while not re.search(r"\b[1-9][\d.]*k?/2\.00M", told):  # until steps are counted
+            told += process.stderr.read(1)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert workers
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.communicate()[1]
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    assert "Stopped" in rest
+    assert "Traceback" not in rest
+    psutil.wait_procs(workers, timeout=10)
+    assert not [item for item in workers if item.is_running() and item.status() != psutil.STATUS_ZOMBIE]
+    assert not list(tmp_path.glob("*.bnviz"))

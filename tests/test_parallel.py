@@ -1,0 +1,101 @@
+"""Training on worker processes: the same numbers, in order, and no process left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import pytest
+
+from bnviz.experiment import Experiment
+from bnviz.parallel import Job, TrainingCancelledError, TrainingError, run_job, train_many
+from bnviz.training import Trainer, train
+
+SMALL = Experiment(hidden=(8,), steps=30)
+LONG = SMALL.replace(steps=1_000_000)
+EXTRA = f"{__name__}:weight_sum"
+
+
+def weight_sum(trainer: Trainer) -> dict[str, Any]:
+    return {"step": trainer.step, "sum": float(trainer.network.output.weight.detach().sum())}
+
+
+def children() -> set[int]:
+    """The worker processes that run."""
+    found = set()
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended meanwhile
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.add(child.pid)
+    return found
+
+
+def test_workers_give_the_numbers_of_a_single_process_in_the_order_of_the_jobs() -> None:
+    experiments = [SMALL.replace(seed=seed, steps=steps) for seed, steps in ((0, 30), (1, 50), (2, 20))]
+    told: list[tuple[int, int]] = []
+    outcomes = train_many([Job(item, EXTRA) for item in experiments], 2, lambda *steps: told.append(steps))
+    assert [item.recording for item in outcomes] == [train(item) for item in experiments]
+    assert [item.inspection["step"] for item in outcomes] == [30, 50, 20]
+    assert outcomes[0].inspection == run_job(Job(experiments[0], EXTRA)).inspection
+    assert told[-1] == (100, 100)
+    assert told == sorted(told)
+    assert not children()
+
+
+def test_a_network_that_diverges_is_done_with_all_its_steps() -> None:
+    wild = Experiment(
+        hidden=(50,) * 5,
+        activation="relu",
+        normalizer="none",
+        init="kaiming",
+        init_scale=1.0,
+        learning_rate=10.0,
+    )
+    told: list[tuple[int, int]] = []
+    (outcome,) = train_many([Job(wild)], 1, lambda *steps: told.append(steps))
+    assert outcome.recording.diverged_at is not None
+    assert outcome.recording.finished
+    assert told[-1] == (wild.steps, wild.steps)
+
+
+def test_what_goes_wrong_in_a_worker_is_said_in_a_sentence() -> None:
+    with pytest.raises(TrainingError, match=r"dataset=folder.*could not be trained: DatasetError"):
+        train_many([Job(SMALL.replace(dataset="folder:nowhere"))])
+    assert not children()
+
+
+def test_training_ends_within_a_second_of_being_cancelled_and_leaves_no_process() -> None:
+    cancel = threading.Event()
+    asked: list[float] = []
+
+    def stop(done: int, total: int) -> None:
+        if not asked:
+            asked.append(time.monotonic())
+            cancel.set()
+
+    with pytest.raises(TrainingCancelledError):
+        train_many([Job(LONG), Job(LONG.replace(seed=1))], 2, stop, cancel)
+    assert asked
+    assert not children()
+
+
+def test_a_killed_worker_is_reported_and_takes_the_others_with_it() -> None:
+    killed: list[int] = []
+
+    def kill(done: int, total: int) -> None:
+        if not killed:
+            killed.append(min(children()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    with pytest.raises(TrainingError, match="ended early"):
+        train_many([Job(LONG), Job(LONG.replace(seed=1))], 2, kill)
+    assert not children()
+
+
+def test_no_jobs_need_no_workers() -> None:
+    assert train_many([]) == []
