@@ -39,14 +39,15 @@ def walk(batch: LayerBatch, unit: int) -> dict[str, Any]:
     found = lines_of(batch, unit)
     texts = _Texts(found)
     window = unit_window(unit, len(batch.gamma))
-    places = n.decimals(batch.x[:, window[0] - 1 : window[-1]])
     return {
         "unit": unit,
         "units": list(window),
         "all_units": len(batch.gamma),
         "layer": batch.layer,
         "rows": rows(batch.members),
-        "inputs": [[n.shown(batch.x[i, u - 1], places) for u in window] for i in range(len(batch.x))],
+        "inputs": [
+            [n.shown(batch.x[i, u - 1], texts.places["x"]) for u in window] for i in range(len(batch.x))
+        ],
         "columns": [{"name": name, "head": ml.inline(head)} for name, head in _COLUMNS.items()],
         "cells": [[texts.column(name, i) for name in _COLUMNS] for i in range(len(batch.x))],
         "statistics": [
@@ -156,12 +157,12 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
             ml.formula(
                 ml.MU,
                 equals,
+                ml.digits(mean),  # first, as many examples make a long line
+                equals,
                 counted,
                 ml.sign("("),
                 ml.added(texts.all("x")),
                 ml.sign(")"),
-                equals,
-                ml.digits(mean),
             ),
             ["x"],
             ["mean"],
@@ -192,12 +193,12 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
             ml.formula(
                 ml.VARIANCE,
                 equals,
+                ml.digits(texts.statistic("variance")),
+                equals,
                 counted,
                 ml.sign("("),
                 plus.join(squares),
                 ml.sign(")"),
-                equals,
-                ml.digits(texts.statistic("variance")),
             ),
             ["deviation"],
             ["square", "variance"],

@@ -40,10 +40,12 @@ class Walk {
     this.node = node;
     this.keys = (event) => this.key(event);
     document.addEventListener("keydown", this.keys);
+    this.sizes = new ResizeObserver(() => this.center());
   }
 
   close() {
     document.removeEventListener("keydown", this.keys);
+    this.sizes.disconnect();
   }
 
   update(component) {
@@ -59,6 +61,14 @@ class Walk {
       this.line = data.line;
     }
     this.show();
+    this.sizes.observe(this.node);
+  }
+
+  /** Bring the current line into the list's middle; on phones the list scrolls sideways. */
+  center() {
+    const current = this.tabs[this.line - 1].parentElement;
+    const list = current.parentElement;
+    list.scrollLeft = current.offsetLeft - (list.clientWidth - current.offsetWidth) / 2;
   }
 
   key(event) {
@@ -150,9 +160,7 @@ class Walk {
       if (index === this.line - 1) tab.setAttribute("aria-current", "step");
       else tab.removeAttribute("aria-current");
     });
-    const current = this.tabs[this.line - 1].parentElement;
-    const list = current.parentElement; // on phones it scrolls sideways
-    list.scrollLeft = current.offsetLeft - (list.clientWidth - current.offsetWidth) / 2;
+    this.center();
     this.back.disabled = this.line === 1;
     this.forth.disabled = this.line === this.count;
     for (const part of this.node.querySelectorAll("[data-part]")) {

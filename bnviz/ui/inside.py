@@ -77,7 +77,7 @@ def _section(experiment: Experiment, view: View) -> None:
         st.info(f"This network diverged at step {batch.step:,}; what you see is that step.")
     match view.section:
         case "arithmetic":
-            inside_sections.arithmetic_lines(batch, view, state_of_page())
+            inside_sections.arithmetic_lines(ask, batch, view, state_of_page())
         case "scale":
             inside_sections.scale(ask, batch, view)
         case "gradients":

@@ -24,13 +24,16 @@ _WALK = f"{PREFIX}walk"
 _GAMMA, _BETA = f"{PREFIX}hand.gamma", f"{PREFIX}hand.beta"
 
 
-def arithmetic_lines(batch: LayerBatch, view: View, opened: int) -> None:
+def arithmetic_lines(ask: Ask, batch: LayerBatch, view: View, opened: int) -> None:
     """Algorithm 1, line by line."""
     inside_parts.walk(
         written(batch, view.unit), view.line, opened, key=_WALK, on_line=_turned, on_unit=_chosen
     )
     st.caption(
-        "Arrow keys ← → turn the lines; a unit's number chooses the unit. Computed with all digits, shown rounded."
+        "Arrow keys ← → turn the lines; a unit's number chooses the unit. These are the first "
+        f"{view.examples} of the {ask.experiment.batch_size:,} examples that update {batch.step + 1:,} would use, as a "
+        f"mini-batch of their own, in the network as it stood after {batch.step:,} updates. "
+        "Computed in double precision with all digits, shown rounded."
     )
 
 
