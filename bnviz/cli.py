@@ -150,7 +150,8 @@ def lab(
     setting = Setting(quick=quick, seeds=seeds, steps=steps)
     jobs = chosen.jobs(setting)
     out.mkdir(parents=True, exist_ok=True)
-    print(f"{chosen.title}\n“{chosen.quote}” (Section {chosen.section})\n{len(jobs)} networks to train.")
+    claim = f"“{chosen.quote}”" if chosen.verbatim else f"In our words: {chosen.quote}"
+    print(f"{chosen.title}\n{claim} (Section {chosen.section})\n{len(jobs)} networks to train.")
     try:
         with tqdm(
             total=sum(job.experiment.steps for job in jobs), unit="step", unit_scale=True, mininterval=0.5

@@ -207,7 +207,7 @@ LAB = Lab(
     name="fewer-steps",
     title="The same accuracy in fewer steps",
     quote="achieves the same accuracy with 14 times fewer training steps",
-    section="Abstract; Figure 3 in 4.2",
+    section="4.2, Figure 3 (quoted from the abstract)",
     question="The plain network trains and settles at some accuracy. How many times fewer steps does batch norm at "
     "five times the learning rate need to get there?",
     prediction=Estimate((Slider("times fewer steps", 1.0, 100.0, 3.0, unit=" ×"),)),

@@ -139,7 +139,7 @@ LAB = Lab(
     name="initialization",
     title="Less care about the first weights",
     quote="allows us to use much higher learning rates and be less careful about initialization",
-    section="Abstract",
+    section="3.3 (quoted from the abstract)",
     question=f"The first weights are drawn with a standard deviation of {', '.join(f'{scale:g}' for scale in SCALES)}. "
     "From how many of them does the network with batch norm learn?",
     prediction=Choice(

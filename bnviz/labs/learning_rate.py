@@ -158,7 +158,7 @@ LAB = Lab(
     name="learning-rate",
     title="Much higher learning rates",
     quote="allows us to use much higher learning rates",
-    section="Abstract; the reason in 3.3",
+    section="3.3 (quoted from the abstract)",
     question="Raise the learning rate until the network no longer learns. How many times higher may it be with batch "
     "norm than without?",
     prediction=Estimate((Slider("times higher with batch norm", 1.0, 1000.0, 3.0, factor=3.5, unit=" ×"),)),

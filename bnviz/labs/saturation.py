@@ -225,7 +225,7 @@ LAB = Lab(
     name="saturation",
     title="Saturating nonlinearities become trainable",
     quote="makes it notoriously hard to train models with saturating nonlinearities",
-    section="Abstract, of training without batch normalization",
+    section="1 (quoted from the abstract, on training without batch normalization)",
     question=f"Four deep networks, {DEPTHS['deep']} hidden layers each: sigmoid or ReLU, with batch norm or without. "
     f"Which of them end below {FAILED:.0%}?",
     prediction=Choice(
