@@ -18,7 +18,7 @@ from bnviz.inside.arithmetic import Forward, forward
 from bnviz.inside.captured import LayerBatch, Members
 
 LINES = 8
-UNITS_SHOWN = 8
+UNITS_SHOWN = 7
 """Units beside each other in the table of the layer's inputs."""
 
 
