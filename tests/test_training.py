@@ -15,7 +15,7 @@ from scipy.stats import wasserstein_distance
 from torch import nn
 from torch.nn import functional as F
 
-from bnviz import datasets
+from bnviz import datasets, recorder
 from bnviz.examples import some_of
 from bnviz.experiment import NORMALIZERS, Experiment, ExperimentError, Intervention
 from bnviz.network import build, generator
@@ -442,7 +442,8 @@ def test_there_is_no_update_to_measure_at_step_0():
 
 @pytest.mark.parametrize("reference_step", [0, 1, 13])
 def test_drift_is_measured_from_its_reference_step_where_it_is_0(reference_step):
-    experiment = TINY.replace(steps=5000)  # 13 is not on its schedule
+    experiment = TINY.replace(steps=50_000)
+    assert 13 not in schedule(50_000)
     trainer = Trainer(experiment, reference_step)
     dataset = datasets.load("digits")
     x = inputs_of(dataset.test, dataset.scale)[np.linspace(0, len(dataset.test.labels) - 1, 256).astype(int)]
@@ -525,6 +526,12 @@ def test_curves_are_evaluated_at_the_start_now_and_then_and_at_the_end():
     assert len(recording.steps) / 6 < len(steps) < len(recording.steps) / 2
     assert steps == recording.curves[recording.curves.split == "train"].step.tolist()
     assert recording.curves.loss[0] == pytest.approx(math.log(2), abs=0.5)
+
+
+def test_curves_are_computed_on_a_part_of_the_held_out_examples_and_at_the_end_on_all(monkeypatch):
+    monkeypatch.setitem(recorder.TEST_EXAMPLES, "mlp", 50)
+    curves = train(TINY.replace(steps=10)).curves.query("split == 'test'")
+    assert curves.examples.tolist() == [50] * (len(curves) - 1) + [len(datasets.load("digits").test.labels)]
 
 
 def test_the_boundary_is_the_probability_of_class_1_on_the_plane():
