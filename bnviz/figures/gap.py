@@ -1,0 +1,131 @@
+"""The gap between what networks do on examples they were trained on and on held-out ones, side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.frame import Frame, Panel
+from bnviz.figures.palette import readable
+from bnviz.figures.series import Array, rounded_up, short
+
+APART = 0.09
+"""Distance of two seeds of one network on the x axis, on which networks are 1 apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """One kind of network. look: colour and dash. train, test: (seeds,), NaN where there is nothing yet."""
+
+    label: str
+    look: tuple[str, str]
+    train: Array
+    test: Array
+
+
+def gap(
+    networks: Sequence[Gap],
+    *,
+    title: str,
+    subtitle: str,
+    axis: str,
+    percent: bool = False,
+    theme: str = "light",
+    narrow: bool = False,
+) -> go.Figure:
+    """For each seed of each network a line from training examples (ring) to held-out examples (dot).
+
+    axis: the quantity, with its unit. percent: it is a share, from 0 to 1.
+    """
+    frame = Frame(
+        title, subtitle, theme=theme, narrow=narrow, height=380, view=("gap", title), wide=130, right=18
+    )
+    ends = [np.concatenate([item.train, item.test]) for item in networks]
+    known = np.concatenate(ends)[np.isfinite(np.concatenate(ends))]
+    top = 1.03 if percent else rounded_up(1.06 * float(known.max()) if known.size else 1.0, 1e-9)
+    bottom = max(0.0, math.floor(10 * float(known.min()) - 0.5) / 10) if percent and known.size else 0.0
+    y_axis: dict[str, Any] = {"range": [bottom, top], "title": {"text": "" if narrow else axis}}
+    if percent:
+        y_axis |= {"tickformat": ".0%", "dtick": 0.1}
+    x_axis = {
+        "range": [-0.6, len(networks) - 0.4],
+        "tickmode": "array",
+        "tickvals": list(range(len(networks))),
+        "ticktext": [_broken(item.label) for item in networks],
+        "showgrid": False,
+    }
+    panel = frame.panels(1, 1, x_axis, y_axis)[0][0]
+    for place, item in enumerate(networks):
+        _network(frame, panel, place, item, percent)
+    if not known.size:
+        frame.place_for_words(panel, "A line for each trained network appears here.")
+    return frame.figure(_alt(networks, title, percent))
+
+
+def _network(frame: Frame, panel: Panel, place: int, item: Gap, percent: bool) -> None:
+    """The seeds of one network, and between them its median gap in words."""
+    colour, _ = item.look
+    seeds = len(item.train)
+    for seed, (train, test) in enumerate(zip(item.train, item.test, strict=True)):
+        if not (math.isfinite(train) and math.isfinite(test)):
+            continue
+        x = place + APART * (seed - (seeds - 1) / 2)
+        frame.line(
+            panel,
+            np.array([x, x]),
+            np.array([train, test]),
+            mode="lines+markers",
+            name=item.label,
+            line={"color": colour, "width": frame.theme.line},
+            marker={
+                "symbol": ["circle-open", "circle"],
+                "size": 9,
+                "color": colour,
+                "line": {"color": colour, "width": frame.theme.line},
+            },
+            cliponaxis=False,
+            hovertemplate="%{y:.1%}" if percent else "%{y:.3~g}",
+        )
+    middle = _median(np.abs(item.train - item.test))
+    if math.isfinite(middle):
+        half = APART * (seeds - 1) / 2
+        frame.note(
+            _shown(middle, percent),
+            xref=panel.x,
+            x=place + half,
+            xanchor="left",
+            xshift=9,
+            yref=panel.y,
+            y=(_median(item.train) + _median(item.test)) / 2,
+            yanchor="middle",
+            font={"size": frame.size, "color": readable(colour, frame.theme)},
+        )
+
+
+def _median(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.quantile(known, 0.5, method="inverted_cdf")) if known.size else math.nan
+
+
+def _shown(value: float, percent: bool) -> str:
+    return f"{100 * value:.1f} points" if percent else short(value)
+
+
+def _broken(label: str) -> str:
+    """A label over two lines, broken at its first comma."""
+    return label.replace(", ", ",<br>", 1)
+
+
+def _alt(networks: Sequence[Gap], title: str, percent: bool) -> str:
+    """Every median gap in words."""
+    parts = [
+        f"{item.label}: {_shown(middle, percent) if math.isfinite(middle) else 'nothing yet'}"
+        for item in networks
+        for middle in [_median(np.abs(item.train - item.test))]
+    ]
+    return f"{title}. Median gap between training and held-out examples: " + "; ".join(parts) + "."
