@@ -1,0 +1,94 @@
+"""How the units of a layer vary together: their correlation matrix, before the normalizer and after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.frame import Frame
+from bnviz.figures.palette import BLUE, VERMILLION
+from bnviz.figures.series import Array
+
+
+def correlation(
+    matrices: Mapping[str, Array], *, title: str, subtitle: str, theme: str = "light", narrow: bool = False
+) -> go.Figure:
+    """One square for each heading. matrices: (F, F), from −1 to 1, or (0, 0) before there is one.
+
+    Blue is positive, vermillion negative; the background is zero.
+    """
+    columns = 2 if narrow else len(matrices)
+    rows = -(-len(matrices) // columns)
+    frame = Frame(
+        title,
+        subtitle,
+        theme=theme,
+        narrow=narrow,
+        height=150 + 210 * rows if narrow else 420,
+        view=("correlation", title),
+        head=44,
+        right=78,
+    )
+    units = max((len(matrix) for matrix in matrices.values()), default=0) or 1
+    axis = {
+        "range": [0.5, units + 0.5],
+        "showgrid": False,
+        "tickmode": "array",
+        "tickvals": [1, units],
+        "constrain": "domain",
+    }
+    y_axis = axis | {"range": [units + 0.5, 0.5], "title": {"text": "" if narrow else "unit"}}
+    grid = frame.panels(rows, columns, axis, y_axis, gap_x=0.03, gap_y=52)
+    places = [panel for row in grid for panel in row]
+    for panel, (heading, matrix) in zip(places, matrices.items(), strict=False):
+        frame.header(panel, f"<b>{heading.replace(', ', ',<br>', 1)}</b>", frame.theme.ink)
+        frame.layout[panel.y.replace("y", "yaxis")] |= {"scaleanchor": panel.x}
+        if not matrix.size:
+            continue
+        frame.curves.append(
+            {
+                "type": "heatmap",
+                "z": matrix.astype(np.float32),
+                "x0": 1,
+                "dx": 1,
+                "y0": 1,
+                "dy": 1,
+                "xaxis": panel.x,
+                "yaxis": panel.y,
+                "zmin": -1,
+                "zmax": 1,
+                "colorscale": [[0, VERMILLION], [0.5, frame.theme.paper], [1, BLUE]],
+                "showscale": panel is places[0],
+                "colorbar": {
+                    "thickness": 10,
+                    "len": 0.9,
+                    "outlinewidth": 0,
+                    "tickvals": [-1, 0, 1],
+                    "title": {"text": "correlation", "side": "right", "font": {"size": frame.size - 2}},
+                },
+                "hovertemplate": "unit %{y} and unit %{x}: %{z:.2f}<extra></extra>",
+            }
+        )
+    frame.axis_note("unit")
+    frame.layout["hovermode"] = "closest"
+    if not any(matrix.size for matrix in matrices.values()):
+        frame.place_for_words(None, "The matrices appear here when all networks are trained.")
+    return frame.figure(_alt(matrices, title))
+
+
+def strength(matrix: Array) -> float:
+    """The mean absolute correlation of two different units, where it is known; NaN where none is."""
+    values = np.abs(matrix[~np.eye(len(matrix), dtype=bool)])
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if values.size else math.nan
+
+
+def _alt(matrices: Mapping[str, Array], title: str) -> str:
+    parts = [
+        f"{heading}: {strength(matrix):.2f}" if np.isfinite(matrix).any() else f"{heading}: nothing yet"
+        for heading, matrix in matrices.items()
+    ]
+    return f"{title}. Mean absolute correlation of two different units. " + "; ".join(parts) + "."

@@ -1,0 +1,256 @@
+"""Lab whitening: what full whitening does beyond batch normalization, what it costs, and where it fails."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bnviz.experiment import Experiment
+from bnviz.figures import accuracy
+from bnviz.figures.correlation import correlation, strength
+from bnviz.figures.ladder import Scale, Series, ladder
+from bnviz.figures.palette import MORE, WITH, WITHOUT
+from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
+from bnviz.labs.predictions import Estimate, Slider
+from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, quotients
+
+QUICK = Experiment(
+    dataset="digits",
+    hidden=(50, 50),
+    batch_size=100,
+    init="xavier",
+    init_scale=1.0,
+    learning_rate=0.5,
+    steps=300,
+)
+FULL = QUICK.replace(dataset="mnist", hidden=(100, 100), batch_size=200, steps=1500)
+SMALLER = 4
+"""How many times smaller the small mini-batches are: half as many examples as the layer has units."""
+
+ARMS = {
+    "plain": ("no normalization", "none", False),
+    "bn": ("batch norm", "batch", False),
+    "whiten": ("full whitening", "whiten", False),
+    "bn-small": ("batch norm, small mini-batches", "batch", True),
+    "whiten-small": ("full whitening, small mini-batches", "whiten", True),
+}
+
+COSTLY = 5.0
+"""How many times longer a step must take in the widest network. The measured ratio is several times that, and "
+"moves by half."""
+GROWING = 2.0
+"""How many times larger that ratio must be in the widest network than in the narrowest, which is 16 times "
+"narrower."""
+AS_GOOD = 0.02
+"""The accuracy by which batch normalization may fall behind and still count as sufficient: what seeds differ by."""
+
+
+def arms(setting: Setting) -> tuple[Arm, ...]:
+    """Neither, each by itself, and the latter two with mini-batches smaller than a layer."""
+    base = setting.base(QUICK, FULL)
+    small = max(2, base.batch_size // SMALLER)
+    return tuple(
+        Arm(name, label, base.replace(normalizer=kind, batch_size=small if is_small else base.batch_size))
+        for name, (label, kind, is_small) in ARMS.items()
+    )
+
+
+def found(result: Result, arm: str, name: str) -> list[np.ndarray]:
+    """What the inspection of an arm calls `name`, for each seed; NaN, (0, 0), where there is nothing yet."""
+    return [np.asarray(item.get(name, np.full((0, 0), math.nan))) for item in result.inspections(arm)]
+
+
+def slowdowns(result: Result, over: int) -> np.ndarray:
+    """How many times longer a step takes with whitening, (seeds, widths); `over`: 0 none, 1 batch norm."""
+    seconds = found(result, "whiten", "seconds")
+    if not all(item.size for item in seconds):
+        return np.full((len(seconds), 1), math.nan)
+    return np.stack([item[2] / item[over] for item in seconds])
+
+
+def ranks(result: Result) -> np.ndarray:
+    """In how many directions the inputs of the last layer's whitening vary, (seeds, sizes of mini-batch)."""
+    values = found(result, "whiten", "rank")
+    return (
+        np.stack(values).astype(float)
+        if all(item.size for item in values)
+        else np.full((len(values), 1), math.nan)
+    )
+
+
+def correlations(result: Result, arm: str, where: str) -> tuple[float, ...]:
+    """The mean absolute correlation of two units of the last layer; where: "before" or "after" the normalizer."""
+    return tuple(strength(item) if item.size else math.nan for item in found(result, arm, where))
+
+
+def figures(result: Result, view: View) -> tuple[Drawing, ...]:
+    """Correlations, the time of a step, the rank of the covariance, and the curves."""
+    seed = min(view.seed, result.setting.seed_count - 1)
+    first = result.shown(view)[0].experiment
+    squares = {
+        f"{ARMS[arm][0]}, {where}": found(result, arm, where)[seed]
+        for arm in ("bn", "whiten")
+        for where in ("before", "after")
+    }
+    pairs = correlation(
+        squares,
+        title="How the units of the last hidden layer vary together",
+        subtitle="Correlation of each unit with each other on the probe batch, before the normalizer and after "
+        "it, at the end of training.",
+        **view.looks,
+    )
+    widths, sizes = (found(result, "whiten", name)[seed].ravel() for name in ("widths", "batches"))
+    cost = ladder(
+        {
+            "": [
+                Series("than batch norm", WITH, slowdowns(result, 1)),
+                Series("than none", WITHOUT, slowdowns(result, 0)),
+            ]
+        },
+        [f"{width:.0f}" for width in widths] or [""],
+        Scale("times as long (log)", logarithmic=True),
+        title="How many times longer a training step takes with full whitening",
+        subtitle="Processor time of a step on one core, measured here: the ratio of medians, in networks of "
+        f"{len(first.hidden)} hidden layers. A dot for each seed.",
+        rung_title="units in each hidden layer",
+        **view.looks,
+    )
+    width = first.hidden[-1]
+    directions = ladder(
+        {
+            "": [
+                Series("measured", MORE[0], ranks(result)),
+            ]
+        },
+        [f"{size:.0f}" for size in sizes] or [""],
+        Scale("directions", reference=(float(width), f"units in the layer, {width}")),
+        title="In how many directions a mini-batch varies",
+        subtitle="Rank of the covariance of what the last layer’s normalizer receives. Below the dotted line it "
+        "is singular, and has no inverse square root. A dot for each seed.",
+        rung_title="examples in the mini-batch",
+        **view.looks,
+    )
+    return (
+        Drawing(
+            "correlation",
+            pairs,
+            "Batch norm scales each unit by itself and leaves their correlations as they are; whitening takes "
+            "most away.",
+        ),
+        Drawing("cost", cost, "What it costs: eigenvectors of a matrix as wide as the layer, in every step."),
+        Drawing(
+            "rank",
+            directions,
+            "Of m examples, of which the mean is subtracted, m − 1 directions remain.",
+        ),
+        Drawing(
+            "accuracy", accuracy(result.shown(view), **view.looks), "What it is worth, on held-out examples."
+        ),
+    )
+
+
+def verdict(result: Result) -> Verdict:
+    """Costly, singular for small mini-batches, and no better."""
+    slower = slowdowns(result, 1)
+    ends = {arm: result.each(final_accuracy, arm) for arm in ARMS}
+    widths, sizes = (found(result, "whiten", name)[0].ravel() for name in ("widths", "batches"))
+    units = result.arms[0].experiment.hidden[-1]
+    few = np.flatnonzero(sizes < units)
+    rank = ranks(result)
+    known = bool(np.isfinite(slower).all() and np.isfinite(rank).all() and few.size)
+    missing = units - rank[:, few].max(axis=1) if known else np.full(len(rank), math.nan)
+    measured = {
+        "slowdown_widest": Measure(
+            "times as long as batch norm, widest network", tuple(slower[:, -1].tolist())
+        ),
+        "slowdown_narrowest": Measure(
+            "times as long as batch norm, narrowest network", tuple(slower[:, 0].tolist())
+        ),
+        "slowdown_growth": Measure(
+            "widest over narrowest", quotients(slower[:, -1].tolist(), slower[:, 0].tolist())
+        ),
+        "missing_directions": Measure(
+            "least directions missing in mini-batches smaller than the layer", tuple(missing.tolist())
+        ),
+    }
+    for arm, (label, *_) in ARMS.items():
+        key = arm.replace("-", "_")
+        measured[f"accuracy_{key}"] = Measure(f"final accuracy, {label}", ends[arm])
+        for where in ("before", "after"):
+            measured[f"correlation_{key}_{where}"] = Measure(
+                f"mean absolute correlation {where}, {label}", correlations(result, arm, where)
+            )
+    slowest, narrow = measured["slowdown_widest"], measured["slowdown_narrowest"]
+    low, high = slowest.spread
+    after = {arm: measured[f"correlation_{arm}_after"].median for arm in ("bn", "whiten")}
+    sentence = (
+        f"A step with full whitening took {slowest.median:.3g} times as long as with batch norm at "
+        f"{widths[-1]:.0f} units ({low:.3g} to {high:.3g} over the seeds) and {narrow.median:.3g} times at "
+        f"{widths[0]:.0f}. In mini-batches smaller than the layer at least "
+        f"{measured['missing_directions'].median:.0f} directions were missing from its covariance. Whitening "
+        f"left a mean correlation of {after['whiten']:.2f}, batch norm of {after['bn']:.2f}; accuracy was "
+        f"{measured['accuracy_whiten'].median:.1%} with whitening and {measured['accuracy_bn'].median:.1%} with "
+        f"batch norm, in small mini-batches {measured['accuracy_whiten_small'].median:.1%} and "
+        f"{measured['accuracy_bn_small'].median:.1%}."
+        if known
+        else "The time of a step or the covariance is not known: a network diverged, or no mini-batch is "
+        "smaller than the layer."
+    )
+    return Verdict(
+        holds=agreed(
+            [
+                bool(times[-1] >= COSTLY)
+                and bool(times[-1] >= GROWING * times[0])
+                and bool(lack >= 1)
+                and normalized >= whitened - AS_GOOD
+                for times, lack, normalized, whitened in zip(
+                    slower, missing, ends["bn"], ends["whiten"], strict=True
+                )
+            ]
+        )
+        if known
+        else None,
+        sentence=sentence,
+        criterion=f"In every seed, a step takes at least {COSTLY:g} times as long with full whitening as with "
+        f"batch norm in the widest network, and that ratio is at least {GROWING:g} times that in the narrowest; "
+        "the covariance of every mini-batch smaller than the layer is singular; and batch norm ends at most "
+        f"{100 * AS_GOOD:.0f} points below whitening.",
+        measured=measured,
+        answer=(slowest.median,) if known else None,
+    )
+
+
+LAB = Lab(
+    number=9,
+    name="whitening",
+    title="Why not whiten everything?",
+    quote="Since the full whitening of each layer's inputs is costly and not everywhere differentiable, we make "
+    "two necessary simplifications.",
+    section="3",
+    question="Two hidden layers of 400 units. How many times longer does a training step take with full "
+    "whitening than with batch norm?",
+    prediction=Estimate((Slider("times as long", 1.0, 1000.0, 2.0, factor=3.0, unit=" ×"),)),
+    arms=arms,
+    figures=figures,
+    verdict=verdict,
+    inspection="bnviz.inspect.decorrelation:layer",
+    explanation=r"""
+Whitening gives every unit mean 0 and variance 1 and leaves no two correlated:
+
+$$\hat x = \mathrm{Cov}[x]^{-1/2}\,(x - \mathrm{E}[x])$$
+
+and training must differentiate through it. The paper simplifies twice: each unit is normalized on its own, and the
+statistics are those of the mini-batch. For $n$ units batch normalization does work in proportion to $n$ for each
+example, whitening to $n^2$, and $n^3$ once in each step for the eigenvectors.
+
+**Singular.** $m$ examples around their mean span $m - 1$ directions at most. If the layer has more units, the
+covariance has eigenvalues of zero, and $\mathrm{Cov}^{-1/2}$ does not exist. Here $\varepsilon = 0.01$ is added to
+each eigenvalue (a choice of ours), and the derivative is written in a form that equal eigenvalues do not break;
+that is how it trains at all. What directions a mini-batch does not cover are multiplied by $1/\sqrt\varepsilon =
+10$ where the running statistics decide: see the accuracy in small mini-batches.
+
+**Not everything is taken away.** Directions with a variance below $\varepsilon$ are not brought to 1, so that some
+correlation is left; and the probe batch is whitened by its own statistics.
+""",
+)
