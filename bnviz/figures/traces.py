@@ -1,0 +1,192 @@
+"""Measured quantities over the training steps, a line each, in panels that share their axes.
+
+For what a lab measures itself; what every Recording holds is drawn by `layer_lines` and `curves`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from bnviz.figures.frame import Frame, Panel
+from bnviz.figures.ladder import Scale
+from bnviz.figures.palette import readable
+from bnviz.figures.series import Array, decades, log_ticks, rounded_up, short, spread
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One line. look: colour and dash. steps, values: (R,); what is not a finite number is left out."""
+
+    label: str
+    look: tuple[str, str]
+    steps: Array
+    values: Array
+
+    @property
+    def drawn(self) -> tuple[Array, Array]:
+        """The points that are numbers."""
+        finite = np.isfinite(self.values)
+        return self.steps[finite], self.values[finite]
+
+
+def traces(
+    panels: Mapping[str, Sequence[Trace]],
+    scale: Scale,
+    last: int,
+    *,
+    title: str,
+    subtitle: str,
+    step_title: str = "training step",
+    limits: tuple[float, float] | None = None,
+    theme: str = "light",
+    narrow: bool = False,
+) -> go.Figure:
+    """A panel for each heading (a single one may be called ""). last: the end of the axis of steps.
+
+    limits: the range of the y axis where theory gives one; None to fit what was measured.
+    """
+    rows, columns = (len(panels), 1) if narrow else (1, len(panels))
+    headed = len(panels) > 1
+    frame = Frame(
+        title,
+        subtitle,
+        theme=theme,
+        narrow=narrow,
+        height=150 + 190 * rows if narrow else 370,
+        view=("traces", title, last),
+        wide=130,
+        right=_room(panels, narrow) if narrow or not headed else 70,
+        head=26 if headed else 10,
+    )
+    low, high = limits or _range(panels, scale)
+    y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": "" if narrow else scale.title}}
+    if scale.percent:
+        y_axis |= {"tickformat": ".0%", "hoverformat": ".1%"}
+    elif scale.logarithmic:
+        y_axis |= {"type": "log", "tickmode": "array", "hoverformat": ".3~g", **log_ticks(low, high)}
+    else:
+        y_axis |= {"hoverformat": ".3~g"}
+    x_axis = frame.steps_axis(max(last, 1), panels=max(columns, 2) if headed else 1)
+    grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.075)
+    places = [row[0] for row in grid] if narrow else grid[0]
+    for panel, (heading, lines) in zip(places, panels.items(), strict=True):
+        if headed:
+            frame.header(panel, f"<b>{heading}</b>", frame.theme.ink)
+        if scale.reference is not None:
+            _reference(frame, panel, scale)
+        for line in lines:
+            steps, values = line.drawn
+            colour, dash = line.look
+            frame.line(
+                panel,
+                steps,
+                values,
+                name=line.label,
+                line={"color": colour, "width": frame.theme.line, "dash": dash},
+                hovertemplate="%{y}<extra>" + line.label + "</extra>",
+            )
+        _labels(frame, panel, lines, scale, (low, high), rows)
+    frame.axis_note(step_title)
+    if not any(line.drawn[0].size for lines in panels.values() for line in lines):
+        frame.place_for_words(None, "This is measured when the networks are trained.")
+    return frame.figure(_alt(panels, scale, title))
+
+
+def _room(panels: Mapping[str, Sequence[Trace]], narrow: bool) -> int:
+    """Pixels for the longest label to the right of the lines."""
+    longest = max((len(line.label) for lines in panels.values() for line in lines), default=8)
+    return round((6.0 if narrow else 6.8) * longest) + 20
+
+
+def _range(panels: Mapping[str, Sequence[Trace]], scale: Scale) -> tuple[float, float]:
+    """The range of all panels, as powers of ten if the axis is logarithmic."""
+    if scale.percent:
+        return 0.0, 1.03
+    values = [line.drawn[1] for lines in panels.values() for line in lines]
+    if scale.logarithmic:
+        low, high = decades(values)
+        return low - 0.06 * (high - low), high + 0.06 * (high - low)
+    top = max((float(item.max()) for item in values if item.size), default=1.0)
+    return 0.0, rounded_up(1.04 * top, 1e-9)
+
+
+def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
+    """A thin dotted line and its name."""
+    value, words = scale.reference or (0.0, "")
+    frame.line(
+        panel,
+        np.array([0, 10**7]),  # beyond both ends of any axis of steps
+        np.array([value, value]),
+        line={"color": frame.theme.quiet, "width": 1, "dash": "dot"},
+        hoverinfo="skip",
+    )
+    frame.note(
+        words,
+        xref=f"{panel.x} domain",
+        x=0,
+        xanchor="left",
+        yref=panel.y,
+        y=math.log10(value) if scale.logarithmic else value,
+        yanchor="bottom",
+        font={"size": frame.size - 2, "color": frame.theme.quiet},
+    )
+
+
+def _labels(
+    frame: Frame,
+    panel: Panel,
+    lines: Sequence[Trace],
+    scale: Scale,
+    limits: tuple[float, float],
+    rows: int,
+) -> None:
+    """Each line's name at its right end, moved apart where lines meet."""
+    low, high = limits
+    tall = (frame.plot_height - 34 * (rows - 1)) / rows
+    ends = [(line, *(part[-1] for part in line.drawn)) for line in lines if line.drawn[0].size]
+    heights = [
+        math.log10(value) if scale.logarithmic and value > 0 else low if scale.logarithmic else float(value)
+        for _, _, value in ends
+    ]
+    pixels = [min(max((height - low) / (high - low), 0.0), 1.0) * tall for height in heights]
+    moved = spread(pixels, frame.size + 2, 0, tall)
+    for (line, step, _), pixel, place in zip(ends, pixels, moved, strict=True):
+        frame.note(
+            line.label,
+            xref=panel.x,
+            x=int(step),
+            xanchor="left",
+            xshift=5,
+            yref=f"{panel.y} domain",
+            y=pixel / tall,
+            yshift=place - pixel,
+            yanchor="middle",
+            align="left",
+            font={"size": frame.size - 2, "color": readable(line.look[0], frame.theme)},
+        )
+
+
+def _alt(panels: Mapping[str, Sequence[Trace]], scale: Scale, title: str) -> str:
+    """Where each line begins and ends, in words."""
+    parts = []
+    for heading, lines in panels.items():
+        for line in lines:
+            steps, values = line.drawn
+            name = f"{heading}, {line.label}" if heading else line.label
+            told = (
+                f"{_shown(scale, values[0])} at step {steps[0]:,}, {_shown(scale, values[-1])} at step {steps[-1]:,}"
+                if steps.size
+                else "nothing yet"
+            )
+            parts.append(f"{name}: {told}")
+    return f"{title}, over the steps. " + "; ".join(parts) + "."
+
+
+def _shown(scale: Scale, value: float) -> str:
+    return f"{value:.1%}" if scale.percent else short(float(value))
