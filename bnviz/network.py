@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from bnviz.experiment import Experiment
+from bnviz.experiment import MAX_LAYERS, Experiment
 from bnviz.normalizers import NORMALIZER_CLASSES, BatchNorm, NoNormalizer, Normalizer
 
 POOLED_WIDTH = 4
@@ -197,7 +197,8 @@ def build(
         side = side // 2 if side > POOLED_WIDTH else side
         dropout = Dropout(experiment.dropout, noise)
         blocks.append(Block(affine, normalizer, experiment.activation, pooling, dropout))
-    output = _affine(experiment, widths[-1], classes, len(blocks), bias=True)
+    # Drawn as if behind the deepest network, so that arms of different depth share it too.
+    output = _affine(experiment, widths[-1], classes, MAX_LAYERS, bias=True)
     input_normalizer = (
         BatchNorm(inputs, affine=False) if experiment.normalizer == "input-only" else NoNormalizer(inputs)
     )

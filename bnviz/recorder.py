@@ -152,9 +152,12 @@ class Recorder:
         points = []
         for split, (inputs, labels) in evaluated.items():
             scores = self.scores(inputs)
-            loss = F.cross_entropy(scores, labels)
-            accuracy = (scores.argmax(1) == labels).float().mean()
-            points.append(CurvePoint(split, float(loss), float(accuracy), len(labels)))
+            loss = float(F.cross_entropy(scores, labels))
+            correct = (scores.argmax(1) == labels).float().mean()
+            accuracy = (
+                math.nan if math.isnan(loss) else float(correct)
+            )  # scores that are no numbers name no class
+            points.append(CurvePoint(split, loss, accuracy, len(labels)))
         return tuple(points)
 
     def boundary(self) -> np.ndarray | None:

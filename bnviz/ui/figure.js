@@ -39,8 +39,8 @@ export class Figure extends Part {
   busy = false;
   visible = false;
 
-  constructor(parent) {
-    super(parent);
+  constructor(node) {
+    super(node);
     this.plot = make("div", { class: "bnviz-plot", role: "img" });
     this.quiet = make("p", { class: "bnviz-quiet" }, "Loading…");
     this.node.append(this.plot, this.quiet);

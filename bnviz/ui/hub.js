@@ -160,8 +160,8 @@ export class Hub {
 export class Part {
   hub = null;
 
-  constructor(parent) {
-    this.node = parent.querySelector("[data-bnviz]");
+  constructor(node) {
+    this.node = node;
   }
 
   update(component) {

@@ -5,23 +5,7 @@
 
 import { make, write } from "./elements.js";
 import { NARROW, loadPlotly, theme } from "./figure.js";
-
-const parts = new WeakMap();
-
-function mount(Kind, component) {
-  const parent = component.parentElement;
-  const { style } = component.data;
-  if (!document.querySelector(`link[href="${style}"]`)) {
-    document.head.append(make("link", { rel: "stylesheet", href: style }));
-  }
-  if (!parts.has(parent)) parts.set(parent, new Kind(parent.querySelector("[data-bnviz]")));
-  const part = parts.get(parent);
-  part.update(component);
-  return () => {
-    parts.delete(parent);
-    part.close();
-  };
-}
+import { mount } from "./mount.js";
 
 /** An element that holds a formula, which Python wrote as MathML. */
 function formula(tag, attributes, mathml) {

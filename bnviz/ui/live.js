@@ -6,27 +6,10 @@
 // recorded has changed. Streamlit calls the functions at the end of this file again at every rerun
 // and theme switch: a part is kept for as long as its element lives.
 
-import { make } from "./elements.js";
 import { Figure } from "./figure.js";
+import { mount } from "./mount.js";
 import { Readouts } from "./readouts.js";
 import { Transport } from "./transport.js";
-
-const parts = new WeakMap();
-
-function mount(Kind, component) {
-  const parent = component.parentElement;
-  const { style } = component.data;
-  if (!document.querySelector(`link[href="${style}"]`)) {
-    document.head.append(make("link", { rel: "stylesheet", href: style }));
-  }
-  if (!parts.has(parent)) parts.set(parent, new Kind(parent));
-  const part = parts.get(parent);
-  part.update(component);
-  return () => {
-    parts.delete(parent);
-    part.close();
-  };
-}
 
 export const transport = (component) => mount(Transport, component);
 export const readouts = (component) => mount(Readouts, component);

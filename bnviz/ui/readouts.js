@@ -9,8 +9,8 @@ const DASHES = { solid: "none", dash: "9 5", dot: "3 4", dashdot: "10 4 3 4", lo
 export class Readouts extends Part {
   arms = [];
 
-  constructor(parent) {
-    super(parent);
+  constructor(node) {
+    super(node);
     this.row = make("div", { class: "bnviz-arms" });
     this.story = make("p", { class: "bnviz-story" });
     this.node.append(make("div", { class: "bnviz-summary" }, this.row, this.story));

@@ -10,8 +10,8 @@ const SPEEDS = [
 
 /** Play, step, reset, the scrubber, the speed, and the learning rate from here on. */
 export class Transport extends Part {
-  constructor(parent) {
-    super(parent);
+  constructor(node) {
+    super(node);
     const button = (name, text, label, listener) =>
       make("button", { type: "button", class: `bnviz-${name}`, "aria-label": label, title: label, click: listener },
         icon(name), make("span", {}, text));
