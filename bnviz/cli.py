@@ -151,7 +151,7 @@ def lab(
     jobs = chosen.jobs(setting)
     out.mkdir(parents=True, exist_ok=True)
     claim = f"“{chosen.quote}”" if chosen.verbatim else f"In our words: {chosen.quote}"
-    print(f"{chosen.title}\n{claim} (Section {chosen.section})\n{len(jobs)} networks to train.")
+    print(f"{chosen.title}\n{claim} ({chosen.source})\n{len(jobs)} networks to train.")
     try:
         with tqdm(
             total=sum(job.experiment.steps for job in jobs), unit="step", unit_scale=True, mininterval=0.5

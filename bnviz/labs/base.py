@@ -154,6 +154,11 @@ class Lab:
     inspection: str | None = None
     units: int = 0
 
+    @property
+    def source(self) -> str:
+        """Where the paper says it, in words: "Section 4.1", or "Abstract; 4.2.3"."""
+        return f"Section {self.section}" if self.section[0].isdigit() else self.section
+
     def jobs(self, setting: Setting) -> list[Job]:
         """Everything to train: for each arm, one job for each seed."""
         return [

@@ -18,9 +18,9 @@ QUICK = Experiment(
 FULL = QUICK.replace(dataset="mnist", steps=1500)
 
 ARMS = {
-    "stop-mean": ("mean held constant", "batch-stop-mean", WITHOUT),
-    "stop-statistics": ("mean and variance held constant", "batch-stop-statistics", MORE[2]),
-    "through": ("gradient through the statistics", "batch-no-affine", WITH),
+    "stop-mean": ("μ held constant", "batch-stop-mean", WITHOUT),
+    "stop-statistics": ("μ and σ² held constant", "batch-stop-statistics", MORE[2]),
+    "through": ("gradient through μ and σ²", "batch-no-affine", WITH),
 }
 """Words, the value of the field `normalizer`, and look."""
 

@@ -11,7 +11,7 @@ from bnviz.comparison import ARM_PARAMETERS, Comparison, offered_texts, suggeste
 from bnviz.experiment import DATASETS, Experiment, presets
 from bnviz.ui import address
 
-MORE = ("momentum", "weight_decay", "dropout", "train_examples", "seed", "device")
+MORE = ("first_layer_scale", "momentum", "weight_decay", "dropout", "train_examples", "seed", "device")
 """Fields that stand folded away: most comparisons leave them alone."""
 
 PRESET_LABELS = {

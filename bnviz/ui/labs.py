@@ -139,7 +139,7 @@ def _lab(lab: Lab, visit: Visit) -> None:
             st.button(text, on_click=_go, args=(target,), disabled=not there, type="tertiary")
     st.title(f"{lab.number}. {lab.title}", anchor=False)
     mark = f"“{lab.quote}”" if lab.verbatim else f"{lab.quote} *(the claim in our words)*"
-    st.markdown(f"> {mark}  \n> Ioffe & Szegedy 2015, Section {lab.section}")
+    st.markdown(f"> {mark}  \n> Ioffe & Szegedy 2015, {lab.source}")
     _predict(lab, visit)
     if visit.said:
         lab_run = _lab_run(lab, visit)
