@@ -37,6 +37,16 @@ def quantiles(ordered: Array, shares: tuple[float, ...]) -> Array:
     return np.asarray(ordered[..., low] + part * (ordered[..., high] - ordered[..., low]))
 
 
+def summary(pooled: Array) -> tuple[float, float, Array]:
+    """Mean, standard deviation and QUANTILES of sorted values, (N,)."""
+    # In float64 and two passes: E[x²] − E[x]² loses every digit when the mean is large.
+    return (
+        float(pooled.mean(dtype=np.float64)),
+        float(pooled.std(dtype=np.float64)),
+        quantiles(pooled, QUANTILES),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Distribution:
     """A layer's values on the probe batch, sorted: `per_unit` (F, N) along each unit, `pooled` (F·N,)."""
@@ -55,12 +65,7 @@ class Distribution:
 
     def summary(self) -> tuple[float, float, Array]:
         """Mean, standard deviation and QUANTILES of all units together."""
-        # In float64 and two passes: E[x²] − E[x]² loses every digit when the mean is large.
-        return (
-            float(self.pooled.mean(dtype=np.float64)),
-            float(self.pooled.std(dtype=np.float64)),
-            quantiles(self.pooled, QUANTILES),
-        )
+        return summary(self.pooled)
 
     def histogram(self) -> Array:
         """(bins,) int32: the number of values between HISTOGRAM_EDGES; the outermost bins take all beyond."""

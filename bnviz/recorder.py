@@ -18,12 +18,12 @@ from torch.nn import functional as F
 
 from bnviz.examples import Examples
 from bnviz.experiment import Experiment
-from bnviz.measure import Distribution, quantiles
+from bnviz.measure import Distribution, quantiles, summary
 from bnviz.network import Network
 from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, CurvePoint, Snapshot
 
 PROBE_EXAMPLES = {"mlp": 256, "conv": 64}
-TEST_EXAMPLES = {"mlp": 2000, "conv": 1000}
+TEST_EXAMPLES = {"mlp": 1000, "conv": 1000}
 TRAIN_EXAMPLES = {"mlp": 500, "conv": 250}
 """By architecture: a convolution computes as much for every position as a layer of units for an example."""
 POSITIONS = 4096
@@ -98,7 +98,8 @@ class Recorder:
                 zip(probes, inputs, self.step_sizes(update), strict=True)
             ):
                 normalized = probe.before is not probe.pre_activations
-                before = Distribution.of(as_table(probe.before)) if normalized else values
+                # Of what enters the normalizer only the units together are told: one sort is enough.
+                before = np.sort(as_table(probe.before), axis=None) if normalized else values.pooled
                 rows.append(self.layer_row(index, values, before, sizes))
             evaluated = step in self.evaluations or step not in self.due
             return Snapshot(
@@ -111,12 +112,14 @@ class Recorder:
             )
 
     def layer_row(
-        self, index: int, values: Distribution, before: Distribution, sizes: tuple[float, float, float]
+        self, index: int, values: Distribution, before: np.ndarray, sizes: tuple[float, float, float]
     ) -> list[float]:
         """One layer's numbers in the order of LAYER_COLUMNS."""
         activation = self.experiment.activation
         mean, std, shares = values.summary()
-        before_mean, before_std, before_shares = (mean, std, shares) if before is values else before.summary()
+        before_mean, before_std, before_shares = (
+            (mean, std, shares) if before is values.pooled else summary(before)
+        )
         drift = math.nan if self.reference is None else values.drift_from(self.reference[index])
         measured = [values.saturated(activation), values.dead(activation), *sizes, drift]
         return [mean, std, *shares, *measured, before_mean, before_std, *before_shares]
