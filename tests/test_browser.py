@@ -14,7 +14,7 @@ from bnviz.figures.story import readouts
 from tests.browser import CHROMIUM, FLAGS, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=180_000)
 
 if CHROMIUM is None:
     if os.environ.get("BNVIZ_REQUIRE_BROWSER"):
@@ -49,7 +49,7 @@ def open_page(chromium, server):
         context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda request: _note_outside(request.url, server.url, problems))
         page.goto(f"{server.url}/{query}")
@@ -99,7 +99,7 @@ def wait_for_step(page, step):
             const found = bar && bar.innerText.match(/step ([0-9,]+)/);
             return found && Number(found[1].replaceAll(',', '')) >= step; }""",
         arg=step,
-        timeout=60_000,
+        timeout=180_000,
     )
 
 
@@ -258,7 +258,7 @@ def test_nonsense_typed_into_a_control_is_said_and_the_default_stands_in(open_pa
 
 def test_a_lab_is_predicted_run_and_scored(chromium, server):
     page = chromium.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
     page.goto(f"{server.url}/labs?lab=figure-1&steps=1500")
     page.get_by_text("with batch norm", exact=True).first.click()
     page.get_by_role("button", name="Commit to it").click()

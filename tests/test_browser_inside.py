@@ -10,7 +10,7 @@ from playwright.sync_api import expect, sync_playwright
 from tests.browser import CHROMIUM, FLAGS, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=180_000)
 
 if CHROMIUM is None:
     if os.environ.get("BNVIZ_REQUIRE_BROWSER"):
@@ -46,7 +46,7 @@ def open_page(chromium, server):
         context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(f"{server.url}/inside?{SMALL}&{query}")
         page.wait_for_selector(".bnviz-walk table, .bnviz-figure .main-svg")
