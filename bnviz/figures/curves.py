@@ -107,7 +107,7 @@ def _curves(
         y_axis["title"] = {"text": "" if narrow else "accuracy"}
     panel = frame.panels(1, 1, frame.steps_axis(last_step(recordings)), y_axis)[0][0]
     if guess is not None:
-        _reference(frame, panel, guess)
+        frame.level(panel, guess)
     for arm, item, one in zip(arms, recordings, drawn, strict=True):
         kept = thin(one.values) if one.steps.size else np.empty(0, int)
         frame.line(
@@ -187,23 +187,6 @@ def _inside(value: float, low: float, high: float, logarithmic: bool) -> float:
     margin = 0.08 * (high - low)
     place = min(max(math.log10(max(value, 1e-300)) if logarithmic else value, low + margin), high - margin)
     return 10.0**place if logarithmic else place
-
-
-def _reference(frame: Frame, panel: Panel, value: float) -> None:
-    """A thin dotted line where guessing lies."""
-    frame.shapes.append(
-        {
-            "type": "line",
-            "xref": f"{panel.x} domain",
-            "yref": panel.y,
-            "x0": 0,
-            "x1": 1,
-            "y0": value,
-            "y1": value,
-            "line": {"color": frame.theme.quiet, "width": 1, "dash": "dot"},
-            "layer": "below",
-        }
-    )
 
 
 def _end_labels(

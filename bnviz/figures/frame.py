@@ -188,6 +188,22 @@ class Frame:
             font={"size": self.size - 1, "color": self.theme.quiet},
         )
 
+    def level(self, panel: Panel, value: float) -> None:
+        """A thin dotted line across the panel at `value`, behind what is measured."""
+        self.shapes.append(
+            {
+                "type": "line",
+                "xref": f"{panel.x} domain",
+                "yref": panel.y,
+                "x0": 0,
+                "x1": 1,
+                "y0": value,
+                "y1": value,
+                "line": {"color": self.theme.quiet, "width": 1, "dash": "dot"},
+                "layer": "below",
+            }
+        )
+
     def note(self, text: str, **properties: Any) -> None:
         """An annotation without an arrow; `properties` as in Plotly."""
         base = {"text": text, "showarrow": False, "font": {"size": self.size - 1, "color": self.theme.quiet}}

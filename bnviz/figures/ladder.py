@@ -136,19 +136,7 @@ def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
     if scale.reference is None:
         return
     value, words = scale.reference
-    frame.shapes.append(
-        {
-            "type": "line",
-            "xref": f"{panel.x} domain",
-            "yref": panel.y,
-            "x0": 0,
-            "x1": 1,
-            "y0": value,
-            "y1": value,
-            "line": {"color": frame.theme.quiet, "width": 1, "dash": "dot"},
-            "layer": "below",
-        }
-    )
+    frame.level(panel, value)
     frame.note(
         words,
         xref=f"{panel.x} domain",
