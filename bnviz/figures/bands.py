@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from bnviz.figures.frame import Frame, Panel
+from bnviz.figures.frame import Frame, Panel, compact
 from bnviz.figures.layers import (
+    called,
     check_unit,
     chosen_layers,
     depth,
@@ -22,6 +23,8 @@ from bnviz.figures.layers import (
     has,
     last_step,
     listed,
+    short_name,
+    unit_called,
     units_called,
     zones,
 )
@@ -33,6 +36,7 @@ WHERE = ("input", "before")
 POOLED = ("q05", "q15", "q50", "q85", "q95")
 ONE_UNIT = ("q15", "q50", "q85")
 LEAST_REACH = {"sigmoid": 2.0, "tanh": 2.0, "relu": 2.0}
+OTHER_REACH = 2.0
 EMPTY_REACH = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
 
 
@@ -50,11 +54,11 @@ def path(recording: Recording, layer: int, unit: int | None, where: str) -> Path
         return Path(np.empty(0, np.int64), np.empty((len(POOLED if unit is None else ONE_UNIT), 0)))
     if unit is None:
         # Without a normalizer, the nonlinearity's input is also what a normalizer would receive.
-        prefix = "before_" if where == "before" and recording.experiment.normalizer != "none" else ""
+        prefix = "before_" if where == "before" and recording.normalized else ""
         indices = [LAYER_COLUMNS.index(prefix + column) for column in POOLED]
         values = recording.layer_values[:, layer - 1, indices].T
     else:
-        first = sum(recording.experiment.hidden[: layer - 1])
+        first = sum(recording.widths[: layer - 1])
         indices = [UNIT_COLUMNS.index(column) for column in ONE_UNIT]
         values = recording.unit_values[:, first + unit - 1, indices].T.astype(np.float64)
     finite = np.isfinite(values).all(axis=0)
@@ -95,14 +99,13 @@ def bands(
         *_titles(recordings, layers, unit, where),
         theme=theme,
         narrow=narrow,
-        height=_height(rows, narrow, layer),
+        height=_height(rows, narrow, layer, theme),
         view=("bands", layer, unit, where, last_step(recordings)),
         head=46 if layer is None else 26,
         right=26,
     )
     low, high, leaving = _frame_range(recordings, paths, len(layers), where)
-    units = units_called(recordings)
-    singular = "input of the normalizer" if where == "before" else f"input of the {units.removesuffix('s')}"
+    singular = "input of the normalizer" if where == "before" else f"input of the {unit_called(recordings)}"
     y_axis = {
         "range": [low, high],
         "nticks": 5,
@@ -111,7 +114,7 @@ def bands(
         "zerolinewidth": 1,
         "tickformat": "~s" if max(-low, high) >= 10_000 else "",
         "hoverformat": ".3~g",
-        "title": {"text": "" if narrow else singular},
+        "title": {"text": "" if narrow or theme.startswith("projector") else singular},
     }
     grid = frame.panels(
         rows,
@@ -125,9 +128,9 @@ def bands(
     for a, (arm, item) in enumerate(zip(arms, recordings, strict=True)):
         for i, number in enumerate(layers):
             panel = grid[i][a] if by_layer else grid[a][i]
-            _zone(frame, panel, item.experiment.activation if where == "input" else "", high)
+            _zone(frame, panel, item.activation(number) if where == "input" else "", high)
             drawn = paths[a, i]
-            _draw(frame, panel, arm, drawn, number)
+            _draw(frame, panel, arm, drawn, called([item], number))
             ending = float(drawn.values[len(drawn.values) // 2][-1]) if drawn.steps.size else 0.0
             ending = float(np.clip(ending, low + 0.3 * (high - low), high - 0.3 * (high - low)))
             frame.diverged(
@@ -142,10 +145,14 @@ def bands(
                 words = leaving[a, i]
                 if by_layer or columns > 2:
                     words = words.replace("beyond the frame:", "reaches").split(" at step")[0]
-                frame.panel_note(panel, words, xshift=4, font=tiny, **_corner(item.experiment.activation))
-    _headings(frame, grid, arms, layers, by_layer, layer)
+                frame.panel_note(panel, words, xshift=4, font=tiny, **_corner(item.activation(number)))
+    names = [called(recordings, number) for number in layers] if layer is None else []
+    _headings(frame, grid, arms, names, by_layer)
     if where == "input":
-        _zone_label(frame, grid[0][0], recordings[0].experiment.activation, high, low)
+        kinds = [recordings[0].activation(number) for number in layers]
+        for i, kind in enumerate(kinds):
+            if kind not in kinds[:i]:
+                _zone_label(frame, grid[i][0] if by_layer else grid[0][i], kind, high, low)
     frame.axis_note("training step")
     if not any(drawn.steps.size for drawn in paths.values()):
         frame.place_for_words(grid[0][0], _invitation(recordings), xref="paper")
@@ -157,8 +164,10 @@ def _titles(
 ) -> tuple[str, str]:
     """The title and the line below it."""
     units = units_called(recordings)
+    watched = any(item.watched is not None for item in recordings)  # with whatever probe its program chose
+    probe = "probe examples" if watched else "held-out probe examples"
     one = len(layers) == 1 and depth(recordings) > 1
-    which = f"layer {layers[0]}" if one else "each layer"
+    which = called(recordings, layers[0]) if one else "each layer"
     if where == "before":
         title = f"What {which}’s normalizer receives" if one else "What each layer’s normalizer receives"
         said = "Before normalization; the arm without it for comparison"
@@ -169,14 +178,16 @@ def _titles(
         title = f"What {which}’s {units} receive"
         said = "Input of the nonlinearity, after the normalizer where there is one"
     if unit is None:
-        said += "; all units pooled, held-out probe examples. Line: median; bands: 15–85 % and 5–95 %."
+        said += f"; all units pooled, {probe}. Line: median; bands: 15–85 % and 5–95 %."
     else:
-        said += "; held-out probe examples. Line: median; band: 15–85 %, as in the paper’s Figure 1."
+        said += f"; {probe}. Line: median; band: 15–85 %, as in the paper’s Figure 1."
     shown = listed(layers, depth(recordings)) if not one else ""
     return (f"{title}: {shown}" if shown else title), said
 
 
-def _height(rows: int, narrow: bool, layer: int | None) -> int:
+def _height(rows: int, narrow: bool, layer: int | None, theme: str) -> int:
+    if theme.startswith("projector"):
+        return 120 + 115 * rows  # with the two networks' numbers on one screen of 1280 × 720
     if layer is not None and not narrow:
         return 120 + 250 * rows
     return 150 + (150 if narrow else 185) * rows
@@ -189,10 +200,11 @@ def _frame_range(
 
     Robust: what a band does for less than 2 % of the time shown does not widen the frame.
     """
-    kind = recordings[0].experiment.activation
+    kind = recordings[0].activation()
     if not any(item.steps.size for item in paths.values()):
-        return -EMPTY_REACH[kind], EMPTY_REACH[kind], {}
-    least = LEAST_REACH[kind]
+        empty = EMPTY_REACH.get(kind, OTHER_REACH)
+        return -empty, empty, {}
+    least = LEAST_REACH.get(kind, OTHER_REACH)
     whole = elapsed(recordings)
     below, above = [], []
     for a in range(len(recordings)):
@@ -261,62 +273,68 @@ def _corner(activation: str) -> dict[str, Any]:
     }
 
 
-def _draw(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Path, layer: int) -> None:
-    """The bands from the outside in, then the median."""
-    kept = thin(drawn.values[[0, len(drawn.values) // 2, -1]]) if drawn.steps.size else np.empty(0, int)
-    steps = drawn.steps[kept]
-    middle = mixed(arm.colour, frame.theme.ink, frame.theme.lifted)
-    names = {"q05": "5 %", "q15": "15 %", "q50": "median", "q85": "85 %", "q95": "95 %"}
-    columns = POOLED if len(drawn.values) == len(POOLED) else ONE_UNIT
-    pairs = list(zip(columns[: len(columns) // 2], columns[::-1], strict=False))
-    order = [column for pair in pairs for column in pair] + ["q50"]
-    for column in order:
-        values = drawn.values[columns.index(column)][kept]
-        name = f"{arm.letter}, layer {layer}: {names[column]}"
-        if column == "q50":
-            look: dict[str, Any] = {"line": {"color": middle, "width": frame.theme.line, "dash": arm.dash}}
-        else:
-            look = {"line": {"width": 0, "color": arm.colour}}
-            if column in ("q85", "q95"):
-                look |= {"fill": "tonexty", "fillcolor": frame.colour_fill(arm, column == "q85")}
+def _draw(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Path, name: str) -> None:
+    """The bands from the outside in, then the median, whose hover text names all the quantiles.
+
+    A band is one closed curve, there and back: half the traces of two edges each, and a browser without a
+    graphics card draws it in two thirds of the time.
+    """
+    pairs = len(drawn.values) // 2
+    kept = thin(drawn.values[[0, pairs, -1]]) if drawn.steps.size else np.empty(0, int)
+    steps, values = drawn.steps[kept], drawn.values[:, kept]
+    shares = ("5–95 %", "15–85 %")[-pairs:]
+    for index, share in enumerate(shares):
         frame.line(
             panel,
-            steps,
-            values,
-            name=name,
+            np.concatenate([steps, steps[::-1]]),
+            np.concatenate([values[-1 - index], values[index][::-1]]),
+            name=f"{arm.letter}, {name}: {share}",
             legendgroup=arm.letter,
-            hovertemplate="%{y:.3~g}<extra>" + names[column] + "</extra>",
-            **look,
+            line={"width": 0, "color": arm.colour},
+            fill="toself",
+            fillcolor=frame.colour_fill(arm, share == "15–85 %"),
+            hoverinfo="skip",
         )
+    middle = mixed(arm.colour, frame.theme.ink, frame.theme.lifted)
+    edges = [
+        f"{share}: %{{customdata[{2 * n}]:.3~g}} to %{{customdata[{2 * n + 1}]:.3~g}}"
+        for n, share in enumerate(shares)
+    ]
+    frame.line(
+        panel,
+        steps,
+        values[pairs],
+        name=f"{arm.letter}, {name}: median",
+        legendgroup=arm.letter,
+        line={"color": middle, "width": frame.theme.line, "dash": arm.dash},
+        customdata=compact(np.stack([values[row] for n in range(pairs) for row in (n, -1 - n)], axis=1)),
+        hovertemplate="<br>".join(["median: %{y:.3~g}", *edges[::-1]]) + f"<extra>{arm.letter}</extra>",
+    )
 
 
 def _headings(
     frame: Frame,
     grid: list[list[Panel]],
     arms: Sequence[ArmStyle],
-    layers: list[int],
+    names: Sequence[str],
     by_layer: bool,
-    layer: int | None,
 ) -> None:
-    """The arms' names in their colours, and the layers' numbers, once each."""
+    """The arms' names in their colours, and the layers' names, once each; none where there is but one layer."""
     small = {"size": frame.size - 1, "color": frame.theme.quiet}
     for a, arm in enumerate(arms):
         panel = grid[0][a] if by_layer else grid[a][0]
-        lifted = 22 if a == 0 and layer is None and not by_layer else 3
+        lifted = 22 if a == 0 and names and not by_layer else 3
         text = frame.heading(arm, by_layer)
         font = {"size": frame.size - by_layer, "color": readable(arm.colour, frame.theme)}
         frame.header(panel, text, arm.colour, yshift=20 if by_layer else lifted, font=font)
-    if layer is None:
-        for i, number in enumerate(layers):
-            panel = grid[i][0] if by_layer else grid[0][i]
-            frame.header(panel, f"layer {number}", frame.theme.quiet, font=small)
+    for i, name in enumerate(names):
+        panel = grid[i][0] if by_layer else grid[0][i]
+        frame.header(panel, short_name(name), frame.theme.quiet, font=small)
 
 
 def _invitation(recordings: Sequence[Recording]) -> str:
     """What stands where nothing was recorded yet."""
-    zone = (
-        ", widen or reach<br>the grey zones" if zones(recordings[0].experiment.activation)[0] else " or widen"
-    )
+    zone = ", widen or reach<br>the grey zones" if zones(recordings[0].activation())[0] else " or widen"
     which = ", and in which network" if len(recordings) > 1 else ""
     return f"The bands grow here while training.<br>Watch whether they wander{zone}{which}."
 
@@ -341,8 +359,9 @@ def _alt(
         inner = drawn.values[1 if unit is None else 0], drawn.values[-2 if unit is None else -1]
         median = drawn.values[len(drawn.values) // 2]
         parts.append(
-            f"{arm.label}: in layer {layers[-1]} the median went from {short(median[0])} to {short(median[-1])} and "
-            f"the 15–85 % band is now {short(inner[1][-1] - inner[0][-1])} wide (step {drawn.steps[-1]:,})"
+            f"{arm.label}: in {called(recordings, layers[-1])} the median went from {short(median[0])} to "
+            f"{short(median[-1])} and the 15–85 % band is now "
+            f"{short(inner[1][-1] - inner[0][-1])} wide (step {drawn.steps[-1]:,})"
             + (f", diverged at step {item.diverged_at:,}" if item.diverged_at is not None else "")
         )
     return said + "; ".join(parts) + "."

@@ -16,6 +16,7 @@ from bnviz.figures.palette import ArmStyle, arm_styles, readable
 from bnviz.figures.series import Array, decades, log_ticks, short, spread, thin
 from bnviz.recording import Recording
 
+REPORTED = "As the watched program reported it; a training value may be of a single mini-batch."
 SPLITS = ("test", "train")
 CLASSES = {"digits": 10, "mnist": 10, "mnist-binary": 10, "spirals": 2, "moons": 2, "circles": 2}
 EXAMPLES_CALLED = {"test": "held-out", "train": "training"}
@@ -87,6 +88,10 @@ def _curves(
     low, high = _range(drawn, logarithmic, guess)
     beyond = _beyond(arms, drawn, 10**high) if logarithmic else ""
     title, subtitle = _titles(measure, split, drawn, classes)
+    watched = any(item.watched is not None for item in recordings)
+    if watched:
+        trained = any(item.watched is None for item in recordings)
+        subtitle = f"{subtitle} Of a watched network: as its program reported it." if trained else REPORTED
     frame = Frame(
         title,
         f"{subtitle} {beyond}" if beyond and narrow else subtitle,
@@ -101,7 +106,8 @@ def _curves(
     y_axis: dict[str, Any] = {"range": [low, high], "hoverformat": ".3~g", "title": {"text": ""}}
     if logarithmic:
         y_axis |= {"type": "log", "tickmode": "array", **log_ticks(low, high)}
-        y_axis["title"] = {"text": "" if narrow else "cross-entropy (nats)"}
+        unit = "loss" if watched else "cross-entropy (nats)"
+        y_axis["title"] = {"text": "" if narrow else unit}
     else:
         y_axis |= {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
         y_axis["title"] = {"text": "" if narrow else "accuracy"}
@@ -130,7 +136,10 @@ def _curves(
     frame.scrubber(panel, step)
     frame.axis_note("training step")
     if not any(one.steps.size for one in drawn):
-        frame.place_for_words(panel, f"The {measure} of each network is drawn here while it trains.")
+        words = f"The {measure} of each network is drawn here while it trains."
+        if any(item.watched is not None and item.snapshots for item in recordings):
+            words = f"The watched program reported no {measure}<br>on {EXAMPLES_CALLED[split]} examples."
+        frame.place_for_words(panel, words)
     return frame.figure(_alt(arms, recordings, drawn, measure, split))
 
 
@@ -156,7 +165,9 @@ def _titles(measure: str, split: str, drawn: Sequence[Curve], classes: int | Non
 
 def _classes(recordings: Sequence[Recording]) -> int | None:
     """The number of classes, if it is known and the same for all arms."""
-    counts = {CLASSES.get(item.experiment.dataset) for item in recordings}
+    counts = {
+        None if item.watched is not None else CLASSES.get(item.experiment.dataset) for item in recordings
+    }
     return counts.pop() if len(counts) == 1 else None
 
 

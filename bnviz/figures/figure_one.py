@@ -27,8 +27,8 @@ LEAST_REACH = 2.0
 
 def unit_paths(recording: Recording, layer: int) -> Array:
     """The {15, 50, 85}th percentiles of every unit's input over the records, (R, 3, F)."""
-    first = sum(recording.experiment.hidden[: layer - 1])
-    units = slice(first, first + recording.experiment.hidden[layer - 1])
+    first = sum(recording.widths[: layer - 1])
+    units = slice(first, first + recording.widths[layer - 1])
     return np.swapaxes(recording.unit_values[:, units, :3], 1, 2).astype(np.float64)
 
 
@@ -38,7 +38,7 @@ def typical_unit(recording: Recording, layer: int | None = None) -> int:
     "Nearest" is the mean squared distance over all records of the three percentiles from their medians
     over the units. The paper says "one typical sigmoid" and not how it was chosen. Counts from 1.
     """
-    paths = unit_paths(recording, layer or len(recording.experiment.hidden))
+    paths = unit_paths(recording, layer or len(recording.widths))
     paths = paths[np.isfinite(paths).all(axis=(1, 2))]
     if not len(paths):
         return 1

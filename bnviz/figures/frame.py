@@ -74,8 +74,10 @@ class Frame:
         self.bottom = round(48 * scale)
         self.height = round(height * (1 + (scale - 1) * 0.8) + 20 * max(0, rows - 1))
         self.curves: list[dict[str, Any]] = []
+        self.crosses: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
         self.shapes: list[dict[str, Any]] = []
+        self.meta: dict[str, str] = {}
         self.layout: dict[str, Any] = {
             "template": template(self.theme),
             "height": self.height,
@@ -164,6 +166,7 @@ class Frame:
 
     def steps_axis(self, last: int, panels: int = 1) -> dict[str, Any]:
         """An axis over training steps, fixed from the start from 0 to `last`, so that curves grow into it."""
+        self.meta["over"] = "steps"
         few = panels > 3 or (self.narrow and panels > 1)
         every = last if few else max(1, _round_division(last, 3 if self.narrow else 4))
         return {
@@ -278,21 +281,22 @@ class Frame:
     def diverged(
         self, panel: Panel, arm: ArmStyle, at: int | None, height: float, last: int, short: bool = False
     ) -> None:
-        """An × and a word where an arm diverged; always a trace, so that the traces keep their order.
+        """An × and a word where an arm diverged; drawn last, so that the other traces keep their places.
 
         height: where on the y axis. last: the end of the x axis, from which the word keeps its distance.
         short: for small panels, the word alone without the step.
         """
-        early = at is None or at < 0.5 * last
-        word = "diverged" if short or at is None else f"diverged at step {at:,}"
-        self.curves.append(
+        if at is None:
+            return
+        word = "diverged" if short else f"diverged at step {at:,}"
+        self.crosses.append(
             {
                 "type": "scatter",
                 "mode": "markers+text",
-                "x": [] if at is None else [at],
-                "y": [] if at is None else [height],
-                "text": [] if at is None else [f" {word} "],
-                "textposition": "top right" if early else "top left",
+                "x": [at],
+                "y": [height],
+                "text": [f" {word} "],
+                "textposition": "top right" if at < 0.5 * last else "top left",
                 "textfont": {"size": self.size - 2, "color": readable(arm.colour, self.theme)},
                 "marker": {"symbol": "x-thin", "size": 10, "line": {"width": 2.5, "color": arm.colour}},
                 "xaxis": panel.x,
@@ -310,10 +314,13 @@ class Frame:
         return faded(arm.colour, self.theme.strong_fill if strong else self.theme.light_fill)
 
     def figure(self, alt: str) -> go.Figure:
-        """The finished figure, with `alt`, a text for those who do not see it, in layout.meta."""
-        layout = self.layout | {"annotations": self.notes, "shapes": self.shapes, "meta": {"alt": alt}}
+        """The finished figure; layout.meta holds `alt`, a text for those who do not see it, and "over": "steps" where
+        the x axes count training steps.
+        """
+        meta = self.meta | {"alt": alt}
+        layout = self.layout | {"annotations": self.notes, "shapes": self.shapes, "meta": meta}
         # Checking every property would take four times as long as all the rest; the tests check them.
-        return go.Figure({"data": self.curves, "layout": layout}, _validate=False)
+        return go.Figure({"data": self.curves + self.crosses, "layout": layout}, _validate=False)
 
 
 def compact(values: Array) -> Array:

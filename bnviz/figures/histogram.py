@@ -10,12 +10,13 @@ import plotly.graph_objects as go
 
 from bnviz.figures.bands import path
 from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.layers import chosen_layers, depth, elapsed, has, units_called, zones
+from bnviz.figures.layers import called, chosen_layers, depth, elapsed, has, unit_called, units_called, zones
 from bnviz.figures.palette import ArmStyle, arm_styles
 from bnviz.figures.series import Array, reach, rounded_up, short, usual
 from bnviz.recording import HISTOGRAM_EDGES, Recording, Snapshot
 
 LEAST_RANGE = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
+OTHER_RANGE = 4.0
 CURVE_POINTS = 121
 SHARE_OF_HEIGHT = 0.92
 
@@ -49,9 +50,9 @@ def histogram(
     arms = arm_styles(recordings)
     number = chosen_layers(recordings, layer or depth(recordings))[0]
     shown = [_shown(item, number, step) for item in recordings]
-    activation = recordings[0].experiment.activation
+    activation = recordings[0].activation(number)
     units = units_called(recordings)
-    singular = units.removesuffix("s")
+    singular = unit_called(recordings)
     at = max((item.step for item in shown if item is not None), default=None)
     low, high = _range(recordings, number, activation)
     densities = [density(item.histogram[number - 1]) if item is not None else np.zeros(0) for item in shown]
@@ -63,9 +64,10 @@ def histogram(
     ]
     missing = "; ".join([*late, *_missing(arms, densities, low, high, top)])
     frame = Frame(
-        f"What layer {number}’s {units} receive" + ("" if at is None else f" at step {at:,}"),
+        f"What {called(recordings, number)}’s {units} receive" + ("" if at is None else f" at step {at:,}"),
         "Density of the input of the nonlinearity, after the normalizer where there is one; all units pooled, "
-        f"probe batch. Thin grey line: the {singular}’s output."
+        "probe batch."
+        + (f" Thin grey line: the {singular}’s output." if activation in LEAST_RANGE else "")
         + (f" {missing}." if missing and narrow else ""),
         theme=theme,
         narrow=narrow,
@@ -94,7 +96,7 @@ def histogram(
     frame.axis_note(f"input of the {singular}")
     if at is None:
         frame.place_for_words(panel, "The distribution is drawn here<br>as soon as the networks train.")
-    return frame.figure(_alt(arms, shown, number, singular, activation))
+    return frame.figure(_alt(arms, shown, number, called(recordings, number), singular, activation))
 
 
 def _shown(recording: Recording, layer: int, step: int | None) -> Snapshot | None:
@@ -115,7 +117,7 @@ def _range(recordings: Sequence[Recording], layer: int, activation: str) -> tupl
         needed_high.append(
             1.25 * max(0.0, usual(drawn.steps, drawn.values[-1], whole)) if drawn.steps.size else 0.0
         )
-    least = LEAST_RANGE[activation]
+    least = LEAST_RANGE.get(activation, OTHER_RANGE)
     return -rounded_up(reach(needed_low, 15.0), least), rounded_up(reach(needed_high, 15.0), least)
 
 
@@ -158,7 +160,7 @@ def _outline(frame: Frame, panel: Panel, arm: ArmStyle, own: Array) -> None:
 
 
 def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float, narrow: bool) -> None:
-    """The nonlinearity's curve on an axis at the right, and the zones in which it hardly answers."""
+    """The nonlinearity's curve on an axis at the right, if it is one of ours, and where it hardly answers."""
     intervals, words = zones(activation)
     for start, end in intervals:
         frame.shapes.append(
@@ -187,6 +189,8 @@ def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float
             yanchor="top",
             font={"size": frame.size - 2, "color": frame.theme.quiet},
         )
+    if activation not in LEAST_RANGE:
+        return
     x = np.linspace(low, high, CURVE_POINTS)
     y = nonlinearity(activation, x)
     bottom = -1.0 if activation == "tanh" else 0.0
@@ -212,10 +216,16 @@ def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float
 
 
 def _alt(
-    arms: Sequence[ArmStyle], shown: Sequence[Snapshot | None], layer: int, singular: str, activation: str
+    arms: Sequence[ArmStyle],
+    shown: Sequence[Snapshot | None],
+    layer: int,
+    name: str,
+    singular: str,
+    activation: str,
 ) -> str:
     """Two sentences for those who do not see the figure."""
-    said = f"The distribution of the inputs of layer {layer} as a density, with the {singular}’s curve behind it. "
+    behind = f", with the {singular}’s curve behind it" if activation in LEAST_RANGE else ""
+    said = f"The distribution of the inputs of {name} as a density{behind}. "
     parts = []
     for arm, item in zip(arms, shown, strict=True):
         if item is None:
@@ -229,7 +239,7 @@ def _alt(
         beyond = (HISTOGRAM_EDGES[1:] <= -limit) | (HISTOGRAM_EDGES[:-1] >= limit)
         tail = (
             f", {counts[beyond].sum() / max(1, counts.sum()):.0%} in the saturated zones"
-            if activation != "relu"
+            if math.isfinite(limit) and activation != "relu"
             else ""
         )
         parts.append(f"{arm.label} at step {item.step:,}: median near {short(float(median))}{tail}")

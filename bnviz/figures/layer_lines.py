@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.layers import depth, elapsed, has, last_step, units_called
+from bnviz.figures.layers import called, depth, elapsed, has, last_step, short_name, units_called
 from bnviz.figures.palette import ArmStyle, arm_styles, faded, readable, shades
 from bnviz.figures.series import (
     Array,
@@ -29,17 +29,22 @@ from bnviz.recording import Recording
 
 MOST_LABELS = 6
 SMOOTHED = 15
+LABEL_LENGTHS = (12, 10)
+"""Characters of a watched layer's own name at the end of its line: alone, and where several lines meet."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a figure of this kind shows. column: which column of `Recording.layers` an arm's lines come from."""
+    """What a figure of this kind shows.
+
+    column: which column of `Recording.layers` the line of a layer of an arm comes from.
+    """
 
     name: str
     title: str
     subtitle: str
     axis: str
-    column: Callable[[Recording], str]
+    column: Callable[[Recording, int], str]
     logarithmic: bool = False
     percent: bool = False
     least: float = 0.1
@@ -56,7 +61,7 @@ def gradients(
         "Norm of the loss gradient with respect to each layer’s weights, on the mini-batch of that step. "
         f"Thick: running median over {SMOOTHED} records; thin: every record.",
         "gradient norm (log)",
-        lambda _: "grad_norm",
+        lambda *_: "grad_norm",
         logarithmic=True,
         noisy=True,
     )
@@ -78,7 +83,7 @@ def drift(
         f"Drift: distance (1-Wasserstein) of each unit’s input distribution from {since}, averaged over units; "
         "probe batch, after the normalizer where there is one.",
         "drift (units of the input)",
-        lambda _: "drift",
+        lambda *_: "drift",
     )
     return _lines(recordings, quantity, theme, step, narrow)
 
@@ -87,7 +92,7 @@ def saturation(
     recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
 ) -> go.Figure:
     """The share of each layer that hardly learns: saturated sigmoids or tanh units, or dead ReLUs."""
-    kinds = {item.experiment.activation for item in recordings}
+    kinds = {item.activation(layer) for item in recordings for layer in range(1, len(item.widths) + 1)}
     units = units_called(recordings)
     dead = "Share of ReLUs that are silent for every probe example."
     flat = f"Share of inputs of {units} where the slope is below 5 % of its maximum; probe batch."
@@ -96,7 +101,7 @@ def saturation(
         "How many ReLUs are dead" if kinds == {"relu"} else f"How many {units} are saturated",
         dead if kinds == {"relu"} else flat + (f" {dead}" if "relu" in kinds else ""),
         "dead" if kinds == {"relu"} else "saturated",
-        lambda item: "dead" if item.experiment.activation == "relu" else "saturated",
+        lambda item, layer: "dead" if item.activation(layer) == "relu" else "saturated",
         percent=True,
     )
     return _lines(recordings, quantity, theme, step, narrow)
@@ -116,7 +121,7 @@ def _lines(
         height=330 if not narrow else 150 + 165 * rows,
         view=(quantity.name, last_step(recordings)),
         wide=120,
-        right=68 if depth(recordings) < 10 else 80,
+        right=_room(recordings),
         head=26 if columns < 3 else 42,
     )
     low, high, leaving = _range(recordings, values, quantity)
@@ -132,7 +137,13 @@ def _lines(
         y_axis |= {"tickformat": ".0%"}
     else:
         y_axis |= {"tickformat": "~s" if high >= 10_000 else ""}
-    grid = frame.panels(rows, columns, frame.steps_axis(last_step(recordings), columns), y_axis, gap_x=0.1)
+    grid = frame.panels(
+        rows,
+        columns,
+        frame.steps_axis(last_step(recordings), columns),
+        y_axis,
+        gap_x=0.1 if _room(recordings) < 100 else 0.17,
+    )
     for a, (arm, item, own) in enumerate(zip(arms, recordings, values, strict=True)):
         panel = grid[a][0] if narrow else grid[0][a]
         frame.header(panel, frame.heading(arm, columns > 2), arm.colour)
@@ -143,7 +154,7 @@ def _lines(
         ends = [_last(item.steps, line) for line in drawn]
         # Of an arm that diverged at once there is no line to put a name to.
         if item.diverged_at is None or item.last_step > 0.02 * last_step(recordings):
-            _label(frame, panel, ends, colours, quantity.logarithmic, (low, high), rows)
+            _label(frame, panel, item, ends, colours, quantity.logarithmic, (low, high), rows)
         place = low + 0.1 * (high - low)
         height = 10**place if quantity.logarithmic else place
         frame.diverged(panel, arm, item.diverged_at, height, last_step(recordings))
@@ -152,10 +163,18 @@ def _lines(
             frame.panel_note(panel, leaving[a], xshift=8)
     frame.axis_note("training step")
     if not any(np.isfinite(line).any() for own in values for line in own):
-        frame.place_for_words(
-            grid[0][0], "A line for each layer grows here<br>while the networks train.", xref="paper"
-        )
+        words = "A line for each layer grows here<br>while the networks train."
+        if any(item.watched is not None and item.snapshots for item in recordings):
+            words = "Of these networks nothing<br>of this kind was recorded."
+        frame.place_for_words(grid[0][0], words, xref="paper")
     return frame.figure(_alt(recordings, arms, values, quantity))
+
+
+def _room(recordings: Sequence[Recording]) -> int:
+    """Pixels to the right of the lines for the layers' names."""
+    if any(item.watched is not None for item in recordings):
+        return 145
+    return 68 if depth(recordings) < 10 else 80
 
 
 def _draw(
@@ -169,10 +188,13 @@ def _draw(
     quantity: Quantity,
 ) -> None:
     """One layer's line; of a noisy quantity every record in a thin line and the running median over it."""
-    layers, steps = len(recording.experiment.hidden), recording.steps
+    layers, steps = len(recording.widths), recording.steps
     kept = thin(line) if line.size else np.empty(0, int)
-    shared: dict[str, Any] = {"name": f"{arm.letter}, layer {number}", "legendgroup": arm.letter}
-    shown = {"hovertemplate": f"%{{y}}<extra>layer {number}</extra>"}
+    shared: dict[str, Any] = {
+        "name": f"{arm.letter}, {called([recording], number)}",
+        "legendgroup": arm.letter,
+    }
+    shown = {"hovertemplate": f"%{{y}}<extra>{called([recording], number)}</extra>"}
     strong = {"line": {"color": colour, "width": frame.theme.line, "dash": arm.dash}}
     if quantity.noisy:
         pale = faded(colour, 0.35 if layers <= 4 else 0.2)
@@ -184,10 +206,9 @@ def _draw(
 
 def _values(recording: Recording, quantity: Quantity) -> list[Array]:
     """For each layer its values over the records, (R,); NaN where there is no number that the axis could show."""
-    column = quantity.column(recording)
     result = []
-    for layer in range(1, len(recording.experiment.hidden) + 1):
-        line = recording.layer_column(layer, column)
+    for layer in range(1, len(recording.widths) + 1):
+        line = recording.layer_column(layer, quantity.column(recording, layer))
         drawable = np.isfinite(line) & (line > 0) if quantity.logarithmic else np.isfinite(line)
         result.append(np.where(drawable, line, np.nan))
     return result
@@ -228,6 +249,7 @@ def _last(steps: Array, line: Array) -> tuple[int, float] | None:
 def _label(
     frame: Frame,
     panel: Panel,
+    recording: Recording,
     ends: Sequence[tuple[int, float] | None],
     colours: Sequence[str],
     logarithmic: bool,
@@ -252,7 +274,7 @@ def _label(
         numbers = sorted(named[place][0] + 1 for place in group)
         colour = colours[numbers[-1] - 1]
         frame.note(
-            _layers(numbers),
+            _layers(recording, numbers),
             xref=panel.x,
             x=max(named[place][1] for place in group),
             xanchor="left",
@@ -265,8 +287,12 @@ def _label(
         )
 
 
-def _layers(numbers: Sequence[int]) -> str:
-    """ "layer 2", "layers 1, 3" or "layers 1–3"."""
+def _layers(recording: Recording, numbers: Sequence[int]) -> str:
+    """ "layer 2", "layers 1, 3" or "layers 1–3"; of a watched network "fc2" or "fc1 … fc3"."""
+    if recording.watched is not None:
+        most = LABEL_LENGTHS[len(numbers) > 1]
+        names = [short_name(recording.layer_names[number - 1], most) for number in numbers]
+        return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]}"
     if len(numbers) == 1:
         return f"layer {numbers[0]}"
     if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
@@ -290,7 +316,8 @@ def _alt(
             continue
         show = (lambda value: f"{value:.1%}") if quantity.percent else short
         parts.append(
-            f"{arm.label}: {show(first[1])} in layer 1 and {show(final[1])} in layer {len(own)} at step {final[0]:,}"
+            f"{arm.label}: {show(first[1])} in {called([item], 1)} and "
+            f"{show(final[1])} in {called([item], len(own))} at step {final[0]:,}"
             + (f", diverged at step {item.diverged_at:,}" if item.diverged_at is not None else "")
         )
     return said + "; ".join(parts) + "."

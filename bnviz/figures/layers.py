@@ -16,12 +16,12 @@ UNITS_OF = {"sigmoid": "sigmoids", "tanh": "tanh units", "relu": "ReLUs"}
 
 def depth(recordings: Sequence[Recording]) -> int:
     """The number of hidden layers of the deepest arm."""
-    return max(len(item.experiment.hidden) for item in recordings)
+    return max(len(item.widths) for item in recordings)
 
 
 def last_step(recordings: Sequence[Recording]) -> int:
     """Where the axis of steps ends: the longest planned run."""
-    return max(item.experiment.steps for item in recordings)
+    return max(item.planned_steps for item in recordings)
 
 
 def elapsed(recordings: Sequence[Recording]) -> int:
@@ -45,17 +45,15 @@ def chosen_layers(recordings: Sequence[Recording], layer: int | None) -> list[in
 
 def check_unit(recordings: Sequence[Recording], layers: Sequence[int], unit: int) -> None:
     """Raises ValueError for a unit that none of the layers has in any arm."""
-    widths = [
-        item.experiment.hidden[layer - 1] for item in recordings for layer in layers if has(item, layer)
-    ]
+    widths = [item.widths[layer - 1] for item in recordings for layer in layers if has(item, layer)]
     if not 1 <= unit <= max(widths):
         raise ValueError(f"unit = {unit} is not allowed; allowed is 1 to {max(widths)}")
 
 
 def has(recording: Recording, layer: int, unit: int | None = None) -> bool:
     """Whether the arm has this layer, and in it this unit."""
-    hidden = recording.experiment.hidden
-    return 1 <= layer <= len(hidden) and (unit is None or 1 <= unit <= hidden[layer - 1])
+    widths = recording.widths
+    return 1 <= layer <= len(widths) and (unit is None or 1 <= unit <= widths[layer - 1])
 
 
 def listed(layers: Sequence[int], deepest: int) -> str:
@@ -66,10 +64,26 @@ def listed(layers: Sequence[int], deepest: int) -> str:
     return f"{word} {', '.join(map(str, layers))} of {deepest}"
 
 
+def called(recordings: Sequence[Recording], layer: int) -> str:
+    """A layer's name: as the networks themselves call it where all that have it agree, else "layer 2"."""
+    names = {item.layer_names[layer - 1] for item in recordings if has(item, layer)}
+    return names.pop() if len(names) == 1 else f"layer {layer}"
+
+
+def short_name(name: str, most: int = 18) -> str:
+    """A layer's name where there is little room: its end, which tells most of "encoder.blocks.3.fc1"."""
+    return name if len(name) <= most else f"…{name[1 - most :]}"
+
+
 def units_called(recordings: Sequence[Recording]) -> str:
     """What the nonlinear units are called: "sigmoids", or "nonlinearities" where the arms differ."""
-    kinds = {item.experiment.activation for item in recordings}
+    kinds = {item.activation() for item in recordings}
     return UNITS_OF.get(kinds.pop(), "nonlinearities") if len(kinds) == 1 else "nonlinearities"
+
+
+def unit_called(recordings: Sequence[Recording]) -> str:
+    """What one of them is called: "sigmoid", or "nonlinearity"."""
+    return units_called(recordings).replace("nonlinearities", "nonlinearity").removesuffix("s")
 
 
 def zones(activation: str) -> tuple[list[tuple[float, float]], str]:

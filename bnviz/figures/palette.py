@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from textwrap import shorten
 from types import MappingProxyType
 from typing import Any
 
@@ -59,6 +61,19 @@ THEMES: Mapping[str, Theme] = MappingProxyType(
         "print": Theme("#FFFFFF", "#000000", "#444444", "#DDDDDD", "rgba(0,0,0,0.09)", 0.20, 0.38, line=1.6),
         "projector": Theme(
             "#FFFFFF", "#000000", "#3D4450", "#D5D9E0", "rgba(60,68,80,0.15)", 0.24, 0.45, size=19, line=3.6
+        ),
+        "projector-dark": Theme(
+            "#0E1117",
+            "#FFFFFF",
+            "#C3CAD6",
+            "#2C3340",
+            "rgba(195,202,214,0.16)",
+            0.34,
+            0.56,
+            size=19,
+            line=3.6,
+            shades=(-0.15, 0.65),
+            lifted=0.5,
         ),
     }
 )
@@ -118,7 +133,7 @@ class ArmStyle:
 
 
 def arm_styles(recordings: Sequence[Recording]) -> tuple[ArmStyle, ...]:
-    """A style for each arm, named after what differs between the experiments.
+    """A style for each arm, named after what differs between the experiments; a watched network, by its name.
 
     Where exactly one of two arms has a normalizer, that arm is blue and solid, the other vermillion and
     dashed, whatever their order; so is a single arm, by its normalizer. Raises ValueError unless there
@@ -126,11 +141,15 @@ def arm_styles(recordings: Sequence[Recording]) -> tuple[ArmStyle, ...]:
     """
     if not 1 <= len(recordings) <= MAX_ARMS:
         raise ValueError(f"{len(recordings)} recordings are not allowed; allowed are 1 to {MAX_ARMS}")
-    normalized = [item.experiment.normalizer != "none" for item in recordings]
+    normalized = [item.normalized for item in recordings]
     looks = [WITHOUT, WITH, *MORE]
     if normalized in ([True], [True, False]):
         looks = [WITH, WITHOUT]
-    names = arm_names([item.experiment for item in recordings])
+    trained = iter(arm_names([item.experiment for item in recordings if item.watched is None]))
+    names = [
+        next(trained) if item.watched is None else f"{shorten(item.watched.name, 40)}, watched"
+        for item in recordings
+    ]
     return tuple(
         ArmStyle(letter, name, *look) for letter, name, look in zip("ABCDE", names, looks, strict=False)
     )
@@ -138,17 +157,33 @@ def arm_styles(recordings: Sequence[Recording]) -> tuple[ArmStyle, ...]:
 
 def arm_names(experiments: Sequence[Experiment]) -> tuple[str, ...]:
     """What sets each experiment apart from the others, in a few words; "" where nothing does."""
+    if len(experiments) < 2:
+        return tuple(_words("normalizer", only.normalizer) for only in experiments)
     first = experiments[0]
-    if len(experiments) == 1:
-        return (_words("normalizer", first.normalizer),)
     changed = {name for other in experiments[1:] for name in first.differences(other)}
     # The seed says least: it names an arm only where nothing else does.
     told = [name for name in Experiment.knobs() if name in changed and name not in ("seed", "device")]
     told = told or [name for name in ("seed", "device") if name in changed]
+    shown = _telling(experiments, told)
     return tuple(
-        ", ".join(_words(name, getattr(experiment, name)) for name in told[:2]) + (" …" if told[2:] else "")
+        ", ".join(_words(name, getattr(experiment, name)) for name in shown)
+        + (" …" if len(told) > len(shown) else "")
         for experiment in experiments
     )
+
+
+def _telling(experiments: Sequence[Experiment], names: Sequence[str]) -> tuple[str, ...]:
+    """Of the fields `names` the two that tell the experiments apart best, or three where two leave some alike."""
+
+    def kinds(chosen: Sequence[str]) -> int:
+        return len({tuple(getattr(item, name) for name in chosen) for item in experiments})
+
+    best = tuple(names[:2])
+    for count in (2, 3):
+        best = max(combinations(names, count), key=kinds, default=best)
+        if kinds(best) == kinds(names):
+            break
+    return best
 
 
 _SHORT = {"none": "no normalization", "batch": "batch norm"}

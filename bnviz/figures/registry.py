@@ -17,6 +17,7 @@ from bnviz.figures.curves import accuracy, loss
 from bnviz.figures.histogram import histogram
 from bnviz.figures.layer_lines import drift, gradients, saturation
 from bnviz.recording import Recording
+from bnviz.watched import Watched
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class FigureKind:
     title: str
     heights: tuple[int, int]
 
-    def size(self, experiments: Sequence[Experiment], **arguments: Any) -> tuple[int, int]:
-        """The heights, wide and narrow, that the figure of these arms takes with these view arguments."""
-        empty = [Recording(experiment) for experiment in experiments]
+    def size(self, subjects: Sequence[Experiment | Watched], **arguments: Any) -> tuple[int, int]:
+        """The heights, wide and narrow, that the figure of these networks takes with these view arguments."""
+        empty = [Recording(subject) for subject in subjects]
         wide, narrow = (
             self.function(empty, **arguments, narrow=narrow).layout.height for narrow in (False, True)
         )

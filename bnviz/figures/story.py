@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnviz.figures.layers import depth, has
+from bnviz.figures.layers import called, depth, has
 from bnviz.figures.palette import ArmStyle, arm_styles
 from bnviz.figures.series import short
 from bnviz.recording import LAYER_COLUMNS, UNIT_COLUMNS, Recording, Snapshot
@@ -75,8 +75,8 @@ def median_shift(recording: Recording, layer: int, step: int) -> float | None:
     then, now = recording.at(recording.reference_step), recording.at(step)
     if now.step <= then.step:
         return None
-    first = sum(recording.experiment.hidden[: layer - 1])
-    units = slice(first, first + recording.experiment.hidden[layer - 1])
+    first = sum(recording.widths[: layer - 1])
+    units = slice(first, first + recording.widths[layer - 1])
     median = UNIT_COLUMNS.index("q50")
     moved = np.abs(now.units[units, median].astype(np.float64) - then.units[units, median])
     spreads = [float(item.layers[layer - 1, LAYER_COLUMNS.index("std")]) for item in (then, now)]
@@ -132,7 +132,7 @@ def _shift(
             parts.append(f"{_sigmas(moved)} {_whose(arm, recordings)}")
     if not parts:
         return ""
-    return f"At step {at:,} the median of a typical unit in layer {layer} has moved {_joined(parts)}."
+    return f"At step {at:,} the median of a typical unit in {called(recordings, layer)} has moved {_joined(parts)}."
 
 
 def _sigmas(value: float) -> str:
@@ -141,8 +141,8 @@ def _sigmas(value: float) -> str:
 
 def _whose(arm: ArmStyle, recordings: Sequence[Recording]) -> str:
     """ "without normalization", "with batch norm", or "in A"."""
-    normalizers = [item.experiment.normalizer for item in recordings]
-    if len(recordings) == 2 and len(set(normalizers)) == 2 and "," not in arm.name:
+    normalizers = {item.experiment.normalizer for item in recordings if item.watched is None}
+    if len(recordings) == 2 and len(normalizers) == 2 and "," not in arm.name:
         return (
             f"without normalization in {arm.letter}"
             if arm.name == "no normalization"
