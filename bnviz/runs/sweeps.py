@@ -1,0 +1,187 @@
+"""Sweeps: Grids filled in cell by cell by the workers, tile after tile, coarse to fine."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from distributed import Client, KilledWorker
+
+from bnviz.experiment import Experiment, ExperimentError
+from bnviz.grids import Cell, Grid, Score
+from bnviz.mnist import DatasetError
+from bnviz.recording import Provenance
+from bnviz.runs.actor import TRAINING
+from bnviz.runs.trainers import Trainers, TrainersUnavailableError
+
+SweepState = Literal["running", "stopped", "finished", "failed"]
+NOTHING: Mapping[Cell, tuple[Score, ...]] = MappingProxyType({})
+
+
+class Sweep:
+    """One Grid being filled. Every method is for any thread and returns at once.
+
+    id: lets anyone watch. provenance: what trains it.
+    scores: what was trained so far, a Score for each seed; never changed, only replaced.
+    """
+
+    def __init__(self, grid: Grid, trainers: Trainers, scores: Mapping[Cell, tuple[Score, ...]]) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.grid = grid
+        self.scores = scores
+        self.kept = bool(scores)
+        self.provenance = Provenance()
+        self.state: SweepState = "stopped"
+        self.message = ""
+        self._trainers = trainers
+        self._lock = threading.Lock()
+        self._touched = time.monotonic()
+        self._task: asyncio.Task[None] | None = None
+        self._begun, self._fresh = 0.0, 0  # when the work began, and the cells trained since
+
+    @property
+    def done(self) -> float:
+        """The share of cells that are trained."""
+        return len(self.scores) / len(self.grid.cells)
+
+    @property
+    def revision(self) -> str:
+        """Another text whenever there is something new to see."""
+        return f"{len(self.scores)}-{self.state}"
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None before there is one."""
+        if self.state != "running" or not self.done or not self._fresh:
+            return None
+        return (time.monotonic() - self._begun) / self._fresh * (len(self.grid.cells) - len(self.scores))
+
+    @property
+    def untouched_seconds(self) -> float:
+        """How long nobody has looked."""
+        return time.monotonic() - self._touched
+
+    def touch(self) -> None:
+        """Somebody looked."""
+        self._touched = time.monotonic()
+
+    def play(self) -> None:
+        """Train what is missing."""
+        with self._lock:
+            self.touch()
+            if self.state in ("running", "finished"):
+                return
+            if len(self.scores) == len(self.grid.cells):
+                self.state = "finished"
+                return
+            self.state, self.message = "running", ""
+            self._begun, self._fresh = time.monotonic(), 0
+        self._trainers.soon(self._begin)
+
+    def stop(self) -> None:
+        """Train no further tile; what is trained stays."""
+        with self._lock:
+            if self.state == "running":
+                self.state, self.message = "stopped", "Stopped. Play goes on."
+
+    def _begin(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = self._trainers.spawn(self._work())
+
+    async def _work(self) -> None:
+        try:
+            client = await self._trainers.client()
+            waiting = [tile for tile in self.grid.tiles() if tile[0] not in self.scores][::-1]
+            at_work = (self._drain(client, waiting) for _ in range(self._trainers.workers))
+            await asyncio.gather(*at_work)
+        except (ExperimentError, DatasetError, TrainersUnavailableError) as error:
+            self._end("failed", str(error))
+        except KilledWorker:
+            self._end("failed", "The process that trained a part of the map ended too often.")
+        except Exception as error:
+            self._end(
+                "failed", f"The map stopped because of an error in bnviz: {type(error).__name__}: {error}"
+            )
+        else:
+            if len(self.scores) == len(self.grid.cells):
+                self._end("finished", "")
+
+    async def _drain(self, client: Client, waiting: list[tuple[Cell, ...]]) -> None:
+        """Train one waiting tile after the other."""
+        while waiting and self.state == "running":
+            tile = waiting.pop()
+            seeds = range(self.grid.seeds)
+            experiments = tuple(self.grid.experiment(cell, seed) for cell in tile for seed in seeds)
+            future = client.submit(trained, experiments, pure=False)
+            try:
+                scores: list[Score]
+                scores, self.provenance = await future
+            finally:
+                future.release()
+            own = {cell: tuple(scores[place * len(seeds) :][: len(seeds)]) for place, cell in enumerate(tile)}
+            with self._lock:
+                self.scores = MappingProxyType({**self.scores, **own})
+                self._fresh += len(own)
+
+    def _end(self, state: SweepState, message: str) -> None:
+        with self._lock:
+            if self.state == "running":
+                self.state, self.message = state, message
+
+
+class Sweeps:
+    """All Sweeps of a server, and what finished ones found. For any thread.
+
+    capacity: how many are remembered; beyond it the one not looked at for longest is forgotten.
+    """
+
+    def __init__(self, trainers: Trainers, capacity: int = 50) -> None:
+        self._trainers = trainers
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._all: OrderedDict[str, Sweep] = OrderedDict()
+        self._known: OrderedDict[Grid, Mapping[Cell, tuple[Score, ...]]] = OrderedDict()
+
+    def open(self, grid: Grid) -> Sweep:
+        """A new one. Where an equal Grid was trained on this server, what it found is there at once."""
+        with self._lock:
+            for item in self._all.values():
+                if len(item.scores) > len(self._known.get(item.grid, NOTHING)):
+                    self._known[item.grid] = item.scores
+            while len(self._known) > self._capacity:
+                self._known.popitem(last=False)
+            sweep = Sweep(grid, self._trainers, self._known.get(grid, NOTHING))
+            self._all[sweep.id] = sweep
+            while len(self._all) > self._capacity:
+                _, dropped = self._all.popitem(last=False)
+                dropped.stop()
+        return sweep
+
+    def get(self, sweep_id: str) -> Sweep | None:
+        """The one with this id, or None."""
+        with self._lock:
+            if sweep_id in self._all:
+                self._all.move_to_end(sweep_id)
+            return self._all.get(sweep_id)
+
+    def stop_unwatched(self, seconds: float) -> None:
+        """Stop those that nobody has looked at for so long."""
+        with self._lock:
+            sweeps = list(self._all.values())
+        for sweep in sweeps:
+            if sweep.untouched_seconds > seconds:
+                sweep.stop()
+
+
+def trained(experiments: tuple[Experiment, ...]) -> tuple[list[Score], Provenance]:
+    """In a worker: train all as a stack; live runs on the same worker have their turns in between."""
+    from bnviz.grid_training import scores
+    from bnviz.training import made_on, pick_device
+
+    return scores(experiments, TRAINING), made_on(pick_device(experiments[0].device))
