@@ -6,9 +6,6 @@ is being made, and the number of snapshots serves as its revision. NumPy and pan
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bnviz.experiment import Experiment, Intervention
+from bnviz.watched import Watched
 
 QUANTILES = (0.05, 0.15, 0.25, 0.50, 0.75, 0.85, 0.95)
 QUANTILE_COLUMNS = tuple(f"q{round(100 * q):02d}" for q in QUANTILES)
@@ -92,11 +90,12 @@ class Provenance:
 class Recording:
     """An Experiment, its Interventions and its Snapshots; gives tidy pandas tables.
 
+    subject: the Experiment that bnviz trained; or what is known of a network that it only watched.
     diverged_at: the first step whose loss was not a finite number, or None.
     reference_step: the step that the column `drift` measures from.
     """
 
-    experiment: Experiment
+    subject: Experiment | Watched
     interventions: tuple[Intervention, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     diverged_at: int | None = None
@@ -122,6 +121,54 @@ class Recording:
         return replace(self, snapshots=tuple(item for item in self.snapshots if item.step <= step))
 
     @property
+    def experiment(self) -> Experiment:
+        """What determined the training. Raises ValueError for a network that bnviz only watched."""
+        if isinstance(self.subject, Watched):
+            raise ValueError(
+                f"{self.subject.name} was watched while another program trained it: bnviz cannot train it again"
+            )
+        return self.subject
+
+    @property
+    def watched(self) -> Watched | None:
+        """The network, if bnviz only watched it; None if bnviz trained it."""
+        return self.subject if isinstance(self.subject, Watched) else None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many units each layer has, from the input on."""
+        if isinstance(self.subject, Watched):
+            return tuple(layer.width for layer in self.subject.layers)
+        return self.subject.hidden
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """What each layer is called: "layer 1", or as the watched network calls it."""
+        if isinstance(self.subject, Watched):
+            return tuple(layer.name for layer in self.subject.layers)
+        return tuple(f"layer {number}" for number in range(1, len(self.widths) + 1))
+
+    def activation(self, layer: int | None = None) -> str:
+        """The nonlinearity of a layer, counted from 1, or of all of them; "" where they differ or there is none."""
+        if isinstance(self.subject, Watched) and layer is not None:
+            return self.subject.layers[layer - 1].activation if layer <= len(self.widths) else ""
+        return self.subject.activation
+
+    @property
+    def normalized(self) -> bool:
+        """Whether the network has a normalizer."""
+        if isinstance(self.subject, Watched):
+            return self.subject.normalized
+        return self.subject.normalizer != "none"
+
+    @property
+    def planned_steps(self) -> int:
+        """How many steps the whole run takes; of a watched one, as many as were seen, at least 1."""
+        if isinstance(self.subject, Watched):
+            return max(1, self.last_step, self.diverged_at or 0)
+        return self.subject.steps
+
+    @property
     def revision(self) -> int:
         """A number that grows with every snapshot."""
         return len(self.snapshots)
@@ -134,9 +181,7 @@ class Recording:
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.diverged_at is not None or (
-            bool(self.snapshots) and self.last_step >= self.experiment.steps
-        )
+        return self.diverged_at is not None or (bool(self.snapshots) and self.last_step >= self.planned_steps)
 
     @cached_property
     def steps(self) -> np.ndarray:
@@ -147,7 +192,7 @@ class Recording:
     def layer_values(self) -> np.ndarray:
         """(R, L, len(LAYER_COLUMNS)) float64: record, layer, column."""
         if not self.snapshots:
-            return np.empty((0, len(self.experiment.hidden), len(LAYER_COLUMNS)))
+            return np.empty((0, len(self.widths), len(LAYER_COLUMNS)))
         return np.stack([item.layers for item in self.snapshots])
 
     def layer_column(self, layer: int, column: str) -> np.ndarray:
@@ -158,12 +203,12 @@ class Recording:
     def unit_values(self) -> np.ndarray:
         """(R, all units, len(UNIT_COLUMNS)) float32, units layer after layer."""
         if not self.snapshots:
-            return np.empty((0, sum(self.experiment.hidden), len(UNIT_COLUMNS)), np.float32)
+            return np.empty((0, sum(self.widths), len(UNIT_COLUMNS)), np.float32)
         return np.stack([item.units for item in self.snapshots])
 
     def unit_column(self, layer: int, unit: int, column: str) -> np.ndarray:
         """One column of one unit over the recorded steps, (R,). `layer` and `unit` count from 1."""
-        first = sum(self.experiment.hidden[: layer - 1])
+        first = sum(self.widths[: layer - 1])
         return np.asarray(self.unit_values[:, first + unit - 1, UNIT_COLUMNS.index(column)])
 
     @cached_property
@@ -184,7 +229,7 @@ class Recording:
     def units(self) -> pd.DataFrame:
         """A row per (step, layer, unit)."""
         records, units, columns = self.unit_values.shape
-        widths = self.experiment.hidden
+        widths = self.widths
         rows = self.unit_values.reshape(records * units, columns)
         frame = pd.DataFrame(rows, columns=list(UNIT_COLUMNS))
         frame.insert(0, "step", np.repeat(self.steps, units))
@@ -203,7 +248,7 @@ class Recording:
     @cached_property
     def histograms(self) -> pd.DataFrame:
         """A row per (step, layer, bin): the bin's edges and how many probe values fell between them."""
-        records, layers, bins = len(self.snapshots), len(self.experiment.hidden), len(HISTOGRAM_EDGES) - 1
+        records, layers, bins = len(self.snapshots), len(self.widths), len(HISTOGRAM_EDGES) - 1
         counts = [item.histogram for item in self.snapshots]
         return pd.DataFrame(
             {
@@ -241,8 +286,8 @@ class Recording:
         if not isinstance(other, Recording):
             return NotImplemented
         return (
-            (self.experiment, self.interventions, self.diverged_at, self.reference_step)
-            == (other.experiment, other.interventions, other.diverged_at, other.reference_step)
+            (self.subject, self.interventions, self.diverged_at, self.reference_step)
+            == (other.subject, other.interventions, other.diverged_at, other.reference_step)
             and np.array_equal(self.steps, other.steps)
             and all(_same(mine, theirs) for mine, theirs in zip(self.snapshots, other.snapshots, strict=True))
         )
@@ -250,70 +295,21 @@ class Recording:
     __hash__ = None  # type: ignore[assignment]
 
     def save(self, path: str | Path) -> None:
-        """Write one file: a zip of JSON and Parquet."""
-        about = {
-            "format": FORMAT,
-            "experiment": self.experiment.model_dump(),
-            "interventions": [item.model_dump() for item in self.interventions],
-            "diverged_at": self.diverged_at,
-            "reference_step": self.reference_step,
-            "provenance": asdict(self.provenance),
-        }
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("recording.json", json.dumps(about, indent=1))
-            for name in TABLES:
-                buffer = io.BytesIO()
-                getattr(self, name).to_parquet(buffer, index=False)
-                archive.writestr(f"{name}.parquet", buffer.getvalue())
+        """Write one file: a zip of JSON and Parquet, there whole or not at all. Raises OSError."""
+        from bnviz.recording_file import write_recording  # it knows Recordings, and loads Parquet
+
+        write_recording(self, path)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path) -> Recording:
         """Read a file written by `save`. Raises ValueError for anything else, with one sentence."""
-        try:
-            with zipfile.ZipFile(path) as archive:
-                about = json.loads(archive.read("recording.json"))
-                tables = {
-                    name: pd.read_parquet(io.BytesIO(archive.read(f"{name}.parquet"))) for name in TABLES
-                }
-            if about["format"] != FORMAT:
-                raise ValueError(f"it has format {about['format']}, this bnviz reads format {FORMAT}")
-            experiment = Experiment(**about["experiment"])
-            return cls(
-                experiment=experiment,
-                interventions=tuple(Intervention(**item) for item in about["interventions"]),
-                snapshots=_snapshots(experiment, tables),
-                diverged_at=None if about["diverged_at"] is None else int(about["diverged_at"]),
-                reference_step=int(about["reference_step"]),
-                provenance=Provenance(**about["provenance"]),
-            )
-        except Exception as error:  # whatever a stranger's file makes zip, JSON and Parquet raise
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"{Path(path).name} is no recording of bnviz: {reason}") from None
+        from bnviz.recording_file import read_recording
+
+        return read_recording(path)
 
 
-FORMAT = 1
 TABLES = ("layers", "units", "curves", "histograms", "boundaries")
-
-
-def _snapshots(experiment: Experiment, tables: dict[str, pd.DataFrame]) -> tuple[Snapshot, ...]:
-    """The rows of the tables, gathered by step again."""
-    depth, units = len(experiment.hidden), sum(experiment.hidden)
-    layers = tables["layers"][list(LAYER_COLUMNS)].to_numpy(np.float64).reshape(-1, depth, len(LAYER_COLUMNS))
-    per_unit = tables["units"][list(UNIT_COLUMNS)].to_numpy(np.float32).reshape(-1, units, len(UNIT_COLUMNS))
-    counts = tables["histograms"]["count"].to_numpy(np.int32).reshape(-1, depth, len(HISTOGRAM_EDGES) - 1)
-    steps = tables["layers"]["step"].to_numpy(np.int64)[::depth].tolist()
-    points: dict[int, list[CurvePoint]] = {}
-    for step, split, loss, accuracy, examples in tables["curves"].to_numpy(object).tolist():
-        point = CurvePoint(split, float(loss), float(accuracy), int(examples))
-        points.setdefault(int(step), []).append(point)
-    drawn = tables["boundaries"]
-    boundaries = drawn["probability"].to_numpy(np.uint8).reshape(-1, BOUNDARY_POINTS, BOUNDARY_POINTS)
-    drawn_at = drawn["step"].to_numpy()[:: BOUNDARY_POINTS**2].tolist()
-    grids: dict[int, np.ndarray] = dict(zip(drawn_at, boundaries, strict=True))
-    return tuple(
-        Snapshot(step, layer, unit, count, tuple(points.get(step, ())), grids.get(step))
-        for step, layer, unit, count in zip(steps, layers, per_unit, counts, strict=True)
-    )
+"""The tables of a Recording, each a property of it and a part of its file."""
 
 
 def _same(mine: Snapshot, theirs: Snapshot) -> bool:

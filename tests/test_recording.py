@@ -237,7 +237,7 @@ def test_equality_asks_for_every_number_and_not_for_where_it_was_made(sigmoid):
         with_last(curves=(dataclasses.replace(point, examples=3), *last.curves[1:])),
         with_last(boundary=np.zeros((48, 48), np.uint8)),
         with_last(step=13),
-        dataclasses.replace(sigmoid, experiment=TINY.replace(seed=1)),
+        dataclasses.replace(sigmoid, subject=TINY.replace(seed=1)),
         dataclasses.replace(sigmoid, interventions=CHANGES),
         dataclasses.replace(sigmoid, diverged_at=3),
         dataclasses.replace(sigmoid, reference_step=3),

@@ -1,0 +1,89 @@
+"""A figure made ready for a file: on white, in a typeface that travels with it, with a line on where it is from."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+
+from bnviz.export.kinds import Kind
+from bnviz.export.stamp import Stamp
+from bnviz.figures.palette import TYPEFACE, theme_named
+
+TYPEFACE_NAME = "Inter"
+FOOTER_SIZE = 10
+"""CSS pixels: six and a half points where the figure is printed in a column."""
+
+_FONTS = Path(__file__).parent / "fonts"
+_LINE = 14  # from one line of the footer to the next
+_CHARACTER = 5.4  # the width of a character of the footer, on average with a little to spare
+_EDGE = 10
+
+
+def ready(figure: go.Figure, kind: Kind, stamp: Stamp | None) -> go.Figure:
+    """A copy of the figure for a file of this kind; with a Stamp its footer stands below, and the copy is taller."""
+    layout: dict[str, Any] = figure.layout.to_plotly_json()
+    theme = theme_named("print")
+    font = layout.get("font", {}) | {"family": f"{TYPEFACE_NAME}, {TYPEFACE}"}
+    layout |= {"paper_bgcolor": theme.paper, "width": kind.width, "autosize": False, "font": font}
+    lines = footer_lines(stamp, kind) if stamp else []
+    if lines:
+        height, margin = float(layout.get("height") or 450), dict(layout.get("margin") or {})
+        below = _LINE * len(lines) + 6
+        bottom = margin.get("b", 80) + below
+        title = dict(layout.get("title") or {})
+        if title.get("yref") == "container":  # it keeps its distance to the upper edge
+            title["y"] = 1 - (1 - title["y"]) * height / (height + below)
+        note = {
+            "text": "<br>".join(escaped(line) for line in lines),
+            "showarrow": False,
+            "align": "left",
+            "font": {"size": FOOTER_SIZE, "color": theme.quiet},
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "xshift": _EDGE - margin.get("l", 80),
+            "y": 0,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "yshift": 5 - bottom,
+        }
+        layout |= {
+            "height": height + below,
+            "margin": margin | {"b": bottom},
+            "title": title,
+            "annotations": [*layout.get("annotations", ()), note],
+        }
+    return go.Figure({"data": list(figure.data), "layout": layout}, _validate=False)
+
+
+def footer_lines(stamp: Stamp, kind: Kind) -> list[str]:
+    """The footer, broken where the figure ends."""
+    characters = int((kind.width - 2 * _EDGE) / _CHARACTER)
+    broken = [part for line in stamp.footer for part in textwrap.wrap(line, characters)]
+    return [part.removeprefix("· ").removesuffix(" ·") for part in broken]
+
+
+def alt_text(figure: go.Figure) -> str:
+    """What the figure says to those who do not see it."""
+    meta = figure.layout.meta
+    return str(meta.get("alt", "")) if isinstance(meta, dict) else ""
+
+
+def escaped(text: str) -> str:
+    """Text in which Plotly, which reads some HTML, finds no tag."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+@functools.cache
+def font_style() -> str:
+    """The typeface as CSS that needs no other file."""
+    return "".join(
+        f"@font-face{{font-family:{TYPEFACE_NAME};font-weight:{weight};"
+        f"src:url(data:font/woff2;base64,{base64.b64encode((_FONTS / name).read_bytes()).decode()})}}"
+        for weight, name in (("normal", "Inter-Regular.woff2"), ("bold", "Inter-Bold.woff2"))
+    )

@@ -1,0 +1,201 @@
+"""What every exported file says of itself: which experiments, made where and when, and how to see them again.
+
+The texts in a Stamp may come from a stranger's file or folder. They are on one line each and bounded here;
+whoever writes them into HTML, CSV or a comment makes them safe for that place.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import bnviz
+from bnviz.comparison import Comparison
+from bnviz.experiment import Experiment, ExperimentError, Intervention
+from bnviz.recording import Provenance, Recording
+from bnviz.watched import Watched
+
+MAX_TEXT = 200
+"""Characters of a text in a Stamp that no Experiment has checked."""
+
+MAX_FOOTER = 150
+"""Characters of a line that stands below a figure."""
+
+
+@dataclass(frozen=True)
+class ArmStamp:
+    """One network: what determined its training, and where it was trained.
+
+    subject: the Experiment; or what is known of a network that bnviz only watched, and so cannot reopen.
+    """
+
+    subject: Experiment | Watched
+    interventions: tuple[Intervention, ...]
+    diverged_at: int | None
+    provenance: Provenance
+
+    @classmethod
+    def of(cls, recording: Recording) -> Self:
+        """What a Recording says of itself."""
+        made = {name: plain(text) for name, text in asdict(recording.provenance).items()}
+        return cls(recording.subject, recording.interventions, recording.diverged_at, Provenance(**made))
+
+    @property
+    def query(self) -> str:
+        """The query of the link that opens this network and its interventions, beside one of another normalizer.
+
+        Nothing for a network that was only watched.
+        """
+        if isinstance(self.subject, Watched):
+            return ""
+        own, mine = self.subject.normalizer, self.interventions
+        if own == "none":
+            comparison = Comparison(self.subject, interventions=(mine, ()))
+        else:
+            comparison = Comparison(self.subject, values=("none", own), interventions=((), mine))
+        return urlencode(comparison.to_query(), safe=":,")
+
+    @property
+    def described(self) -> str:
+        """Every field of the Experiment, or the name and layers of a network that was only watched."""
+        if isinstance(self.subject, Watched):
+            layers = ", ".join(f"{layer.name} ({layer.width})" for layer in self.subject.layers)
+            return f"{self.subject.name}, watched while another program trained it; layers {layers}"
+        return ", ".join(f"{name} = {text}" for name, text in self.subject.texts().items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "experiment": self.subject.model_dump() if isinstance(self.subject, Experiment) else None,
+            "watched": asdict(self.subject) if isinstance(self.subject, Watched) else None,
+            "interventions": [item.model_dump() for item in self.interventions],
+            "seed": self.subject.seed if isinstance(self.subject, Experiment) else None,
+            "diverged_at": self.diverged_at,
+            "link": f"?{self.query}" if isinstance(self.subject, Experiment) else "",
+            **asdict(self.provenance),
+        }
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Where a file's numbers come from.
+
+    remark: what else there is to say of the numbers, a short line.
+    step: the step that is shown, None where all are. link: reopens what is shown; "?…" where nobody knows
+    at which address, and "" where the arms fit no single link, so that each arm has one of its own.
+    """
+
+    arms: tuple[ArmStamp, ...]
+    step: int | None = None
+    link: str = ""
+    remark: str = ""
+
+    @classmethod
+    def of(cls, recordings: Sequence[Recording], *, step: int | None = None, link: str = "") -> Self:
+        """The Stamp of what was drawn or computed from `recordings`."""
+        query = comparison_query(recordings)
+        return cls(
+            tuple(map(ArmStamp.of, recordings)),
+            step,
+            plain(link, 20_000) or ("" if query is None else f"?{query}"),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "step": self.step,
+            "link": self.link,
+            "remark": self.remark,
+            "arms": [arm.to_dict() for arm in self.arms],
+        }
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Everything, for those who read it: one fact a line, none empty."""
+        told = [f"link: {self.link}"] if self.link else []
+        told += [self.remark] if self.remark else []
+        told += [f"step shown: {self.step}"] if self.step is not None else []
+        for letter, arm in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", self.arms, strict=False):
+            told.append(f"network {letter}: {arm.described}")
+            if arm.interventions:
+                told.append(f"network {letter} was changed at: {Intervention.format_all(arm.interventions)}")
+            if arm.diverged_at is not None:
+                told.append(f"network {letter} diverged at step {arm.diverged_at}")
+            made = ", ".join(f"{name} {text}" for name, text in asdict(arm.provenance).items() if text)
+            told += [f"network {letter} was made by: {made}"] if made else []
+            told += [] if self.link or not arm.query else [f"network {letter} opens at: ?{arm.query}"]
+        if len(self.arms) > 26:
+            told.append(f"and {len(self.arms) - 26} more networks")
+        return tuple(told)
+
+    @property
+    def footer(self) -> tuple[str, ...]:
+        """One or two short lines to stand below a figure."""
+        trained = [arm.subject for arm in self.arms if isinstance(arm.subject, Experiment)]
+        seeds = sorted({experiment.seed for experiment in trained})
+        shown = ", ".join(map(str, seeds[:3])) + (" …" if seeds[3:] else "")
+        words = [
+            self._same(lambda arm: f"bnviz {arm.provenance.bnviz}".strip()),
+            ", ".join(sorted({experiment.dataset for experiment in trained})),
+            f"seed{'s' if seeds[1:] else ''} {shown}" if seeds else "",
+            "watched" if len(trained) < len(self.arms) else "",
+            self.remark,
+            f"step {self.step:,}" if self.step is not None else "",
+            self._same(lambda arm: f"torch {arm.provenance.torch}" if arm.provenance.torch else ""),
+            self._same(lambda arm: arm.provenance.device),
+            self._same(lambda arm: arm.provenance.date[:10]),
+        ]
+        lines = [plain(" · ".join(filter(None, words)), MAX_FOOTER)]
+        if self.link and len(self.link) <= MAX_FOOTER:
+            lines.append(self.link)
+        return tuple(lines)
+
+    def _same(self, text: Callable[[ArmStamp], str]) -> str:
+        """A text about an arm, where it is the same for all; all texts, sorted, where it is not."""
+        return ", ".join(sorted({text(arm) for arm in self.arms}))
+
+
+def made_here() -> Provenance:
+    """This bnviz, the torch installed beside it, this Python, now; what trained it on which device is not known."""
+    return Provenance(
+        bnviz=bnviz.__version__,
+        torch=metadata.version("torch"),
+        python=platform.python_version(),
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def comparison_query(recordings: Sequence[Recording]) -> str | None:
+    """The query of the link that opens two Recordings as one Comparison; None where none does."""
+    if len(recordings) != 2 or any(item.watched for item in recordings):
+        return None
+    first, second = (item.experiment for item in recordings)
+    differences = first.differences(second)
+    if len(differences) > 1:
+        return None
+    vary = next(iter(differences), "normalizer")
+    comparison = Comparison(
+        first,
+        vary,
+        (first.texts()[vary], second.texts()[vary]),
+        (recordings[0].interventions, recordings[1].interventions),
+    )
+    query = comparison.to_query()
+    try:
+        back, ignored = Comparison.salvage(query)
+        reopened = not ignored and back.arms == (first, second)
+    except ExperimentError:
+        return None
+    return urlencode(query, safe=":,") if reopened else None
+
+
+def plain(text: str, length: int = MAX_TEXT) -> str:
+    """A text on one line, without control characters, at most `length` characters long."""
+    seen = "".join(sign if sign.isprintable() else " " for sign in str(text)[: 4 * length])
+    line = " ".join(seen.split())
+    return line if len(line) <= length else line[: length - 1] + "…"

@@ -1,0 +1,47 @@
+"""Figures that do not belong to a run, kept so that whoever sees one can have it as a file."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from bnviz.export.kinds import Kind
+from bnviz.export.stamp import Stamp
+
+
+@dataclass(frozen=True, eq=False)
+class Still:
+    """build: draws it for a kind of file. name: of the files, letters, digits and hyphens."""
+
+    name: str
+    build: Callable[[Kind], go.Figure]
+    stamp: Stamp
+
+
+class Stills:
+    """The Stills shown of late, the last `capacity`. For any thread."""
+
+    def __init__(self, capacity: int = 400) -> None:
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._all: OrderedDict[str, Still] = OrderedDict()
+
+    def keep(self, content: str, still: Still) -> str:
+        """Remember what is drawn as `content`; returns the name to ask for it by."""
+        name = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+        with self._lock:
+            self._all[name] = still
+            self._all.move_to_end(name)
+            while len(self._all) > self._capacity:
+                self._all.popitem(last=False)
+        return name
+
+    def get(self, name: str) -> Still | None:
+        """The Still of this name, or None."""
+        with self._lock:
+            return self._all.get(name)

@@ -1,0 +1,16 @@
+"""The folder in which bnviz keeps what must outlive it: stored runs, classes and their votes, lessons."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def home() -> Path:
+    """$BNVIZ_HOME or, where that is not set, the user's data folder; made if there is none. Raises OSError."""
+    chosen = os.environ.get("BNVIZ_HOME")
+    folder = Path(chosen).expanduser() if chosen else platformdirs.user_data_path("bnviz", appauthor=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()

@@ -1,0 +1,230 @@
+"use strict";
+// What moves on this page. Figures come as they are to be drawn, in every look; what changes from step to step
+// comes as patches. Nothing is fetched: library and data are in the page, packed.
+
+/** The text of a packed element. */
+async function unpacked(id) {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (sign) => sign.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+const narrow = 520; // pixels, as on bnviz's own pages
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const touch = matchMedia("(hover: none)").matches;
+const grouped = (number) => number.toLocaleString("en-US");
+
+/** A value of a figure with the arrays that it names in their places. */
+function filled(value, arrays) {
+  if (Array.isArray(value)) return value.map((item) => filled(item, arrays));
+  if (value === null || typeof value !== "object") return value;
+  if (Object.keys(value).length === 1 && Number.isInteger(value.array)) return { ...arrays[value.array] };
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, filled(item, arrays)]));
+}
+
+/** One figure: drawn when it is first seen, and again when its look or what it shows has changed. */
+class Slide {
+  constructor(node, spec, lesson) {
+    Object.assign(this, { node, spec, lesson, stale: true, seen: false });
+    this.choice = Object.keys(spec.choices).at(-1);
+    this.select = document.querySelector(`[data-choice="${node.dataset.slide}"]`);
+    this.select?.addEventListener("change", () => { this.choice = this.select.value; this.renew(); });
+    new IntersectionObserver(([entry]) => { this.seen = entry.isIntersecting; this.refresh(); }, { rootMargin: "300px" }).observe(node);
+    new ResizeObserver(() => this.resized()).observe(node);
+  }
+
+  get look() {
+    const { printing } = this.lesson;
+    return `${dark.matches && !printing ? "dark" : "light"} ${this.node.clientWidth < narrow && !printing ? "narrow" : "wide"}`;
+  }
+
+  renew() {
+    this.stale = true;
+    this.refresh();
+  }
+
+  refresh() {
+    if (!this.seen && !this.lesson.printing) return;
+    const { frame } = this.lesson;
+    if (this.stale || (this.moves && frame !== this.drawn)) this.draw();
+    else if (frame !== this.drawn) this.mark();
+  }
+
+  /** The figure at this frame, whole. */
+  draw() {
+    const { arrays, frame } = this.lesson;
+    const { looks, moves } = this.spec.choices[this.choice];
+    const look = this.look;
+    const { data, layout } = filled(looks[look], arrays);
+    this.moves = moves?.[look];
+    for (const [path, value] of this.moves?.[frame] ?? []) {
+      const last = path.at(-1);
+      const parent = path.slice(0, -1).reduce((part, key) => part[key], { data, layout });
+      parent[last] = filled(value, arrays);
+    }
+    this.first = layout.shapes.length;
+    this.markers = layout.meta.over === "steps" && this.lesson.bar ? this.marks(layout, look) : [];
+    layout.shapes = [...layout.shapes, ...this.markers];
+    const config = { displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "resetScale2d"]], doubleClick: "reset", showTips: false };
+    this.node.style.minHeight = `${layout.height}px`;
+    Plotly.react(this.node, data, { ...layout, autosize: true, ...(touch && { dragmode: false }) }, config);
+    this.node.setAttribute("aria-label", layout.meta.alt);
+    Object.assign(this, { stale: false, drawn: frame, shown: look, width: this.node.clientWidth });
+  }
+
+  /** The line at this step, one in each panel. */
+  marks(layout, look) {
+    const step = this.lesson.step;
+    const line = { color: this.lesson.marker[look.split(" ")[0]], width: 1.5, dash: "dot" };
+    return Object.keys(layout).filter((key) => key.startsWith("xaxis")).map((key) => ({
+      type: "line", name: "scrubber", xref: key.replace("axis", ""), yref: `${layout[key].anchor} domain`, x0: step, x1: step, y0: 0, y1: 1, line,
+    }));
+  }
+
+  /** Move the lines alone. */
+  mark() {
+    const { step, frame } = this.lesson;
+    const moved = this.markers.flatMap((_, index) => ["x0", "x1"].map((end) => [`shapes[${this.first + index}].${end}`, step]));
+    if (moved.length) Plotly.relayout(this.node, Object.fromEntries(moved));
+    this.drawn = frame;
+  }
+
+  resized() {
+    if (this.stale || this.lesson.printing || this.node.clientWidth === 0 || this.node.clientWidth === this.width) return;
+    this.width = this.node.clientWidth;
+    if (this.look === this.shown) Plotly.Plots.resize(this.node);
+    else this.renew();
+  }
+}
+
+class Lesson {
+  printing = false;
+  timer = 0;
+
+  constructor(data) {
+    Object.assign(this, { arrays: data.arrays, marker: data.marker, data, frame: data.steps.length - 1 });
+    const find = (name) => document.querySelector(name);
+    [this.bar, this.scrubber, this.play, this.output, this.story] = [".bar", ".scrubber", ".play", ".step", ".story"].map(find);
+    this.cards = [...document.querySelectorAll(".row")].map((card) => [".loss", ".accuracy", ".gone"].map((name) => card.querySelector(name)));
+    this.slides = [...document.querySelectorAll("[data-slide]")].map((node) => new Slide(node, data.slides[node.dataset.slide], this));
+    dark.addEventListener("change", () => this.slides.forEach((slide) => slide.renew()));
+    addEventListener("beforeprint", () => this.print(true));
+    addEventListener("afterprint", () => this.print(false));
+    if (!this.bar) return; // a report has figures and no time
+    this.scrubber.addEventListener("input", () => { this.stop(); this.show(this.scrubber.valueAsNumber); });
+    this.play.addEventListener("click", () => (this.timer ? this.stop() : this.start()));
+    addEventListener("hashchange", () => this.follow());
+    this.show(this.frame);
+    this.follow();
+  }
+
+  get step() {
+    return this.data.steps[this.frame];
+  }
+
+  /** A link to this page may name a step: lesson.html#step=400. */
+  follow() {
+    const wanted = /^#step=(\d{1,7})$/.exec(location.hash);
+    if (!wanted) return;
+    const after = this.data.steps.findIndex((step) => step > Number(wanted[1]));
+    this.show(after < 0 ? this.data.steps.length - 1 : Math.max(0, after - 1));
+  }
+
+  show(frame) {
+    this.frame = frame;
+    this.scrubber.value = frame;
+    this.output.textContent = `step ${grouped(this.step)} of ${grouped(this.data.last)}`;
+    this.scrubber.setAttribute("aria-valuetext", this.output.textContent);
+    this.data.numbers[frame].forEach((texts, arm) => texts.forEach((text, index) => { this.cards[arm][index].textContent = text; }));
+    if (this.story && this.data.stories.length) this.story.textContent = this.data.stories[frame];
+    cancelAnimationFrame(this.waiting);
+    this.waiting = requestAnimationFrame(() => this.slides.forEach((slide) => slide.refresh()));
+  }
+
+  start() {
+    if (this.frame === this.data.steps.length - 1) this.show(0);
+    this.play.textContent = "Pause";
+    this.timer = setInterval(() => {
+      this.show(this.frame + 1);
+      if (this.frame === this.data.steps.length - 1) this.stop();
+    }, 140);
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    this.timer = 0;
+    this.play.textContent = "Play";
+  }
+
+  /** Paper is white and has one width. */
+  print(begins) {
+    this.printing = begins;
+    const open = document.querySelectorAll("details");
+    if (begins) this.opened = [...open].filter((item) => !item.open);
+    for (const item of this.opened ?? []) item.open = begins;
+    for (const slide of this.slides) {
+      slide.node.style.width = begins ? "680px" : "";
+      slide.stale = true;
+      slide.refresh();
+    }
+  }
+}
+
+/** The reader's prediction: what follows is hidden until it is made. */
+class Question {
+  constructor(form, prediction) {
+    Object.assign(this, { form, prediction });
+    this.score = form.querySelector(".score");
+    this.results = document.querySelectorAll("[data-after-question]");
+    this.hide(true);
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.answer(); });
+    form.querySelector(".skip").addEventListener("click", () => this.reveal(""));
+    form.querySelectorAll("input[type=range]").forEach((input) => {
+      const { notches } = prediction.sliders[input.dataset.slider];
+      const tell = () => { input.nextElementSibling.textContent = notches[input.value].shown; input.setAttribute("aria-valuetext", notches[input.value].shown); };
+      input.addEventListener("input", tell);
+      tell();
+    });
+    addEventListener("beforeprint", () => this.hide(false));
+  }
+
+  hide(hidden) {
+    for (const part of this.results) part.hidden = hidden;
+  }
+
+  answer() {
+    const { options, sliders } = this.prediction;
+    if (options) return this.reveal(options[new FormData(this.form).get("prediction")]);
+    const said = sliders.map(({ notches }, index) => notches[this.form.querySelector(`[data-slider="${index}"]`).value]);
+    const unsettled = said.find((notch) => notch.right === null);
+    if (unsettled) return this.reveal(unsettled.sentence);
+    const word = said.every((notch) => notch.right) ? "Right" : "Not so";
+    return this.reveal(`${word}. ${said.map((notch) => notch.sentence).join("; ")}.`);
+  }
+
+  reveal(sentence) {
+    this.score.textContent = sentence;
+    this.hide(false);
+    this.form.querySelector(".buttons").hidden = true;
+    for (const input of this.form.querySelectorAll("input")) input.disabled = true;
+    dispatchEvent(new Event("resize"));
+  }
+}
+
+(async () => {
+  const trouble = document.createElement("p");
+  trouble.className = "trouble";
+  try {
+    const [library, data] = await Promise.all(["library", "data"].map(unpacked));
+    const script = document.createElement("script");
+    script.textContent = library;
+    document.head.append(script);
+    const lesson = JSON.parse(data);
+    const form = document.querySelector("form.question");
+    if (form) new Question(form, lesson.prediction);
+    window.lesson = new Lesson(lesson);
+  } catch (error) {
+    trouble.textContent = `The figures could not be drawn: this page needs a browser from 2023 or later. (${error.message})`;
+    document.querySelector("main").prepend(trouble);
+  }
+})();

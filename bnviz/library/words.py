@@ -1,0 +1,51 @@
+"""A run in words: what its arms have in common, and what each is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bnviz.experiment import Experiment
+from bnviz.figures.palette import MAX_ARMS, arm_styles
+from bnviz.recording import Recording
+
+ALWAYS_TOLD = ("dataset", "hidden", "activation", "learning_rate", "batch_size", "steps")
+"""Fields of an experiment that are told even where they are at their defaults."""
+
+
+def labels(recordings: Sequence[Recording]) -> tuple[str, ...]:
+    """What each arm is called: by what sets it apart, or by its letter where nothing does."""
+    if len(recordings) > MAX_ARMS:
+        return tuple(f"network {number}" for number in range(1, len(recordings) + 1))
+    return tuple(style.name or style.letter for style in arm_styles(recordings))
+
+
+def settings(recordings: Sequence[Recording]) -> str:
+    """What the arms have in common: the essentials, and whatever is not at its default."""
+    watched = [item.watched for item in recordings]
+    names = [item.name for item in watched if item is not None]
+    experiments = [item.experiment for item in recordings if item.watched is None]
+    told = [f"{name}, watched in a program of its own" for name in dict.fromkeys(names)]
+    if experiments:
+        first = experiments[0]
+        varied = {name for other in experiments[1:] for name in first.differences(other)}
+        told += [
+            _words(name, getattr(first, name))
+            for name in Experiment.knobs()
+            if name not in varied
+            and (name in ALWAYS_TOLD or getattr(first, name) != Experiment.default(name))
+        ]
+    if any(item.interventions for item in recordings):
+        told.append("changed while training")
+    return ", ".join(told)
+
+
+def _words(name: str, value: Any) -> str:
+    """A field and its value."""
+    knob = Experiment.knobs()[name]
+    if name == "hidden":
+        alike = len(set(value)) == 1
+        return f"{len(value)} × {value[0]} units" if alike else f"{Experiment.text(value)} units"
+    if knob.choices:
+        return knob.choices.get(value, value)
+    return f"{knob.label.lower()} {value:,}" if isinstance(value, int) else f"{knob.label.lower()} {value:g}"
