@@ -1,0 +1,5 @@
+"""A class before one run: start it, join it, open a lesson."""
+
+from bnviz.ui import classroom
+
+classroom.show()
