@@ -21,6 +21,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.recording import Provenance, Snapshot
+from bnviz.runs.at_hand import AT_HAND
 
 if TYPE_CHECKING:
     from bnviz.training import Trainer
@@ -57,6 +58,7 @@ class TrainerActor:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self.trainer: Trainer | None = None
+        self.interventions: tuple[Intervention, ...] = ()
 
     def advance(self, steps: int, interventions: Sequence[Intervention], every_step: bool) -> Progress:
         """Trainer.advance; the first call builds the Trainer, which may have to fetch its data."""
@@ -69,10 +71,13 @@ class TrainerActor:
                 if self.trainer is None:
                     self.trainer = _build(self.experiment)
                 snapshots = self.trainer.advance(steps, interventions, every_step)
+                self.interventions += tuple(interventions)
         except (DatasetError, ExperimentError) as error:
             return Progress(step, error=str(error))
         except Exception as error:
             return Progress(step, error=f"Training stopped at step {step:,}: {type(error).__name__}: {error}")
+        if self.trainer.diverged_at is not None or self.trainer.step >= self.experiment.steps:
+            AT_HAND.keep(self.experiment, self.interventions, self.experiment.steps, self.trainer)
         return Progress(
             step=self.trainer.step,
             snapshots=snapshots,

@@ -14,6 +14,7 @@ from distributed import KilledWorker
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
+from bnviz.runs.person import Person
 from bnviz.runs.trainers import Hired, Trainers
 
 FORGET = 0.8
@@ -44,11 +45,13 @@ def affordable(seconds: float, seconds_per_step: float | None) -> int:
 class LiveArm:
     """An arm trained by an actor; it survives the actor's process.
 
-    step: where to begin. The trainer is brought there by repeating what led to it, which is exact.
+    person: whose it is. step: where to begin. The trainer is brought there by repeating what led to it, exactly.
     """
 
-    def __init__(self, experiment: Experiment, trainers: Trainers, deaths: int, step: int = 0) -> None:
-        self.experiment = experiment
+    def __init__(
+        self, experiment: Experiment, trainers: Trainers, person: Person, deaths: int, step: int = 0
+    ) -> None:
+        self.experiment, self.person = experiment, person
         self.step = step
         self.is_ready = False  # whether a trainer stands at `step`, as far as is known
         self._trainers = trainers
@@ -93,7 +96,9 @@ class LiveArm:
             raise self._lost() from error
         step = 0
         while step < self.step:
-            chunk = min(affordable(self._trainers.share(1), self.seconds_per_step), self.step - step)
+            chunk = min(
+                affordable(self._trainers.share(self.person, 1), self.seconds_per_step), self.step - step
+            )
             progress = await self._call(chunk, due(interventions, step, step + chunk), False)
             if progress.step != step + chunk:
                 raise TrainerFailedError(
@@ -106,25 +111,33 @@ class LiveArm:
         hired = self._hired
         if hired is None:
             raise self._lost()
-        call = asyncio.ensure_future(_answer(hired, steps, interventions, every_step))
-        self._trainers.calls += 1
-        try:
-            while not (await asyncio.wait({call}, timeout=LOOK_AGAIN))[0]:
-                # An actor's answer can stay out for ever when its worker dies; the scheduler tells us of it.
-                if hired.future.status != "finished":
-                    raise self._lost()
-            progress = call.result()
-        except (OSError, RuntimeError) as error:
-            raise self._lost() from error
-        finally:
-            self._trainers.calls -= 1
-            call.cancel()
+        seconds = steps * (self.seconds_per_step or 0.0)
+        async with self._trainers.turns.turn(hired.worker, self.person, seconds) as turn:
+            progress = await self._answered(hired, steps, interventions, every_step)
+            turn.seconds = progress.seconds
         if progress.error is not None:
             raise TrainerFailedError(progress.error)
         if steps:  # without, it is the making of the trainer that took the time
             self._seconds = FORGET * self._seconds + progress.seconds
             self._steps = FORGET * self._steps + steps
         return progress
+
+    async def _answered(
+        self, hired: Hired, steps: int, interventions: Sequence[Intervention], every_step: bool
+    ) -> Progress:
+        if hired.future.status != "finished":  # its worker died before it was this arm's turn
+            raise self._lost()
+        call = asyncio.ensure_future(_answer(hired, steps, interventions, every_step))
+        try:
+            while not (await asyncio.wait({call}, timeout=LOOK_AGAIN))[0]:
+                # An actor's answer can stay out for ever when its worker dies; the scheduler tells us of it.
+                if hired.future.status != "finished":
+                    raise self._lost()
+            return call.result()
+        except (OSError, RuntimeError) as error:
+            raise self._lost() from error
+        finally:
+            call.cancel()
 
     def _lost(self) -> TrainerLostError:
         """Count a death. Raises TrainerFailedError if there were too many at this step."""

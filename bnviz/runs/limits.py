@@ -7,12 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
+from bnviz.experiment import MAX_LAYERS, MAX_WIDTH
+
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a RunManager. BNVIZ_OPEN_RUNS=20 in the environment sets `open_runs`, and so on."""
+    """Limits of a RunManager. BNVIZ_OPEN_RUNS=20 in the environment sets `open_runs`, and so on.
 
+    The README's table of settings lists them all.
+    """
+
+    training_runs: int = 60  # at a time; others wait for their turn in a queue
+    training_runs_a_person: int = 3
+    training_runs_an_address: int = 50  # a whole class may share one
     open_runs: int = 200  # beyond it the run idle for longest is dropped
+    open_runs_a_person: int = 20  # beyond it the person's own run idle for longest is dropped
+    networks: int = 256  # of one run: a lab trains many
+    layers: int = MAX_LAYERS
+    width: int = MAX_WIDTH
+    steps: int = 200_000  # of one network
+    run_steps: int = 2_000_000  # of all networks of a run
+    step_millions: int = 1000  # multiplications, in millions, by which a mini-batch goes through a network
     kept_recordings: int = 40  # finished ones, answered without training again
     kept_inspections: int = 100  # answers to questions about a network at a step
     unwatched_seconds: float = 120.0  # a running run nobody looks at is paused
@@ -27,7 +42,7 @@ class Limits:
         """The defaults, overridden by the environment. Raises ValueError for what is no positive number."""
         values: dict[str, float] = {}
         for item in fields(cls):
-            name = f"BNVIZ_{item.name.upper()}"
+            name = variable(item.name)
             if name not in environment:
                 continue
             kind: type[float] = int if isinstance(item.default, int) else float
@@ -41,3 +56,8 @@ class Limits:
                     f"{name} = {environment[name]!r} is not allowed; allowed is a {what} above 0"
                 )
         return cls(**values)  # type: ignore[arg-type]
+
+
+def variable(name: str) -> str:
+    """The environment variable that sets the limit `name`."""
+    return f"BNVIZ_{name.upper()}"

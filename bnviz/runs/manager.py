@@ -6,14 +6,17 @@ import asyncio
 import os
 import threading
 from collections.abc import Hashable, Sequence
-from concurrent.futures import Future
-from typing import Any, Self
+from typing import Self
 
 from bnviz.experiment import Experiment, Intervention
-from bnviz.runs.inspection import Inspections
+from bnviz.recording import Recording
+from bnviz.runs.cost import check
+from bnviz.runs.inspection import Inspections, Looking
 from bnviz.runs.kept import Shelf
 from bnviz.runs.limits import Limits
+from bnviz.runs.person import Person
 from bnviz.runs.run import Run
+from bnviz.runs.sweeps import Sweeps
 from bnviz.runs.trainers import Trainers
 
 HOUSEKEEPING_SECONDS = 1.0
@@ -33,12 +36,18 @@ class RunManager:
         self._trainers = Trainers(
             workers=_workers_from_environment() if workers is None else workers,
             scheduler=scheduler or os.environ.get("BNVIZ_SCHEDULER") or None,
-            call_seconds=self._limits.call_seconds,
+            limits=self._limits,
         )
         self._shelf = Shelf(self._limits.kept_recordings)
-        self._inspections = Inspections(self._trainers, self._limits.kept_inspections)
+        self.sweeps = Sweeps(self._trainers)
+        self._inspections = Inspections(self._trainers, self._limits)
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
+
+    @property
+    def limits(self) -> Limits:
+        """What bounds runs here."""
+        return self._limits
 
     def start(self) -> None:
         """Begin to start the trainer processes. Returns at once; runs wait for them."""
@@ -61,20 +70,38 @@ class RunManager:
         self.close()
 
     def open(
-        self, arms: Sequence[Experiment], interventions: Sequence[Sequence[Intervention]] | None = None
+        self,
+        arms: Sequence[Experiment],
+        interventions: Sequence[Sequence[Intervention]] | None = None,
+        beside: Sequence[Recording] = (),
+        person: Person | None = None,
     ) -> Run:
-        """A new run at step 0; nothing trains before `play`. interventions: to be made, for each arm."""
-        run = Run(
-            arms,
-            [()] * len(arms) if interventions is None else interventions,
-            self._trainers,
-            self._shelf,
-            self._limits,
+        """A new run at step 0; nothing trains before `play`.
+
+        interventions: to be made, for each arm. beside: Recordings from before, to be compared with.
+        person: whose it is. Raises TooCostlyError for more than this server takes on.
+        """
+        check(arms, self._limits)
+        planned = [()] * len(arms) if interventions is None else interventions
+        return self._take_in(
+            Run(arms, planned, self._trainers, self._shelf, self._limits, (), beside, person)
         )
+
+    def exhibit(self, recordings: Sequence[Recording], person: Person | None = None) -> Run:
+        """A run of what was measured before, finished from the start: there is only something to look at."""
+        return self._take_in(Run((), (), self._trainers, self._shelf, self._limits, recordings, (), person))
+
+    def _take_in(self, run: Run) -> Run:
+        """Remember a new run; those idle for longest make room, before others' the same person's."""
+        limits = self._limits
         with self._lock:
             self._runs[run.id] = run
-            by_need = sorted(self._runs.values(), key=lambda item: (item.active, -item.untouched_seconds))
-            surplus = by_need[: max(0, len(by_need) - self._limits.open_runs)]
+            loose = [item for item in self._runs.values() if not item.held and item is not run]
+            by_need = sorted(loose, key=lambda item: (item.active, -item.untouched_seconds))
+            own = [item for item in by_need if item.person == run.person]
+            surplus = own[: max(0, len(own) + 1 - limits.open_runs_a_person)]
+            others = [item for item in by_need if item not in surplus]
+            surplus += others[: max(0, len(self._runs) - len(surplus) - limits.open_runs)]
         for item in surplus:
             self._drop(item)
         return run
@@ -89,14 +116,18 @@ class RunManager:
         interventions: Sequence[Intervention],
         step: int,
         function: str,
+        person: Person | None = None,
         **arguments: Hashable,
-    ) -> Future[Any]:
+    ) -> Looking:
         """What `function`, named "package.module:function", finds in the network as it stood at `step`.
 
-        It is called in a worker process with the Trainer and the arguments. The Future raises
-        InspectionError, whose message is a sentence.
+        It is called in a worker process with the Trainer and the arguments. What is returned is a
+        Future that tells how far it is; it raises InspectionError, whose message is a sentence.
+        person: who asks; questions of different persons are answered in turn.
         """
-        return self._inspections.ask(experiment, interventions, step, function, **arguments)
+        return self._inspections.ask(
+            experiment, interventions, step, function, person or Person(""), **arguments
+        )
 
     def _drop(self, run: Run) -> None:
         with self._lock:
@@ -107,10 +138,11 @@ class RunManager:
         limits = self._limits
         while True:
             await asyncio.sleep(min(HOUSEKEEPING_SECONDS, limits.unwatched_seconds / 4))
+            self.sweeps.stop_unwatched(limits.unwatched_seconds)
             with self._lock:
                 runs = list(self._runs.values())
             for run in runs:
-                if run.untouched_seconds > limits.dropped_seconds:
+                if run.untouched_seconds > limits.dropped_seconds and not run.held:
                     self._drop(run)
                 elif run.active and run.untouched_seconds > limits.unwatched_seconds:
                     run.pause_unwatched()

@@ -19,11 +19,15 @@ from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
 from bnviz.runs.arms import KeptArm, LiveArm, TrainerFailedError, TrainerLostError, affordable
 from bnviz.runs.limits import Limits
+from bnviz.runs.person import Person
 from bnviz.runs.trainers import Trainers, TrainersUnavailableError
 
 logger = logging.getLogger(__name__)
 
 LOST = "A trainer process was lost; it is being rebuilt from its record."
+QUEUE_SECONDS = 0.5
+"""Between two looks at whether there is a place for a run that waits for one."""
+
 CATCHING_UP = "The network is trained up to this step again, to go on from here."
 
 
@@ -45,6 +49,7 @@ class Desk(Protocol):
     """What a Pump needs of its Run. All three do nothing for a Pump that was replaced."""
 
     arms: tuple[Experiment, ...]
+    person: Person
 
     def orders(self, pump: Pump) -> Orders | None:
         """What to do next, None for nothing."""
@@ -82,12 +87,16 @@ class Pump:
     @property
     def is_ready(self) -> bool:
         """Whether every arm can go on at once."""
-        return all(arm.is_ready for arm in self._arms)
+        return self._has_place and all(arm.is_ready for arm in self._arms)
 
     @property
     def kept(self) -> bool:
         """Whether every arm is played back."""
         return all(isinstance(arm, KeptArm) for arm in self._arms)
+
+    @property
+    def _has_place(self) -> bool:
+        return self.kept or self._trainers.places.has(self)
 
     def kick(self) -> None:
         """The run has new orders."""
@@ -100,17 +109,20 @@ class Pump:
         self._ended = True
         if self._task is not None:
             self._task.cancel()
+        self._trainers.places.leave(self)
         for arm in self._arms:
             arm.release()
 
     def _live(self, experiment: Experiment, step: int = 0) -> LiveArm:
-        return LiveArm(experiment, self._trainers, self._limits.deaths, step)
+        return LiveArm(experiment, self._trainers, self._desk.person, self._limits.deaths, step)
 
     async def _work(self) -> None:
         try:
             while (orders := self._desk.orders(self)) is not None:
                 self._bring_to_life(orders)
-                if self.is_ready:
+                if not self.kept and (waiting := self._trainers.places.enter(self, self._desk.person)):
+                    await self._wait(waiting)
+                elif self.is_ready:
                     await self._tick(orders)
                 else:
                     await self._prepare(orders)
@@ -119,6 +131,15 @@ class Pump:
         except Exception as error:
             logger.exception("a run stopped")
             self._fail(f"The run stopped because of an error in bnviz: {type(error).__name__}: {error}")
+        finally:
+            self._trainers.places.rest(self)
+
+    async def _wait(self, message: str) -> None:
+        """Wait in the queue for a while, or until there are other orders."""
+        self._kicked.clear()
+        self._desk.starting(self, message, self.kept)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._kicked.wait(), QUEUE_SECONDS)
 
     def _fail(self, message: str) -> None:
         for arm in self._arms:
@@ -174,7 +195,8 @@ class Pump:
         possible = max(arm.steps for arm in self._desk.arms)
         if live:
             slowest = max(arm.seconds_per_step or 0.0 for arm in live)
-            possible = min(possible, affordable(self._trainers.share(len(live)), slowest), 2 * self._stride)
+            share = self._trainers.share(self._desk.person, len(live))
+            possible = min(possible, affordable(share, slowest), 2 * self._stride)
         self._stride = possible
         speed = self._speed(orders)
         if orders.single:

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
 from bnviz.runs.kept import Shelf
 from bnviz.runs.limits import Limits
+from bnviz.runs.person import Person
 from bnviz.runs.pump import Orders, Pump
 from bnviz.runs.trainers import Trainers
 
@@ -26,7 +29,10 @@ class Run:
     Every method is for any thread and returns at once; the trainers are driven by a Pump in the loop
     of `Trainers`. Only the current Pump may report; one that was replaced by a reset is not heard.
 
-    id: lets anyone watch. key: who has it may drive the run.
+    id: lets anyone watch. key: who has it may drive the run. person: whose it is, who may have so many; nobody's
+    run counts as that of a person of its own. held: not to be dropped, however long nobody looks.
+    measured: Recordings from before, in place of arms: there is nothing to train, only to look at.
+    beside: Recordings of further arms from before, shown as far as the run has come.
     """
 
     def __init__(
@@ -36,11 +42,19 @@ class Run:
         trainers: Trainers,
         shelf: Shelf,
         limits: Limits,
+        measured: Sequence[Recording] = (),
+        beside: Sequence[Recording] = (),
+        person: Person | None = None,
     ) -> None:
-        self.id = secrets.token_urlsafe(9)
+        self.id = secrets.token_urlsafe(12)
+        self.person = person or Person(self.id)
         self.key = secrets.token_urlsafe(18)
+        self.held = False
         self.arms = tuple(arms)
         self._planned = tuple(tuple(items) for items in interventions)
+        self._measured = tuple(measured)
+        self._beside = tuple(beside)
+        self._beside_shown: tuple[Recording, ...] = ()
         self._trainers, self._shelf, self._limits = trainers, shelf, limits
         self._lock = threading.RLock()
         self._revision = 0
@@ -50,13 +64,17 @@ class Run:
         self._recordings: tuple[Recording, ...] = ()
         self._steps: tuple[int, ...] = ()
         self._changes: list[dict[str, float]] = []  # asked for while steps were being taken, by arm
+        self._every_single = True  # whether single steps are recorded each
         self._on_schedule = True  # as long as no step was recorded out of turn
         self._rewind()
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
-        """What was measured so far, arm by arm. A Recording never changes; a later look gives longer ones."""
-        return self._recordings
+        """What was measured so far, arm by arm. A Recording never changes; a later look gives longer ones.
+
+        Recordings of further arms come last.
+        """
+        return self._recordings + self._companions() if self._beside else self._recordings
 
     @property
     def revision(self) -> int:
@@ -81,7 +99,7 @@ class Run:
     @property
     def steps(self) -> int:
         """How far the longest arm goes."""
-        return max(arm.steps for arm in self.arms)
+        return max(item.planned_steps for item in self._recordings)
 
     @property
     def speed(self) -> float | None:
@@ -127,10 +145,13 @@ class Run:
         seconds = round(self._limits.unwatched_seconds)
         self._pause(f"Paused, because nobody was watching for {seconds} seconds. Play goes on.")
 
-    def advance(self, steps: int = 1) -> None:
-        """Take single steps, each of them recorded, then pause."""
+    def advance(self, steps: int = 1, every_step: bool = True) -> None:
+        """Take single steps, each of them recorded, then pause.
+
+        every_step: if not, they are recorded as in play, and taken as fast as possible.
+        """
         with self._lock:
-            self._go(playing=False, single=self._single + max(1, steps), fresh=False)
+            self._go(playing=False, single=self._single + max(1, steps), fresh=False, every_step=every_step)
 
     def reset(self) -> None:
         """Back to step 0, as if new; the speed stays."""
@@ -185,10 +206,11 @@ class Run:
             if self._state == "starting" and self._can_move(pump):
                 self._show("running")
             self._apply_changes()
-            slow = self._speed is not None and self._speed < self._limits.slow_motion
-            every_step = slow or self._single > 0
+            speed = None if self._single and not self._every_single else self._speed
+            slow = speed is not None and speed < self._limits.slow_motion
+            every_step = slow or (self._single > 0 and self._every_single)
             self._on_schedule = self._on_schedule and not every_step
-            return Orders(self._recordings, self._speed, self._single, every_step)
+            return Orders(self._recordings, speed, self._single, every_step)
 
     def append(self, pump: Pump, progress: dict[int, Progress], goal: int) -> None:
         """Take in what the arms brought, by arm, on the way to the step `goal`."""
@@ -210,7 +232,7 @@ class Run:
         with self._lock:
             if pump is self._pump:
                 self._kept = kept
-                if self.active:
+                if self.active and (self._state, self._message) != ("starting", message):
                     self._show("starting", message)
 
     def failed(self, pump: Pump, message: str) -> None:
@@ -238,7 +260,7 @@ class Run:
     def _can_move(self, pump: Pump) -> bool:
         return pump.is_ready and all(recording.snapshots for recording in self._recordings)
 
-    def _go(self, playing: bool, single: int, fresh: bool) -> None:
+    def _go(self, playing: bool, single: int, fresh: bool, every_step: bool = True) -> None:
         self.touch()
         if self._state == "finished":
             return
@@ -247,8 +269,22 @@ class Run:
             self._kept = kept is not None
             self._pump = Pump(self, self._trainers, self._limits, kept)
         self._playing, self._single, self._pause_message = playing, single, ""
+        self._every_single = every_step
         self._show("running" if self._can_move(self._pump) else "starting")
         self._wake()
+
+    def _companions(self) -> tuple[Recording, ...]:
+        """The Recordings beside the run, as they were at its step; the same objects until there is more."""
+        step = self.step if any(item.snapshots for item in self._recordings) else -1
+        wanted = [
+            (int(np.searchsorted(item.steps, step, side="right")), _diverged_by(item, step))
+            for item in self._beside
+        ]
+        if wanted != [(item.revision, item.diverged_at) for item in self._beside_shown]:
+            self._beside_shown = tuple(
+                replace(item.upto(step), diverged_at=_diverged_by(item, step)) for item in self._beside
+            )
+        return self._beside_shown
 
     def _rewind(self) -> None:
         self._end_pump()
@@ -260,7 +296,12 @@ class Run:
         self._kept = False
         self._on_schedule = True
         self._playing, self._single, self._pause_message = False, 0, ""
-        self._show("ready")
+        if self._measured:
+            self._recordings = self._measured
+            self._steps = tuple(item.last_step for item in self._measured)
+            self._show("finished", "Measured earlier: look at any step.")
+        else:
+            self._show("ready")
 
     def _apply_changes(self) -> None:
         """Write the changes asked for into the Recordings, as Interventions at the arms' steps."""
@@ -293,6 +334,12 @@ class Run:
         if self._pump is not None:
             self._trainers.soon(self._pump.end)
             self._pump = None
+
+
+def _diverged_by(recording: Recording, step: int) -> int | None:
+    """Where the Recording diverged, if that was by `step`."""
+    diverged_at = recording.diverged_at
+    return diverged_at if diverged_at is not None and diverged_at <= step else None
 
 
 def _longer(recording: Recording, progress: Progress) -> Recording:

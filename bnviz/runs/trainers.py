@@ -11,7 +11,7 @@ import atexit
 import contextvars
 import logging
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,6 +23,13 @@ from distributed import Client, Future, LocalCluster
 
 from bnviz.experiment import Experiment
 from bnviz.runs.actor import TrainerActor, TrainerSetup
+from bnviz.runs.limits import Limits
+from bnviz.runs.person import Person
+from bnviz.runs.places import Places
+from bnviz.runs.turns import Turns
+
+HOMES = 1000
+"""Experiments of which it is remembered who trained them."""
 
 LEAST_CALL_SECONDS = 0.02
 """Calls shorter than this would cost more than they train."""
@@ -46,19 +53,24 @@ class Trainers:
 
     workers: processes to start, by default one for each core; scheduler: the address of a cluster to
     use instead. Methods named `…soon`, `start` and `close` are for any thread, the others for the loop's.
+
+    turns: calls of trainers take turns, so that every person gets the same share of the workers.
+    places: for the runs that may train at a time.
     """
 
-    def __init__(self, workers: int | None, scheduler: str | None, call_seconds: float) -> None:
+    def __init__(self, workers: int | None, scheduler: str | None, limits: Limits) -> None:
         self.workers = workers or max(1, CPU_COUNT)
         self.scheduler = scheduler
-        self.call_seconds = call_seconds
-        self.calls = 0  # how many trainers are at work, or wait for their turn
+        self.turns = Turns()
+        self.places = Places(limits)
+        self._call_seconds = limits.call_seconds
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._open = False
         self._waiting: list[Callable[[], None]] = []
+        self._homes: OrderedDict[Experiment, str] = OrderedDict()
         self._held: Counter[str] = Counter()  # actors by the address of their worker
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -121,6 +133,10 @@ class Trainers:
         workers = await client.nthreads()
         worker = min(workers, key=lambda address: self._held[address], default="")
         self._held[worker] += 1
+        self._homes[experiment] = worker
+        self._homes.move_to_end(experiment)
+        while len(self._homes) > HOMES:
+            self._homes.popitem(last=False)
         future = client.submit(
             TrainerActor,
             experiment,
@@ -136,14 +152,24 @@ class Trainers:
             self.dismiss(hired)
             raise
 
+    def home(self, experiment: Experiment) -> str | None:
+        """The worker that trained `experiment` last, if it was of late."""
+        return self._homes.get(experiment)
+
     def dismiss(self, hired: Hired) -> None:
         """Let an actor go."""
         self._held[hired.worker] -= 1
         hired.future.release()
 
-    def share(self, arms: int) -> float:
-        """Seconds that a call may take while `arms` more trainers want to work: all get their turn soon."""
-        return max(LEAST_CALL_SECONDS, self.call_seconds / max(1.0, (self.calls + arms) / self.workers))
+    def share(self, person: Person, arms: int) -> float:
+        """Seconds that a call may take when `arms` more trainers of the person want to work.
+
+        All get their turn soon, and the trainers of one person share what is that person's.
+        """
+        mine = self.turns.present(person)
+        others = self.turns.persons - (mine > 0)
+        each = self._call_seconds * self.workers / ((1 + others) * (mine + arms))
+        return max(LEAST_CALL_SECONDS, min(self._call_seconds, each))
 
     def _live(
         self, loop: asyncio.AbstractEventLoop, background: Callable[[], Coroutine[Any, Any, None]]

@@ -1,0 +1,57 @@
+"""What a run may cost: refused in one sentence before anything is trained."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from bnviz.experiment import POINT_DATASETS, Experiment, ExperimentError
+from bnviz.runs.limits import Limits
+
+IMAGE_INPUTS, IMAGE_SIDE, POINT_INPUTS, CLASSES = 784, 28, 2, 10
+"""Of MNIST, and of points. A folder's images may be larger: this is an estimate."""
+
+
+class TooCostlyError(ExperimentError):
+    """A run that this server does not take on; the message is a sentence that says what it does."""
+
+
+def check(arms: Sequence[Experiment], limits: Limits) -> None:
+    """Raise TooCostlyError for a run of these networks that is beyond the limits."""
+    if len(arms) > limits.networks:
+        raise TooCostlyError(
+            f"This run has {len(arms):,} networks; this server allows {limits.networks:,}. Take fewer seeds."
+        )
+    for arm in arms:
+        for name, value, most in (
+            ("steps", arm.steps, limits.steps),
+            ("layers", len(arm.hidden), limits.layers),
+            ("width", max(arm.hidden), limits.width),
+        ):
+            if value > most:
+                raise TooCostlyError(
+                    f"{name} = {value:,} is not allowed on this server; allowed is {most:,}."
+                )
+        millions = step_millions(arm)
+        if millions > limits.step_millions:
+            raise TooCostlyError(
+                f"One step of this network takes {millions / limits.step_millions:,.1f} times the work that this "
+                "server allows. Take a smaller mini-batch, or fewer or narrower layers."
+            )
+    steps = sum(arm.steps for arm in arms)
+    if steps > limits.run_steps:
+        raise TooCostlyError(
+            f"This run takes {steps:,} steps in all its networks; this server allows {limits.run_steps:,}. "
+            "Take fewer steps or seeds."
+        )
+
+
+def step_millions(experiment: Experiment) -> float:
+    """About how many million multiplications a mini-batch takes on its way through the network."""
+    if experiment.architecture == "conv":
+        # As if no layer made the images smaller: too much rather than too little.
+        each = 9 * IMAGE_SIDE**2 * sum(a * b for a, b in itertools.pairwise((1, *experiment.hidden)))
+    else:
+        inputs = POINT_INPUTS if experiment.dataset in POINT_DATASETS else IMAGE_INPUTS
+        each = sum(a * b for a, b in itertools.pairwise((inputs, *experiment.hidden, CLASSES)))
+    return each * experiment.batch_size / 1e6

@@ -1,0 +1,93 @@
+"""Headers of every answer, Streamlit's own included, that tell browsers what pages of this server may do.
+
+Only scripts of this server run, nothing is asked of any other, no other site may show the pages in a frame,
+and no address is told to anyone else. An answer that has a header of its own keeps it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+FRAMES = "BNVIZ_FRAMES"
+"""The variable that names the sites, besides this one, which may show the pages in a frame."""
+
+_SITE = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d{1,5})?")
+_INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+_DEVICES = (
+    "camera",
+    "display-capture",
+    "geolocation",
+    "hid",
+    "microphone",
+    "midi",
+    "payment",
+    "serial",
+    "usb",
+)
+
+
+def frames(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The sites named in $BNVIZ_FRAMES. Raises ValueError for what is none."""
+    sites = tuple(environment.get(FRAMES, "").split())
+    for site in sites:
+        if not _SITE.fullmatch(site):
+            raise ValueError(
+                f"{FRAMES} = {site[:60]!r} is not allowed; allowed are sites such as https://example.org"
+            )
+    return sites
+
+
+def security_headers(index: Path, sites: tuple[str, ...] = ()) -> dict[str, str]:
+    """The headers. index: Streamlit's page, whose own inline scripts are let through by their sums."""
+    sums = [base64.b64encode(hashlib.sha256(text).digest()) for text in _INLINE.findall(index.read_bytes())]
+    policy = {
+        "default-src": ["'self'"],
+        # Streamlit loads the scripts of components through blobs.
+        "script-src": ["'self'", "blob:", *(f"'sha256-{item.decode()}'" for item in sums)],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        "font-src": ["'self'", "data:"],
+        "connect-src": ["'self'", "data:", "blob:"],
+        "worker-src": ["'self'", "blob:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'self'", *sites],
+    }
+    return {
+        "Content-Security-Policy": "; ".join(" ".join((name, *values)) for name, values in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": ", ".join(f"{name}=()" for name in _DEVICES),
+    }
+
+
+class SecurityHeaders:
+    """ASGI middleware that adds `headers` to every answer that has them not."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+        self._app, self._headers = app, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

@@ -1,0 +1,212 @@
+"""Nobody takes it all: turns on the workers, places for training, the queue for them, and what a run may cost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from bnviz.experiment import Experiment
+from bnviz.labs import all_labs
+from bnviz.labs.base import Setting
+from bnviz.runs import Limits, Person, RunManager, TooCostlyError
+from bnviz.runs.cost import check, step_millions
+from bnviz.runs.limits import variable
+from bnviz.runs.places import Places
+from bnviz.runs.turns import Turns
+
+README = Path(__file__).parents[1] / "README.md"
+GREEDY, MODEST = Person("greedy"), Person("modest")
+SMALL = Experiment(dataset="moons", hidden=(8, 8), steps=100_000, device="cpu")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 240
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def taken(callers: dict[str, int], rounds: int, at_once: int = 2, workers: int = 1) -> Counter[str]:
+    """The seconds that each person got of workers that are never idle, by the number of callers of each."""
+    got: Counter[str] = Counter()
+    turns = Turns(at_once)
+
+    async def call_again_and_again(person: str, worker: str) -> None:
+        while sum(got.values()) < rounds:
+            async with turns.turn(worker, person, 0.0) as turn:
+                await asyncio.sleep(0)
+                turn.seconds = 1.0
+                if sum(got.values()) < rounds:  # not those still in flight at the end
+                    got[person] += 1
+
+    async def everybody() -> None:
+        async with asyncio.TaskGroup() as group:
+            for person, count in callers.items():
+                for place in range(count):
+                    group.create_task(call_again_and_again(person, str(place % workers)))
+
+    asyncio.run(everybody())
+    assert turns.persons == 0
+    return got
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_person_gets_the_same_however_many_callers_they_have(workers: int) -> None:
+    got = taken({"a": 24, "b": 2, "c": 6}, rounds=3000, workers=workers)
+    assert max(got.values()) < 1.02 * min(got.values())
+
+
+def test_one_person_alone_gets_everything() -> None:
+    assert taken({"a": 3}, rounds=50) == {"a": 50}
+
+
+def test_who_comes_back_from_a_rest_has_saved_nothing_up() -> None:
+    async def story() -> list[str]:
+        turns, order = Turns(at_once=1), []
+
+        async def call(person: str) -> None:
+            async with turns.turn("w", person, 1.0):
+                order.append(person)
+                await asyncio.sleep(0)
+
+        for _ in range(100):
+            await call("a")
+        await asyncio.gather(*(call(person) for person in "aaabbb"))
+        return order[100:]
+
+    order = asyncio.run(story())
+    assert Counter(order[:4])["a"] >= 1
+
+
+def test_who_gives_up_waiting_holds_up_nobody() -> None:
+    async def story() -> None:
+        turns = Turns(at_once=1)
+
+        async def call(person: str) -> None:
+            async with turns.turn("w", person, 1.0):
+                await asyncio.sleep(0.01)
+
+        tasks = [asyncio.create_task(call(person)) for person in "abcabc"]
+        await asyncio.sleep(0)
+        for task in tasks[:4]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert not tasks[5].cancelled()
+        assert turns.persons == 0
+        await call("d")
+
+    asyncio.run(story())
+
+
+def test_the_queue_says_how_many_are_before_and_puts_first_who_has_least() -> None:
+    places = Places(Limits(training_runs=2, training_runs_a_person=2))
+    assert places.enter("a1", Person("a")) == ""
+    assert places.enter("a2", Person("a")) == ""
+    assert "You have 2 runs in training" in places.enter("a3", Person("a"))
+    assert "yours is next" in places.enter("b1", Person("b"))
+    assert "1 run is before yours" in places.enter("b2", Person("b"))
+    assert "1 run is before yours" in places.enter("c1", Person("c"))  # b's second comes after c's first
+    assert "2 runs are before yours" in places.enter("b2", Person("b"))
+    places.leave("a1")
+    assert "1 run is before yours" in places.enter("c1", Person("c"))
+    assert places.enter("b1", Person("b")) == ""
+    assert "yours is next" in places.enter("c1", Person("c"))
+
+
+def test_a_paused_run_has_its_place_again_at_once_unless_others_took_it() -> None:
+    places = Places(Limits(training_runs=1))
+    assert places.enter("a", Person("a")) == ""
+    places.rest("a")
+    assert places.has("a")
+    assert places.enter("b", Person("b")) == ""
+    assert not places.has("a")
+    assert "yours is next" in places.enter("a", Person("a"))
+    places.rest("a")  # paused while waiting: out of the queue
+    places.leave("b")
+    assert places.enter("c", Person("c")) == ""
+
+
+def test_one_address_leaves_places_to_others() -> None:
+    places = Places(Limits(training_runs=4, training_runs_an_address=2))
+    classroom = [Person(str(number), "10.0.0.1") for number in range(3)]
+    assert [places.enter(person, person) for person in classroom[:2]] == ["", ""]
+    assert "from your network" in places.enter(classroom[2], classroom[2])
+    assert places.enter("elsewhere", Person("x", "10.0.0.2")) == ""
+    assert places.enter("here", Person("y")) == ""  # who sits at the server has no address
+
+
+@pytest.mark.parametrize(
+    ("arms", "limits", "words"),
+    [
+        ([SMALL], Limits(steps=1000), "steps = 100,000 is not allowed on this server; allowed is 1,000."),
+        ([SMALL], Limits(layers=1), "layers = 2"),
+        ([SMALL], Limits(width=4), "width = 8"),
+        ([SMALL] * 3, Limits(networks=2), "3 networks; this server allows 2"),
+        ([SMALL] * 3, Limits(run_steps=200_000), "300,000 steps in all"),
+        ([Experiment(hidden=(1000,) * 20, batch_size=4096)], Limits(), "times the work"),
+        ([Experiment(architecture="conv", hidden=(256,) * 8, batch_size=500)], Limits(), "times the work"),
+    ],
+)
+def test_what_costs_too_much_is_refused_in_a_sentence(
+    arms: list[Experiment], limits: Limits, words: str
+) -> None:
+    with pytest.raises(TooCostlyError, match=words.replace(".", r"\.")):
+        RunManager(workers=1, limits=limits).open(arms)
+
+
+def test_the_work_of_a_step_counts_the_multiplications() -> None:
+    experiment = Experiment(dataset="mnist", hidden=(100, 100, 100), batch_size=60)
+    assert step_millions(experiment) == pytest.approx(60 * (784 * 100 + 2 * 100 * 100 + 100 * 10) / 1e6)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_lab_is_within_the_limits_in_its_own_settings(quick: bool) -> None:
+    for lab in all_labs().values():
+        check([job.experiment for job in lab.jobs(Setting(quick=quick))], Limits())
+
+
+def test_who_opens_run_after_run_loses_own_runs_and_no_others() -> None:
+    manager = RunManager(workers=1, limits=Limits(open_runs=6, open_runs_a_person=3))
+    other = manager.open([SMALL], person=MODEST)
+    runs = [manager.open([SMALL.replace(seed=seed)], person=GREEDY) for seed in range(20)]
+    assert [manager.get(run.id) for run in runs[-3:]] == runs[-3:]
+    assert not any(manager.get(run.id) for run in runs[:-3])
+    assert manager.get(other.id) is other
+    manager.close()
+
+
+def test_many_runs_of_one_person_leave_anothers_single_run_its_share_and_more_wait(
+    trainers: RunManager,
+) -> None:
+    pairs = [
+        [SMALL.replace(seed=seed, normalizer=name) for name in ("none", "batch")] for seed in range(50, 55)
+    ]
+    many = [trainers.open(pair, person=GREEDY) for pair in pairs[:3]]
+    waiting, single = trainers.open(pairs[3], person=GREEDY), trainers.open(pairs[4], person=MODEST)
+    for run in (*many, single):
+        run.play()
+    until(lambda: all(run.step > 0 for run in (*many, single)))
+    waiting.play()
+    until(lambda: "You have 3 runs in training" in waiting.message)
+    assert (waiting.state, waiting.step) == ("starting", 0)
+    before = {run.id: run.step for run in (*many, single)}
+    until(lambda: single.step > before[single.id] + 600)
+    greedy = sum(run.step - before[run.id] for run in many)
+    assert single.step - before[single.id] > 0.6 * greedy  # hardly less than three runs of another
+    many[0].pause()
+    until(lambda: waiting.step > 0)
+    for run in (*many, waiting, single):
+        run.stop()
+
+
+def test_the_readme_names_every_limit() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert [
+        name for name in (variable(item.name) for item in fields(Limits)) if f"`{name}`" not in text
+    ] == []
