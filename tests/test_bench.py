@@ -2,19 +2,40 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
+from bnviz.bench.parts import PARTS, measure
+from bnviz.bench.readings import Setting
 from bnviz.cli import app
 
+SMALLEST = Setting(repeats=1, steps=20, whole=30, dataset="digits", stacks=(1, 2), viewers=(1,))
 
-def test_the_smallest_benchmark_prints_a_table_and_writes_json(tmp_path):
+
+@pytest.mark.parametrize("part", ["training", "figure-1", "stacking", "recording"])
+def test_each_part_measures_something(part):
+    [(name, sections)] = measure([part], SMALLEST)
+    assert name == part
+    readings = [item for section in sections for item in section.readings]
+    assert readings
+    assert all(value > 0 for item in readings for value in item.values)
+    assert not [section.remark for section in sections if section.remark]
+
+
+def test_the_table_is_printed_and_written_as_json(tmp_path):
     out = tmp_path / "bench.json"
-    command = ["bench", "--repeats", "1", "--steps", "60", "--dataset", "digits", "--out", str(out)]
-    result = CliRunner().invoke(app, command)
+    command = ["bench", "--part", "stacking", "--repeats", "1", "--steps", "64", "--dataset", "digits"]
+    result = CliRunner().invoke(app, [*command, "--out", str(out)])
     assert result.exit_code == 0, result.output
-    readings = json.loads(out.read_text())
-    assert set(readings) == {"none", "batch"}
-    for items in readings.values():
-        assert all(item["lowest"] <= item["median"] <= item["highest"] for item in items)
-        assert all(item["lowest"] > 0 for item in items)
-        assert all(item["what"] in result.output for item in items)
+    sections = json.loads(out.read_text())["stacking"]
+    for section in sections:
+        assert section["title"] in result.output
+        for item in section["readings"]:
+            assert item["lowest"] <= item["median"] <= item["highest"]
+            assert item["what"] in result.output
+
+
+def test_a_part_that_there_is_not_is_named():
+    with pytest.raises(ValueError, match="allowed is one of training"):
+        list(measure(["speed"], SMALLEST))
+    assert "training" in PARTS

@@ -1,0 +1,27 @@
+"""What the live figures are measured against: Streamlit's own chart, drawn anew by a fragment twice a second.
+
+The figure is as large as three of bnviz's: 20 lines of 500 points, each time other ones. Run by `streamlit run`.
+"""
+
+import time
+
+import numpy as np
+import streamlit as st
+
+LINES, POINTS = 20, 500
+
+
+@st.fragment(run_every=0.5)
+def chart() -> None:
+    """Draw what a training would have brought by now."""
+    steps = np.arange(POINTS)
+    waves = np.sin((steps[None, :] + 40 * time.time()) / (5 + np.arange(LINES)[:, None]))
+    figure = {
+        "data": [{"type": "scatter", "mode": "lines", "x": steps, "y": wave} for wave in waves],
+        "layout": {"uirevision": "same", "height": 400},
+    }
+    st.plotly_chart(figure, key="chart")
+
+
+if st.runtime.exists():
+    chart()

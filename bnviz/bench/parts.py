@@ -1,0 +1,34 @@
+"""The parts of the benchmark, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from bnviz.bench.page import page
+from bnviz.bench.readings import Section, Setting
+from bnviz.bench.recording import recording
+from bnviz.bench.stacking import stacking
+from bnviz.bench.start import start
+from bnviz.bench.training import training
+from bnviz.bench.whole import whole
+
+PARTS: Mapping[str, Callable[[Setting], list[Section]]] = MappingProxyType(
+    {
+        "training": training,
+        "figure-1": whole,
+        "stacking": stacking,
+        "recording": recording,
+        "page": page,
+        "start": start,
+    }
+)
+
+
+def measure(names: Sequence[str], setting: Setting) -> Iterator[tuple[str, list[Section]]]:
+    """Each part by its name with what it measured, as soon as it has; all if none is named. Raises ValueError."""
+    for name in names:
+        if name not in PARTS:
+            raise ValueError(f"part = {name!r} is not allowed; allowed is one of {', '.join(PARTS)}")
+    for name in names or PARTS:
+        yield name, PARTS[name](setting)

@@ -1,0 +1,104 @@
+"""What a benchmark measures, contender against contender, and the table that tells of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How much to measure. repeats: turns of each contender that count. steps: of training in a turn.
+
+    whole: steps of each arm of the whole Figure 1. stacks: the numbers of networks in a stack.
+    viewers: how many watch a page at once. seconds: for which each turn of theirs is measured.
+    """
+
+    repeats: int = 5
+    steps: int = 1500
+    whole: int = 50_000
+    dataset: str = "mnist-binary"
+    stacks: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
+    viewers: tuple[int, ...] = (1, 10, 30, 100)
+    seconds: float = 6.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number measured in every repeat. aim: what it should be at least, or at most, in words."""
+
+    words: str
+    values: tuple[float, ...]
+    aim: str = ""
+
+    @property
+    def median(self) -> float:
+        """The middle of the repeats."""
+        return float(np.median(self.values))
+
+    def to_dict(self) -> dict[str, float | str | tuple[float, ...]]:
+        """Plain data for JSON."""
+        return {
+            "what": self.words,
+            "median": self.median,
+            "lowest": min(self.values),
+            "highest": max(self.values),
+            "repeats": self.values,
+            "aim": self.aim,
+        }
+
+
+@dataclass(frozen=True)
+class Section:
+    """Readings that belong together. remark: what could not be measured here, and why."""
+
+    title: str
+    readings: Sequence[Reading]
+    remark: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "title": self.title,
+            "readings": [item.to_dict() for item in self.readings],
+            "remark": self.remark,
+        }
+
+
+def in_turns(contenders: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, np.ndarray]:
+    """Seconds of each contender in each repeat, (repeats,); a first turn warms up and does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for repeat in range(repeats + 1):
+        for name, work in contenders.items():
+            started = time.perf_counter()
+            work()
+            if repeat:
+                seconds[name].append(time.perf_counter() - started)
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def reading(words: str, values: np.ndarray, aim: str = "") -> Reading:
+    """A Reading of an array of values."""
+    return Reading(words, tuple(np.asarray(values, np.float64).tolist()), aim)
+
+
+def table(sections: Sequence[Section]) -> str:
+    """All readings as lines of text."""
+    lines = []
+    for section in sections:
+        lines += ["", section.title]
+        for item in section.readings:
+            spread = f"({_number(min(item.values))} to {_number(max(item.values))})"
+            aim = f"  [aim: {item.aim}]" if item.aim else ""
+            lines.append(f"  {_number(item.median):>10}  {spread:22}  {item.words}{aim}")
+        if section.remark:
+            lines.append(f"  {section.remark}")
+    return "\n".join(lines[1:])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,42 @@
+"""Many networks of one shape: trained as one stack of tensors, or one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from bnviz.bench.readings import Section, Setting, in_turns, reading
+from bnviz.bench.training import KINDS, figure_1, unrecorded
+from bnviz.experiment import Experiment
+from bnviz.stacked import StackedTrainer
+
+
+def stacking(setting: Setting) -> list[Section]:
+    """How many times as fast a network trains in a stack of K as alone, on the CPU and on a GPU if there is one."""
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    return [
+        _one(figure_1(name, setting.dataset).replace(device=device), setting)
+        for device in devices
+        for name in KINDS
+    ]
+
+
+def _one(base: Experiment, setting: Setting) -> Section:
+    contenders: dict[str, Callable[[], object]] = {"alone": partial(unrecorded(base).advance, setting.steps)}
+    shares = {count: max(1, setting.steps // count) for count in setting.stacks}
+    for count, steps in shares.items():
+        stack = StackedTrainer([base.replace(seed=seed) for seed in range(count)])
+        for trainer in stack.trainers:
+            trainer.started, trainer.recorder.due = True, frozenset()
+        contenders[str(count)] = partial(stack.advance, steps)
+    seconds = in_turns(contenders, setting.repeats)
+    alone = seconds["alone"] / setting.steps
+    readings = [
+        reading(
+            f"times as fast per network, {count} in a stack", alone / (seconds[str(count)] / steps / count)
+        )
+        for count, steps in shares.items()
+    ]
+    return Section(f"Stacked networks, {KINDS[base.normalizer]}, {base.device}", readings)

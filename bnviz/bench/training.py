@@ -1,0 +1,100 @@
+"""What a training step costs with recording on, against notebooks and against nothing but the training."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+
+import numpy as np
+
+from bnviz.bench.contenders import LOG_EVERY, LoggedNotebook, Notebook
+from bnviz.bench.readings import Reading, Section, Setting, in_turns, reading
+from bnviz.experiment import Experiment, presets
+from bnviz.recorder import EVALUATE_EVERY, schedule
+from bnviz.training import Trainer, one_thread
+
+SPARSE = 50
+"""Steps between two records of the second schedule that is measured."""
+
+NO_TENSORBOARD = "TensorBoard was not measured: pip install tensorboard."
+KINDS = {"none": "no normalization", "batch": "batch norm"}
+
+
+def figure_1(normalizer: str, dataset: str) -> Experiment:
+    """The network of the paper's Figure 1, on the CPU."""
+    return presets["figure-1"].replace(normalizer=normalizer, dataset=dataset, device="cpu")
+
+
+def training(setting: Setting) -> list[Section]:
+    """Steps a second of one arm, on one thread."""
+    with one_thread():
+        return [_one(normalizer, setting) for normalizer in KINDS]
+
+
+def _one(normalizer: str, setting: Setting) -> Section:
+    base, steps = figure_1(normalizer, setting.dataset), setting.steps
+    contenders: dict[str, Callable[[], object]] = {
+        "bnviz": partial(at_work(base).advance, steps),
+        "bare": partial(unrecorded(base).advance, steps),
+        "sparse": partial(_sparse(base).advance, steps),
+        "notebook": partial(Notebook(base).train, steps),
+    }
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        remark = ""
+        try:
+            logged = stack.enter_context(LoggedNotebook(base, folder))
+            contenders["logged"] = partial(logged.train, steps)
+        except ImportError:
+            remark = NO_TENSORBOARD
+        seconds = in_turns(contenders, setting.repeats)
+    rates = {name: steps / values for name, values in seconds.items()}
+
+    def ratio(words: str, name: str, other: str, aim: str = "") -> Reading:
+        return reading(words, rates[name] / rates[other], aim)
+
+    readings = [
+        reading("steps a second, recording as usual", rates["bnviz"]),
+        ratio("times as fast as a notebook that records nothing", "bnviz", "notebook", "1.4"),
+    ]
+    if "logged" in rates:
+        words = f"times as fast as a notebook with a histogram for each layer every {LOG_EVERY} steps"
+        readings.append(ratio(words, "bnviz", "logged", "2.2"))
+    readings += [
+        ratio(
+            "share of the speed without recording, in the middle of a run of 50,000 steps",
+            "bnviz",
+            "bare",
+            "0.97",
+        ),
+        ratio(
+            f"share of the speed without recording, at a record in {SPARSE} steps", "sparse", "bare", "0.92"
+        ),
+    ]
+    return Section(f"Training the Figure 1 network, {KINDS[normalizer]}, one thread", readings, remark)
+
+
+def at_work(base: Experiment) -> Trainer:
+    """A Trainer in the middle of its run, where the schedule is neither dense nor at its sparsest."""
+    trainer = Trainer(base)
+    every = max(1, base.steps // len(schedule(base.steps)))
+    trainer.recorder.due = frozenset(np.arange(0, base.steps, every).tolist())
+    trainer.recorder.evaluations = frozenset(sorted(trainer.recorder.due)[::EVALUATE_EVERY])
+    return trainer
+
+
+def _sparse(base: Experiment) -> Trainer:
+    trainer = Trainer(base)
+    trainer.recorder.due = frozenset(range(0, base.steps, SPARSE))
+    trainer.recorder.evaluations = frozenset(range(0, base.steps, SPARSE * EVALUATE_EVERY))
+    return trainer
+
+
+def unrecorded(base: Experiment) -> Trainer:
+    """A Trainer that records nothing: the cost of the training alone."""
+    trainer = Trainer(base)
+    trainer.started = True
+    trainer.recorder.due = frozenset()
+    return trainer

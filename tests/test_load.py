@@ -1,0 +1,214 @@
+"""The load script works, against a real server; how fast anything is, no test asks."""
+
+import asyncio
+import json
+import re
+import urllib.error
+import urllib.request
+
+import orjson
+import psutil
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from typer.testing import CliRunner
+
+from bnviz import assets
+from bnviz.cli import app
+from bnviz.load import visitors
+from bnviz.load.connection import Connections, LoadError
+from bnviz.load.findings import Chapter, Finding, table
+from bnviz.load.lesson import lesson
+from bnviz.load.scenarios import LONG, own
+from bnviz.load.server import HOST, Server
+from bnviz.load.session import Session
+from bnviz.load.tally import Tally
+from bnviz.load.visitors import Teacher, look_at_layer, student, viewer
+from bnviz.shortcut import Shortcut
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("load")
+    with Server(folder / "log", environment={"BNVIZ_HOME": str(folder / "home")}) as server:
+        yield server
+
+
+def servers():
+    """The servers that this process has started and not ended, and what these have started."""
+    started = [item for item in psutil.Process().children() if "streamlit" in item.cmdline()]
+    return {item.pid for one in started for item in (one, *one.children(recursive=True))}
+
+
+async def a_class(target):
+    """A teacher, a viewer and a student for a moment."""
+    teacher = await Teacher.arrive(target, {"steps": LONG, "speed": "max", "hidden": "8-8"})
+    watching = await viewer(target, 0, teacher.base, teacher.code)
+    working = await student(target, 1, {"steps": LONG, "hidden": "8-8"})
+    told = await teacher.drive("play")
+    tally = Tally()
+    for visitor in (watching, working):
+        visitor.watching.begin(tally)
+    while len(tally.updates) < 6 or not all(tally.updates.values()):
+        await asyncio.sleep(0.05)
+    before = working.session.messages
+    await look_at_layer(working, 2)
+    chosen = working.session.parts()
+    drawn = working.session.messages - before
+    look = await teacher.look()
+    for visitor in (watching, working, teacher):
+        await visitor.leave()
+    return teacher, told, look, tally, watching, chosen, drawn
+
+
+def test_a_teacher_a_viewer_and_a_student_live_through_what_a_browser_would(server):
+    teacher, told, look, tally, watching, chosen, drawn = asyncio.run(a_class(server.target))
+    assert re.fullmatch(r"[a-z0-9]{8}", teacher.code)
+    assert told["state"] in ("starting", "running")
+    assert look["step"] > 0
+    assert look["steps"] == LONG
+    assert {path for _, path in tally.updates} == {"figures/accuracy", "figures/loss", "figures/bands"}
+    assert {number for number, _ in tally.updates} == {0, 1}
+    assert watching.watching.step > 0
+    assert not tally.failures
+    assert tally.bytes > 10_000
+    assert all(seconds > 0 for seconds in [*tally.figures, *tally.statuses])
+    assert drawn > 10
+    [bands] = [part for part in chosen if part.get("name") == "bands"]
+    assert bands["args"]["layer"] == 2
+
+
+def test_an_answer_is_what_another_client_reads(server):
+    async def ours():
+        connections = Connections(HOST, server.target.port)
+        answers = [await connections.get("/bnviz/health"), await connections.get("/bnviz/runs/nobody")]
+        connections.close()
+        return answers
+
+    health, missing = asyncio.run(ours())
+    with urllib.request.urlopen(f"{server.target.url}/bnviz/health") as other:
+        assert orjson.loads(other.read()) == health.json()
+        assert {"content-type", "content-length"} <= {name.lower() for name in other.headers} & set(
+            health.headers
+        )
+    with pytest.raises(LoadError, match="404"):
+        missing.json()
+
+
+async def asked(app, path):
+    """Status and body of an ASGI application's answer."""
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "root_path": "",
+        "query_string": b"",
+        "headers": [],
+    }
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
+
+
+def test_what_is_asked_often_goes_the_short_way_and_is_answered_as_by_the_long_one():
+    async def anybody(request):
+        return PlainTextResponse(request.url.path + request.path_params.get("name", ""))
+
+    passed = []
+
+    async def long(scope, receive, send):
+        passed.append(scope["path"])
+        await Starlette(routes=routes)(scope, receive, send)
+
+    routes = [Mount("/base/bnviz", routes=[Route("/runs/{name}", anybody), Route("/health", anybody)])]
+    short = Shortcut(long, routes, "/base/bnviz")
+    often = ["/base/bnviz/runs/a", "/base/bnviz/runs/a/b"]
+    seldom = ["/base/bnviz/health", "/base/bnviz/runs", "/bnviz/runs/a", "/"]
+    for path in (*often, *seldom):
+        ours = asyncio.run(asked(short, path))
+        assert ours == asyncio.run(asked(Starlette(routes=routes), path))
+    assert passed == seldom
+
+
+def test_a_run_that_there_is_not_is_told_by_the_server_with_the_headers_of_all_answers(server):
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(f"{server.target.url}/bnviz/runs/nobody")
+    assert refusal.value.code == 404
+    assert "error" in orjson.loads(refusal.value.read())
+    assert refusal.value.headers["Content-Security-Policy"]
+    refusal.value.close()
+
+
+def test_a_page_that_there_is_not_and_a_control_that_there_is_not_are_named(server):
+    async def ask():
+        session = await Session.open(server.target.url, page="class")
+        try:
+            with pytest.raises(LoadError, match="no button 'Fly'"):
+                await session.rerun(pressed="Fly")
+            with pytest.raises(LoadError, match="no control 'wing'"):
+                await session.rerun(chosen={"wing": "left"})
+        finally:
+            await session.close()
+
+    asyncio.run(ask())
+
+
+def test_the_paces_are_those_of_the_pages():
+    hub, page = (assets.ASSETS[name].read_text() for name in ("hub.js", "class.js"))
+    [(running, idle)] = re.findall(r"ASK_RUNNING = (\d+), ASK_IDLE = (\d+)", hub)
+    [(room, run)] = re.findall(r"STUDENT = \{ room: (\d+), run: (\d+) \}", page)
+    told = [1000 * item for item in (visitors.RUNNING, visitors.IDLE, visitors.ROOM, visitors.STUDENT)]
+    assert told == [float(text) for text in (running, idle, room, run)]
+
+
+def test_students_and_a_lesson_are_measured(server):
+    chapters = [
+        asyncio.run(own(server.target, 1, 1.0, "digits")),
+        asyncio.run(lesson(server.target, 0.05, 1, 1, "digits")),
+    ]
+    for chapter in chapters:
+        assert chapter.title in table(chapter)
+        assert not [item for item in chapter.findings if "failed" in item.words and item.value]
+
+
+def test_the_command_measures_writes_json_and_leaves_no_process(tmp_path):
+    before = servers()
+    out = tmp_path / "load.json"
+    command = ["load", "--viewers", "1", "--students", "0", "--seconds", "1", "--repeats", "1", "--out"]
+    result = CliRunner().invoke(app, [*command, str(out)])
+    found = json.loads(out.read_text())
+    [chapter] = found["chapters"]
+    assert chapter["title"] in result.output
+    assert found["machine"]["cores"]
+    met = all(item["met"] for item in chapter["findings"])
+    assert result.exit_code == (0 if met else 1)
+    [orphans] = [item for item in chapter["findings"] if "outlived" in item["what"]]
+    assert orphans["value"] == 0
+    assert servers() == before
+
+
+def test_an_aim_is_missed_where_it_is_and_where_nothing_was_measured():
+    nothing = float("nan")
+    findings = [
+        Finding("a", 3, 2),
+        Finding("b", 3, 2, at_least=True),
+        Finding("c", nothing, 1),
+        Finding("d", nothing),
+    ]
+    assert [item.met for item in findings] == [False, True, False, True]
+    lines = table(Chapter("title", findings)).splitlines()
+    assert [("MISSED" in line, " met " in line) for line in lines[1:]] == [
+        (True, False),
+        (False, True),
+        (True, False),
+        (False, False),
+    ]
+    assert json.loads(json.dumps(findings[2].to_dict()))["value"] is None
