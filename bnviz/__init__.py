@@ -14,6 +14,7 @@ from bnviz.recording import Recording
 if TYPE_CHECKING:
     from bnviz import figures
     from bnviz.training import Trainer, train
+    from bnviz.watching import watch
 
 __version__ = "0.1.0"
 __all__ = [
@@ -25,9 +26,15 @@ __all__ = [
     "figures",
     "presets",
     "train",
+    "watch",
 ]
 
-_HOMES = {"figures": "bnviz.figures", "train": "bnviz.training", "Trainer": "bnviz.training"}
+_HOMES = {
+    "figures": "bnviz.figures",
+    "train": "bnviz.training",
+    "Trainer": "bnviz.training",
+    "watch": "bnviz.watching",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,11 +11,13 @@ from types import MappingProxyType
 import plotly
 
 _UI = Path(__file__).parent / "ui"
+_DRAWING = Path(__file__).parent / "export" / "drawing.js"
 _PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 _MEDIA = {".js": "text/javascript", ".css": "text/css"}
 
 ASSETS: Mapping[str, Path] = MappingProxyType(
-    {_PLOTLY.name: _PLOTLY} | {path.name: path for path in sorted(_UI.iterdir()) if path.suffix in _MEDIA}
+    {_PLOTLY.name: _PLOTLY, _DRAWING.name: _DRAWING}
+    | {path.name: path for path in sorted(_UI.iterdir()) if path.suffix in _MEDIA}
 )
 
 

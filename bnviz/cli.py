@@ -1,4 +1,4 @@
-"""The command line, `python -m bnviz`: train, replay, and the labs."""
+"""The command line, `python -m bnviz`: train, replay, lessons, and the labs."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run a command; what the user can mend is said in one sentence on the error stream, exit status 2."""
+    from bnviz.load.connection import LoadError
     from bnviz.mnist import DatasetError
     from bnviz.parallel import TrainingError
 
     try:
         app()
-    except (ValueError, DatasetError, TrainingError, OSError) as error:
+    except (ValueError, DatasetError, TrainingError, LoadError, OSError) as error:
         print(f"bnviz: {error}", file=sys.stderr)
         sys.exit(2)
 
@@ -74,8 +75,9 @@ def train(
     **knobs: str | None,
 ) -> None:
     """Train one network; write its recording, its tables and its figures."""
+    from bnviz.export import Stamp, export_numbers
+    from bnviz.export.files import write_figures
     from bnviz.figures import FIGURES
-    from bnviz.pictures import write_figures
     from bnviz.training import train as train_one
 
     if preset and preset not in presets:
@@ -85,16 +87,17 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     recording = train_one(experiment)
     recording.save(out / "recording.bnviz")
+    stamp = Stamp.of([recording])
     for table in TABLES:
         frame = getattr(recording, table)
         if len(frame):
-            frame.to_csv(out / f"{table}.csv", index=False)
+            (out / f"{table}.csv").write_bytes(export_numbers(frame, "csv", stamp))
     drawn = {
-        name: kind.function([recording])
+        name: tuple(kind.function([recording], theme="print", narrow=narrow) for narrow in (False, True))
         for name, kind in FIGURES.items()
         if name != "boundary" or len(recording.boundaries)
     }
-    _say(write_figures(drawn, out))
+    _say(write_figures(drawn, out, stamp))
     print(f"{_ended(recording)} Written to {out}.")
 
 
@@ -102,20 +105,33 @@ def train(
 def replay(
     recording: Annotated[Path, typer.Argument(help="A file written by train, a lab or the page.")],
 ) -> None:
-    """Train a recording's experiment again and say whether every number agrees; exit status 1 if not."""
-    from bnviz.training import train as train_one
+    """Train a recording's experiment again, changes on the way included, and say whether every number agrees.
 
-    before = Recording.load(recording)
-    again = train_one(before.experiment, before.interventions, before.reference_step)
-    if before == again:
-        print(f"Every number agrees: {before.revision} records of {before.last_step:,} steps.")
-        return
-    made, now = before.provenance, again.provenance
-    print(
-        f"Not every number agrees. {_first_difference(before, again)} It was made by torch {made.torch} on "
-        f"{made.device}; this is torch {now.torch} on {now.device}."
-    )
-    raise typer.Exit(1)
+    Exit status 1 if not.
+    """
+    from bnviz.replaying import replay as train_again
+
+    done = train_again(Recording.load(recording))
+    print(done.said)
+    if not done.agrees:
+        raise typer.Exit(1)
+
+
+@app.command()
+def lesson(
+    recordings: Annotated[
+        list[Path], typer.Argument(help="One to five files written by train, a lab or the page.")
+    ],
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("lesson.html"),
+    title: Annotated[str, typer.Option(help="A heading of your own.", show_default=False)] = "",
+    note: Annotated[str, typer.Option(help="Words of your own below it.", show_default=False)] = "",
+) -> None:
+    """Write a lesson: one HTML page with figures, numbers and a slider over time, that needs no server."""
+    from bnviz.lesson.of_run import run_lesson
+
+    page = run_lesson([Recording.load(path) for path in recordings], title=title, note=note)
+    out.write_text(page, encoding="utf-8")
+    print(f"A lesson of {len(page.encode()) / 1e6:.1f} MB was written to {out}.")
 
 
 @app.command()
@@ -135,6 +151,8 @@ def lab(
     predict: Annotated[
         str | None, typer.Option(help="Your prediction, to be scored.", show_default=False)
     ] = None,
+    report: Annotated[bool, typer.Option("--report", help="Also write report.html and report.pdf.")] = False,
+    lesson: Annotated[bool, typer.Option("--lesson", help="Also write lesson.html.")] = False,
 ) -> None:
     """Put one claim of the paper to the test; write recordings, figures and verdict.json."""
     from bnviz.labs import all_labs, files, find
@@ -153,9 +171,7 @@ def lab(
     claim = f"“{chosen.quote}”" if chosen.verbatim else f"In our words: {chosen.quote}"
     print(f"{chosen.title}\n{claim} ({chosen.source})\n{len(jobs)} networks to train.")
     try:
-        with tqdm(
-            total=sum(job.experiment.steps for job in jobs), unit="step", unit_scale=True, mininterval=0.5
-        ) as bar:
+        with tqdm(total=sum(job.steps for job in jobs), unit="step", unit_scale=True, mininterval=0.5) as bar:
             outcomes = train_many(jobs, workers, lambda done, _: _move(bar, done))
     except KeyboardInterrupt:
         print("Stopped. Nothing was written.", file=sys.stderr)
@@ -165,26 +181,75 @@ def lab(
     _say(files.write(chosen, result, out, score))
     print(chosen.verdict(result).said)
     _say(score.sentence if score else None)
+    if report:
+        from bnviz.lesson.report import write_report
+
+        _say(write_report(chosen, result, out, predict or ""))
+    if lesson:
+        from bnviz.lesson.of_lab import lab_lesson
+
+        (out / "lesson.html").write_text(lab_lesson(chosen, result), encoding="utf-8")
     print(f"Written to {out}.")
 
 
 @app.command()
 def bench(
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="A part to measure, several times for several; all without.", show_default=False),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="A JSON file to write.", show_default=False)] = None,
     repeats: Annotated[int, typer.Option(help="How often each contender has its turn.", min=1)] = 5,
     steps: Annotated[int, typer.Option(help="Training steps in a turn.", min=1)] = 1500,
+    whole: Annotated[
+        int, typer.Option(help="Training steps of each arm of the whole Figure 1.", min=1)
+    ] = 50_000,
     dataset: Annotated[str, typer.Option(help="What to train on.")] = "mnist-binary",
 ) -> None:
-    """Measure what training and recording cost, as ratios side by side."""
+    """Measure how fast bnviz is, as ratios side by side."""
     import json
 
-    from bnviz.bench import measure, table
+    from bnviz.bench.parts import measure
+    from bnviz.bench.readings import Setting, table
 
-    readings = measure(repeats, steps, dataset)
-    print(table(readings))
+    setting = Setting(repeats, steps, whole, dataset)
+    found = {}
+    for name, sections in measure(part or [], setting):
+        print(table(sections), flush=True)
+        found[name] = [item.to_dict() for item in sections]
     if out is not None:
-        plain = {name: [item.to_dict() for item in items] for name, items in readings.items()}
-        out.write_text(json.dumps(plain, indent=2, ensure_ascii=False))
+        out.write_text(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def load(
+    viewers: Annotated[
+        int, typer.Option(help="How many watch one shared run; 0 leaves it out.", min=0)
+    ] = 100,
+    students: Annotated[int, typer.Option(help="How many train runs of their own.", min=0)] = 30,
+    seconds: Annotated[float, typer.Option(help="How long each turn is measured.", min=1)] = 15.0,
+    repeats: Annotated[int, typer.Option(help="Turns with viewers, and as many without.", min=1)] = 2,
+    lesson: Annotated[
+        float, typer.Option(help="Minutes in which people come and go; 0 for none.", min=0)
+    ] = 0.0,
+    dataset: Annotated[str, typer.Option(help="What is trained on.")] = "digits",
+    out: Annotated[Path | None, typer.Option(help="A JSON file to write.", show_default=False)] = None,
+) -> None:
+    """Put a class before a server of its own, and measure what it lives through. Exit status 1 if an aim is missed."""
+    import json
+
+    from bnviz.load.findings import machine, table
+    from bnviz.load.whole import Plan, run
+
+    where, chapters = machine(), []
+    for chapter in run(Plan(viewers, students, seconds, repeats, lesson, dataset)):
+        print(table(chapter), flush=True)
+        chapters.append(chapter)
+    if out is not None:
+        found = {"machine": where, "chapters": [item.to_dict() for item in chapters]}
+        out.write_text(json.dumps(found, indent=2, ensure_ascii=False))
+    if not all(item.met for item in chapters):
+        raise typer.Exit(1)
 
 
 def _move(bar: Any, done: int) -> None:
@@ -207,17 +272,3 @@ def _ended(recording: Recording) -> str:
         f"After {recording.last_step:,} steps it classifies {last['accuracy']:.2%} of {last['examples']:,} held-out "
         f"examples correctly."
     )
-
-
-def _first_difference(before: Recording, again: Recording) -> str:
-    """Where two recordings of one experiment part, in a sentence."""
-    if before.diverged_at != again.diverged_at:
-        ends = [
-            "did not diverge" if at is None else f"diverged at step {at:,}"
-            for at in (before.diverged_at, again.diverged_at)
-        ]
-        return f"The recorded training {ends[0]}, this one {ends[1]}."
-    for mine, theirs in zip(before.snapshots, again.snapshots, strict=False):
-        if before.upto(mine.step) != again.upto(theirs.step):
-            return f"The first difference is at step {mine.step:,}."
-    return f"The recorded training has {before.revision} records, this one {again.revision}."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.datasets import Split
+from bnviz.datasets import Dataset, Split
 
 
 def some_of(split: Split, count: int) -> Split:
@@ -40,3 +42,10 @@ class Examples:
     def spread(self, count: int) -> Tensor:
         """The indices of at most `count` examples, evenly spaced over the split."""
         return torch.linspace(0, len(self) - 1, min(count, len(self))).long()
+
+
+@lru_cache(maxsize=8)
+def examples_of(dataset: Dataset, count: int, device: torch.device) -> tuple[Examples, Examples]:
+    """What to train on, `count` examples or all if 0, and what is held out; one copy for all who train on them."""
+    chosen = some_of(dataset.train, count)
+    return Examples(chosen, dataset.scale, device), Examples(dataset.test, dataset.scale, device)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from concurrent.futures import Future
 from typing import Any
 
 from bnviz.labs.base import Lab, Result, Setting
 from bnviz.parallel import Outcome
-from bnviz.runs import Run, RunManager
+from bnviz.runs import Looking, Person, Run, RunManager
 
 CAPACITY = 200
 """LabRuns remembered; beyond it the one not asked for longest is forgotten, as its Run will be."""
@@ -19,12 +20,13 @@ CAPACITY = 200
 class LabRun:
     """One lab being run. Every method is for any thread and returns at once."""
 
-    def __init__(self, lab: Lab, setting: Setting, manager: RunManager) -> None:
+    def __init__(self, lab: Lab, setting: Setting, manager: RunManager, person: Person | None = None) -> None:
         self.lab, self.setting = lab, setting
         self._manager = manager
         self._lock = threading.Lock()
-        self._looking: list[Future[Mapping[str, Any]]] = []
-        self.run: Run = manager.open([job.experiment for job in lab.jobs(setting)])
+        self._looking: list[Looking] = []
+        self._since = 0.0  # when looking began
+        self.run: Run = manager.open([job.experiment for job in lab.jobs(setting)], person=person)
 
     @property
     def trained(self) -> bool:
@@ -41,6 +43,22 @@ class LabRun:
         return bool(self._looking) and all(future.done() for future in self._looking)
 
     @property
+    def looked(self) -> float:
+        """How much of the looking into the trained networks is done, from 0 to 1."""
+        shares = [1.0 if item.done() else item.share for item in self._looking]
+        return sum(shares) / len(shares) if shares else 0.0
+
+    @property
+    def message(self) -> str:
+        """How the looking into the networks goes, a sentence; nothing where there is nothing to say."""
+        if not self._looking or self.done:
+            return ""
+        share, seconds = self.looked, time.monotonic() - self._since
+        left = math.ceil(seconds / share - seconds) if share > 0.05 else 0
+        time_left = f", about {left} s left" if left > 1 else ""
+        return f"All networks are trained; now they are looked into: {share:.0%}{time_left}."
+
+    @property
     def trouble(self) -> str:
         """Why there will be no verdict, a sentence; nothing if there will be one."""
         failures = (future.exception() for future in self._looking if future.done())
@@ -54,8 +72,11 @@ class LabRun:
             return
         with self._lock:
             if not self._looking:
+                self._since = time.monotonic()
                 self._looking = [
-                    self._manager.inspect(item.experiment, (), item.experiment.steps, self.lab.inspection)
+                    self._manager.inspect(
+                        item.experiment, (), item.experiment.steps, self.lab.inspection, self.run.person
+                    )
                     for item in self.run.recordings
                 ]
 
@@ -75,13 +96,14 @@ class LabRuns:
         self._lock = threading.Lock()
         self._all: OrderedDict[str, LabRun] = OrderedDict()
 
-    def open(self, lab: Lab, setting: Setting, manager: RunManager) -> LabRun:
-        """A new one, at step 0."""
-        item = LabRun(lab, setting, manager)
+    def open(self, lab: Lab, setting: Setting, manager: RunManager, person: Person | None = None) -> LabRun:
+        """A new one, at step 0. person: whose it is. Raises TooCostlyError for more than the server takes on."""
+        item = LabRun(lab, setting, manager, person)
         with self._lock:
             self._all[item.run.id] = item
-            while len(self._all) > CAPACITY:
-                self._all.popitem(last=False)
+            loose = [key for key, other in self._all.items() if not other.run.held]
+            for key in loose[: max(0, len(self._all) - CAPACITY)]:
+                del self._all[key]
         return item
 
     def get(self, run_id: str) -> LabRun | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import plotly.graph_objects as go
 import plotly.io
 
 from bnviz.labs.base import Lab, Result, View
@@ -23,11 +24,16 @@ def lab_view(query: Mapping[str, str]) -> View:
 
 def lab_figure_json(lab: Lab, name: str, result: Result, view: View) -> bytes:
     """One of a lab's figures as Plotly reads it. Raises RequestError for one that there is not."""
+    text: str = plotly.io.to_json(lab_figure(lab, name, result, view), validate=False, engine="orjson")
+    return text.encode()
+
+
+def lab_figure(lab: Lab, name: str, result: Result, view: View) -> go.Figure:
+    """One of a lab's figures. Raises RequestError for one that there is not."""
     try:
         drawings = {item.name: item.figure for item in lab.figures(result, view)}
     except ValueError as error:
         raise RequestError(422, str(error)) from error
     if name not in drawings:
         raise RequestError(404, f"there is no figure {name[:40]!r}; there are {', '.join(drawings)}")
-    text: str = plotly.io.to_json(drawings[name], validate=False, engine="orjson")
-    return text.encode()
+    return drawings[name]

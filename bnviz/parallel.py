@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnviz.experiment import Experiment
 from bnviz.recording import Recording, Snapshot
+from bnviz.reporting import heard_by
 
 if TYPE_CHECKING:
     from bnviz.training import Trainer
@@ -43,10 +44,17 @@ class Job:
 
     inspection: "package.module:function"; the function takes the Trainer and returns plain data by name,
     numbers and NumPy arrays. A name, because the function needs torch and whoever asks has none.
+    inspection_steps: how many steps' worth of work that is, where it trains a second time.
     """
 
     experiment: Experiment
     inspection: str | None = None
+    inspection_steps: int = 0
+
+    @property
+    def steps(self) -> int:
+        """All the work, in training steps."""
+        return self.experiment.steps + self.inspection_steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +79,14 @@ def run_job(job: Job, report: Callable[[int], None] = lambda step: None) -> Outc
         report(trainer.step)
     recording = Recording(job.experiment, provenance=trainer.provenance)
     recording = recording.extended(snapshots, diverged_at=trainer.diverged_at)
-    return Outcome(recording, inspect(trainer, job.inspection) if job.inspection else {})
+    if not job.inspection:
+        return Outcome(recording)
+
+    def told(share: float) -> None:
+        report(job.experiment.steps + round(share * job.inspection_steps))
+
+    with heard_by(told):
+        return Outcome(recording, inspect(trainer, job.inspection))
 
 
 def inspect(trainer: Trainer, name: str) -> Mapping[str, Any]:
@@ -96,7 +111,7 @@ def train_many(
     done = [0] * len(jobs)
     outcomes: dict[int, Outcome] = {}
     waiting = list(range(len(jobs)))[::-1]
-    total = sum(job.experiment.steps for job in jobs)
+    total = sum(job.steps for job in jobs)
     context = get_context("spawn")
     count = min(len(jobs), workers or os.cpu_count() or 1)
     pool: dict[Connection, _Worker] = {}
@@ -113,7 +128,7 @@ def train_many(
                 message = worker.message(jobs)
                 if isinstance(message, Outcome):
                     outcomes[worker.number] = message
-                    done[worker.number] = jobs[worker.number].experiment.steps
+                    done[worker.number] = jobs[worker.number].steps
                     if waiting:
                         worker.take(waiting.pop(), jobs)
                 else:

@@ -100,7 +100,8 @@ class Recorder:
                 normalized = probe.before is not probe.pre_activations
                 # Of what enters the normalizer only the units together are told: one sort is enough.
                 before = np.sort(as_table(probe.before), axis=None) if normalized else values.pooled
-                rows.append(self.layer_row(index, values, before, sizes))
+                reference = None if self.reference is None else self.reference[index]
+                rows.append(layer_row(values, before, reference, self.experiment.activation, sizes))
             evaluated = step in self.evaluations or step not in self.due
             return Snapshot(
                 step=step,
@@ -111,29 +112,10 @@ class Recorder:
                 boundary=self.boundary() if evaluated else None,
             )
 
-    def layer_row(
-        self, index: int, values: Distribution, before: np.ndarray, sizes: tuple[float, float, float]
-    ) -> list[float]:
-        """One layer's numbers in the order of LAYER_COLUMNS."""
-        activation = self.experiment.activation
-        mean, std, shares = values.summary()
-        before_mean, before_std, before_shares = (
-            (mean, std, shares) if before is values.pooled else summary(before)
-        )
-        drift = math.nan if self.reference is None else values.drift_from(self.reference[index])
-        measured = [values.saturated(activation), values.dead(activation), *sizes, drift]
-        return [mean, std, *shares, *measured, before_mean, before_std, *before_shares]
-
     def unit_rows(self, inputs: Sequence[Distribution]) -> np.ndarray:
-        """(all units, 5) float32 in the order of UNIT_COLUMNS; gamma, beta are NaN where there are none."""
-        layers = []
-        for values, pair in zip(inputs, self.network.scale_and_shift(), strict=True):
-            columns = np.full((len(values.per_unit), 5), np.nan, np.float32)
-            columns[:, :3] = quantiles(values.per_unit, (0.15, 0.50, 0.85))
-            if pair is not None:
-                columns[:, 3:] = torch.stack(pair, dim=1).detach().cpu().numpy()
-            layers.append(columns)
-        return np.concatenate(layers)
+        """(all units, 5) float32 in the order of UNIT_COLUMNS."""
+        pairs = self.network.scale_and_shift()
+        return np.concatenate([unit_columns(*both) for both in zip(inputs, pairs, strict=True)])
 
     def step_sizes(self, update: Update | None) -> list[tuple[float, float, float]]:
         """For each hidden layer's weights: norm of gradient, norm, and the update's norm over their own."""
@@ -180,10 +162,43 @@ class Recorder:
         return scores
 
 
-def as_table(values: Tensor) -> np.ndarray:
-    """A layer's values as (N, F): a row for each example, or each position of each image, POSITIONS at most."""
+def layer_row(
+    values: Distribution,
+    before: np.ndarray,
+    reference: Distribution | None,
+    activation: str,
+    sizes: tuple[float, float, float],
+) -> list[float]:
+    """One layer's numbers in the order of LAYER_COLUMNS.
+
+    before: (N·F,), sorted, what entered the normalizer; values.pooled itself where there is none.
+    reference: what drift is measured from. sizes: as `Recorder.step_sizes` gives them.
+    """
+    mean, std, shares = values.summary()
+    before_mean, before_std, before_shares = (
+        (mean, std, shares) if before is values.pooled else summary(before)
+    )
+    drift = math.nan if reference is None else values.drift_from(reference)
+    measured = [values.saturated(activation), values.dead(activation), *sizes, drift]
+    return [mean, std, *shares, *measured, before_mean, before_std, *before_shares]
+
+
+def unit_columns(values: Distribution, pair: tuple[Tensor, Tensor] | None) -> np.ndarray:
+    """(F, 5) float32 in the order of UNIT_COLUMNS. pair: gamma and beta, (F,) each; NaN where there are none."""
+    columns = np.full((len(values.per_unit), 5), np.nan, np.float32)
+    columns[:, :3] = quantiles(values.per_unit, (0.15, 0.50, 0.85))
+    if pair is not None:
+        columns[:, 3:] = torch.stack(pair, dim=1).detach().cpu().numpy()
+    return columns
+
+
+def as_table(values: Tensor, axis: int = 1) -> np.ndarray:
+    """A layer's values as (N, F): a row for each example, or each position of each image, POSITIONS at most.
+
+    axis: of the units, where values have more than two.
+    """
     if values.dim() > 2:
-        values = values.permute(0, 2, 3, 1).flatten(0, 2)
+        values = values.movedim(axis, -1).flatten(0, -2)
         chosen = torch.linspace(0, len(values) - 1, min(POSITIONS, len(values)), dtype=torch.float64).long()
         values = values[chosen.to(values.device)]
     return values.cpu().numpy()

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 import bnviz
 from bnviz import datasets
-from bnviz.examples import Examples, some_of
+from bnviz.examples import examples_of
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.network import build, generator
 from bnviz.recorder import Recorder, Update
@@ -45,6 +45,17 @@ def pick_device(name: str) -> torch.device:
     return torch.device(wanted)
 
 
+def made_on(device: torch.device) -> Provenance:
+    """What makes a Recording on this device, and that it is made now."""
+    return Provenance(
+        bnviz=bnviz.__version__,
+        torch=str(torch.__version__),  # it is a class of torch’s, and a reader needs no torch
+        python=platform.python_version(),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Train on one thread: small networks gain little from more, and the bits cannot depend on the number."""
@@ -66,8 +77,7 @@ class Trainer:
         self.experiment = experiment
         self.device = pick_device(experiment.device)
         dataset = datasets.load(experiment.dataset)
-        self.train = Examples(some_of(dataset.train, experiment.train_examples), dataset.scale, self.device)
-        test = Examples(dataset.test, dataset.scale, self.device)
+        self.train, test = examples_of(dataset, experiment.train_examples, self.device)
         with one_thread():
             self.network = build(experiment, dataset.shape, len(dataset.classes), self.device)
         self.parameters = list(self.network.parameters())
@@ -84,15 +94,7 @@ class Trainer:
     @property
     def provenance(self) -> Provenance:
         """What makes the Recording, and when."""
-        return Provenance(
-            bnviz=bnviz.__version__,
-            torch=str(torch.__version__),  # it is a class of torch’s, and a reader needs no torch
-            python=platform.python_version(),
-            device=torch.cuda.get_device_name(self.device)
-            if self.device.type == "cuda"
-            else self.device.type,
-            date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        )
+        return made_on(self.device)
 
     def advance(
         self, steps: int, interventions: Sequence[Intervention] = (), every_step: bool = False

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+import plotly.graph_objects as go
 import plotly.io
 
 from bnviz.datasets import load
@@ -91,18 +92,24 @@ def view_arguments(name: str, query: Mapping[str, str]) -> dict[str, Any]:
 
 def figure_json(name: str, recordings: Sequence[Recording], arguments: Mapping[str, Any]) -> bytes:
     """The figure as Plotly reads it, arrays in binary. Raises RequestError for what it does not allow."""
+    text: str = plotly.io.to_json(view_figure(name, recordings, arguments), validate=False, engine="orjson")
+    return text.encode()
+
+
+def view_figure(name: str, recordings: Sequence[Recording], arguments: Mapping[str, Any]) -> go.Figure:
+    """The figure with these view arguments. Raises RequestError for what it does not allow."""
     if "points" in view_parameters(name):
         arguments = {**arguments, "points": training_points(recordings)}
     try:
-        figure = FIGURES[name].function(recordings, **arguments)
+        return FIGURES[name].function(recordings, **arguments)
     except ValueError as error:
         raise RequestError(422, str(error)) from error
-    text: str = plotly.io.to_json(figure, validate=False, engine="orjson")
-    return text.encode()
 
 
 def training_points(recordings: Sequence[Recording]) -> tuple[np.ndarray, np.ndarray] | None:
     """The two-dimensional examples that all arms train on, (N, 2) and (N,); None where there are none."""
+    if any(recording.watched is not None for recording in recordings):
+        return None
     names = {recording.experiment.dataset for recording in recordings}
     if len(names) > 1 or not names <= set(POINT_DATASETS):
         return None

@@ -5,20 +5,17 @@
     GET  bnviz/figures/{name}            a Plotly figure as JSON, built once for all who watch
     GET  bnviz/assets/{version}/{name}   plotly.js and the pages' own scripts and style
     GET  bnviz/health
+    GET  bnviz/exports/…                 files, see bnviz.exports and bnviz.handouts
 
 Nothing here blocks the event loop, imports torch, or answers with a traceback.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import hmac
-import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 import numpy as np
 import orjson
@@ -28,12 +25,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from bnviz import assets
+from bnviz.answers import body_answer, in_words, json_answer, json_body, not_modified, tag
+from bnviz.classroom.routes import class_routes
 from bnviz.driving import act
-from bnviz.experiment import MAX_LAYERS, ExperimentError
+from bnviz.experiment import MAX_LAYERS
+from bnviz.export.chrome import Chrome
+from bnviz.export.stills import Stills
+from bnviz.exports import ExportRoutes
+from bnviz.handouts import HandoutRoutes
 from bnviz.lab_runs import LabRuns
 from bnviz.lab_views import lab_figure_json, lab_view
+from bnviz.map_routes import MapRoutes
 from bnviz.runs import Run, RunManager
-from bnviz.shared import Body, SharedBodies
+from bnviz.shared import SharedBodies
 from bnviz.views import (
     MAX_NUMBER,
     RequestError,
@@ -44,25 +48,20 @@ from bnviz.views import (
     words,
 )
 
-MAX_BODY = 1000
-"""Bytes that a request to drive a run may send."""
-
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
-_log = logging.getLogger(__name__)
-
 
 class _Home:
-    """Where the one RunManager of this process lives; scripts and routes find it here."""
+    """Where the one RunManager of this process and its Chrome live; scripts and routes find them here."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._manager: RunManager | None = None
+        self._chrome = Chrome()
         self._closed = False
 
     def open(self) -> None:
         with self._lock:
             if self._closed:
-                self._manager, self._closed = None, False
+                self._manager, self._chrome, self._closed = None, Chrome(), False
         self.manager()
 
     def manager(self) -> RunManager:
@@ -72,20 +71,36 @@ class _Home:
                 self._manager.start()
             return self._manager  # also when closed: a script that outlives the server starts no other
 
+    def chrome(self) -> Chrome:
+        with self._lock:
+            return self._chrome
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
+            self._chrome.close()
             if self._manager is not None:
                 self._manager.close()
 
 
 _HOME = _Home()
 _LAB_RUNS = LabRuns()
+_STILLS = Stills()
 
 
 def lab_runs() -> LabRuns:
     """The labs being run on this server."""
     return _LAB_RUNS
+
+
+def stills() -> Stills:
+    """The figures shown on pages of this server that belong to no run."""
+    return _STILLS
+
+
+def chrome() -> Chrome:
+    """The browser with which this process draws figures for files."""
+    return _HOME.chrome()
 
 
 def manager() -> RunManager:
@@ -110,28 +125,13 @@ def prefix(base_path: str) -> str:
 
 def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[BaseRoute]:
     """The routes to mount beside Streamlit's."""
-    return [Mount(prefix(base_path), routes=_Routes(manager, lab_runs()).all())]
-
-
-Handler = Callable[["_Routes", Request], Awaitable[Response]]
-
-
-def _in_words(handler: Handler) -> Handler:
-    """Let a handler answer with a status and a sentence whatever goes wrong in it."""
-
-    @functools.wraps(handler)
-    async def answer(self: _Routes, request: Request) -> Response:
-        try:
-            return await handler(self, request)
-        except RequestError as error:
-            return _json({"error": str(error)}, error.status)
-        except ExperimentError as error:
-            return _json({"error": str(error)}, 422)
-        except Exception:
-            _log.exception("%s could not be answered", request.url.path)
-            return _json({"error": "Something went wrong on the server; its log says what."}, 500)
-
-    return answer
+    base = prefix(base_path)
+    ours = [
+        *_Routes(manager, lab_runs()).all(),
+        *MapRoutes(base, manager).all(),
+        *class_routes(base, manager, lab_runs()),
+    ]
+    return [Mount(base, routes=ours)]
 
 
 class _Routes:
@@ -141,6 +141,8 @@ class _Routes:
         self._manager = manager
         self._lab_runs = lab_runs
         self._figures = SharedBodies()
+        self._exports = ExportRoutes(self._run, lab_runs, chrome, stills(), lambda: self._manager().sweeps)
+        self._handouts = HandoutRoutes(self._run, lab_runs, chrome)
         self._words = SharedBodies(hold=0.0)  # cheap, and the answer to a change made by hand
         self._assets = SharedBodies(size=len(assets.ASSETS))
 
@@ -152,12 +154,14 @@ class _Routes:
             Route("/figures/{name}", self.figure),
             Route("/labs/{name}", self.lab_figure),
             Route("/assets/{version}/{name}", self.asset),
+            *self._exports.all(),
+            *self._handouts.all(),
         ]
 
     async def health(self, request: Request) -> Response:
-        return _json({"ok": True})
+        return json_answer({"ok": True})
 
-    @_in_words
+    @in_words
     async def status(self, request: Request) -> Response:
         run = self._run(request.path_params["id"])
         run.touch()
@@ -175,10 +179,10 @@ class _Routes:
         told = await self._words.get((run.id, step, layer), version, lambda: words(recordings, step, layer))
         steps = max((item.steps for item in recordings), key=len)
         known = _known(query.get("known", ""), steps)
-        return _json(
+        return json_answer(
             {
                 "state": run.state,
-                "message": run.message,
+                "message": (lab_run.message if lab_run else "") or run.message,
                 "step": run.step,
                 "steps": run.steps,
                 "revision": run.revision,
@@ -192,34 +196,34 @@ class _Routes:
             }
         )
 
-    @_in_words
+    @in_words
     async def drive(self, request: Request) -> Response:
         run = self._run(request.path_params["id"])
         key = request.headers.get("X-Bnviz-Key", "")
         if not hmac.compare_digest(key.encode(), run.key.encode()):
             raise RequestError(403, "Only who started this run may drive it.")
-        await to_thread.run_sync(act, run, request.path_params["action"], await _body(request))
+        await to_thread.run_sync(act, run, request.path_params["action"], await json_body(request))
         return await self._status(run, request.query_params)
 
-    @_in_words
+    @in_words
     async def figure(self, request: Request) -> Response:
         name, query = request.path_params["name"], request.query_params
         run = self._run(query.get("run", ""))
         recordings = run.recordings
         arguments = view_arguments(name, query)
         version, key = fingerprint(recordings), (run.id, name, *sorted(arguments.items()))
-        tag = _tag(key, version)
-        if request.headers.get("If-None-Match") == tag:
-            return Response(status_code=304, headers={"ETag": tag, "X-Bnviz-Recorded": version, **_HEADERS})
+        known = tag(key, version)
+        if request.headers.get("If-None-Match") == known:
+            return not_modified(known, {"X-Bnviz-Recorded": version})
         body = await self._figures.get(key, version, lambda: figure_json(name, recordings, arguments))
         headers = {
-            "ETag": _tag(key, body.version),
+            "ETag": tag(key, body.version),
             "X-Bnviz-Recorded": body.version,
             "Cache-Control": "no-cache",
         }
-        return _body_response(request, body, "application/json", headers)
+        return body_answer(request, body, "application/json", headers)
 
-    @_in_words
+    @in_words
     async def lab_figure(self, request: Request) -> Response:
         name, query = request.path_params["name"], request.query_params
         run = self._run(query.get("run", ""))
@@ -231,14 +235,14 @@ class _Routes:
         key = (run.id, "lab", name, view)
         body = await self._figures.get(key, version, lambda: lab_figure_json(lab_run.lab, name, result, view))
         headers = {"X-Bnviz-Recorded": body.version, "Cache-Control": "no-cache"}
-        return _body_response(request, body, "application/json", headers)
+        return body_answer(request, body, "application/json", headers)
 
     def _version(self, run: Run, version: str) -> str:
         """The fingerprint of what was recorded, and whether a lab has looked into the trained networks."""
         lab_run = self._lab_runs.get(run.id)
         return f"{version}-done" if lab_run and lab_run.done else version
 
-    @_in_words
+    @in_words
     async def asset(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in assets.ASSETS:
@@ -247,7 +251,7 @@ class _Routes:
         body = await self._assets.get(name, version, assets.ASSETS[name].read_bytes)
         lasting = request.path_params["version"] == version
         headers = {"Cache-Control": "public, max-age=31536000, immutable" if lasting else "no-cache"}
-        return _body_response(request, body, assets.media_type(name), headers)
+        return body_answer(request, body, assets.media_type(name), headers)
 
     def _run(self, run_id: str) -> Run:
         run = self._manager().get(run_id) if len(run_id) <= 64 else None
@@ -263,36 +267,3 @@ def _known(text: str, steps: np.ndarray) -> int:
     count, _, last = text[:20].partition(":")
     known = int(count) if count.isascii() and count.isdecimal() else 0
     return known if 0 < known <= len(steps) and str(steps[known - 1]) == last else 0
-
-
-def _json(content: Any, status: int = 200) -> Response:
-    headers = {"Cache-Control": "no-store", **_HEADERS}
-    return Response(orjson.dumps(content), status, headers, media_type="application/json")
-
-
-def _body_response(request: Request, body: Body, media: str, headers: dict[str, str]) -> Response:
-    headers = {**headers, "Vary": "Accept-Encoding", **_HEADERS}
-    if "gzip" not in request.headers.get("Accept-Encoding", ""):
-        return Response(body.plain, headers=headers, media_type=media)
-    return Response(body.compressed, headers={**headers, "Content-Encoding": "gzip"}, media_type=media)
-
-
-def _tag(key: object, version: str) -> str:
-    digest = hashlib.blake2b(repr((key, version)).encode(), digest_size=12).hexdigest()
-    return f'W/"{digest}"'
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object that a request carries, empty if it carries nothing. Raises RequestError."""
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > MAX_BODY:
-            raise RequestError(413, f"the request is too long; allowed are {MAX_BODY} bytes")
-    try:
-        values = orjson.loads(content or b"{}")
-    except orjson.JSONDecodeError:
-        values = None
-    if not isinstance(values, dict):
-        raise RequestError(422, "the request is no JSON object")
-    return values

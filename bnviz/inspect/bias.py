@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from bnviz.experiment import Experiment
 from bnviz.normalizers import BatchNorm
+from bnviz.reporting import tell
 from bnviz.training import Trainer, one_thread
 
 ALONE_STEPS = 200
@@ -79,6 +80,7 @@ def _in_training(trainer: Trainer) -> dict[str, np.ndarray]:
         if trainer.step >= trainer.experiment.steps or trainer.diverged_at is not None:
             return _columns(rows, "steps", "bias", "weights", "loss")
         trainer.advance(piece)
+        tell(trainer.step / trainer.experiment.steps)
 
 
 def _alone(trainer: Trainer) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from bnviz.network import Dropout, Network
 from bnviz.normalizers import Noise, NoisyBatchNorm
+from bnviz.reporting import tell
 from bnviz.training import Trainer, one_thread
 
 RECORDS = 30
@@ -42,6 +43,7 @@ def over_training(trainer: Trainer) -> Mapping[str, np.ndarray]:
                 break
             steps.append(step)
             rows.append(definition(before, twin.network, batch))
+            tell(twin.step / last)
     measured = np.array(rows, np.float64).reshape(len(rows), len(trainer.network.blocks) + 1, 3)
     return {
         "steps": np.array(steps, np.int64),

@@ -133,6 +133,7 @@ class Result:
 class Lab:
     """One claim of the paper and how it is tested; see the module's text.
 
+    inspection_trains: whether its inspection trains every network a second time.
     units: the number of units one of which its figures show, 0 where they show none in particular.
     number: its place among the labs. quote: the paper's words, or, if not verbatim, the claim in ours.
     section: where the paper says it. question, prediction: what to commit to before it runs.
@@ -152,6 +153,7 @@ class Lab:
     explanation: str
     verbatim: bool = True
     inspection: str | None = None
+    inspection_trains: bool = False
     units: int = 0
 
     @property
@@ -162,10 +164,13 @@ class Lab:
     def jobs(self, setting: Setting) -> list[Job]:
         """Everything to train: for each arm, one job for each seed."""
         return [
-            Job(arm.experiment.replace(seed=arm.experiment.seed + extra), self.inspection)
+            self._job(arm.experiment.replace(seed=arm.experiment.seed + extra))
             for arm in self.arms(setting)
             for extra in range(setting.seed_count)
         ]
+
+    def _job(self, experiment: Experiment) -> Job:
+        return Job(experiment, self.inspection, experiment.steps if self.inspection_trains else 0)
 
     def result(self, setting: Setting, outcomes: Sequence[Outcome]) -> Result:
         """The Result of the outcomes of `jobs(setting)`, in their order."""

@@ -62,7 +62,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             "figure-1",
             figure_one(plain, normalized, view.unit, **view.looks),
             "(a) Accuracy on held-out examples. (b, c) What one sigmoid of the last hidden layer receives. Its unit is "
-            "typical: its percentiles stay nearest those of the layer’s median unit. Pick another to compare.",
+            "typical: its percentiles stay nearest those of the layer’s median unit. Another can be chosen.",
         ),
         Drawing(
             "last-layer",

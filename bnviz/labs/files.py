@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from bnviz.labs.base import Lab, Result, View
+from bnviz.export import Stamp
+from bnviz.export.files import write_figures
+from bnviz.labs.base import Lab, Result, Setting, View
 from bnviz.labs.predictions import Score
 from bnviz.labs.verdicts import dumped
-from bnviz.pictures import write_figures
 
 
 def write(lab: Lab, result: Result, folder: Path, score: Score | None = None) -> str | None:
@@ -21,8 +23,25 @@ def write(lab: Lab, result: Result, folder: Path, score: Score | None = None) ->
         for seed, recording in enumerate(result.recordings(arm.name)):
             recording.save(folder / f"{arm.name}-seed{seed}.bnviz")
     (folder / "verdict.json").write_text(dumped(summary(lab, result, score)) + "\n", encoding="utf-8")
-    drawings = lab.figures(result, View())
-    return write_figures({item.name: item.figure for item in drawings}, folder)
+    wide, narrow = (lab.figures(result, View(theme="print", narrow=flag)) for flag in (False, True))
+    drawn = {item.name: (item.figure, other.figure) for item, other in zip(wide, narrow, strict=True)}
+    return write_figures(drawn, folder, stamp(lab, result))
+
+
+def stamp(lab: Lab, result: Result, link: str = "", unit: int | None = None) -> Stamp:
+    """Where a lab's numbers come from. link: where the page with the labs is; unit: the one that is shown."""
+    recordings = [item for arm in result.arms for item in result.recordings(arm.name)]
+    return Stamp.of(recordings, link=f"{link or 'labs'}?{urlencode(query(lab, result.setting, unit))}")
+
+
+def query(lab: Lab, setting: Setting, unit: int | None = None) -> dict[str, str]:
+    """The parameters of the link that opens the lab at this setting."""
+    numbers = {"seeds": setting.seeds, "steps": setting.steps, "unit": unit}
+    return (
+        {"lab": lab.name}
+        | ({} if setting.quick else {"full": "true"})
+        | {name: str(number) for name, number in numbers.items() if number}
+    )
 
 
 def summary(lab: Lab, result: Result, score: Score | None = None) -> dict[str, Any]:

@@ -294,4 +294,5 @@ The control, the same noise without batch normalization, stopped training in the
 first figure says. G and G′ are taken with equal draws of the noise, so that only the parameters below differ.
 """,
     inspection="bnviz.inspect.shift:over_training",
+    inspection_trains=True,
 )

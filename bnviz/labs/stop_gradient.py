@@ -239,4 +239,5 @@ as predicted, and while W learned as well the loss fell at first and then rose a
 too; it did not become infinite.
 """,
     inspection="bnviz.inspect.bias:followed",
+    inspection_trains=True,
 )

@@ -34,24 +34,25 @@ def intro(text: str) -> None:
     st.html(f'<h1 class="bnviz-intro">{text}</h1>')
 
 
-def notice_ignored(sentences: Sequence[str]) -> None:
-    """Say in one line what a link or a control asked for that is not allowed."""
+def notice_ignored(sentences: Sequence[str], key: str = "ignored") -> None:
+    """Say in one line what a link or a control asked for that is not allowed. key: one for each call on a page."""
     if sentences:
         shown = "; ".join(sentences[:3]) + (f"; and {len(sentences) - 3} more" if len(sentences) > 3 else "")
-        with st.container(key="ignored"):
-            st.warning(f"Ignored: {_plain(shown)}.", icon=":material/info:")
+        with st.container(key=key):
+            st.warning(f"Ignored: {plain(shown)}.", icon=":material/info:")
 
 
-def footer() -> None:
-    """The page's last line."""
+def footer(elsewhere: bool = False) -> None:
+    """The page's last line. elsewhere: some networks were perhaps trained on another computer."""
+    where = "some perhaps on another computer" if elsewhere else "on this computer"
     st.caption(
-        "Every curve here was measured on a network trained on this computer. "
+        f"Every curve here was measured on a network in training, {where}. "
         "After S. Ioffe and C. Szegedy, *Batch Normalization: Accelerating Deep Network Training by "
         "Reducing Internal Covariate Shift*, 2015, arXiv:1502.03167."
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that a visitor may have written, safe to show as Markdown."""
     for sign in "\\`*_{}[]()<>#+!|~$:":
         text = text.replace(sign, "\\" + sign)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import streamlit as st
 
+from bnviz.classroom.restrictions import Restrictions
 from bnviz.comparison import ARM_PARAMETERS, Comparison, offered_texts, suggested_values
 from bnviz.experiment import DATASETS, Experiment, presets
 from bnviz.ui import address
@@ -37,46 +38,62 @@ def read(state: Mapping[Any, Any]) -> dict[str, str]:
     return {name: str(state[name]) for name in names if state.get(name) is not None}
 
 
-def show() -> None:
-    """Draw the controls."""
-    st.selectbox(
-        "Start from",
-        options=list(presets),
-        index=None,
-        format_func=lambda name: PRESET_LABELS.get(name, name),
-        key="preset",
-        placeholder="Choose an example …",
-        on_change=_use_preset,
-    )
-    _what_differs()
-    knobs = Experiment.knobs()
+def show(restrictions: Restrictions) -> None:
+    """Draw the controls, without those that the link hides and unchangeable those that it locks."""
+    hidden, locked = restrictions.hidden, restrictions.locked
+    for name in hidden & set(st.session_state):
+        st.session_state[name] = st.session_state[name]  # Streamlit forgets a control that is not drawn
+    if locked:
+        st.caption("What is grey is fixed for this lesson.")
+    if "preset" not in hidden:
+        st.selectbox(
+            "Start from",
+            options=list(presets),
+            index=None,
+            format_func=lambda name: PRESET_LABELS.get(name, name),
+            key="preset",
+            placeholder="Choose an example …",
+            on_change=_use_preset,
+            disabled="preset" in locked,
+        )
+    _what_differs(restrictions)
+    knobs = {name: knob for name, knob in Experiment.knobs().items() if name not in hidden}
     shown = [name for name in knobs if name not in MORE and name != st.session_state["vary"]]
     for group in dict.fromkeys(knobs[name].group for name in shown):
         with st.container(gap="xsmall"):
             st.caption(f"**{group}**")
             for left, right in _pairs([name for name in shown if knobs[name].group == group]):
-                _pair(left, right)
-    with st.expander("More"):
-        for name in [name for name in MORE if name in knobs and name != st.session_state["vary"]]:
-            field(name, name)
+                _pair(left, right, locked)
+    more = [name for name in MORE if name in knobs and name != st.session_state["vary"]]
+    if more:
+        with st.expander("More"):
+            for name in more:
+                field(name, name, locked=name in locked)
 
 
-def _what_differs() -> None:
-    knobs = Experiment.knobs()
+def _what_differs(restrictions: Restrictions) -> None:
+    """What sets the two arms apart, unless both that and their values are hidden."""
+    knobs, vary = Experiment.knobs(), st.session_state["vary"]
+    choice, values = ("vary" not in restrictions.hidden), (vary not in restrictions.hidden)
+    for key in ("vary", "a", "b"):
+        st.session_state[key] = st.session_state[key]  # Streamlit forgets a control that is not drawn
+    if not choice and not values:
+        return
     with st.container(border=True, gap="xsmall"):
-        st.selectbox(
-            "A and B differ in",
-            options=list(knobs),
-            format_func=lambda name: knobs[name].label,
-            key="vary",
-            help="Everything else is the same in both: initial weights, order of examples, all settings.",
-            on_change=_vary,
-        )
-        left, right = st.columns(2, gap="small")
-        with left:
-            field(st.session_state["vary"], "a", "A")
-        with right:
-            field(st.session_state["vary"], "b", "B")
+        if choice:
+            st.selectbox(
+                "A and B differ in",
+                options=list(knobs),
+                format_func=lambda name: knobs[name].label,
+                key="vary",
+                help="Everything else is the same in both: initial weights, order of examples, all settings.",
+                on_change=_vary,
+                disabled="vary" in restrictions.locked,
+            )
+        if values:
+            for column, key in zip(st.columns(2, gap="small"), ("a", "b"), strict=True):
+                with column:
+                    field(vary, key, key.upper(), locked=vary in restrictions.locked)
 
 
 def _pairs(names: list[str]) -> Iterable[tuple[str, str | None]]:
@@ -94,16 +111,16 @@ def _pairs(names: list[str]) -> Iterable[tuple[str, str | None]]:
         yield waiting, None
 
 
-def _pair(left: str, right: str | None) -> None:
+def _pair(left: str, right: str | None, locked: Collection[str]) -> None:
     if right is None:
-        field(left, left)
+        field(left, left, locked=left in locked)
         return
     for column, name in zip(st.columns(2, gap="small"), (left, right), strict=True):
         with column:
-            field(name, name)
+            field(name, name, locked=name in locked)
 
 
-def field(name: str, key: str, label: str | None = None) -> None:
+def field(name: str, key: str, label: str | None = None, locked: bool = False) -> None:
     """One field's control: choose what is offered or, where the field is no choice of names, type a value."""
     knob = Experiment.knobs()[name]
     offered = list(offered_texts(name))
@@ -118,6 +135,7 @@ def field(name: str, key: str, label: str | None = None) -> None:
         help=None if label else f"{knob.help} Allowed: {knob.allowed}.",
         accept_new_options=not knob.choices,
         on_change=address.touch,
+        disabled=locked,
     )
 
 

@@ -1,6 +1,7 @@
 // A Plotly figure that follows a run.
 
 import { make, write } from "./elements.js";
+import { ExportMenu } from "./export.js";
 import { PATIENCE, Part, sentence } from "./hub.js";
 
 export const NARROW = 520; // px: below this width figures stack their panels
@@ -23,13 +24,19 @@ export function loadPlotly(url) {
   return plotly;
 }
 
-/** "light" or "dark", after the background that the theme gives this element. */
+/** "light" or "dark", after the background that the theme gives this element; on a projector the like, larger. */
 export function theme(node) {
+  const dark = isDark(node);
+  if (document.documentElement.dataset.bnvizView === "projector") return dark ? "projector-dark" : "projector";
+  return dark ? "dark" : "light";
+}
+
+function isDark(node) {
   const probe = make("span", { style: "color: var(--st-background-color, white); display: none" });
   node.append(probe);
   const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
   probe.remove();
-  return 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "dark" : "light";
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
 }
 
 /** A Plotly figure of the run. */
@@ -43,7 +50,8 @@ export class Figure extends Part {
     super(node);
     this.plot = make("div", { class: "bnviz-plot", role: "img" });
     this.quiet = make("p", { class: "bnviz-quiet" }, "Loading…");
-    this.node.append(this.plot, this.quiet);
+    this.menu = new ExportMenu(this, loadPlotly);
+    this.node.append(this.plot, this.menu.node, this.quiet);
     this.watcher = new IntersectionObserver((entries) => {
       this.visible = entries.at(-1).isIntersecting;
       this.refresh();
@@ -57,11 +65,13 @@ export class Figure extends Part {
   }
 
   adopt() {
+    this.menu.name(this.data.title);
     this.shown = "";
   }
 
   close() {
     super.close();
+    this.menu.close();
     this.watcher.disconnect();
     this.sizes.disconnect();
     cancelAnimationFrame(this.frame);
@@ -78,12 +88,12 @@ export class Figure extends Part {
     for (const [name, value] of Object.entries(this.data.args)) if (value !== null) query.set(name, typeof value === "boolean" ? Number(value) : value);
     if (this.hub.step !== null) query.set("step", this.hub.step);
     if (this.node.clientWidth < NARROW) query.set("narrow", 1);
-    return query.toString();
+    return query;
   }
 
   async refresh() {
     if (this.busy || !this.visible || !this.hub?.status || !this.node.clientWidth) return;
-    const query = this.query();
+    const query = this.query().toString();
     const wanted = `${query}@${this.hub.status.recorded}`;
     if (wanted === this.shown) return;
     this.busy = true;
@@ -108,7 +118,7 @@ export class Figure extends Part {
     } finally {
       this.busy = false;
     }
-    if (this.hub && !this.hub.away && this.query() !== query) this.refresh();
+    if (this.hub && !this.hub.away && this.query().toString() !== query) this.refresh();
   }
 
   async draw(Plotly, { data, layout }) {
@@ -116,10 +126,7 @@ export class Figure extends Part {
     this.node.style.height = `${layout.height}px`;
     const touch = matchMedia("(pointer: coarse)").matches; // there a finger on a figure scrolls the page
     const shape = { ...layout, autosize: true, ...(touch && { dragmode: false }) };
-    const config = {
-      displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "resetScale2d"]],
-      toImageButtonOptions: { filename: `bnviz-${this.data.name}`, scale: 2 },
-    };
+    const config = { displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["resetScale2d"]] };
     await Plotly.react(this.plot, data, shape, config);
     this.drawn = true;
     this.plot.setAttribute("aria-label", layout.meta?.alt ?? this.data.title);

@@ -38,8 +38,9 @@ export class Hub {
   #failures = 0;
   #drawing = 0;
 
-  constructor(name, { base, run }) {
+  constructor(name, { base, run, every = 0 }) {
     this.#name = name;
+    this.every = every; // ms between two questions at least
     this.url = `${base}/runs/${encodeURIComponent(run)}`;
   }
 
@@ -121,7 +122,7 @@ export class Hub {
     if (this.away) return Math.min(5000, 400 * 2 ** this.#failures);
     if (document.hidden) return ASK_HIDDEN;
     const moving = ["running", "starting"].includes(this.status?.state);
-    return moving ? ASK_RUNNING : ASK_IDLE;
+    return Math.max(this.every, moving ? ASK_RUNNING : ASK_IDLE);
   }
 
   #query() {

@@ -4,6 +4,7 @@
 // the end again at every rerun: a part is kept for as long as its element lives, so nothing jumps or flickers.
 
 import { make, write } from "./elements.js";
+import { ExportMenu } from "./export.js";
 import { NARROW, loadPlotly, theme } from "./figure.js";
 import { mount } from "./mount.js";
 
@@ -165,7 +166,8 @@ class Still {
   constructor(node) {
     this.node = node;
     this.plot = make("div", { class: "bnviz-plot", role: "img" });
-    node.append(this.plot);
+    this.menu = new ExportMenu(this, loadPlotly);
+    node.append(this.plot, this.menu.node);
     this.sizes = new ResizeObserver(() => {
       cancelAnimationFrame(this.frame);
       this.frame = requestAnimationFrame(() => this.resize());
@@ -174,6 +176,7 @@ class Still {
   }
 
   close() {
+    this.menu.close();
     this.sizes.disconnect();
     cancelAnimationFrame(this.frame);
     if (this.drawn) window.Plotly.purge(this.plot);
@@ -182,6 +185,11 @@ class Still {
   update({ data }) {
     this.data = data;
     this.draw();
+  }
+
+  /** What the files are asked for by. */
+  query() {
+    return new URLSearchParams({ still: this.data.still });
   }
 
   resize() {
@@ -197,12 +205,12 @@ class Still {
     const { data, layout } = JSON.parse(text);
     this.node.style.height = `${layout.height}px`;
     this.plot.setAttribute("aria-label", layout.meta.alt);
+    this.menu.name(layout.meta.alt.split(":")[0].slice(0, 80));
     const Plotly = await loadPlotly(this.data.plotly);
     if (text !== this.shown) return;
     const touch = matchMedia("(pointer: coarse)").matches;
     const config = {
-      displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "resetScale2d"]],
-      toImageButtonOptions: { filename: `bnviz-${this.data.name}`, scale: 2 },
+      displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["resetScale2d"]],
     };
     await Plotly.react(this.plot, data, { ...layout, autosize: true, ...(touch && { dragmode: false }) }, config);
     this.drawn = true;

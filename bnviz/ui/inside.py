@@ -9,7 +9,7 @@ import streamlit as st
 
 from bnviz.experiment import Experiment
 from bnviz.inside.captured import LayerBatch
-from bnviz.ui import address, chrome, controls, inside_sections
+from bnviz.ui import address, chrome, controls, inside_parts, inside_sections
 from bnviz.ui.inside_asking import Ask
 from bnviz.ui.inside_view import (
     LEAST,
@@ -61,6 +61,7 @@ def show() -> None:
 
 def _section(experiment: Experiment, view: View) -> None:
     ask = Ask(experiment)
+    inside_parts.are_about(experiment, view.step)
     if view.section == "inference":
         inside_sections.inference(ask, view)
         return

@@ -9,7 +9,9 @@ import streamlit as st
 
 from bnviz import web
 from bnviz.experiment import Experiment
+from bnviz.runs import TooCostlyError
 from bnviz.runs.inspection import InspectionError
+from bnviz.ui.person import person
 
 
 class Ask:
@@ -23,10 +25,14 @@ class Ask:
     ) -> Any:
         """What `bnviz.inside.capture` finds, or None where it cannot be had, which is said on the page."""
         network = experiment or self.experiment
-        answer: Future[Any] = web.manager().inspect(
-            network, (), step, f"bnviz.inside.capture:{question}", **arguments
-        )
         told = st.empty()
+        try:
+            answer: Future[Any] = web.manager().inspect(
+                network, (), step, f"bnviz.inside.capture:{question}", person(), **arguments
+            )
+        except TooCostlyError as error:
+            told.error(str(error))
+            return None
         while True:
             try:
                 found = answer.result(timeout=0.25)

@@ -11,10 +11,17 @@ import plotly.io
 import streamlit as st
 
 from bnviz import assets, web
+from bnviz.experiment import Experiment
+from bnviz.export.kinds import Kind
+from bnviz.export.stamp import ArmStamp, Stamp, made_here
+from bnviz.export.stills import Still
 from bnviz.inside.mathml import safe
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
+
+
+_STAMP = "inside.stamp"
 
 
 @functools.cache
@@ -70,8 +77,21 @@ def figure(make: Callable[..., go.Figure], *arguments: Any, key: str, **options:
         }
         for theme in ("light", "dark")
     }
+    about: Stamp = st.session_state[_STAMP]
+
+    def build(kind: Kind) -> go.Figure:
+        return make(*arguments, **options, theme="print", narrow=kind.column)
+
+    still = web.stills().keep(looks["light"]["wide"], Still(key, build, about))
     part = _component("still", '<div data-bnviz class="bnviz-figure"></div>')
-    part(key=key, data=_data(looks=looks, name=key))
+    base = web.prefix(st.get_option("server.baseUrlPath"))
+    part(key=key, data=_data(looks=looks, path=f"stills/{key}", still=still, base=base))
+
+
+def are_about(experiment: Experiment, step: int) -> None:
+    """Say what the figures that follow show, for the files that they become."""
+    arm = ArmStamp(experiment, (), None, made_here())
+    st.session_state[_STAMP] = Stamp((arm,), step, f"?{arm.query}")
 
 
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, key: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import streamlit as st
@@ -16,9 +16,11 @@ from bnviz.labs import all_labs
 from bnviz.labs.base import FULL_SEEDS, Lab, Setting, View
 from bnviz.labs.predictions import Choice, PredictionError, Slider
 from bnviz.labs.verdicts import Measure, Verdict
-from bnviz.ui import address, chrome, live
+from bnviz.runs import TooCostlyError
+from bnviz.ui import address, chrome, classroom_frame, classroom_share, handouts, kept, live
+from bnviz.ui.person import person
 
-PAGE = "labs"
+PAGE: Final = "labs"
 MOST_SEEDS = 10
 MOST_STEPS = 50_000
 _RUNS = "labs.runs"
@@ -100,11 +102,13 @@ def show() -> None:
         name
     ) in _PARAMETERS:  # Streamlit forgets what belongs to a control that is not drawn, unless it is set
         st.session_state[f"labs.{name}"] = getattr(visit, name)
+    classroom_frame.apply(PAGE)
     chrome.notice_ignored(ignored)
     if visit.lab:
         _lab(all_labs()[visit.lab], visit)
     else:
         _list()
+    classroom_frame.foot()
     chrome.footer()
     address.write(PAGE, visit.to_query())
 
@@ -133,6 +137,7 @@ def _lab(lab: Lab, visit: Visit) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("All labs", icon=":material/apps:", on_click=_go, args=("",), type="tertiary")
         st.space("stretch")
+        classroom_share.button(lambda: _lab_run(lab, visit).run, key="labs.share")
         for text, index in (("Previous", place - 1), ("Next", place + 1)):
             there = 0 <= index < len(labs)
             target = labs[index].name if there else ""
@@ -141,10 +146,17 @@ def _lab(lab: Lab, visit: Visit) -> None:
     mark = f"“{lab.quote}”" if lab.verbatim else f"{lab.quote} *(the claim in our words)*"
     st.markdown(f"> {mark}  \n> Ioffe & Szegedy 2015, {lab.source}")
     _predict(lab, visit)
+    done = False
     if visit.said:
-        lab_run = _lab_run(lab, visit)
-        _run(lab, lab_run, visit)
-    with st.expander("What is behind it", expanded=bool(visit.said) and lab_run.done):
+        try:
+            lab_run = _lab_run(lab, visit)
+        except TooCostlyError as error:
+            st.error(str(error), icon=":material/block:")
+            st.button("Change it", on_click=_commit, args=("",), key="labs.change")
+        else:
+            _run(lab, lab_run, visit)
+            done = lab_run.done
+    with st.expander("What is behind it", expanded=done):
         st.markdown(lab.explanation)
 
 
@@ -239,7 +251,7 @@ def _lab_run(lab: Lab, visit: Visit) -> LabRun:
     key = (lab.name, visit.full, visit.seeds, visit.steps)
     found = web.lab_runs().get(mine.get(key, ""))
     if found is None or manager.get(found.run.id) is None:
-        found = web.lab_runs().open(lab, visit.setting, manager)
+        found = web.lab_runs().open(lab, visit.setting, manager, person())
         mine[key] = found.run.id
     return found
 
@@ -257,8 +269,6 @@ def _run(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
     result = lab_run.result()
     if lab_run.done:
         _verdict(lab, lab_run)
-    elif lab_run.trained:
-        st.info("All networks are trained; now they are looked into.", icon=":material/search:")
     if lab.units:
         st.number_input(
             "Unit shown (0: the typical one)",
@@ -276,6 +286,20 @@ def _run(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
         heights = (int(item.figure.layout.height), int(narrow[item.name].layout.height))
         live.drawing(lab_run.run, item, key=f"labs.{lab.name}.{item.name}", heights=heights, unit=visit.unit)
         st.caption(item.caption)
+    if lab_run.trained:
+        kept.button(lambda: _keepsake(lab, lab_run), key="labs.keep")
+
+
+def _keepsake(lab: Lab, lab_run: LabRun) -> kept.Keepsake:
+    """What there is to keep: every network, and the verdict if there is one."""
+    seeds = lab_run.setting.seed_count
+    names = [
+        f"{arm.label}, seed {seed + 1}" if seeds > 1 else arm.label
+        for arm in lab.arms(lab_run.setting)
+        for seed in range(seeds)
+    ]
+    verdict = lab.verdict(lab_run.result()).said if lab_run.done and not lab_run.trouble else ""
+    return kept.Keepsake(lab_run.run.recordings, f"Lab {lab.number}", lab.title, names, verdict)
 
 
 def _verdict(lab: Lab, lab_run: LabRun) -> None:
@@ -298,6 +322,9 @@ def _verdict(lab: Lab, lab_run: LabRun) -> None:
         with right, st.container(border=True, height="stretch"):
             st.markdown(f"{icon[score.right]} **Your prediction**")
             st.markdown(score.sentence)
+    with st.container(horizontal=True, gap="small"):
+        handouts.report(lab_run.run, said=said, unit=st.session_state["labs.unit"])
+        handouts.lesson(lab_run.run, unit=st.session_state["labs.unit"])
     with st.expander("Every number that was measured"):
         st.dataframe(_rows(verdict), hide_index=True)
 

@@ -7,6 +7,7 @@
 // and theme switch: a part is kept for as long as its element lives.
 
 import { Figure } from "./figure.js";
+import { AccuracyMap } from "./map.js";
 import { mount } from "./mount.js";
 import { Readouts } from "./readouts.js";
 import { Transport } from "./transport.js";
@@ -14,3 +15,4 @@ import { Transport } from "./transport.js";
 export const transport = (component) => mount(Transport, component);
 export const readouts = (component) => mount(Readouts, component);
 export const figure = (component) => mount(Figure, component);
+export const map = (component) => mount(AccuracyMap, component);

@@ -13,6 +13,7 @@ import streamlit as st
 
 from bnviz import assets, web
 from bnviz.figures.registry import FIGURES
+from bnviz.ui import address
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -36,6 +37,7 @@ def _data(run: Run, **more: Any) -> dict[str, Any]:
         "run": run.id,
         "script": assets.url(base, "live.js"),
         "style": assets.url(base, "live.css"),
+        "view": address.frame().get("view", ""),
         **more,
     }
 
@@ -46,6 +48,7 @@ def transport(
     can_drive: bool,
     at: int | None = None,
     simple: bool = False,
+    fixed_rate: bool = False,
     key: str = "transport",
     on_change: Callable[[], None] | None = None,
 ) -> int | None:
@@ -53,6 +56,7 @@ def transport(
 
     at: the step to look back at when the page opens, None to follow the training.
     simple: only play, pause and reset, with the time left; the script reruns when all is done.
+    fixed_rate: the learning rate is not to be changed.
     on_change: called before the rerun that looking back, another speed or another learning rate brings.
     Returns the step that the viewer looks back at, None while following. Without `can_drive` the bar
     only looks back.
@@ -68,7 +72,9 @@ def transport(
         key=run.key if can_drive else None,
         at=at,
         simple=simple,
+        fixed_rate=fixed_rate,
         learning_rate=rates.pop() if len(rates) == 1 else None,
+        arms=len(run.arms),
     )
     told = on_change or _nothing
     result = bar(

@@ -8,7 +8,8 @@ const LEAVE = 2000; // ms after which a part that was not mounted again is gone
 /** The part of a component: a Kind made from its [data-bnviz] element, kept for as long as that lives. */
 export function mount(Kind, component) {
   const parent = component.parentElement;
-  const { style } = component.data;
+  const { style, view } = component.data;
+  document.documentElement.dataset.bnvizView = view ?? "";
   if (!document.querySelector(`link[href="${style}"]`)) {
     document.head.append(make("link", { rel: "stylesheet", href: style }));
   }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import streamlit as st
 
@@ -12,10 +12,12 @@ from bnviz import web
 from bnviz.comparison import Comparison, changes_query
 from bnviz.experiment import POINT_DATASETS
 from bnviz.figures.registry import FIGURES
-from bnviz.runs import Run
-from bnviz.ui import address, chrome, controls, live
+from bnviz.figures.story import story
+from bnviz.runs import Run, TooCostlyError
+from bnviz.ui import address, beside, chrome, classroom_frame, classroom_share, controls, handouts, kept, live
+from bnviz.ui.person import person
 
-PAGE = "playground"
+PAGE: Final = "playground"
 FIRST_SPEED = 200.0
 """Steps a second at first: slow enough to watch, fast enough to see the end."""
 
@@ -73,29 +75,50 @@ def show() -> None:
     opened = address.opened(PAGE)
     if opened is not None:
         _fill(opened)
+    restrictions = classroom_frame.apply(PAGE)
     with st.sidebar:
-        controls.show()
+        controls.show(restrictions)
+        beside.show()
     comparison, ignored = Comparison.salvage(controls.read(st.session_state) | st.session_state["changes"])
     view, ignored_view = View.salvage(_view_query(), comparison)
-    run = _run(comparison, view.speed)
-    chrome.notice_ignored((*st.session_state.pop("playground.ignored", ()), *ignored, *ignored_view))
+    try:
+        run, ignored_arms = _run(comparison, view.speed)
+    except TooCostlyError as error:
+        chrome.intro(_intro(comparison))
+        st.error(str(error), icon=":material/block:")
+        address.write(PAGE, comparison.to_query() | beside.to_query() | view.to_query())
+        return
+    chrome.notice_ignored(
+        (*st.session_state.pop("playground.ignored", ()), *ignored, *ignored_view, *ignored_arms)
+    )
 
-    chrome.intro(_intro(comparison))
-    at = live.transport(run, can_drive=True, at=view.at, on_change=address.touch)
+    words, share = st.columns([3, 1], vertical_alignment="center")
+    with words:
+        chrome.intro(_intro(comparison))
+    with share:
+        classroom_share.button(lambda: run, key="playground.share")
+    rate_is_fixed = "learning_rate" in restrictions.hidden | restrictions.locked
+    at = live.transport(run, can_drive=True, at=view.at, fixed_rate=rate_is_fixed, on_change=address.touch)
     live.readouts(run, layer=view.layer or len(comparison.arms[0].hidden))
     two_dimensional = comparison.base.dataset in POINT_DATASETS
+    _bands(run, comparison, view)
     left, right = st.columns(2, gap="medium")
     with left:
         _figure(run, "accuracy")
     with right:
         _figure(run, "boundary" if two_dimensional else "loss")
-    _bands(run, comparison, view)
     _details(run, view, two_dimensional)
-    chrome.footer()
+    with st.container(horizontal=True, gap="small"):
+        handouts.lesson(run)
+        kept.button(lambda: _keepsake(run))
+    classroom_frame.foot()
+    chrome.footer(elsewhere=bool(beside.chosen()))
     st.session_state["at"], st.session_state["speed"] = at, run.speed
-    first, second = (recording.interventions for recording in run.recordings)
+    first, second = (recording.interventions for recording in run.recordings[:2])
     lived = replace(comparison, interventions=(first, second))
-    address.write(PAGE, lived.to_query() | replace(view, at=at, speed=run.speed).to_query())
+    address.write(
+        PAGE, lived.to_query() | beside.to_query() | replace(view, at=at, speed=run.speed).to_query()
+    )
 
 
 def _intro(comparison: Comparison) -> str:
@@ -109,6 +132,7 @@ def _intro(comparison: Comparison) -> str:
 def _fill(query: Mapping[str, str]) -> None:
     """Set the controls to what a link says; what it says in vain is told once."""
     state = st.session_state
+    query = beside.fill(query)
     view_query = {name: text for name, text in query.items() if name in VIEW_PARAMETERS}
     comparison, ignored = Comparison.salvage(
         {name: text for name, text in query.items() if name not in VIEW_PARAMETERS}
@@ -128,26 +152,35 @@ def _view_query() -> dict[str, str]:
     return view.to_query()
 
 
-def _run(comparison: Comparison, speed: float | None) -> Run:
-    """This visitor's run of the two arms; the run of other settings, if any, is paused."""
-    mine: dict[Comparison, tuple[str, str]] = st.session_state.setdefault(_RUNS, {})
+def _run(comparison: Comparison, speed: float | None) -> tuple[Run, list[str]]:
+    """This visitor's run of the two arms, and what cannot be shown beside it; another run, if any, is paused."""
+    mine: dict[tuple[Comparison, tuple[str, ...]], tuple[str, str]] = st.session_state.setdefault(_RUNS, {})
     manager = web.manager()
+    setting = (comparison, beside.chosen())
     for other, (run_id, _) in mine.items():
-        if other != comparison and (left := manager.get(run_id)) is not None and left.state == "running":
+        if other != setting and (left := manager.get(run_id)) is not None and left.state == "running":
             left.pause()
-    known = mine.get(comparison)
+    known = mine.get(setting)
     run = manager.get(known[0]) if known else None
-    if run is None:
-        run = manager.open(comparison.arms, comparison.interventions)
-        run.set_speed(speed)
-        mine[comparison] = (run.id, run.key)
-    return run
+    if run is not None:
+        return run, []
+    further, ignored = beside.recordings()
+    run = manager.open(comparison.arms, comparison.interventions, further, person())
+    run.set_speed(speed)
+    mine[comparison, beside.chosen()] = (run.id, run.key)
+    return run, ignored
+
+
+def _keepsake(run: Run) -> kept.Keepsake:
+    """What there is to keep of the two arms."""
+    own = run.recordings[: len(run.arms)]
+    return kept.Keepsake(own, "Playground", verdict=story(own))
 
 
 def _bands(run: Run, comparison: Comparison, view: View) -> None:
     """The centre of the page: what each layer's nonlinearity receives."""
     depth = min(len(arm.hidden) for arm in comparison.arms)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="bands-controls"):
         st.selectbox(
             "Layer",
             options=range(depth + 1),
@@ -190,7 +223,7 @@ def _details(run: Run, view: View, two_dimensional: bool) -> None:
 
 
 def _figure(run: Run, name: str, **arguments: Any) -> None:
-    heights = FIGURES[name].size(run.arms, **arguments)
+    heights = FIGURES[name].size([item.subject for item in run.recordings], **arguments)
     live.figure(run, name, key=name, heights=heights, **arguments)
 
 

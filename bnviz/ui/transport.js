@@ -34,7 +34,7 @@ export class Transport extends Part {
     this.drivers = make("div", { class: "bnviz-buttons" }, this.play, this.next, this.again);
     this.more = make("div", { class: "bnviz-more" },
       make("label", {}, make("span", {}, "Speed"), this.speed),
-      make("form", { submit: (event) => this.intervene(event) },
+      this.form = make("form", { submit: (event) => this.intervene(event) },
         make("label", {}, make("span", {}, "Learning rate"), this.rate), this.arm,
         make("button", { type: "submit" }, "Apply from here")));
     this.afresh = make("button", { type: "button", class: "bnviz-afresh", hidden: true, click: () => this.retrain() }, "Train again");
@@ -152,6 +152,7 @@ export class Transport extends Part {
   refresh() {
     const { status, step, steps } = this.hub;
     this.drivers.hidden = this.fold.hidden = this.more.hidden = !this.data.key;
+    this.form.hidden = Boolean(this.data.fixed_rate);
     write(this.message, this.words());
     this.message.classList.toggle("bnviz-alarm", Boolean(this.hub.gone || this.hub.complaint || status?.state === "failed"));
     if (this.hub.gone && !this.message.querySelector("button")) {
@@ -188,10 +189,11 @@ export class Transport extends Part {
     this.scrubber.setAttribute("aria-valuetext", `step ${grouped(at)} of ${grouped(status.steps)}`);
     this.scrubber.style.setProperty("--done", `${(100 * status.step) / status.steps}%`);
     if (document.activeElement !== this.speed) this.speed.value = JSON.stringify(status.speed);
-    if (this.arm.options.length !== status.words.arms.length + 1) {
+    const arms = status.words.arms.slice(0, this.data.arms); // what comes after was measured earlier
+    if (this.arm.options.length !== arms.length + 1) {
       this.arm.replaceChildren(make("option", { value: "" }, "for both"),
-        ...status.words.arms.map((arm, index) => make("option", { value: index }, `for ${arm.name}`)));
-      this.arm.hidden = status.words.arms.length < 2;
+        ...arms.map((arm, index) => make("option", { value: index }, `for ${arm.name}`)));
+      this.arm.hidden = arms.length < 2;
     }
   }
 
