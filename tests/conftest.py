@@ -1,11 +1,19 @@
-"""What all tests share."""
+"""What all tests share: the data, trainers, a browser that draws, and who works beside whom."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psutil
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:  # what controls the workers needs none of it
+    from bnviz.export.chrome import Chrome
+    from bnviz.runs import RunManager
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 if SHARED_DATA.is_dir():
@@ -13,3 +21,52 @@ if SHARED_DATA.is_dir():
 
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing here
 settings.load_profile("any machine")
+
+FIRST = ("browser", "trainers")
+"""The groups that take longest; who begins with them is not waited for in the end."""
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups then
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker have all tests that share something costly, be it of a file or of the session."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            shared = {"trainers", "chrome"} & set(getattr(item, "fixturenames", ()))
+            item.add_marker(pytest.mark.xdist_group(min(shared, default=item.path.stem)))
+    items.sort(key=lambda item: _group(item) not in FIRST)
+
+
+def _group(item: pytest.Item) -> str:
+    mark = item.get_closest_marker("xdist_group")
+    assert mark is not None
+    return str(mark.args[0])
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+@pytest.fixture(scope="session")
+def trainers() -> Iterator[RunManager]:
+    """Two trainer processes and their manager, for all tests for which any will do."""
+    from bnviz.runs import RunManager
+
+    before = _children()
+    with RunManager(workers=2) as manager:
+        yield manager
+        started = [item for item in _children() - before if "spawn_main" in " ".join(item.cmdline())]
+        assert started
+    manager.close()  # once more harms nobody
+    assert psutil.wait_procs(started, timeout=30)[1] == []
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Chrome]:
+    """The browser that draws figures and prints pages."""
+    from bnviz.export.chrome import Chrome
+
+    before = _children()
+    with Chrome() as browser:
+        yield browser
+        started = _children() - before
+    assert psutil.wait_procs(started, timeout=30)[1] == []

@@ -591,12 +591,3 @@ def test_a_link_that_leads_out_of_the_data_folder_is_refused(pictures, tmp_path)
     except OSError:
         pytest.skip("this user may not make symbolic links")
     assert str(link) in refusal("folder:pictures")
-
-
-# What loading drags in
-
-
-def test_loading_needs_no_torch():
-    code = "import sys; from bnviz.datasets import load; load('digits'); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"

@@ -102,7 +102,7 @@ def test_what_is_found_is_in_range_and_one_example_alone_says_nothing(trained: d
     assert found["by_size"].shape == found["flips"].shape == (len(SIZES),)
     assert found["by_classes"].shape == (len(CLASSES),)
     assert found["outputs"].shape == (COMPANIES, len(SIZES))
-    assert np.ptp(found["outputs"][:, 0]) < 1e-12
+    assert np.ptp(found["outputs"][:, 0]) < 1e-6  # float32: the last bit may depend on where an array lies
     assert found["flips"][0] == 0.0
     assert found["by_size"][0] < 0.25
     assert found["by_size"][-1] > 0.85

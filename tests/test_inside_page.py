@@ -16,7 +16,6 @@ from bnviz.inside import capture
 from bnviz.inside.back import HEADS, Shown
 from bnviz.inside.numerals import decimals, in_powers, scientific, shown
 from bnviz.inside.walk import LINES, unit_window, walk
-from bnviz.runs import RunManager
 from bnviz.runs.inspection import InspectionError, answered
 from bnviz.training import Trainer
 from bnviz.ui.inside_view import SECTIONS, View, experiment_of, query_of
@@ -43,7 +42,7 @@ class Here:
     def __init__(self):
         self.asked = []
 
-    def inspect(self, experiment, interventions, step, function, **arguments):
+    def inspect(self, experiment, interventions, step, function, person, **arguments):
         self.asked.append((experiment, step, function.partition(":")[2], arguments))
         answer = Future()
         try:
@@ -218,17 +217,16 @@ def test_every_figure_is_valid_and_described(batch, history, theme, narrow):
         assert len(plain["layout"]["meta"]["alt"]) > 80
 
 
-def test_a_worker_answers_as_this_process_does_and_is_asked_once():
-    with RunManager(workers=1) as manager:
-        question = (SMALL, (), 10, "bnviz.inside.capture:layer")
-        answer = manager.inspect(*question, layer=2, examples=5)
-        assert manager.inspect(*question, layer=2, examples=5) is answer
-        trainer = Trainer(SMALL)
-        trainer.advance(10)
-        mine = capture.layer(trainer, 2, 5)
-        found = answer.result(120)
-        np.testing.assert_array_equal(found.y, mine.y)
-        np.testing.assert_array_equal(found.gradients.x, mine.gradients.x)
-        refused = manager.inspect(*question, layer=9, examples=5)
-        assert "allowed is 1 to 2" in str(refused.exception(120))
-        assert isinstance(refused.exception(), InspectionError)
+def test_a_worker_answers_as_this_process_does_and_is_asked_once(trainers):
+    question = (SMALL, (), 10, "bnviz.inside.capture:layer")
+    answer = trainers.inspect(*question, layer=2, examples=5)
+    assert trainers.inspect(*question, layer=2, examples=5) is answer
+    trainer = Trainer(SMALL)
+    trainer.advance(10)
+    mine = capture.layer(trainer, 2, 5)
+    found = answer.result(120)
+    np.testing.assert_array_equal(found.y, mine.y)
+    np.testing.assert_array_equal(found.gradients.x, mine.gradients.x)
+    refused = trainers.inspect(*question, layer=9, examples=5)
+    assert "allowed is 1 to 2" in str(refused.exception(120))
+    assert isinstance(refused.exception(), InspectionError)

@@ -120,6 +120,23 @@ def test_a_lab_that_looks_into_its_networks_is_done_only_then(manager):
     assert all(found for arm in lab_run.result().arms for found in lab_run.result().inspections(arm.name))
 
 
+def test_looking_that_trains_again_tells_how_far_it_is(manager):
+    lab_run = LabRuns().open(find("mechanism"), Setting(quick=True, steps=600), manager)
+    heard = []
+    lab_run.run.play()
+    while not lab_run.done:
+        assert lab_run.run.state != "failed", lab_run.run.message
+        lab_run.run.touch()  # an unwatched run is paused
+        lab_run.look_closer()
+        if lab_run.message:
+            heard.append((lab_run.looked, lab_run.message))
+        time.sleep(0.02)
+    assert all("looked into" in message for _, message in heard)
+    shares = [share for share, _ in heard]
+    assert shares == sorted(shares)
+    assert any(0 < share < 1 for share in shares)
+
+
 def test_a_labs_figures_come_by_their_route(manager, monkeypatch):
     runs = LabRuns()
     monkeypatch.setattr(web, "_LAB_RUNS", runs)

@@ -68,14 +68,18 @@ def reached(name: str) -> set[str]:
     return seen
 
 
-def loaded_by(*lines: str) -> set[str]:
-    """The top-level packages in sys.modules of a fresh process after it ran the lines."""
-    script = "\n".join([*lines, "import sys", "print(*sorted({name.split('.')[0] for name in sys.modules}))"])
+def loaded_by(*parts: str) -> list[set[str]]:
+    """The top-level packages in sys.modules of a fresh process after each part of a script, one after the other."""
+    told = "import sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT.parent
+        [sys.executable, "-c", "\n".join(f"{part}\n{told}" for part in parts)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT.parent,
     )
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.splitlines()[-1].split())
+    return [set(line.split()) for line in done.stdout.splitlines()]
 
 
 def test_the_walk_finds_what_it_should():
@@ -100,6 +104,7 @@ def test_datasets_normalizers_network_and_recording_know_nothing_above_them(name
         "bnviz.mnist",
         "bnviz.normalizers",
         "bnviz.recording",
+        "bnviz.watched",
         name,
     )
     # bnviz itself imports experiment and recording, whoever imports it
@@ -125,7 +130,15 @@ def test_training_imports_no_plotly_and_nothing_of_pages_and_runs(name):
     )
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if not inside(name, "bnviz.ui", "bnviz.web")])
+@pytest.mark.parametrize(
+    "name",
+    # A session of the load script speaks Streamlit's protocol, and the bench compares with a page of Streamlit's own.
+    [
+        name
+        for name in MODULES
+        if not inside(name, "bnviz.ui", "bnviz.web", "bnviz.load.session", "bnviz.bench.fragment_app")
+    ],
+)
 def test_only_ui_and_web_import_streamlit(name):
     assert not any(inside(item, "streamlit") for item in imports(name))
     assert not any(inside(item, "bnviz.ui") for item in imports(name))
@@ -151,58 +164,76 @@ def test_app_and_pages_stand_on_ui():
             assert not any(inside(name, "torch", *TORCH) for name in names), path.name
 
 
-def test_importing_bnviz_is_light():
-    heavy = {
-        "torch",
-        "plotly",
-        "streamlit",
-        "distributed",
-        "dask",
-        "sklearn",
-        "scipy",
-        "matplotlib",
-        "PIL",
-        "tqdm",
-    }
-    assert loaded_by("import bnviz", "bnviz.Experiment().to_query()", "bnviz.presets") & heavy == set()
+HEAVY = {
+    "torch",
+    "plotly",
+    "streamlit",
+    "distributed",
+    "dask",
+    "starlette",
+    "scipy",
+    "matplotlib",
+    "PIL",
+    "tqdm",
+}
+WITHOUT_TORCH = (
+    "import bnviz; bnviz.Experiment().to_query(); bnviz.presets",
+    """
+from bnviz import Recording
+Recording(bnviz.Experiment()).save("{path}")
+recording = Recording.load("{path}")
+recording.layers, recording.units, recording.curves
+""",
+    "from bnviz import figures; figures.bands([recording])",
+    "from bnviz.datasets import load; load('digits')",
+    """
+from bnviz.labs import all_labs
+from bnviz.labs.base import Setting, View
+for lab in all_labs().values():
+    lab.figures(lab.nothing_yet(Setting(quick=True)), View())
+""",
+    """
+import contextlib, io
+from bnviz.cli import main
+sys.argv = ["bnviz", "lab", "list"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+""",
+    "import app, bnviz.web, bnviz.runs, bnviz.ui.main, bnviz.ui.live, bnviz.ui.playground",
+)
 
 
-def test_reading_and_drawing_a_recording_loads_no_torch(tmp_path):
-    lines = (
-        "from bnviz import Experiment, Recording, figures",
-        f"path = {str(tmp_path / 'run.bnviz')!r}",
-        "Recording(Experiment()).save(path)",
-        "recording = Recording.load(path)",
-        "recording.layers, recording.units, recording.curves",
-    )
-    assert loaded_by(*lines, "figures.bands") & {"torch", "plotly", "streamlit", "distributed"} == {"plotly"}
+def test_what_needs_no_network_loads_no_torch(tmp_path):
+    parts = [part.format(path=tmp_path / "run.bnviz") if "{path}" in part else part for part in WITHOUT_TORCH]
+    light, reading, drawing, data, labs, commands, pages = loaded_by(*parts)
+    assert light & (HEAVY | {"sklearn"}) == set()
+    assert reading & {"torch", "plotly", "streamlit", "distributed"} == set()
+    assert drawing & {"torch", "streamlit", "distributed"} == set()
+    assert "torch" not in data
+    assert labs & {"torch", "streamlit"} == set()
+    assert "torch" not in commands
+    assert "torch" not in pages
 
 
-def test_the_pages_script_and_the_routes_load_no_torch():
-    assert "torch" not in loaded_by("import bnviz.web", "import bnviz.ui.main", "import bnviz.runs")
+OFFERED = """
+import bnviz
+offered = {name: getattr(bnviz, name) for name in bnviz.__all__}
+assert offered["train"].__module__ == "bnviz.training"
+assert callable(offered["figures"].bands)
+try:
+    bnviz.banana
+except AttributeError as error:
+    assert "banana" in str(error)
+else:
+    raise AssertionError
+"""
 
 
-def test_training_loads_no_plotly():
-    lines = (
-        "from bnviz import Experiment, train",
+def test_training_loads_torch_and_no_plotly_and_what_bnviz_offers_is_there():
+    trained, _ = loaded_by(
+        "from bnviz import Experiment, train\n"
         "train(Experiment(dataset='moons', hidden=(2,), steps=2, device='cpu'))",
+        OFFERED,
     )
-    loaded = loaded_by(*lines)
-    assert "torch" in loaded
-    assert loaded & {"plotly", "streamlit", "distributed", "starlette"} == set()
-
-
-def test_what_bnviz_offers_is_there_under_the_names_of_its_public_interface():
-    lines = (
-        "import bnviz",
-        "offered = {name: getattr(bnviz, name) for name in bnviz.__all__}",
-        "assert offered['train'].__module__ == 'bnviz.training'",
-        "assert callable(offered['figures'].bands)",
-        "try:",
-        "    bnviz.banana",
-        "except AttributeError as error:",
-        "    assert 'banana' in str(error)",
-        "else:",
-        "    raise AssertionError",
-    )
-    assert "torch" in loaded_by(*lines)
+    assert "torch" in trained
+    assert trained & {"plotly", "streamlit", "distributed", "starlette"} == set()

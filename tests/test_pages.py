@@ -18,8 +18,8 @@ def opened(monkeypatch):
     manager = RunManager(workers=1)
     runs = []
 
-    def remember(arms, interventions=None):
-        run = manager.open_unwatched(arms, interventions)
+    def remember(arms, interventions=None, beside=(), person=None):
+        run = manager.open_unwatched(arms, interventions, beside, person)
         runs.append(run)
         return run
 

@@ -356,6 +356,13 @@ def test_a_recording_has_the_scheduled_steps():
     assert train(experiment).steps.tolist() == schedule(700).tolist()
 
 
+def test_all_who_train_on_the_same_examples_share_one_copy_of_them():
+    one, other = Trainer(TINY), Trainer(TINY.replace(seed=5, normalizer="none"))
+    assert one.train.inputs.data_ptr() == other.train.inputs.data_ptr()
+    fewer = Trainer(TINY.replace(train_examples=100))
+    assert len(fewer.train) == 100
+
+
 def test_divergence_is_a_result_with_nothing_recorded_after_it():
     recording = train(DIVERGES)
     assert recording.diverged_at is not None
