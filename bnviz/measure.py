@@ -40,11 +40,11 @@ def quantiles(ordered: Array, shares: tuple[float, ...]) -> Array:
 def summary(pooled: Array) -> tuple[float, float, Array]:
     """Mean, standard deviation and QUANTILES of sorted values, (N,)."""
     # In float64 and two passes: E[x²] − E[x]² loses every digit when the mean is large.
-    return (
-        float(pooled.mean(dtype=np.float64)),
-        float(pooled.std(dtype=np.float64)),
-        quantiles(pooled, QUANTILES),
-    )
+    deviations = pooled.astype(np.float64)
+    mean = deviations.mean()
+    deviations -= mean
+    deviations *= deviations
+    return float(mean), math.sqrt(deviations.mean()), quantiles(pooled, QUANTILES)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, CurvePoint, Snapsho
 
 PROBE_EXAMPLES = {"mlp": 256, "conv": 64}
 TEST_EXAMPLES = {"mlp": 1000, "conv": 1000}
-TRAIN_EXAMPLES = {"mlp": 500, "conv": 250}
+TRAIN_EXAMPLES = {"mlp": 250, "conv": 250}
 """By architecture: a convolution computes as much for every position as a layer of units for an example."""
 POSITIONS = 4096
 """The most values that are measured of each channel of a convolutional layer."""

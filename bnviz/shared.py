@@ -15,11 +15,18 @@ from dataclasses import dataclass
 import anyio
 from anyio import to_thread
 
-SHARE = 0.1
+SHARE = 0.3
 """Of a core, for making things that changed: where many different ones are wanted, each is made less often."""
 
-MOST_HOLD = 0.9
-"""Seconds that this may delay a thing: whoever looks once a second sees something new every time."""
+MOST_HOLD = 5.0
+"""Seconds that this may delay a thing."""
+
+CROWD, CROWD_HOLD = 8, 0.9
+"""A thing asked for as often as this since it was made is watched by many, who look once a second. As many
+seconds old it may be: each of them still sees something new every time."""
+
+LATELY = 7.0
+"""Seconds of which the work is counted: a little more than anything is delayed."""
 
 COMPRESSION = 5
 """gzip's level. On a figure, 9 takes three times as long as 5 and saves two percent."""
@@ -40,6 +47,7 @@ class _Slot:
     begun: float
     making: asyncio.Task[Body]
     seconds: float  # of the processor, that making it took the last time
+    requests: int = 0  # since then
 
 
 class SharedBodies:
@@ -66,6 +74,7 @@ class SharedBodies:
             slot = self._slots[key] = _Slot(version, time.monotonic(), making, slot.seconds if slot else 0.0)
             while len(self._slots) > self._size:
                 self._slots.popitem(last=False)
+        slot.requests += 1
         self._slots.move_to_end(key)
         return await asyncio.shield(slot.making)  # whoever leaves early takes nothing from the others
 
@@ -77,13 +86,21 @@ class SharedBodies:
             return False
         if slot.version == version:
             return True
-        age = time.monotonic() - slot.begun
-        return age < self._hold or (self._hold > 0 and age < min(MOST_HOLD, self._work() / SHARE))
+        return time.monotonic() - slot.begun < self._term(slot)
 
-    def _work(self) -> float:
-        """Seconds of the processor that it takes to make once all that was made of late."""
-        lately = time.monotonic() - 2 * MOST_HOLD
-        return sum(slot.seconds for slot in self._slots.values() if slot.begun > lately)
+    def rest(self, key: Hashable) -> float:
+        """Seconds until something newer than what is there for `key` may be made."""
+        slot = self._slots.get(key)
+        return max(0.0, slot.begun + self._term(slot) - time.monotonic()) if slot else 0.0
+
+    def _term(self, slot: _Slot) -> float:
+        """Seconds for which the slot is served: longer than `hold` for a crowd, and where there is much to make."""
+        if not self._hold:
+            return 0.0
+        crowd = CROWD_HOLD if slot.requests >= CROWD else 0.0
+        lately = time.monotonic() - LATELY
+        work = sum(item.seconds for item in self._slots.values() if item.begun > lately)
+        return max(self._hold, crowd, min(MOST_HOLD, work / SHARE))
 
     async def _make(self, key: Hashable, version: str, make: Callable[[], bytes]) -> Body:
         def in_thread() -> tuple[Body, float]:

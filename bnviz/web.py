@@ -12,9 +12,11 @@ Nothing here blocks the event loop, imports torch, or answers with a traceback.
 
 from __future__ import annotations
 
+import functools
 import hmac
+import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -108,9 +110,14 @@ def manager() -> RunManager:
     return _HOME.manager()
 
 
+SWITCH_SECONDS = 0.001
+"""What a thread that draws may keep from the two that wait for requests and for trainers; Python's own is 5 ms."""
+
+
 @asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
     """Start the RunManager with the server and close it, and with it every trainer, when the server ends."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     await to_thread.run_sync(_HOME.open)
     try:
         yield
@@ -211,17 +218,9 @@ class _Routes:
         run = self._run(query.get("run", ""))
         recordings = run.recordings
         arguments = view_arguments(name, query)
-        version, key = fingerprint(recordings), (run.id, name, *sorted(arguments.items()))
-        known = tag(key, version)
-        if request.headers.get("If-None-Match") == known:
-            return not_modified(known, {"X-Bnviz-Recorded": version})
-        body = await self._figures.get(key, version, lambda: figure_json(name, recordings, arguments))
-        headers = {
-            "ETag": tag(key, body.version),
-            "X-Bnviz-Recorded": body.version,
-            "Cache-Control": "no-cache",
-        }
-        return body_answer(request, body, "application/json", headers)
+        key = (run.id, name, *sorted(arguments.items()))
+        make = functools.partial(figure_json, name, recordings, arguments)
+        return await self._drawn(request, key, fingerprint(recordings), make)
 
     @in_words
     async def lab_figure(self, request: Request) -> Response:
@@ -233,8 +232,26 @@ class _Routes:
         result, version = lab_run.result(), self._version(run, fingerprint(run.recordings))
         view = lab_view(query)
         key = (run.id, "lab", name, view)
-        body = await self._figures.get(key, version, lambda: lab_figure_json(lab_run.lab, name, result, view))
-        headers = {"X-Bnviz-Recorded": body.version, "Cache-Control": "no-cache"}
+        make = functools.partial(lab_figure_json, lab_run.lab, name, result, view)
+        return await self._drawn(request, key, version, make)
+
+    async def _drawn(
+        self, request: Request, key: Hashable, version: str, make: Callable[[], bytes]
+    ) -> Response:
+        """A figure for those who do not have it yet, and how long there will be nothing newer."""
+        have = request.headers.get("If-None-Match")
+        if have == tag(key, version):
+            return not_modified(have, {"X-Bnviz-Recorded": version})
+        body = await self._figures.get(key, version, make)
+        now = tag(key, body.version)
+        headers = {"X-Bnviz-Recorded": body.version}
+        if body.version != version:
+            headers["X-Bnviz-Rest"] = (
+                f"{1000 * self._figures.rest(key):.0f}"  # ms in which nobody need ask again
+            )
+        if have == now:
+            return not_modified(now, headers)
+        headers |= {"ETag": now, "Cache-Control": "no-cache"}
         return body_answer(request, body, "application/json", headers)
 
     def _version(self, run: Run, version: str) -> str:

@@ -430,6 +430,18 @@ def test_what_takes_much_work_to_make_is_made_less_often(monkeypatch: pytest.Mon
     assert asyncio.run(versions()) == ["1", "2"]
 
 
+def test_what_a_crowd_asks_for_is_made_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def versions(people: int) -> list[str]:
+        shared = SharedBodies(hold=1e-9)
+        asked = ["1"] * people + ["2"]
+        return [(await shared.get("key", version, version.encode)).version for version in asked]
+
+    monkeypatch.setattr("bnviz.shared.SHARE", 1e9)
+    monkeypatch.setattr("bnviz.shared.CROWD_HOLD", 60.0)
+    assert asyncio.run(versions(2))[-1] == "2"
+    assert asyncio.run(versions(20))[-1] == "1"
+
+
 def test_the_least_recently_used_is_dropped() -> None:
     made = []
 

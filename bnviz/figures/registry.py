@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import plotly.graph_objects as go
 
@@ -31,18 +31,27 @@ class FigureKind:
     title: str
     heights: tuple[int, int]
 
-    def size(self, subjects: Sequence[Experiment | Watched], **arguments: Any) -> tuple[int, int]:
+    def size(self, subjects: Sequence[Experiment | Watched], **arguments: Hashable) -> tuple[int, int]:
         """The heights, wide and narrow, that the figure of these networks takes with these view arguments."""
-        empty = [Recording(subject) for subject in subjects]
-        wide, narrow = (
-            self.function(empty, **arguments, narrow=narrow).layout.height for narrow in (False, True)
-        )
-        return int(wide), int(narrow)
+        return _size(self.function, tuple(subjects), tuple(sorted(arguments.items())))
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """The view arguments it takes besides the recordings."""
         return tuple(inspect.signature(self.function).parameters)[1:]
+
+
+@functools.lru_cache(maxsize=1000)  # a page asks for it in every run of its script
+def _size(
+    function: Callable[..., go.Figure],
+    subjects: tuple[Experiment | Watched, ...],
+    arguments: tuple[tuple[str, Hashable], ...],
+) -> tuple[int, int]:
+    empty = [Recording(subject) for subject in subjects]
+    wide, narrow = (
+        function(empty, **dict(arguments), narrow=narrow).layout.height for narrow in (False, True)
+    )
+    return int(wide), int(narrow)
 
 
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(

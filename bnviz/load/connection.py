@@ -150,7 +150,8 @@ class Connections:
 
     async def _ask(self, wire: _Wire, question: bytes) -> Answer:
         try:
-            answer = await asyncio.wait_for(wire.ask(question), PATIENCE)
+            async with asyncio.timeout(PATIENCE):  # wait_for may swallow a cancellation before Python 3.12
+                answer = await wire.ask(question)
         except BaseException:
             wire.close()  # what comes now would be taken for the answer to another question
             self._all.discard(wire)
@@ -168,6 +169,7 @@ class Connections:
 
     async def _connect(self) -> _Wire:
         loop = asyncio.get_running_loop()
-        _, wire = await asyncio.wait_for(loop.create_connection(_Wire, self._host, self._port), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            _, wire = await loop.create_connection(_Wire, self._host, self._port)
         self._all.add(wire)
         return wire

@@ -93,7 +93,8 @@ class Session:
         started = time.perf_counter()
         try:
             await self._socket.send(message.SerializeToString())
-            await asyncio.wait_for(self._until_drawn(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):  # wait_for may swallow a cancellation before Python 3.12
+                await self._until_drawn()
         except TimeoutError as error:
             raise LoadError(f"the page did not answer within {PATIENCE:g} seconds") from error
         except WebSocketException as error:

@@ -21,8 +21,10 @@ from bnviz.load.tally import Tally
 
 RUNNING, IDLE = 0.22, 1.0
 """Seconds between two questions of a page about its own run, see hub.js."""
-STUDENT, ROOM = 1.0, 2.5
+STUDENT, ROOM = 0.95, 2.5
 """Seconds between two questions of a viewer about the run, and about the class, see class.js."""
+TICK = 0.1
+"""Seconds by which a page asks early for a figure that is to come, see figure.js."""
 IN_SIGHT = 3
 """Figures that fit a screen and its surroundings; the others are fetched only when one scrolls there."""
 FOR_EVER = 1_000_000
@@ -34,12 +36,13 @@ _IMPORT = re.compile(r'from "\./([\w.]+)"')
 
 @dataclass
 class Picture:
-    """A figure on a page. shown: the recording it shows, tag: its ETag."""
+    """A figure on a page. shown: the recording it shows, tag: its ETag. rest: until then there is nothing newer."""
 
     path: str
     arguments: Mapping[str, Any]
     shown: str = ""
     tag: str = ""
+    rest: float = 0.0
     busy: bool = False
 
 
@@ -103,7 +106,8 @@ class Watching:
 
     def _refresh(self, recorded: str) -> None:
         for picture in self.pictures:
-            if not picture.busy and picture.shown != recorded:
+            rested = time.perf_counter() >= picture.rest
+            if not picture.busy and picture.shown != recorded and rested:
                 task = asyncio.create_task(self._fetch(picture, recorded))
                 self._fetching.add(task)
                 task.add_done_callback(self._fetching.discard)
@@ -121,16 +125,18 @@ class Watching:
             answer = await self._counted(path, headers, self.tally.figures)
             if answer is None:
                 return
-            if answer.status == 200:
+            if answer.status in (200, 304):
                 picture.tag = answer.headers.get("etag", "")
                 picture.shown = answer.headers["x-bnviz-recorded"]
-                self.tally.update(self._number, picture.path)
+                rest = float(answer.headers.get("x-bnviz-rest", "0")) / 1000
+                picture.rest = time.perf_counter() + rest - TICK
             else:
                 picture.shown = wanted
-                if answer.status == 304:
-                    self.tally.unchanged += 1
-                else:
-                    self.tally.failures[f"{answer.status} for a figure"] += 1
+                self.tally.failures[f"{answer.status} for a figure"] += 1
+            if answer.status == 200:
+                self.tally.update(self._number, picture.path)
+            elif answer.status == 304:
+                self.tally.unchanged += 1
         finally:
             picture.busy = False
 

@@ -139,7 +139,8 @@ class Pump:
         self._kicked.clear()
         self._desk.starting(self, message, self.kept)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._kicked.wait(), QUEUE_SECONDS)
+            async with asyncio.timeout(QUEUE_SECONDS):
+                await self._kicked.wait()
 
     def _fail(self, message: str) -> None:
         for arm in self._arms:
@@ -224,4 +225,5 @@ class Pump:
             if left <= 0:
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._kicked.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._kicked.wait()

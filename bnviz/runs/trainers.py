@@ -31,8 +31,8 @@ from bnviz.runs.turns import Turns
 HOMES = 1000
 """Experiments of which it is remembered who trained them."""
 
-LEAST_CALL_SECONDS = 0.02
-"""Calls shorter than this would cost more than they train."""
+LEAST_CALL_SECONDS = 0.05
+"""Calls shorter than this would cost more than they train: a class of thirty makes thousands of them."""
 
 
 class TrainersUnavailableError(Exception):

@@ -11,7 +11,7 @@ import { Hub } from "./hub.js";
 import { Readouts } from "./readouts.js";
 import { Transport } from "./transport.js";
 
-const STUDENT = { room: 2500, run: 1000 }, TEACHER = { room: 1000, run: 300 }; // ms between two questions
+const STUDENT = { room: 2500, run: 950 }, TEACHER = { room: 1000, run: 300 }; // ms between two questions
 const { base, code, plotly } = document.body.dataset;
 const projector = new URLSearchParams(location.search).get("view") === "projector";
 if (projector) document.documentElement.dataset.bnvizView = "projector";

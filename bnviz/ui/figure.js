@@ -4,6 +4,7 @@ import { make, write } from "./elements.js";
 import { ExportMenu } from "./export.js";
 import { PATIENCE, Part, sentence } from "./hub.js";
 
+const TICK = 100; // ms by which asking early does no harm, as the next occasion may be later
 export const NARROW = 520; // px: below this width figures stack their panels
 
 let plotly = null;
@@ -42,6 +43,7 @@ function isDark(node) {
 /** A Plotly figure of the run. */
 export class Figure extends Part {
   shown = ""; // the query and the recording that the drawn figure belongs to
+  rest = 0; // until then the server has nothing newer
   drawn = false;
   busy = false;
   visible = false;
@@ -96,20 +98,23 @@ export class Figure extends Part {
     const query = this.query().toString();
     const wanted = `${query}@${this.hub.status.recorded}`;
     if (wanted === this.shown) return;
+    const known = this.shown.startsWith(`${query}@`);
+    if (known && performance.now() < this.rest) return;
     this.busy = true;
     try {
-      const headers = this.tag && this.shown.startsWith(`${query}@`) ? { "If-None-Match": this.tag } : {};
+      const headers = this.tag && known ? { "If-None-Match": this.tag } : {};
       const [answer, Plotly] = await Promise.all([
         fetch(`${this.data.base}/${this.data.path}?${query}`,
           { headers, signal: AbortSignal.timeout(PATIENCE), cache: "no-store" }),
         loadPlotly(this.data.plotly),
       ]);
-      if (answer.ok) {
-        await this.draw(Plotly, await answer.json());
+      if (answer.ok || answer.status === 304) {
+        if (answer.ok) await this.draw(Plotly, await answer.json());
         this.tag = answer.headers.get("ETag");
         this.shown = `${query}@${answer.headers.get("X-Bnviz-Recorded")}`;
+        this.rest = performance.now() + Number(answer.headers.get("X-Bnviz-Rest") ?? 0) - TICK;
       } else {
-        if (answer.status !== 304) this.say(await sentence(answer));
+        this.say(await sentence(answer));
         this.shown = wanted;
       }
     } catch (error) {
