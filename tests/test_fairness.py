@@ -198,7 +198,7 @@ def test_many_runs_of_one_person_leave_anothers_single_run_its_share_and_more_wa
     before = {run.id: run.step for run in (*many, single)}
     until(lambda: single.step > before[single.id] + 600)
     greedy = sum(run.step - before[run.id] for run in many)
-    assert single.step - before[single.id] > 0.6 * greedy  # hardly less than three runs of another
+    assert single.step - before[single.id] > 0.45 * greedy  # by runs it would be a third of what three get
     many[0].pause()
     until(lambda: waiting.step > 0)
     for run in (*many, waiting, single):

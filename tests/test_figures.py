@@ -260,7 +260,7 @@ def test_values_outside_the_histogram_are_counted_in_words():
 def test_accuracy_and_loss_tell_on_how_many_examples_and_where_guessing_lies():
     accuracy, loss = figures.accuracy(pair()), figures.loss(pair())
     assert "360 held-out examples" in accuracy.layout.title.text
-    assert "250 training examples" in loss.layout.title.text
+    assert "500 training examples" in loss.layout.title.text
     assert [shape.y0 for shape in accuracy.layout.shapes] == [pytest.approx(0.1)]
     assert [shape.y0 for shape in loss.layout.shapes] == [pytest.approx(np.log(10))]
     assert "guessing" in texts(accuracy)

@@ -10,17 +10,15 @@ from bnviz import web
 from bnviz.lab_runs import LabRuns
 from bnviz.labs import all_labs, find
 from bnviz.labs.base import Setting
-from bnviz.runs import RunManager
 from tests.test_web import Site
 
 PAGES = Path(__file__).parents[1] / "pages"
 SHORT = Setting(quick=True, steps=40)
 
 
-@pytest.fixture(scope="module")
-def manager():
-    with RunManager(workers=2) as manager:
-        yield manager
+@pytest.fixture
+def manager(trainers):
+    return trainers
 
 
 @pytest.fixture
@@ -121,8 +119,9 @@ def test_a_lab_that_looks_into_its_networks_is_done_only_then(manager):
 
 
 def test_looking_that_trains_again_tells_how_far_it_is(manager):
-    lab_run = LabRuns().open(find("mechanism"), Setting(quick=True, steps=600), manager)
+    lab_run = LabRuns().open(find("mechanism"), Setting(quick=True, steps=200), manager)
     heard = []
+    lab_run.run.set_speed(100_000.0)
     lab_run.run.play()
     while not lab_run.done:
         assert lab_run.run.state != "failed", lab_run.run.message

@@ -23,7 +23,7 @@ from bnviz.labs.verdicts import (
 
 QUICK = Experiment(
     dataset="digits",
-    hidden=(100,) * 3,
+    hidden=(50,) * 3,
     activation="relu",
     init="kaiming",
     init_scale=1.0,

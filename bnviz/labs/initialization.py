@@ -15,8 +15,8 @@ from bnviz.labs.lines import KINDS, LABELS, line
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, guessing
 
-QUICK = Experiment(dataset="digits", hidden=(100,) * 3, activation="tanh", learning_rate=0.1, steps=400)
-FULL = QUICK.replace(dataset="mnist", steps=2000)
+QUICK = Experiment(dataset="digits", hidden=(40,) * 3, activation="tanh", learning_rate=0.1, steps=250)
+FULL = QUICK.replace(dataset="mnist", hidden=(100,) * 3, steps=2000)
 SCALES = (0.001, 0.01, 0.1, 1.0, 10.0)
 SCHEMES = ("xavier", "kaiming", "orthogonal")
 

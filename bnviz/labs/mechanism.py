@@ -20,14 +20,14 @@ from bnviz.recording import LAYER_COLUMNS, Recording
 
 QUICK = Experiment(
     dataset="digits",
-    hidden=(100,) * 5,
+    hidden=(40,) * 5,
     activation="tanh",
     init="xavier",
     init_scale=1.0,
     learning_rate=0.02,
-    steps=500,
+    steps=400,
 )
-FULL = QUICK.replace(dataset="mnist", steps=1500)
+FULL = QUICK.replace(dataset="mnist", hidden=(100,) * 5, steps=1500)
 
 ARMS = {
     "plain": ("no normalization", "none", WITHOUT),

@@ -20,13 +20,14 @@ from bnviz.recording import Recording
 QUICK = Experiment(
     dataset="digits",
     train_examples=100,
+    hidden=(40,) * 3,
     batch_size=25,
     init="xavier",
     init_scale=1.0,
     learning_rate=0.5,
-    steps=1000,
+    steps=900,
 )
-FULL = QUICK.replace(dataset="mnist", train_examples=300, batch_size=30, steps=1500)
+FULL = QUICK.replace(dataset="mnist", train_examples=300, batch_size=30, hidden=(100,) * 3, steps=1500)
 DROPOUT = 0.1
 
 ARMS = {

@@ -18,10 +18,12 @@ from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, guessing, quotients
 from bnviz.recording import Recording
 
-QUICK = Experiment(dataset="digits", init="xavier", init_scale=1.0, learning_rate=0.1, steps=800)
-FULL = QUICK.replace(dataset="mnist", steps=3000)
+QUICK = Experiment(
+    dataset="digits", init="xavier", init_scale=1.0, learning_rate=0.1, hidden=(40,), steps=400
+)
+FULL = QUICK.replace(dataset="mnist", hidden=(100,), steps=3000)
+"""`hidden` gives the width of every layer; how many there are, DEPTHS tells."""
 DEPTHS = {"shallow": 2, "deep": 6}
-WIDTH = 100
 ACTIVATIONS = {"sigmoid": "sigmoid", "relu": "ReLU"}
 
 FAILED, LEARNED = 0.5, 0.9
@@ -38,7 +40,7 @@ def arms(setting: Setting) -> tuple[Arm, ...]:
         Arm(
             name(depth, activation, kind),
             f"{depth} {ACTIVATIONS[activation]}, {LABELS[kind]}",
-            base.replace(activation=activation, hidden=(WIDTH,) * layers, normalizer=kind),
+            base.replace(activation=activation, hidden=base.hidden * layers, normalizer=kind),
         )
         for depth, layers in DEPTHS.items()
         for activation in ACTIVATIONS

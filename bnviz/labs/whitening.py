@@ -22,7 +22,7 @@ QUICK = Experiment(
     init="xavier",
     init_scale=1.0,
     learning_rate=0.5,
-    steps=300,
+    steps=250,
 )
 FULL = QUICK.replace(dataset="mnist", hidden=(100, 100), batch_size=200, steps=1500)
 SMALLER = 4
