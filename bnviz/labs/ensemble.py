@@ -144,12 +144,11 @@ def verdict(result: Result) -> Verdict:
         )
     ratio = measured["times_fewer"]
     known = not any(map(math.isnan, ratios))
-    low, high = ratio.spread
     sentence = (
         f"Alone the networks gave the wrong class to {measured['errors_average'].median:.2%} of the held-out "
         f"examples on average, the best of them to {measured['errors_best'].median:.2%}; the mean of their "
-        f"probabilities to {measured['errors_ensemble'].median:.2%}: {ratio.median:.3g} times fewer errors "
-        f"({low:.3g} to {high:.3g} over the seeds)."
+        f"probabilities to {measured['errors_ensemble'].median:.2%}: {ratio.median:.3g} times fewer errors"
+        f"{ratio.over_seeds}."
     )
     return Verdict(
         holds=agreed(

@@ -173,10 +173,9 @@ def verdict(result: Result) -> Verdict:
     learned = all(min(right[arm][0]) >= LEARNED for arm in ("plain", "bn"))
     known = learned and all(map(math.isfinite, gaps["plain"] + gaps["bn"] + moved["plain"] + moved["bn"]))
     ratio = measured["gap_ratio"]
-    low, high = ratio.spread
     sentence = (
-        f"With batch norm the gap in cross-entropy was {ratio.median:.2f} of that without ({low:.2f} to "
-        f"{high:.2f} over the seeds); held-out accuracy {measured['test_bn'].median:.1%} against "
+        f"With batch norm the gap in cross-entropy was {ratio.median:.2f} of that without"
+        f"{ratio.over_seeds}; held-out accuracy {measured['test_bn'].median:.1%} against "
         f"{measured['test_plain'].median:.1%}, with dropout {measured['test_dropout'].median:.1%}, with both "
         f"{measured['test_both'].median:.1%}. An output varied by {100 * measured['moved_bn'].median:.2g} "
         f"points from mini-batch to mini-batch. With all examples in one mini-batch, where companions never "

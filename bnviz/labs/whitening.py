@@ -182,11 +182,10 @@ def verdict(result: Result) -> Verdict:
                 f"mean absolute correlation {where}, {label}", correlations(result, arm, where)
             )
     slowest, narrow = measured["slowdown_widest"], measured["slowdown_narrowest"]
-    low, high = slowest.spread
     after = {arm: measured[f"correlation_{arm}_after"].median for arm in ("bn", "whiten")}
     sentence = (
         f"A step with full whitening took {slowest.median:.3g} times as long as with batch norm at "
-        f"{widths[-1]:.0f} units ({low:.3g} to {high:.3g} over the seeds) and {narrow.median:.3g} times at "
+        f"{widths[-1]:.0f} units{slowest.over_seeds} and {narrow.median:.3g} times at "
         f"{widths[0]:.0f}. In mini-batches smaller than the layer at least "
         f"{measured['missing_directions'].median:.0f} directions were missing from its covariance. Whitening "
         f"left a mean correlation of {after['whiten']:.2f}, batch norm of {after['bn']:.2f}; accuracy was "
