@@ -18,6 +18,9 @@ from anyio import to_thread
 SHARE = 0.3
 """Of a core, for making things that changed: where many different ones are wanted, each is made less often."""
 
+ONE_PAGE = 6
+"""As many things are made as often as `hold` allows: somebody alone before a page is to see it move."""
+
 MOST_HOLD = 5.0
 """Seconds that this may delay a thing."""
 
@@ -99,8 +102,9 @@ class SharedBodies:
             return 0.0
         crowd = CROWD_HOLD if slot.requests >= CROWD else 0.0
         lately = time.monotonic() - LATELY
-        work = sum(item.seconds for item in self._slots.values() if item.begun > lately)
-        return max(self._hold, crowd, min(MOST_HOLD, work / SHARE))
+        made = [item.seconds for item in self._slots.values() if item.begun > lately]
+        busy = sum(made) / SHARE if len(made) > ONE_PAGE else 0.0
+        return max(self._hold, crowd, min(MOST_HOLD, busy))
 
     async def _make(self, key: Hashable, version: str, make: Callable[[], bytes]) -> Body:
         def in_thread() -> tuple[Body, float]:

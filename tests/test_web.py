@@ -425,6 +425,8 @@ def test_what_takes_much_work_to_make_is_made_less_often(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("bnviz.shared.SHARE", 1e-9)
     monkeypatch.setattr("bnviz.shared.MOST_HOLD", 60.0)
+    assert asyncio.run(versions()) == ["1", "2"]  # one page's figures are few
+    monkeypatch.setattr("bnviz.shared.ONE_PAGE", 0)
     assert asyncio.run(versions()) == ["1", "1"]
     monkeypatch.setattr("bnviz.shared.SHARE", 1e9)
     assert asyncio.run(versions()) == ["1", "2"]
