@@ -26,7 +26,7 @@ from bnviz.labs.verdicts import (
 )
 
 QUICK = Experiment(
-    dataset="digits", hidden=(40,) * 5, activation="relu", init="kaiming", init_scale=1.0, steps=250
+    dataset="digits", hidden=(40,) * 5, activation="relu", init="kaiming", init_scale=1.0, steps=200
 )
 FULL = QUICK.replace(dataset="mnist", hidden=(100,) * 5, steps=2000)
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
