@@ -24,8 +24,8 @@ from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, CurvePoint, Snapsho
 
 PROBE_EXAMPLES = {"mlp": 256, "conv": 64}
 TEST_EXAMPLES = {"mlp": 1000, "conv": 1000}
-TRAIN_EXAMPLES = {"mlp": 250, "conv": 250}
 """By architecture: a convolution computes as much for every position as a layer of units for an example."""
+TRAIN_EXAMPLES = 250
 POSITIONS = 4096
 """The most values that are measured of each channel of a convolutional layer."""
 IMAGES_AT_ONCE = 500
@@ -76,7 +76,7 @@ class Recorder:
         self.evaluations = frozenset([*steps[::EVALUATE_EVERY], experiment.steps])
         self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES[experiment.architecture]))
         self.evaluated = {
-            "train": train.batch(train.spread(TRAIN_EXAMPLES[experiment.architecture])),
+            "train": train.batch(train.spread(TRAIN_EXAMPLES)),
             "test": test.batch(test.spread(TEST_EXAMPLES[experiment.architecture])),
         }
         self.plane = _plane(self.probe_inputs.device) if self.probe_inputs.shape[1] == 2 else None

@@ -65,15 +65,11 @@ def _entry(entry: Entry, visitor: Visitor) -> None:
         _show_button(entry.id, texts)
         with st.popover("More", icon=":material/more_horiz:", type="tertiary"):
             for place, arm in enumerate(entry.arms[:MOST_DOWNLOADS]):
-                st.download_button(
+                _download(
                     f"Download {chrome.plain(arm.label)}",
-                    data=functools.partial(kept.library().content, entry.id, place),
-                    file_name=f"bnviz-{entry.id[:8]}-{place + 1}{SUFFIX}",
-                    mime="application/octet-stream",
-                    on_click="ignore",
-                    icon=":material/download:",
-                    key=f"runs.download.{entry.id}.{place}",
-                    width="stretch",
+                    functools.partial(kept.library().content, entry.id, place),
+                    f"{entry.id[:8]}-{place + 1}",
+                    f"{entry.id}.{place}",
                 )
             if len(entry.arms) > MOST_DOWNLOADS:
                 st.caption(f"The first {MOST_DOWNLOADS} of {len(entry.arms)} files.")
@@ -111,16 +107,7 @@ def _file(file: OpenedFile) -> None:
         _show_button(file.id, [f"{file.id}.0"])
         kept.button(lambda: kept.Keepsake(recordings, "File"), key=f"runs.keep.{file.id}")
         with st.popover("More", icon=":material/more_horiz:", type="tertiary"):
-            st.download_button(
-                "Download",
-                data=functools.partial(recording_bytes, file.recording),
-                file_name=f"bnviz-{file.id[4:]}{SUFFIX}",
-                mime="application/octet-stream",
-                on_click="ignore",
-                icon=":material/download:",
-                key=f"runs.download.{file.id}",
-                width="stretch",
-            )
+            _download("Download", functools.partial(recording_bytes, file.recording), file.id[4:], file.id)
             st.button(
                 "Close",
                 icon=":material/close:",
@@ -175,3 +162,17 @@ def _change(change: Callable[[], None]) -> None:
         change()
     except LibraryError as error:
         st.toast(str(error), icon=":material/error:", duration="long")
+
+
+def _download(label: str, content: Callable[[], bytes], name: str, key: str) -> None:
+    """A button that saves a recording's file, bnviz-<name>.bnviz, which is made when it is pressed."""
+    st.download_button(
+        label,
+        data=content,
+        file_name=f"bnviz-{name}{SUFFIX}",
+        mime="application/octet-stream",
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"runs.download.{key}",
+        width="stretch",
+    )
