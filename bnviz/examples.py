@@ -36,8 +36,8 @@ class Examples:
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs (B, inputs) float32 as the network sees them, and labels (B,)."""
-        inputs = self.inputs[index].float()
-        return inputs.mul_(self.scale) if self.scale != 1.0 else inputs, self.labels[index]
+        inputs = self.inputs.index_select(0, index).float()
+        return inputs.mul_(self.scale) if self.scale != 1.0 else inputs, self.labels.index_select(0, index)
 
     def spread(self, count: int) -> Tensor:
         """The indices of at most `count` examples, evenly spaced over the split."""

@@ -36,20 +36,17 @@ class Notebook:
         examples = TensorDataset(inputs, torch.tensor(train.labels))
         self.loader = DataLoader(examples, batch_size=base.batch_size, shuffle=True, drop_last=True)
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=base.learning_rate)
+        self.batches = (batch for _ in itertools.count() for batch in self.loader)  # epoch after epoch
         self.step = 0
 
     def train(self, steps: int) -> None:
-        """Take `steps` steps, epoch after epoch."""
-        goal = self.step + steps
-        while self.step < goal:
-            for inputs, labels in self.loader:
-                self.optimizer.zero_grad()
-                torch.autograd.backward(F.cross_entropy(self.network(inputs), labels))
-                self.optimizer.step()
-                self.step += 1
-                self.log()
-                if self.step == goal:
-                    break
+        """Take `steps` steps."""
+        for inputs, labels in itertools.islice(self.batches, steps):
+            self.optimizer.zero_grad()
+            torch.autograd.backward(F.cross_entropy(self.network(inputs), labels))
+            self.optimizer.step()
+            self.step += 1
+            self.log()
 
     def log(self) -> None:
         """Record nothing."""

@@ -69,16 +69,22 @@ class Section:
         }
 
 
-def in_turns(contenders: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, np.ndarray]:
-    """Seconds of each contender in each repeat, (repeats,); a first turn warms up and does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for repeat in range(repeats + 1):
-        for name, work in contenders.items():
-            started = time.perf_counter()
-            work()
-            if repeat:
-                seconds[name].append(time.perf_counter() - started)
-    return {name: np.array(values) for name, values in seconds.items()}
+def in_turns(
+    contenders: Mapping[str, Callable[[], object]], repeats: int, slices: int = 1, warm: bool = True
+) -> dict[str, np.ndarray]:
+    """Seconds of each contender in each repeat, (repeats,).
+
+    slices: so often a contender works in a repeat, each time for one share of it and then the next contender:
+    what makes the machine slow for a while makes all of them slow. warm: a first turn does not count.
+    """
+    seconds = {name: np.zeros((repeats + warm, slices)) for name in contenders}
+    for repeat in range(repeats + warm):
+        for place in range(slices):
+            for name, work in contenders.items():
+                started = time.perf_counter()
+                work()
+                seconds[name][repeat, place] = time.perf_counter() - started
+    return {name: values[int(warm) :].sum(1) for name, values in seconds.items()}
 
 
 def reading(words: str, values: np.ndarray, aim: str = "") -> Reading:

@@ -41,7 +41,7 @@ def whole(setting: Setting) -> list[Section]:
         remark = ""
     except ImportError:
         contenders, remark = {"bnviz": both}, NO_TENSORBOARD
-    seconds = in_turns(contenders, setting.repeats)
+    seconds = in_turns(contenders, setting.repeats, warm=False)
     readings = [reading("seconds, both arms at once, recorded", seconds["bnviz"])]
     if "logged" in seconds:
         readings += [
