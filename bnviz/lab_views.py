@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import plotly.graph_objects as go
-import plotly.io
 
-from bnviz.labs.base import Lab, Result, View
+from bnviz.labs.base import Drawing, Lab, Result, View
 from bnviz.views import MAX_NUMBER, RequestError, whole_number
 
 
@@ -24,14 +23,17 @@ def lab_view(query: Mapping[str, str]) -> View:
 
 def lab_figure_json(lab: Lab, name: str, result: Result, view: View) -> bytes:
     """One of a lab's figures as Plotly reads it. Raises RequestError for one that there is not."""
-    text: str = plotly.io.to_json(lab_figure(lab, name, result, view), validate=False, engine="orjson")
-    return text.encode()
+    return _drawing(lab, name, result, view).plot.json()
 
 
 def lab_figure(lab: Lab, name: str, result: Result, view: View) -> go.Figure:
     """One of a lab's figures. Raises RequestError for one that there is not."""
+    return _drawing(lab, name, result, view).figure
+
+
+def _drawing(lab: Lab, name: str, result: Result, view: View) -> Drawing:
     try:
-        drawings = {item.name: item.figure for item in lab.figures(result, view)}
+        drawings = {item.name: item for item in lab.figures(result, view)}
     except ValueError as error:
         raise RequestError(422, str(error)) from error
     if name not in drawings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import plotly.io
 
 from bnviz.comparison import Comparison
 from bnviz.export.stamp import ArmStamp, Stamp
@@ -37,9 +36,7 @@ def map_data(grid: Grid, scores: Mapping[Cell, tuple[Score, ...]]) -> MapData:
 
 def map_json(grid: Grid, scores: Mapping[Cell, tuple[Score, ...]], theme: str, narrow: bool) -> bytes:
     """The figure as Plotly reads it. Raises ValueError for a theme that there is not."""
-    figure = accuracy_map(map_data(grid, scores), theme=theme, narrow=narrow)
-    text: str = plotly.io.to_json(figure, validate=False, engine="orjson")
-    return text.encode()
+    return accuracy_map.draw(map_data(grid, scores), theme=theme, narrow=narrow).json()
 
 
 def playground_query(grid: Grid, row: int, column: int) -> dict[str, str]:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import orjson
 import plotly.graph_objects as go
-import plotly.io
 
 from bnviz.datasets import load
 from bnviz.experiment import POINT_DATASETS, Experiment
 from bnviz.figures.palette import MAX_ARMS, ArmStyle, arm_styles
+from bnviz.figures.plot import Plot
 from bnviz.figures.registry import FIGURES
 from bnviz.figures.story import readouts, story
 from bnviz.recording import Recording
@@ -92,16 +92,19 @@ def view_arguments(name: str, query: Mapping[str, str]) -> dict[str, Any]:
 
 def figure_json(name: str, recordings: Sequence[Recording], arguments: Mapping[str, Any]) -> bytes:
     """The figure as Plotly reads it, arrays in binary. Raises RequestError for what it does not allow."""
-    text: str = plotly.io.to_json(view_figure(name, recordings, arguments), validate=False, engine="orjson")
-    return text.encode()
+    return _plot(name, recordings, arguments).json()
 
 
 def view_figure(name: str, recordings: Sequence[Recording], arguments: Mapping[str, Any]) -> go.Figure:
     """The figure with these view arguments. Raises RequestError for what it does not allow."""
+    return _plot(name, recordings, arguments).figure()
+
+
+def _plot(name: str, recordings: Sequence[Recording], arguments: Mapping[str, Any]) -> Plot:
     if "points" in view_parameters(name):
         arguments = {**arguments, "points": training_points(recordings)}
     try:
-        return FIGURES[name].function(recordings, **arguments)
+        return FIGURES[name].function.draw(recordings, **arguments)
     except ValueError as error:
         raise RequestError(422, str(error)) from error
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import plotly
-import plotly.graph_objects as go
 import pytest
 from starlette.applications import Starlette
 
 from bnviz import Experiment, Intervention, Recording, figures, views, web
 from bnviz.experiment import ExperimentError
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.registry import FigureKind
 from bnviz.recording import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS, CurvePoint, Snapshot
 from bnviz.shared import SharedBodies
@@ -165,8 +165,8 @@ def site(run: FakeRun) -> Site:
     return Site(run)
 
 
-def replace_figure(monkeypatch: pytest.MonkeyPatch, function: Callable[..., go.Figure]) -> None:
-    monkeypatch.setattr(views, "FIGURES", {"drawn": FigureKind(function, "Drawn", (300, 300))})
+def replace_figure(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Plot]) -> None:
+    monkeypatch.setattr(views, "FIGURES", {"drawn": FigureKind(PlotFunction(function), "Drawn", (300, 300))})
     views.view_parameters.cache_clear()
 
 
@@ -326,10 +326,10 @@ def test_compressed_and_plain_answers_say_the_same(site: Site) -> None:
 def test_many_who_ask_at_once_wait_for_one_drawing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = []
 
-    def drawn(recordings: Any, *, theme: str = "light") -> go.Figure:
+    def drawn(recordings: Any, *, theme: str = "light") -> Plot:
         threads.append(threading.current_thread())
         time.sleep(0.05)
-        return go.Figure()
+        return Plot([], {})
 
     replace_figure(monkeypatch, drawn)
     answers = site.get_at_once(["/bnviz/figures/drawn?run=run-1&theme=light"] * 20)
@@ -365,7 +365,7 @@ def test_an_unknown_figure_is_refused_with_the_known_ones(site: Site) -> None:
 
 
 def test_a_figure_that_fails_shows_no_traceback(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def drawn(recordings: Any) -> go.Figure:
+    def drawn(recordings: Any) -> Plot:
         raise ZeroDivisionError("secret detail")
 
     replace_figure(monkeypatch, drawn)

@@ -56,7 +56,7 @@ def pictures(run: Run, lab_run: LabRun | None) -> list[dict[str, Any]]:
                 "path": f"labs/{item.name}",
                 "title": item.caption,
                 "caption": item.caption,
-                "heights": [int(item.figure.layout.height), int(other.figure.layout.height)],
+                "heights": [item.plot.height, other.plot.height],
                 "layered": False,
                 "more": False,
             }

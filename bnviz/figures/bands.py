@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel, compact
 from bnviz.figures.layers import (
@@ -29,6 +28,7 @@ from bnviz.figures.layers import (
     zones,
 )
 from bnviz.figures.palette import ArmStyle, arm_styles, mixed, readable
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array, reach, rounded_up, short, thin, usual
 from bnviz.recording import LAYER_COLUMNS, UNIT_COLUMNS, Recording
 
@@ -65,6 +65,7 @@ def path(recording: Recording, layer: int, unit: int | None, where: str) -> Path
     return Path(recording.steps[finite], values[:, finite])
 
 
+@PlotFunction
 def bands(
     recordings: Sequence[Recording],
     layer: int | None = None,
@@ -74,7 +75,7 @@ def bands(
     theme: str = "light",
     step: int | None = None,
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """Quantile bands of each layer's values over the training steps, all panels on the same axes.
 
     layer: one layer, larger; None for all, of more than five for five of them. unit: one unit's 15, 50 and
@@ -156,7 +157,7 @@ def bands(
     frame.axis_note("training step")
     if not any(drawn.steps.size for drawn in paths.values()):
         frame.place_for_words(grid[0][0], _invitation(recordings), xref="paper")
-    return frame.figure(_alt(recordings, arms, layers, paths, unit, singular))
+    return frame.plot(_alt(recordings, arms, layers, paths, unit, singular))
 
 
 def _titles(

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel, compact
 from bnviz.figures.palette import CLASS_COLOURS, arm_styles, mixed
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array
 from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, Recording, Snapshot
 
@@ -17,6 +17,7 @@ MOST_DRAWN = 400
 SYMBOLS = ("circle", "triangle-up")
 
 
+@PlotFunction
 def boundary(
     recordings: Sequence[Recording],
     points: tuple[Array, Array] | None = None,
@@ -24,7 +25,7 @@ def boundary(
     *,
     theme: str = "light",
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """The probability of class 1 over the plane, a panel for each arm, with the line where the answer tips.
 
     points: training examples (N, 2) and their classes (N,), 0 or 1, drawn on top (at most 400, evenly chosen).
@@ -91,7 +92,7 @@ def boundary(
             frame.place_for_words(panel, "Drawn here for two-dimensional<br>data while the network trains.")
     frame.axis_note("first coordinate")
     alt = _alt([arm.label for arm in arms], shown)
-    return frame.figure(alt)
+    return frame.plot(alt)
 
 
 def _checked(points: tuple[Array, Array] | None) -> tuple[Array, Array]:

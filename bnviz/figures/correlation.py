@@ -6,16 +6,17 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame
 from bnviz.figures.palette import BLUE, VERMILLION
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array
 
 
+@PlotFunction
 def correlation(
     matrices: Mapping[str, Array], *, title: str, subtitle: str, theme: str = "light", narrow: bool = False
-) -> go.Figure:
+) -> Plot:
     """One square for each heading. matrices: (F, F), from −1 to 1, or (0, 0) before there is one.
 
     Blue is positive, vermillion negative; the background is zero.
@@ -76,7 +77,7 @@ def correlation(
     frame.layout["hovermode"] = "closest"
     if not any(matrix.size for matrix in matrices.values()):
         frame.place_for_words(None, "The matrices appear here when all networks are trained.")
-    return frame.figure(_alt(matrices, title))
+    return frame.plot(_alt(matrices, title))
 
 
 def strength(matrix: Array) -> float:

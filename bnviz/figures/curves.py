@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.layers import last_step
 from bnviz.figures.palette import ArmStyle, arm_styles, readable
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array, decades, log_ticks, short, spread, thin
 from bnviz.recording import Recording
 
@@ -45,6 +45,7 @@ def curve(recording: Recording, split: str, measure: str) -> Curve:
     )
 
 
+@PlotFunction
 def accuracy(
     recordings: Sequence[Recording],
     split: str = "test",
@@ -52,7 +53,7 @@ def accuracy(
     theme: str = "light",
     step: int | None = None,
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """The share of examples that each arm classifies correctly, over the training steps; the line of guessing below.
 
     split: "test" for held-out examples, "train" for those trained on. Raises ValueError.
@@ -60,6 +61,7 @@ def accuracy(
     return _curves(recordings, "accuracy", split, theme, step, narrow)
 
 
+@PlotFunction
 def loss(
     recordings: Sequence[Recording],
     split: str = "train",
@@ -67,7 +69,7 @@ def loss(
     theme: str = "light",
     step: int | None = None,
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """The cross-entropy of each arm over the training steps on a logarithmic axis; the line of guessing above.
 
     split: "train" for examples trained on, "test" for held-out ones. Raises ValueError.
@@ -77,7 +79,7 @@ def loss(
 
 def _curves(
     recordings: Sequence[Recording], measure: str, split: str, theme: str, step: int | None, narrow: bool
-) -> go.Figure:
+) -> Plot:
     if split not in SPLITS:
         raise ValueError(f"split = {split!r} is not allowed; allowed is one of {', '.join(SPLITS)}")
     arms = arm_styles(recordings)
@@ -140,7 +142,7 @@ def _curves(
         if any(item.watched is not None and item.snapshots for item in recordings):
             words = f"The watched program reported no {measure}<br>on {EXAMPLES_CALLED[split]} examples."
         frame.place_for_words(panel, words)
-    return frame.figure(_alt(arms, recordings, drawn, measure, split))
+    return frame.plot(_alt(arms, recordings, drawn, measure, split))
 
 
 def _titles(measure: str, split: str, drawn: Sequence[Curve], classes: int | None) -> tuple[str, str]:

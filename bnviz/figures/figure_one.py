@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.bands import Path, path
 from bnviz.figures.curves import curve
 from bnviz.figures.frame import Frame
 from bnviz.figures.layers import check_unit, depth, elapsed, last_step, units_called
 from bnviz.figures.palette import ArmStyle, arm_styles
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array, reach, rounded_up, short, thin, usual
 from bnviz.recording import Recording
 
@@ -46,6 +46,7 @@ def typical_unit(recording: Recording, layer: int | None = None) -> int:
     return int(distance.argmin()) + 1
 
 
+@PlotFunction
 def figure_one(
     plain: Recording,
     normalized: Recording,
@@ -53,7 +54,7 @@ def figure_one(
     *,
     theme: str = "light",
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """The three panels side by side, on a phone below each other; (b) and (c) on the same axes.
 
     unit: of the last hidden layer, the same in both networks; None for each network's own typical unit.
@@ -119,7 +120,7 @@ def figure_one(
     frame.axis_note("training step")
     if not any(item.steps.size for item in recordings):
         frame.place_for_words(panels[0], "The figure is drawn here<br>while both networks train.")
-    return frame.figure(_alt(recordings, arms, shown, paths))
+    return frame.plot(_alt(recordings, arms, shown, paths))
 
 
 def _look(frame: Frame, arm: ArmStyle) -> dict[str, Any]:

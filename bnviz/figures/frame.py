@@ -1,4 +1,4 @@
-"""A Frame collects panels, curves and notes as plain dictionaries and becomes a go.Figure once, at the end.
+"""A Frame collects panels, curves and notes as plain dictionaries and becomes a Plot once, at the end.
 
 Building a figure property by property and `make_subplots` cost tens of milliseconds; this costs a few,
 which counts where a class watches and every figure is drawn anew several times a second.
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.palette import ArmStyle, faded, readable, template, theme_named
+from bnviz.figures.plot import Plot
 
 Array = np.ndarray
 LARGEST = float(np.finfo(np.float32).max)
@@ -313,14 +313,13 @@ class Frame:
         """The fill of a band in the arm's colour."""
         return faded(arm.colour, self.theme.strong_fill if strong else self.theme.light_fill)
 
-    def figure(self, alt: str) -> go.Figure:
-        """The finished figure; layout.meta holds `alt`, a text for those who do not see it, and "over": "steps" where
+    def plot(self, alt: str) -> Plot:
+        """What was collected; layout.meta holds `alt`, a text for those who do not see it, and "over": "steps" where
         the x axes count training steps.
         """
         meta = self.meta | {"alt": alt}
         layout = self.layout | {"annotations": self.notes, "shapes": self.shapes, "meta": meta}
-        # Checking every property would take four times as long as all the rest; the tests check them.
-        return go.Figure({"data": self.curves + self.crosses, "layout": layout}, _validate=False)
+        return Plot(self.curves + self.crosses, layout)
 
 
 def compact(values: Array) -> Array:

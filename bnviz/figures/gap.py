@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.palette import readable
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array, rounded_up, short
 
 APART = 0.09
@@ -28,6 +28,7 @@ class Gap:
     test: Array
 
 
+@PlotFunction
 def gap(
     networks: Sequence[Gap],
     *,
@@ -37,7 +38,7 @@ def gap(
     percent: bool = False,
     theme: str = "light",
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """For each seed of each network a line from training examples (ring) to held-out examples (dot).
 
     axis: the quantity, with its unit. percent: it is a share, from 0 to 1.
@@ -64,7 +65,7 @@ def gap(
         _network(frame, panel, place, item, percent)
     if not known.size:
         frame.place_for_words(panel, "A line for each trained network appears here.")
-    return frame.figure(_alt(networks, title, percent))
+    return frame.plot(_alt(networks, title, percent))
 
 
 def _network(frame: Frame, panel: Panel, place: int, item: Gap, percent: bool) -> None:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.bands import path
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.layers import called, chosen_layers, depth, elapsed, has, unit_called, units_called, zones
 from bnviz.figures.palette import ArmStyle, arm_styles
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array, reach, rounded_up, short, usual
 from bnviz.recording import HISTOGRAM_EDGES, Recording, Snapshot
 
@@ -34,6 +34,7 @@ def density(counts: Array) -> Array:
     return np.asarray(counts / (np.diff(HISTOGRAM_EDGES) * total)) if total else np.zeros(counts.size)
 
 
+@PlotFunction
 def histogram(
     recordings: Sequence[Recording],
     layer: int | None = None,
@@ -41,7 +42,7 @@ def histogram(
     *,
     theme: str = "light",
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """The density of one layer's inputs, all units pooled, of all arms on the same axes.
 
     layer: None for the last hidden layer. step: the latest record at or before it; None for the latest.
@@ -96,7 +97,7 @@ def histogram(
     frame.axis_note(f"input of the {singular}")
     if at is None:
         frame.place_for_words(panel, "The distribution is drawn here<br>as soon as the networks train.")
-    return frame.figure(_alt(arms, shown, number, called(recordings, number), singular, activation))
+    return frame.plot(_alt(arms, shown, number, called(recordings, number), singular, activation))
 
 
 def _shown(recording: Recording, layer: int, step: int | None) -> Snapshot | None:

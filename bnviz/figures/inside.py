@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.palette import BLUE, MORE, VERMILLION, faded
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import short
 from bnviz.inside.arithmetic import forward, running_average, unbiased
 from bnviz.inside.captured import History
@@ -24,6 +24,7 @@ MOST_POINTS = 3000
 GREEN = MORE[0][0]
 
 
+@PlotFunction
 def before_and_after(
     values: Array,
     gamma: float,
@@ -33,7 +34,7 @@ def before_and_after(
     unit: int,
     theme: str = "light",
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """Histograms of one unit's x, x̂ and y = γ·x̂ + β, one below the other on one axis. values: (N,), x."""
     lines = forward(values, gamma, beta, epsilon)
     shown = {"x, before": lines.x, "x̂, normalized": lines.x_hat, "y = γ·x̂ + β": lines.y}
@@ -84,12 +85,11 @@ def before_and_after(
         )
         + "."
     )
-    return frame.figure(alt)
+    return frame.plot(alt)
 
 
-def learned(
-    history: History, unit: int, step: int, *, theme: str = "light", narrow: bool = False
-) -> go.Figure:
+@PlotFunction
+def learned(history: History, unit: int, step: int, *, theme: str = "light", narrow: bool = False) -> Plot:
     """γ and β of every unit of the layer over training, `unit` (from 1) picked out."""
     recording, layer = history.recording, history.layer
     widths = recording.experiment.hidden
@@ -149,14 +149,15 @@ def learned(
             f"{name} ends between {rounded(low)} and {rounded(high)}, in unit {unit} at {rounded(own[-1])}"
         )
     frame.axis_note("step")
-    return frame.figure(
+    return frame.plot(
         f"Lines of γ and β of the units of layer {layer} over {steps[-1]:,} steps: {'; '.join(said)}."
     )
 
 
+@PlotFunction
 def statistics(
     history: History, unit: int, newest: float, step: int, *, theme: str = "light", narrow: bool = False
-) -> go.Figure:
+) -> Plot:
     """One unit's mini-batch statistics, running averages and population statistics over training.
 
     newest: the weight of the newest mini-batch in the running averages, which are computed here from the
@@ -231,7 +232,7 @@ def statistics(
             f"the {name} ends at {rounded(average[-1])} running and {rounded(populations[-1])} in the population"
         )
     frame.axis_note("step")
-    return frame.figure(
+    return frame.plot(
         f"Mean and variance of unit {unit} over {taken:,} steps, of mini-batches, as running average and of the "
         f"population: {'; '.join(said)}."
     )

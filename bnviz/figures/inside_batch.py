@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.inside import rounded
 from bnviz.figures.palette import BLUE, VERMILLION
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.inside.captured import Companions
 
 Array = np.ndarray
 
 
+@PlotFunction
 def input_gradients(
     through: Array, constant: Array, *, unit: int, theme: str = "light", narrow: bool = False
-) -> go.Figure:
+) -> Plot:
     """∂ℓ/∂x of each example, (m,): through the statistics, and as if these were constants."""
     frame = Frame(
         f"∂ℓ/∂x of unit {unit}, example by example",
@@ -70,7 +71,7 @@ def input_gradients(
         )
     frame.layout |= {"barmode": "group", "bargap": 0.3}
     frame.axis_note("example")
-    return frame.figure(
+    return frame.plot(
         f"Bars of the loss's gradient with respect to the {m} inputs of unit {unit}. Through the statistics they "
         f"lie between {rounded(through.min())} and {rounded(through.max())} and add up to {rounded(through.sum())}; "
         f"with constant statistics between {rounded(constant.min())} and {rounded(constant.max())}, "
@@ -78,9 +79,10 @@ def input_gradients(
     )
 
 
+@PlotFunction
 def moves(
     found: Companions, change: str, example: int, unit: int, *, theme: str = "light", narrow: bool = False
-) -> go.Figure:
+) -> Plot:
     """Every other example's y of one unit before and after the change, in training and in inference mode."""
     others = np.array([row for row in range(len(found.training["none"].y)) if row != example - 1])
     modes = {"training mode": found.training, "inference mode": found.inference}
@@ -143,7 +145,7 @@ def moves(
         frame.header(panel, f"<b>{mode}</b>: {moved(largest)}", colour)
         said.append(f"in {mode} {moved(largest)}")
     frame.axis_note("example")
-    return frame.figure(
+    return frame.plot(
         f"The other {len(others)} examples' y of unit {unit}, before and after: {', '.join(said)}."
     )
 
@@ -153,9 +155,10 @@ def moved(largest: float) -> str:
     return "nothing moves" if largest < 1e-9 else f"moves by up to {rounded(largest)}"
 
 
+@PlotFunction
 def maps(
     values: Array, names: Sequence[str], channel: int, *, theme: str = "light", narrow: bool = False
-) -> go.Figure:
+) -> Plot:
     """A channel's feature maps of all examples and below them another channel's, on one scale of colours.
 
     values: (m, F, p, q), what enters the layer. channel: counted from 1.
@@ -199,7 +202,7 @@ def maps(
         frame.header(panels[0], words, colour, yshift=17)
     frame.layout["hovermode"] = "closest"
     first, second = values[:, channel - 1], values[:, other - 1]
-    return frame.figure(
+    return frame.plot(
         f"Feature maps of {m} examples, {height} by {width} squares each on one scale of colours. The {first.size:,} "
         f"values of channel {channel} have mean {rounded(first.mean())} and variance {rounded(first.var())}; those of "
         f"channel {other} have mean {rounded(second.mean())} and variance {rounded(second.var())}."

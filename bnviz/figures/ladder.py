@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.palette import readable
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array, decades, log_ticks, rounded_up, short, spread
 
 ASIDE = 0.12
@@ -64,6 +64,7 @@ class Scale:
         return f"{value:.1%}" if self.percent else short(value)
 
 
+@PlotFunction
 def ladder(
     panels: Mapping[str, Sequence[Series]],
     rungs: Sequence[str],
@@ -74,7 +75,7 @@ def ladder(
     rung_title: str,
     theme: str = "light",
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """One panel for each heading in `panels` (a single one may be called ""), all on the same axes.
 
     rungs: what each place on the x axis is called; rung_title: what they are together.
@@ -117,7 +118,7 @@ def ladder(
     frame.axis_note(rung_title)
     if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):
         frame.place_for_words(None, "A dot for each trained network appears here.")
-    return frame.figure(_alt(panels, rungs, scale, title, rung_title))
+    return frame.plot(_alt(panels, rungs, scale, title, rung_title))
 
 
 def _range(panels: Mapping[str, Sequence[Series]], scale: Scale) -> tuple[float, float]:

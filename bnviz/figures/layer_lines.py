@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.layers import called, depth, elapsed, has, last_step, short_name, units_called
 from bnviz.figures.palette import ArmStyle, arm_styles, faded, readable, shades
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import (
     Array,
     decades,
@@ -51,9 +51,10 @@ class Quantity:
     noisy: bool = False
 
 
+@PlotFunction
 def gradients(
     recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
-) -> go.Figure:
+) -> Plot:
     """The norm of the loss's gradient with respect to each layer's weights, on a logarithmic axis."""
     quantity = Quantity(
         "gradients",
@@ -68,9 +69,10 @@ def gradients(
     return _lines(recordings, quantity, theme, step, narrow)
 
 
+@PlotFunction
 def drift(
     recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
-) -> go.Figure:
+) -> Plot:
     """How far each layer's input distribution has moved: the internal covariate shift as a number.
 
     It is the 1-Wasserstein distance between each unit's distribution now and at `Recording.reference_step`,
@@ -88,9 +90,10 @@ def drift(
     return _lines(recordings, quantity, theme, step, narrow)
 
 
+@PlotFunction
 def saturation(
     recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
-) -> go.Figure:
+) -> Plot:
     """The share of each layer that hardly learns: saturated sigmoids or tanh units, or dead ReLUs."""
     kinds = {item.activation(layer) for item in recordings for layer in range(1, len(item.widths) + 1)}
     units = units_called(recordings)
@@ -109,7 +112,7 @@ def saturation(
 
 def _lines(
     recordings: Sequence[Recording], quantity: Quantity, theme: str, step: int | None, narrow: bool
-) -> go.Figure:
+) -> Plot:
     arms = arm_styles(recordings)
     values = [_values(item, quantity) for item in recordings]
     rows, columns = (len(arms), 1) if narrow else (1, len(arms))
@@ -167,7 +170,7 @@ def _lines(
         if any(item.watched is not None and item.snapshots for item in recordings):
             words = "Of these networks nothing<br>of this kind was recorded."
         frame.place_for_words(grid[0][0], words, xref="paper")
-    return frame.figure(_alt(recordings, arms, values, quantity))
+    return frame.plot(_alt(recordings, arms, values, quantity))
 
 
 def _room(recordings: Sequence[Recording]) -> int:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.palette import WITH, WITHOUT, readable
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array, short
 
 USABLE = 0.8
@@ -50,7 +50,8 @@ class MapData:
         return int(np.isfinite(self.accuracy).sum())
 
 
-def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -> go.Figure:
+@PlotFunction
+def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -> Plot:
     """Two maps on the same axes and the same colours; an × where the network diverged; blank: not trained yet."""
     rows, columns = (2, 1) if narrow else (1, 2)
     cells = len(data.init_scales) * len(data.learning_rates)
@@ -95,7 +96,7 @@ def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -
     frame.layout["hovermode"] = "closest"
     if not data.trained:
         frame.place_for_words(panels[0], "A cell for each trained network<br>appears here.")
-    return frame.figure(_alt(data))
+    return frame.plot(_alt(data))
 
 
 def _axis(values: Sequence[float]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array
 
 
@@ -25,9 +25,10 @@ class Outputs:
     inference: float
 
 
+@PlotFunction
 def outputs(
     networks: Sequence[Outputs], *, title: str, subtitle: str, theme: str = "light", narrow: bool = False
-) -> go.Figure:
+) -> Plot:
     """A panel for each network: a dot for each mini-batch, a line for the output at inference."""
     rows, columns = (len(networks), 1) if narrow else (1, len(networks))
     frame = Frame(
@@ -78,7 +79,7 @@ def outputs(
     frame.axis_note("mini-batch")
     if not any(item.chances.size for item in networks):
         frame.place_for_words(None, "A dot for each mini-batch appears here when all networks are trained.")
-    return frame.figure(_alt(networks, title))
+    return frame.plot(_alt(networks, title))
 
 
 def _alt(networks: Sequence[Outputs], title: str) -> str:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.curves import curve
 from bnviz.figures.frame import Frame
 from bnviz.figures.layers import last_step
 from bnviz.figures.palette import readable
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import log_ticks, spread
 from bnviz.recording import Recording
 
@@ -29,6 +29,7 @@ class Runner:
     recording: Recording
 
 
+@PlotFunction
 def race(
     runners: Sequence[Runner],
     *,
@@ -37,7 +38,7 @@ def race(
     target: float | None = None,
     theme: str = "light",
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """Held-out accuracy of each network. target: an accuracy to reach, drawn as a thin line."""
     recordings = [runner.recording for runner in runners]
     last = last_step(recordings)
@@ -110,7 +111,7 @@ def race(
     frame.axis_note("training step (log)")
     if not ends:
         frame.place_for_words(panel, "The curves are drawn here while the networks train.")
-    return frame.figure(_alt(runners, title, target))
+    return frame.plot(_alt(runners, title, target))
 
 
 def _alt(runners: Sequence[Runner], title: str, target: float | None) -> str:

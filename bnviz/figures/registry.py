@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-
-import plotly.graph_objects as go
 
 from bnviz.experiment import Experiment
 from bnviz.figures.bands import bands
@@ -16,6 +14,7 @@ from bnviz.figures.boundary import boundary
 from bnviz.figures.curves import accuracy, loss
 from bnviz.figures.histogram import histogram
 from bnviz.figures.layer_lines import drift, gradients, saturation
+from bnviz.figures.plot import PlotFunction
 from bnviz.recording import Recording
 from bnviz.watched import Watched
 
@@ -27,7 +26,7 @@ class FigureKind:
     heights: in pixels, wide and narrow, for two arms and three layers; `size` gives them for any.
     """
 
-    function: Callable[..., go.Figure]
+    function: PlotFunction[...]
     title: str
     heights: tuple[int, int]
 
@@ -43,15 +42,13 @@ class FigureKind:
 
 @functools.lru_cache(maxsize=1000)  # a page asks for it in every run of its script
 def _size(
-    function: Callable[..., go.Figure],
+    function: PlotFunction[...],
     subjects: tuple[Experiment | Watched, ...],
     arguments: tuple[tuple[str, Hashable], ...],
 ) -> tuple[int, int]:
     empty = [Recording(subject) for subject in subjects]
-    wide, narrow = (
-        function(empty, **dict(arguments), narrow=narrow).layout.height for narrow in (False, True)
-    )
-    return int(wide), int(narrow)
+    wide, narrow = (function.draw(empty, **dict(arguments), narrow=narrow) for narrow in (False, True))
+    return wide.height, narrow.height
 
 
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
 from bnviz.figures.frame import Frame
+from bnviz.figures.plot import Plot, PlotFunction
 
 ROW_HEIGHT = 30
 """Pixels at the usual size of type."""
@@ -18,6 +17,7 @@ def _width(column: Sequence[str]) -> int:
     return max(map(len, column)) + 3
 
 
+@PlotFunction
 def table(
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
@@ -26,7 +26,7 @@ def table(
     subtitle: str,
     theme: str = "light",
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """Text in rows and columns; the first column is the row's name. Every row has an entry for each column."""
 
     def framed(height: int) -> Frame:
@@ -73,4 +73,4 @@ def table(
         + ", ".join(f"{name} {cell}" for name, cell in zip(columns[1:], cells[1:], strict=True))
         for cells in rows
     )
-    return frame.figure(f"{title}. {told}.")
+    return frame.plot(f"{title}. {told}.")

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.ladder import Scale
 from bnviz.figures.palette import readable
+from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array, decades, log_ticks, rounded_up, short, spread
 
 
@@ -35,6 +35,7 @@ class Trace:
         return self.steps[finite], self.values[finite]
 
 
+@PlotFunction
 def traces(
     panels: Mapping[str, Sequence[Trace]],
     scale: Scale,
@@ -46,7 +47,7 @@ def traces(
     limits: tuple[float, float] | None = None,
     theme: str = "light",
     narrow: bool = False,
-) -> go.Figure:
+) -> Plot:
     """A panel for each heading (a single one may be called ""). last: the end of the axis of steps.
 
     limits: the range of the y axis where theory gives one; None to fit what was measured.
@@ -95,7 +96,7 @@ def traces(
     frame.axis_note(step_title)
     if not any(line.drawn[0].size for lines in panels.values() for line in lines):
         frame.place_for_words(None, "This is measured when the networks are trained.")
-    return frame.figure(_alt(panels, scale, title))
+    return frame.plot(_alt(panels, scale, title))
 
 
 def _room(panels: Mapping[str, Sequence[Trace]], narrow: bool) -> int:

@@ -24,6 +24,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from bnviz.experiment import Experiment
+from bnviz.figures.plot import Plot
 from bnviz.labs.predictions import Choice, Estimate, Score
 from bnviz.labs.verdicts import Verdict
 from bnviz.parallel import Job, Outcome
@@ -89,8 +90,13 @@ class Drawing:
     """A figure with the name of its files and a sentence on what to see in it."""
 
     name: str
-    figure: go.Figure
+    plot: Plot
     caption: str
+
+    @property
+    def figure(self) -> go.Figure:
+        """The figure as Python knows it."""
+        return self.plot.figure()
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,7 +91,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Errors of each member and of more and more of them, and how the members learned."""
     alone, first, average = (100 * values for values in measured_errors(result))
     experiment = result.shown(view)[0].experiment
-    chart = ladder(
+    chart = ladder.draw(
         {
             "each member": [Series("alone", MORE[2], alone)],
             "as members are added": [
@@ -118,7 +118,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "accuracy",
-            accuracy(result.shown(view, *some), **view.looks),
+            accuracy.draw(result.shown(view, *some), **view.looks),
             f"Three of the members on {experiment.dataset}: with the smallest, the usual and the largest "
             "initial weights.",
         ),

@@ -113,7 +113,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         )
     target = "its accuracy" if any(map(math.isnan, targets)) else f"{measured['target'].median:.1%}"
     network = "small convolutional network" if first.architecture == "conv" else "fully connected network"
-    comparison = table(
+    comparison = table.draw(
         [
             "model",
             "rate",
@@ -132,7 +132,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     shown = result.shown(view)
     runners = [Runner(arm.label, LOOKS[arm.name], item) for arm, item in zip(result.arms, shown, strict=True)]
-    curves = race(
+    curves = race.draw(
         runners,
         title="Accuracy on held-out data",
         subtitle="Share of held-out examples classified correctly, in inference mode. Dotted: where plain settles.",

@@ -60,13 +60,13 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     return (
         Drawing(
             "figure-1",
-            figure_one(plain, normalized, view.unit, **view.looks),
+            figure_one.draw(plain, normalized, view.unit, **view.looks),
             "(a) Accuracy on held-out examples. (b, c) What one sigmoid of the last hidden layer receives. Its unit is "
             "typical: its percentiles stay nearest those of the layer’s median unit. Another can be chosen.",
         ),
         Drawing(
             "last-layer",
-            bands([plain, normalized], layer=last, **view.looks),
+            bands.draw([plain, normalized], layer=last, **view.looks),
             "The same for all units of the last hidden layer together. Without normalization the input starts in a "
             "narrow band, then widens and wanders; with it, mean and width are set anew in every mini-batch.",
         ),

@@ -75,7 +75,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     def short(arm: str) -> str:
         return f"trained in {next(item for item in result.arms if item.name == arm).experiment.batch_size}s"
 
-    by_size = ladder(
+    by_size = ladder.draw(
         {"": both("by_size", len(SIZES))},
         [str(size) for size in SIZES],
         Scale("accuracy", percent=True),
@@ -85,7 +85,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         rung_title="examples in the mini-batch",
         **view.looks,
     )
-    by_classes = ladder(
+    by_classes = ladder.draw(
         {"": both("by_classes", len(CLASSES))},
         [str(count) for count in CLASSES],
         Scale("accuracy", percent=True),
@@ -98,7 +98,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     seed = min(view.seed, result.setting.seed_count - 1)
     one = result.inspections("bn")[seed]
     alone = float(one["alone"]) if one else math.nan
-    company = ladder(
+    company = ladder.draw(
         {
             "": [
                 Series(
@@ -121,14 +121,14 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         **view.looks,
     )
     rows = [(arm.label, *(_percent(value) for value in _row(result, arm.name))) for arm in result.arms]
-    ways = table(
+    ways = table.draw(
         ["network", "moving average", "Algorithm 2", "own batch of 256", "own batch of 2"],
         rows,
         title="Two ways to population statistics, and none",
         subtitle="Accuracy on held-out examples, median over the seeds. Without normalization there is one way only.",
         **view.looks,
     )
-    curves = race(
+    curves = race.draw(
         [
             Runner(short(arm.name) + (", plain" if arm.name == "plain-2" else ""), looks[arm.name][1], item)
             for arm, item in zip(result.arms, result.shown(view), strict=True)

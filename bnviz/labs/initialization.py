@@ -58,7 +58,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Final accuracy over all starts, and what the layers receive from too small and too large a start."""
     starts = [("gaussian", scale) for scale in SCALES] + [(scheme, 1.0) for scheme in SCHEMES]
     first = result.shown(view)[0]
-    chart = ladder(
+    chart = ladder.draw(
         {
             "": [
                 line(result, kind, [name(kind, *start) for start in starts], final_accuracy) for kind in KINDS
@@ -77,13 +77,13 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing("accuracy", chart, "The wider the plateau, the less the first weights matter."),
         Drawing(
             "bands-small",
-            bands(result.shown(view, *small), **view.looks),
+            bands.draw(result.shown(view, *small), **view.looks),
             f"Start at σ = {SCALES[0]:g}: without normalization every layer passes on a fraction of what it receives, "
             "the signal vanishes and with it the gradient. Batch norm scales it up again in each layer.",
         ),
         Drawing(
             "bands-large",
-            bands(result.shown(view, *large), **view.looks),
+            bands.draw(result.shown(view, *large), **view.looks),
             f"Start at σ = {SCALES[-1]:g}: without normalization the inputs lie far out in the saturated zones, where "
             "the slope is zero. Batch norm brings them back to where the slope is.",
         ),

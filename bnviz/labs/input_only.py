@@ -53,7 +53,7 @@ def width(recording: Recording, layer: int, step: int) -> float:
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """The race, and how wide the signal is that arrives at each layer, at the start and at the end."""
     shown = result.shown(view)
-    curves = race(
+    curves = race.draw(
         [Runner(ARMS[arm.name], LOOKS[arm.name], item) for arm, item in zip(result.arms, shown, strict=True)],
         title="Accuracy on held-out data",
         subtitle="Share of held-out examples named rightly, in inference mode. Dotted: the accuracy that counts.",
@@ -62,7 +62,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     layers = range(1, len(shown[0].experiment.hidden) + 1)
     last = shown[0].experiment.steps
-    widths = ladder(
+    widths = ladder.draw(
         {
             when: [
                 Series(

@@ -69,7 +69,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     names = {kind: [name(kind, rate) for rate in RATES] for kind in KINDS}
     first = result.shown(view)[0]
     network = f"{len(first.experiment.hidden)} hidden layers, {first.experiment.activation}"
-    ends = ladder(
+    ends = ladder.draw(
         {"": [line(result, kind, names[kind], final_accuracy) for kind in KINDS]},
         rungs,
         Scale("accuracy", percent=True, reference=(guessing(first), "guessing")),
@@ -79,7 +79,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         rung_title="learning rate",
         **view.looks,
     )
-    speed = ladder(
+    speed = ladder.draw(
         {"": [line(result, kind, names[kind], partial(steps_to, target=TARGET)) for kind in KINDS]},
         rungs,
         Scale("steps (log)", logarithmic=True, beyond="never"),
@@ -100,7 +100,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "loss",
-            loss(result.shown(view, *parting), **view.looks),
+            loss.draw(result.shown(view, *parting), **view.looks),
             "The two networks at a learning rate of 1, from equal weights and with equal mini-batches.",
         ),
     )

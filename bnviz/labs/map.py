@@ -92,7 +92,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     return (
         Drawing(
             "map",
-            accuracy_map(data, **view.looks),
+            accuracy_map.draw(data, **view.looks),
             "The larger the outlined region, the less careful one may be. The page Map draws it finer.",
         ),
     )

@@ -92,7 +92,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Who trains fast, whose inputs drift, and whose gradients the layers below turn."""
     shown = result.shown(view)
     whole = shown[0].experiment.steps
-    curves = race(
+    curves = race.draw(
         [Runner(label, look, item) for (label, _, look), item in zip(ARMS.values(), shown, strict=True)],
         title="Accuracy on held-out data",
         subtitle="Share of held-out examples named rightly, in inference mode, without noise. Dotted: what counts.",
@@ -107,7 +107,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         "Definition 2.1 of Santurkar et al.: same mini-batch, layers below already updated, this one and those above "
         "not yet."
     )
-    lengths = traces(
+    lengths = traces.draw(
         panels["distance"],
         Scale("‖G − G′‖ (log)", logarithmic=True),
         whole,
@@ -124,7 +124,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         default=0.0,
     )
-    angles = traces(
+    angles = traces.draw(
         panels["cosine"],
         Scale("cosine of G and G′"),
         whole,
@@ -142,7 +142,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "drift",
-            drift(shown, **view.looks),
+            drift.draw(shown, **view.looks),
             "Ioffe and Szegedy’s account is about this: how far the inputs of each layer are from where they began.",
         ),
         Drawing(

@@ -66,7 +66,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """What can be represented, what is made of it, and how each trains."""
     shown = result.shown(view)
     layers = len(shown[0].experiment.hidden)
-    possible = ladder(
+    possible = ladder.draw(
         {
             "": [
                 Series(label, look, 100 * found(result, arm, "missed", len(STEEPNESS)))
@@ -81,7 +81,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         rung_title="steepness wanted",
         **view.looks,
     )
-    used = ladder(
+    used = ladder.draw(
         {
             "": [
                 Series(label, look, found(result, arm, "bent", layers))
@@ -106,10 +106,10 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing("used", used, "What training made of the freedom."),
         Drawing(
             "inputs",
-            histogram(shown, layers, **view.looks),
+            histogram.draw(shown, layers, **view.looks),
             "The last hidden layer. Without γ, β before the nonlinearity its inputs keep mean 0 and variance 1.",
         ),
-        Drawing("loss", loss(shown, **view.looks), "How each trains, on examples that it trains on."),
+        Drawing("loss", loss.draw(shown, **view.looks), "How each trains, on examples that it trains on."),
     )
 
 

@@ -95,7 +95,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     first = result.shown(view)[0].experiment
     learned = f"{first.train_examples:,} training examples, {first.steps:,} steps."
     gaps = {
-        measure: gap(
+        measure: gap.draw(
             [Gap(label, look, *ends(result, arm, measure)) for arm, (label, *_, look) in ARMS.items()],
             title=title,
             subtitle=f"Ring: training examples. Dot: held-out examples. A line for each seed, the median gap "
@@ -112,7 +112,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     seed = min(view.seed, result.setting.seed_count - 1)
     found = {arm: result.inspections(arm)[seed] for arm in ARMS}
     shown = _moving_most(found["bn"].get("chances"))
-    companions = outputs(
+    companions = outputs.draw(
         [
             Outputs(
                 label,
@@ -142,7 +142,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "accuracy",
-            accuracy(result.shown(view), **view.looks),
+            accuracy.draw(result.shown(view), **view.looks),
             "On held-out examples, while the networks train.",
         ),
     )

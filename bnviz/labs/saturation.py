@@ -70,7 +70,7 @@ def saturated(recording: Recording, layer: int) -> float:
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Accuracy by depth, and by layer the gradient and the share saturated in the deep networks."""
-    ends = ladder(
+    ends = ladder.draw(
         {
             title: [
                 line(result, kind, [name(depth, activation, kind) for depth in DEPTHS], final_accuracy)
@@ -86,7 +86,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         **view.looks,
     )
     layers = range(1, DEPTHS["deep"] + 1)
-    gradients = ladder(
+    gradients = ladder.draw(
         _by_layer(result, early_gradient),
         [str(layer) for layer in layers],
         Scale("gradient norm (log)", logarithmic=True),
@@ -96,7 +96,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         rung_title="layer, 1 at the input",
         **view.looks,
     )
-    flat = ladder(
+    flat = ladder.draw(
         _by_layer(result, saturated),
         [str(layer) for layer in layers],
         Scale("share", percent=True),
@@ -108,7 +108,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     deep = [arm for arm in result.arms if arm.name.startswith("deep")]
     looks = (WITHOUT, WITH, (MORE[2][0], "dot"), MORE[0])
-    curves = race(
+    curves = race.draw(
         [
             Runner(arm.label.removeprefix("deep "), look, result.shown(view, arm.name)[0])
             for arm, look in zip(deep, looks, strict=True)

@@ -101,7 +101,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             ("no normalization", "none", "exact"),
         )
     }
-    agreement = ladder(
+    agreement = ladder.draw(
         panels,
         [f"{factor:g}" for factor in FACTORS],
         Scale("digits that agree", reference=(-math.log10(EXACT), "9 digits")),
@@ -114,7 +114,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     first = result.shown(view)[0]
     rungs = [f"×{start:g}" for start in STARTS]
     names = {kind: [name(kind, start) for start in STARTS] for kind in KINDS}
-    ends = ladder(
+    ends = ladder.draw(
         {"": [line(result, kind, names[kind], final_accuracy) for kind in KINDS]},
         rungs,
         Scale("accuracy", percent=True, reference=(guessing(first), "guessing")),
@@ -124,7 +124,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         rung_title="initial weights of the first layer",
         **view.looks,
     )
-    gradients = ladder(
+    gradients = ladder.draw(
         {"": [line(result, kind, names[kind], first_gradient) for kind in KINDS]},
         rungs,
         Scale("gradient norm (log)", logarithmic=True),
@@ -146,7 +146,9 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             gradients,
             "The consequence of the third identity, measured in training as it ran, in float32.",
         ),
-        Drawing("curves", accuracy(result.shown(view), **view.looks), "The four networks while they train."),
+        Drawing(
+            "curves", accuracy.draw(result.shown(view), **view.looks), "The four networks while they train."
+        ),
     )
 
 

@@ -65,7 +65,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     return (
         Drawing(
             "alone-b",
-            traces(
+            traces.draw(
                 {"": lines(result, view, "alone_steps", "alone_bias")},
                 Scale("norm of b"),
                 last,
@@ -77,7 +77,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "alone-loss",
-            traces(
+            traces.draw(
                 {"": [*alone, promised]},
                 Scale("cross-entropy (nats)"),
                 last,
@@ -90,7 +90,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "training-b",
-            traces(
+            traces.draw(
                 {"": lines(result, view, "steps", "bias")},
                 Scale("norm of b"),
                 whole,
@@ -102,7 +102,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "training-loss",
-            traces(
+            traces.draw(
                 {"": lines(result, view, "steps", "loss")},
                 Scale("cross-entropy (nats, log)", logarithmic=True),
                 whole,

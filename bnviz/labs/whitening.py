@@ -93,7 +93,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         for arm in ("bn", "whiten")
         for where in ("before", "after")
     }
-    pairs = correlation(
+    pairs = correlation.draw(
         squares,
         title="How the units of the last hidden layer vary together",
         subtitle="Correlation of each unit with each other on the probe batch, before the normalizer and after "
@@ -101,7 +101,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         **view.looks,
     )
     widths, sizes = (found(result, "whiten", name)[seed].ravel() for name in ("widths", "batches"))
-    cost = ladder(
+    cost = ladder.draw(
         {
             "": [
                 Series("than batch norm", WITH, slowdowns(result, 1)),
@@ -117,7 +117,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         **view.looks,
     )
     width = first.hidden[-1]
-    directions = ladder(
+    directions = ladder.draw(
         {
             "": [
                 Series("measured", MORE[0], ranks(result)),
@@ -145,7 +145,9 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             "Of m examples, of which the mean is subtracted, m − 1 directions remain.",
         ),
         Drawing(
-            "accuracy", accuracy(result.shown(view), **view.looks), "What it is worth, on held-out examples."
+            "accuracy",
+            accuracy.draw(result.shown(view), **view.looks),
+            "What it is worth, on held-out examples.",
         ),
     )
 

@@ -281,9 +281,9 @@ def _run(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
     wide, narrow_ones = (
         lab.figures(result, View(unit=visit.unit or None, narrow=flag)) for flag in (False, True)
     )
-    narrow = {item.name: item.figure for item in narrow_ones}
+    narrow = {item.name: item.plot for item in narrow_ones}
     for item in wide:
-        heights = (int(item.figure.layout.height), int(narrow[item.name].layout.height))
+        heights = (item.plot.height, narrow[item.name].height)
         live.drawing(lab_run.run, item, key=f"labs.{lab.name}.{item.name}", heights=heights, unit=visit.unit)
         st.caption(item.caption)
     if lab_run.trained:
