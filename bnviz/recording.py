@@ -174,6 +174,14 @@ class Recording:
         return len(self.snapshots)
 
     @property
+    def nbytes(self) -> int:
+        """About how many bytes of memory it takes, its snapshots as they came and stacked as tables."""
+        if not self.snapshots:
+            return 0
+        last = self.snapshots[-1]
+        return 2 * len(self.snapshots) * (last.layers.nbytes + last.units.nbytes + last.histogram.nbytes)
+
+    @property
     def last_step(self) -> int:
         """The step of the latest snapshot, 0 if there is none."""
         return self.snapshots[-1].step if self.snapshots else 0

@@ -22,6 +22,7 @@ from bnviz.runs.kept import Shelf
 from bnviz.runs.trainers import Hired
 from bnviz.runs.turns import Turns
 from bnviz.training import train
+from tests.recordings import recording
 
 BASE = Experiment(hidden=(8, 8), steps=150)
 
@@ -319,6 +320,22 @@ def test_beyond_the_limit_the_run_idle_for_longest_is_dropped() -> None:
     third = manager.open(pair())
     assert [manager.get(run.id) for run in (playing, idle, third)] == [playing, None, third]
     assert len({playing.id, playing.key, third.id, third.key}) == 4
+    manager.close()
+
+
+def test_where_memory_is_short_runs_that_were_left_are_dropped_first_the_one_left_longest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = recording(records=300)
+    manager = RunManager(workers=1, limits=Limits(runs_mb=round(2.5 * measured.nbytes / 1e6)))
+    held, first, second, third = (manager.exhibit([measured]) for _ in range(4))
+    held.held = True
+    manager.make_room()
+    assert all(manager.get(run.id) for run in (first, second, third))  # they are being looked at
+    monkeypatch.setattr("bnviz.runs.manager.LEFT_SECONDS", 0.0)
+    first.touch()
+    manager.make_room()
+    assert [manager.get(run.id) for run in (held, first, second, third)] == [held, first, None, None]
     manager.close()
 
 

@@ -22,6 +22,7 @@ class Limits:
     training_runs_an_address: int = 50  # a whole class may share one
     open_runs: int = 200  # beyond it the run idle for longest is dropped
     open_runs_a_person: int = 20  # beyond it the person's own run idle for longest is dropped
+    runs_mb: int = 1000  # million bytes of what runs recorded; beyond it, as with `open_runs`
     networks: int = 256  # of one run: a lab trains many
     layers: int = MAX_LAYERS
     width: int = MAX_WIDTH

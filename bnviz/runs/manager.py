@@ -21,6 +21,9 @@ from bnviz.runs.trainers import Trainers
 
 HOUSEKEEPING_SECONDS = 1.0
 
+LEFT_SECONDS = 60.0
+"""After which who looked at a run is taken to have left, where its memory is needed: a page looks each second."""
+
 
 class RunManager:
     """All runs of this server and the processes that train for them.
@@ -146,6 +149,19 @@ class RunManager:
                     self._drop(run)
                 elif run.active and run.untouched_seconds > limits.unwatched_seconds:
                     run.pause_unwatched()
+            self.make_room()
+
+    def make_room(self) -> None:
+        """Drop runs that were left, those idle for longest first, until the others need no more than allowed."""
+        with self._lock:
+            runs = sorted(self._runs.values(), key=lambda item: -item.untouched_seconds)
+        surplus = sum(item.nbytes for item in runs) - self._limits.runs_mb * 1_000_000
+        for run in runs:
+            if surplus <= 0 or run.untouched_seconds < LEFT_SECONDS:
+                return
+            if not run.held:
+                surplus -= run.nbytes
+                self._drop(run)
 
 
 def _workers_from_environment() -> int | None:

@@ -112,6 +112,11 @@ class Run:
         return self._kept
 
     @property
+    def nbytes(self) -> int:
+        """About how many bytes of memory its Recordings take."""
+        return sum(item.nbytes for item in self._recordings)
+
+    @property
     def active(self) -> bool:
         """Whether it is on its way."""
         return self._state in ("starting", "running")
