@@ -50,7 +50,7 @@ async def a_class(target):
     tally = Tally()
     for visitor in (watching, working):
         visitor.watching.begin(tally)
-    while len(tally.updates) < 6 or not all(tally.updates.values()):
+    while len(tally.updates) < 6 or not all(tally.updates.values()) or not watching.watching.step:
         await asyncio.sleep(0.05)
     before = working.session.messages
     await look_at_layer(working, 2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -28,10 +28,18 @@ PROTOCOLS = (Subprotocol("streamlit"), Subprotocol("PLACEHOLDER_AUTH_TOKEN"))
 """What a browser offers that is not logged in."""
 
 
+class Shown(NamedTuple):
+    """An element on the page, and the fragment that drew it, "" for none."""
+
+    element: Element
+    fragment: str
+
+
 class Session:
     """One page in a browser.
 
-    elements: what the last run of the script drew, in its order. received, messages, charts: so far, in bytes,
+    elements: what the page shows, in its order: drawn by the last run of the script or, where that was of a
+    fragment alone, by the ones before. received, messages, charts: so far, in bytes,
     messages, and Plotly charts of Streamlit's own.
     """
 
@@ -39,7 +47,7 @@ class Session:
         self._socket = socket
         self._page, self._query, self._script = page, query, ""
         self._states: dict[str, WidgetState] = {}
-        self.elements: list[Element] = []
+        self._shown: list[Shown] = []
         self.received = 0
         self.messages = 0
         self.charts = 0
@@ -70,6 +78,11 @@ class Session:
             raise
         return session
 
+    @property
+    def elements(self) -> list[Element]:
+        """What the page shows."""
+        return [item.element for item in self._shown]
+
     async def close(self) -> None:
         """Leave the page."""
         await self._socket.close()
@@ -86,6 +99,7 @@ class Session:
         for key, option in (chosen or {}).items():
             box = self._named(key)
             self._states[box] = WidgetState(id=box, string_value=option)
+            message.rerun_script.fragment_id = self._fragment_of(box)
         states = message.rerun_script.widget_states.widgets
         states.extend(self._states.values())
         if pressed:
@@ -94,7 +108,7 @@ class Session:
         try:
             await self._socket.send(message.SerializeToString())
             async with asyncio.timeout(PATIENCE):  # wait_for may swallow a cancellation before Python 3.12
-                await self._until_drawn()
+                await self._until_drawn(message.rerun_script.fragment_id)
         except TimeoutError as error:
             raise LoadError(f"the page did not answer within {PATIENCE:g} seconds") from error
         except WebSocketException as error:
@@ -132,13 +146,18 @@ class Session:
                 return name
         raise LoadError(f"there is no control {key!r} on the page")
 
-    async def _until_drawn(self) -> None:
-        drawn: list[Element] = []
+    def _fragment_of(self, control: str) -> str:
+        """The fragment that a browser asks to be run when this control is used, "" for the whole script."""
+        return next((item.fragment for item in self._shown if _id(item.element) == control), "")
+
+    async def _until_drawn(self, fragment: str) -> None:
+        """Take in what a run of the script, or of one fragment, draws."""
+        drawn: list[Shown] = []
         while True:
             message = self._count(await self._socket.recv(decode=False))
             kind = message.WhichOneof("type")
             if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
-                drawn.append(message.delta.new_element)
+                drawn.append(Shown(message.delta.new_element, message.delta.fragment_id))
             elif kind == "navigation":
                 self._script = message.navigation.page_script_hash
             elif kind == "page_info_changed":
@@ -147,13 +166,15 @@ class Session:
                 if message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                     break
                 drawn = []
-        errors = [item.exception for item in drawn if item.WhichOneof("type") == "exception"]
+        errors = [item.element.exception for item in drawn if item.element.WhichOneof("type") == "exception"]
         if errors:
             raise LoadError(f"the page shows an error: {errors[0].type}: {errors[0].message}")
-        self.elements = drawn
+        kept = [item for item in self._shown if fragment and item.fragment != fragment]
+        place = next((n for n, item in enumerate(self._shown) if item.fragment == fragment), 0)
+        self._shown = [*kept[:place], *drawn, *kept[place:]]
         for item in drawn:
-            state = _state(item)
-            if state is not None and (state.id not in self._states or _is_set(item)):
+            state = _state(item.element)
+            if state is not None and (state.id not in self._states or _is_set(item.element)):
                 self._states[state.id] = state
 
     def _count(self, data: bytes) -> ForwardMsg:
@@ -163,6 +184,12 @@ class Session:
         if message.WhichOneof("type") == "delta":
             self.charts += message.delta.new_element.HasField("plotly_chart")
         return message
+
+
+def _id(element: Element) -> str:
+    """The id of a control, "" of what is none."""
+    part = getattr(element, element.WhichOneof("type") or "", None)
+    return str(getattr(part, "id", ""))
 
 
 def _is_set(element: Element) -> bool:

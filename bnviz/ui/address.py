@@ -66,7 +66,8 @@ def left(page: str) -> dict[str, str]:
 
 
 def write(page: str, query: Mapping[str, str]) -> None:
-    """Make the link say `query`, and how the page is shown."""
+    """Make the link say `query`, and how the page is shown. From now on the link counts, until a control is used."""
+    st.session_state.pop(_TOUCHED, None)
     full = dict(query) | frame()
     st.session_state[f"{_WRITTEN}.{page}"] = full
     if st.query_params.to_dict() != full:

@@ -97,8 +97,22 @@ def show() -> None:
         chrome.intro(_intro(comparison))
     with share:
         classroom_share.button(lambda: run, key="playground.share")
-    rate_is_fixed = "learning_rate" in restrictions.hidden | restrictions.locked
-    at = live.transport(run, can_drive=True, at=view.at, fixed_rate=rate_is_fixed, on_change=address.touch)
+    fixed_rate = "learning_rate" in restrictions.hidden | restrictions.locked
+    _watch(run, comparison, fixed_rate)
+    with st.container(horizontal=True, gap="small"):
+        handouts.lesson(run)
+        kept.button(lambda: _keepsake(run))
+    classroom_frame.foot()
+    chrome.footer(elsewhere=bool(beside.chosen()))
+
+
+@st.fragment
+def _watch(run: Run, comparison: Comparison, fixed_rate: bool) -> None:
+    """The run and its figures. To look at it otherwise draws this part alone, not the many controls beside it."""
+    if web.manager().get(run.id) is None:
+        st.rerun()  # nobody looked for so long that it was dropped
+    view, _ = View.salvage(_view_query(), comparison)
+    at = live.transport(run, can_drive=True, at=view.at, fixed_rate=fixed_rate, on_change=address.touch)
     live.readouts(run, layer=view.layer or len(comparison.arms[0].hidden))
     two_dimensional = comparison.base.dataset in POINT_DATASETS
     _bands(run, comparison, view)
@@ -108,11 +122,6 @@ def show() -> None:
     with right:
         _figure(run, "boundary" if two_dimensional else "loss")
     _details(run, view, two_dimensional)
-    with st.container(horizontal=True, gap="small"):
-        handouts.lesson(run)
-        kept.button(lambda: _keepsake(run))
-    classroom_frame.foot()
-    chrome.footer(elsewhere=bool(beside.chosen()))
     st.session_state["at"], st.session_state["speed"] = at, run.speed
     first, second = (recording.interventions for recording in run.recordings[:2])
     lived = replace(comparison, interventions=(first, second))
