@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FRAMES = "BNVIZ_FRAMES"
@@ -75,7 +74,8 @@ class SecurityHeaders:
     """ASGI middleware that adds `headers` to every answer that has them not."""
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
-        self._app, self._headers = app, headers
+        self._app = app
+        self._headers = tuple((name.lower().encode(), text.encode()) for name, text in headers.items())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -85,9 +85,9 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                own = list(message.get("headers", ()))
+                there = {name.lower() for name, _ in own}
+                message["headers"] = own + [item for item in self._headers if item[0] not in there]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

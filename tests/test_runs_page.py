@@ -174,7 +174,7 @@ def test_a_library_that_cannot_be_opened_is_one_sentence(manager, monkeypatch, t
     monkeypatch.setenv("BNVIZ_HOME", str(tmp_path))
     kept.library.clear()
     app = page()
-    assert "cannot be used right now" in app.warning[0].value
+    assert "cannot be used right now" in app.error[0].value
 
 
 @dataclass

@@ -21,7 +21,7 @@ from bnviz.load.tally import Tally
 
 RUNNING, IDLE = 0.22, 1.0
 """Seconds between two questions of a page about its own run, see hub.js."""
-STUDENT, ROOM = 0.95, 2.5
+STUDENT, ROOM = 0.975, 2.5
 """Seconds between two questions of a viewer about the run, and about the class, see class.js."""
 TICK = 0.1
 """Seconds by which a page asks early for a figure that is to come, see figure.js."""

@@ -11,7 +11,7 @@ import { Hub } from "./hub.js";
 import { Readouts } from "./readouts.js";
 import { Transport } from "./transport.js";
 
-const STUDENT = { room: 2500, run: 950 }, TEACHER = { room: 1000, run: 300 }; // ms between two questions
+const STUDENT = { room: 2500, run: 975 }, TEACHER = { room: 1000, run: 300 }; // ms between two questions
 const { base, code, plotly } = document.body.dataset;
 const projector = new URLSearchParams(location.search).get("view") === "projector";
 if (projector) document.documentElement.dataset.bnvizView = "projector";
@@ -141,10 +141,11 @@ class Page {
       this.hub = hub;
       hub.join(this.watching);
     }
-    const { question, open, tallies } = this.room.standing;
+    const { question, open, tallies, verdict } = this.room.standing;
     const begun = hub.status?.step > 0;
     const waits = Boolean(question) && (open || !begun);
     this.main.toggleAttribute("data-begun", begun || tallies.length > 0);
+    this.main.toggleAttribute("data-running", begun && !open && !verdict); // the wall then makes room for the figures
     this.pictures.hidden = waits;
     this.bar.node.hidden = waits && !this.room.teacher;
   }

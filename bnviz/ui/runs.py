@@ -93,7 +93,7 @@ def show() -> None:
         entries = kept.library().entries()
     except LibraryError as error:
         entries = ()
-        ignored.append(str(error).rstrip("."))
+        st.error(chrome.plain(str(error)), icon=":material/block:")
     known = {item.text: item.label for item in arms.choices(entries)}
     run, missing = _run([text for text in state["runs.arms"] if text in known])
     ignored += missing
