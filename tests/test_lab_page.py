@@ -94,9 +94,9 @@ def test_nonsense_in_a_link_is_said_in_one_line(page, query, named):
 
 def test_a_run_lab_tells_its_verdict_and_scores_right_and_wrong_predictions(page, manager):
     lab = find("figure-1")
-    setting = Setting(quick=True, steps=1500)
+    setting = Setting(quick=True, steps=500)
     for said in lab.prediction.options:
-        app = page(lab="figure-1", said=said, steps="1500")
+        app = page(lab="figure-1", said=said, steps="500")
         lab_run = finished(next(reversed(web.lab_runs()._all.values())))
         app.run()
         assert not app.exception
@@ -119,7 +119,7 @@ def test_a_lab_that_looks_into_its_networks_is_done_only_then(manager):
 
 
 def test_looking_that_trains_again_tells_how_far_it_is(manager):
-    lab_run = LabRuns().open(find("mechanism"), Setting(quick=True, steps=200), manager)
+    lab_run = LabRuns().open(find("mechanism"), Setting(quick=True, steps=120), manager)
     heard = []
     lab_run.run.set_speed(100_000.0)
     lab_run.run.play()

@@ -188,13 +188,23 @@ export class Transport extends Part {
     this.scrubber.value = at;
     this.scrubber.setAttribute("aria-valuetext", `step ${grouped(at)} of ${grouped(status.steps)}`);
     this.scrubber.style.setProperty("--done", `${(100 * status.step) / status.steps}%`);
-    if (document.activeElement !== this.speed) this.speed.value = JSON.stringify(status.speed);
+    if (document.activeElement !== this.speed) this.showSpeed(status.speed);
     const arms = status.words.arms.slice(0, this.data.arms); // what comes after was measured earlier
     if (this.arm.options.length !== arms.length + 1) {
       this.arm.replaceChildren(make("option", { value: "" }, "for both"),
         ...arms.map((arm, index) => make("option", { value: index }, `for ${arm.name}`)));
       this.arm.hidden = arms.length < 2;
     }
+  }
+
+  /** The run's speed among those to choose from; a link may ask for any. */
+  showSpeed(speed) {
+    const value = JSON.stringify(speed);
+    if (![...this.speed.options].some((option) => option.value === value)) {
+      const faster = [...this.speed.options].find((option) => option.value === "null" || Number(option.value) > speed);
+      this.speed.insertBefore(make("option", { value }, `${speed.toLocaleString("en-US")} a second`), faster);
+    }
+    this.speed.value = value;
   }
 
   /** Tell the script when something was changed mid-run, or a reset undid it: the address says so. */

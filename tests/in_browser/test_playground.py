@@ -128,7 +128,8 @@ def expect_numbers(page, numbers):
 
 def test_a_link_gives_the_same_arms_and_the_numbers_that_a_script_gets(playground):
     query = SHORT + "&activation=tanh&vary=learning_rate&a=0.1&b=1&seed=4"
-    page = playground(query + "&layer=2&unit=3")
+    page = playground(query + "&layer=2&unit=3&speed=75")
+    expect(page.locator(".bnviz-bar option:checked", has_text="75 a second")).to_have_count(1)
     set_speed(page, "as fast as possible")
     button(page, "Play").click()
     wait_for_end(page)
