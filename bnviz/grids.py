@@ -11,6 +11,11 @@ from dataclasses import dataclass
 
 from bnviz.experiment import Experiment, ExperimentError
 
+BASE = Experiment(
+    dataset="digits", hidden=(32,) * 3, activation="sigmoid", batch_size=60, init="gaussian", steps=300
+)
+"""Small and short enough for hundreds of networks in a minute; sigmoids, as in the paper's Figure 1."""
+
 KINDS = ("none", "batch")
 LEARNING_RATES = (0.003, 30.0)
 INIT_SCALES = (0.003, 10.0)

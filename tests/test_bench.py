@@ -1,18 +1,20 @@
 """The benchmark works; how fast anything is, no test asks."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
+from bnviz.bench.page import fragment_page
 from bnviz.bench.parts import PARTS, measure
 from bnviz.bench.readings import Setting
 from bnviz.cli import app
 
-SMALLEST = Setting(repeats=1, steps=20, whole=30, dataset="digits", stacks=(1, 2), viewers=(1,))
+SMALLEST = Setting(repeats=1, steps=20, whole=30, dataset="digits", stacks=(1, 2), viewers=(1,), cells=4)
 
 
-@pytest.mark.parametrize("part", ["training", "figure-1", "stacking", "recording"])
+@pytest.mark.parametrize("part", ["training", "figure-1", "stacking", "map", "recording"])
 def test_each_part_measures_something(part):
     [(name, sections)] = measure([part], SMALLEST)
     assert name == part
@@ -20,6 +22,13 @@ def test_each_part_measures_something(part):
     assert readings
     assert all(value > 0 for item in readings for value in item.values)
     assert not [section.remark for section in sections if section.remark]
+
+
+def test_streamlits_own_chart_which_pages_are_measured_against_is_drawn_again_and_again():
+    [updates, *costs] = fragment_page(replace(SMALLEST, seconds=2.0), 1).readings
+    assert "updates" in updates.words
+    assert updates.values[0] > 0.5
+    assert all(value > 0 for item in costs for value in item.values)
 
 
 def test_the_table_is_printed_and_written_as_json(tmp_path):

@@ -42,7 +42,7 @@ class Row:
 def page(setting: Setting) -> list[Section]:
     """Each number of viewers on a server of bnviz, then of Streamlit's chart, then what a browser sees."""
     sections = [_bnviz(setting, count) for count in setting.viewers]
-    sections += [_fragment(setting, count) for count in setting.viewers if count <= MOST_FRAGMENTS]
+    sections += [fragment_page(setting, count) for count in setting.viewers if count <= MOST_FRAGMENTS]
     try:
         sections.append(in_browser(setting.repeats))
     except BrowserMissingError:
@@ -82,7 +82,8 @@ async def _watch(target: Target, count: int, setting: Setting) -> list[Row]:
         return rows
 
 
-def _fragment(setting: Setting, count: int) -> Section:
+def fragment_page(setting: Setting, count: int) -> Section:
+    """Viewers of a page that draws Streamlit's own chart anew."""
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "log", (FRAGMENT,), HEALTH) as server:
         rows = asyncio.run(_listen(server.target, count, setting))
     return _section(f"{count} viewers of Streamlit’s own chart, drawn anew by a fragment", rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from bnviz.bench.maps import maps
 from bnviz.bench.page import page
 from bnviz.bench.readings import Section, Setting
 from bnviz.bench.recording import recording
@@ -18,6 +19,7 @@ PARTS: Mapping[str, Callable[[Setting], list[Section]]] = MappingProxyType(
         "training": training,
         "figure-1": whole,
         "stacking": stacking,
+        "map": maps,
         "recording": recording,
         "page": page,
         "start": start,

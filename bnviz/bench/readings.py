@@ -14,14 +14,15 @@ import numpy as np
 class Setting:
     """How much to measure. repeats: turns of each contender that count. steps: of training in a turn.
 
-    whole: steps of each arm of the whole Figure 1. stacks: the numbers of networks in a stack.
-    viewers: how many watch a page at once. seconds: for which each turn of theirs is measured.
+    whole: steps of each arm of the whole Figure 1. cells: along each side of the map. stacks: the numbers of
+    networks in a stack. viewers: how many watch a page at once. seconds: for which each turn of theirs is measured.
     """
 
     repeats: int = 5
     steps: int = 1500
     whole: int = 50_000
     dataset: str = "mnist-binary"
+    cells: int = 12
     stacks: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
     viewers: tuple[int, ...] = (1, 10, 30, 100)
     seconds: float = 6.0

@@ -48,6 +48,7 @@ class Session:
         self._page, self._query, self._script = page, query, ""
         self._states: dict[str, WidgetState] = {}
         self._shown: list[Shown] = []
+        self._every: dict[str, float] = {}  # seconds after which a fragment is to run again, and again
         self.received = 0
         self.messages = 0
         self.charts = 0
@@ -92,10 +93,7 @@ class Session:
 
         pressed: the label of a button. chosen: options of select boxes by the boxes' keys.
         """
-        message = BackMsg()
-        message.rerun_script.query_string = self._query
-        message.rerun_script.page_name = "" if self._script else self._page
-        message.rerun_script.page_script_hash = self._script
+        message = self._request()
         for key, option in (chosen or {}).items():
             box = self._named(key)
             self._states[box] = WidgetState(id=box, string_value=option)
@@ -116,9 +114,29 @@ class Session:
         return time.perf_counter() - started
 
     async def listen(self) -> None:
-        """Take in whatever comes, for ever: the page's fragments run by themselves."""
+        """For ever ask for the fragments that are to run again and again, and take in whatever comes."""
+        async with asyncio.TaskGroup() as group:
+            for fragment, seconds in self._every.items():
+                group.create_task(self._repeat(fragment, seconds))
+            while True:
+                self._count(await self._socket.recv(decode=False))
+
+    async def _repeat(self, fragment: str, seconds: float) -> None:
+        """Have one fragment run every so many seconds: it is the browser that asks for it."""
+        message = self._request()
+        message.rerun_script.widget_states.widgets.extend(self._states.values())
+        message.rerun_script.fragment_id, message.rerun_script.is_auto_rerun = fragment, True
         while True:
-            self._count(await self._socket.recv(decode=False))
+            await asyncio.sleep(seconds)
+            await self._socket.send(message.SerializeToString())
+
+    def _request(self) -> BackMsg:
+        """The beginning of a request to run the script."""
+        message = BackMsg()
+        message.rerun_script.query_string = self._query
+        message.rerun_script.page_name = "" if self._script else self._page
+        message.rerun_script.page_script_hash = self._script
+        return message
 
     def parts(self) -> list[dict[str, Any]]:
         """The data of bnviz's live parts on the page."""
@@ -181,6 +199,8 @@ class Session:
         self.received += len(data)
         self.messages += 1
         message: ForwardMsg = ForwardMsg.FromString(data)
+        if message.WhichOneof("type") == "auto_rerun":
+            self._every[message.auto_rerun.fragment_id] = message.auto_rerun.interval
         if message.WhichOneof("type") == "delta":
             self.charts += message.delta.new_element.HasField("plotly_chart")
         return message

@@ -9,17 +9,12 @@ from typing import Any, Final
 import streamlit as st
 
 from bnviz import assets, web
-from bnviz.experiment import Experiment, ExperimentError
-from bnviz.grids import MOST_SEEDS, SIZES, Grid
+from bnviz.experiment import ExperimentError
+from bnviz.grids import BASE, MOST_SEEDS, SIZES, Grid
 from bnviz.runs.sweeps import Sweep
 from bnviz.ui import address, chrome
 
 PAGE: Final = "map"
-
-BASE = Experiment(
-    dataset="digits", hidden=(32,) * 3, activation="sigmoid", batch_size=60, init="gaussian", steps=300
-)
-"""Small and short enough for hundreds of networks in a minute; sigmoids, as in the paper's Figure 1."""
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 DEPTHS = (1, 2, 3, 5, 8)
