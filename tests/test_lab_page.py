@@ -94,9 +94,9 @@ def test_nonsense_in_a_link_is_said_in_one_line(page, query, named):
 
 def test_a_run_lab_tells_its_verdict_and_scores_right_and_wrong_predictions(page, manager):
     lab = find("figure-1")
-    setting = Setting(quick=True, steps=500)
+    setting = Setting(quick=True, steps=1500)
     for said in lab.prediction.options:
-        app = page(lab="figure-1", said=said, steps="500")
+        app = page(lab="figure-1", said=said, steps="1500")
         lab_run = finished(next(reversed(web.lab_runs()._all.values())))
         app.run()
         assert not app.exception

@@ -123,7 +123,8 @@ export class Figure extends Part {
     } finally {
       this.busy = false;
     }
-    if (this.hub && !this.hub.away && this.query().toString() !== query) this.refresh();
+    const there = this.node.isConnected && this.hub && !this.hub.away; // the page may have been left meanwhile
+    if (there && this.query().toString() !== query) this.refresh();
   }
 
   async draw(Plotly, { data, layout }) {
