@@ -23,9 +23,9 @@ from bnviz.network import Network
 from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, CurvePoint, Snapshot
 
 PROBE_EXAMPLES = {"mlp": 256, "conv": 64}
-TEST_EXAMPLES = {"mlp": 1000, "conv": 1000}
 """By architecture: a convolution computes as much for every position as a layer of units for an example."""
-TRAIN_EXAMPLES = 250
+TEST_EXAMPLES, TRAIN_EXAMPLES = 1000, 250
+"""On which loss and accuracy are evaluated."""
 POSITIONS = 4096
 """The most values that are measured of each channel of a convolutional layer."""
 IMAGES_AT_ONCE = 500
@@ -77,7 +77,7 @@ class Recorder:
         self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES[experiment.architecture]))
         self.evaluated = {
             "train": train.batch(train.spread(TRAIN_EXAMPLES)),
-            "test": test.batch(test.spread(TEST_EXAMPLES[experiment.architecture])),
+            "test": test.batch(test.spread(TEST_EXAMPLES)),
         }
         self.plane = _plane(self.probe_inputs.device) if self.probe_inputs.shape[1] == 2 else None
         weights = {id(block.affine.weight) for block in network.hidden}

@@ -119,9 +119,10 @@ def _drawn(lab: Lab, result: Result, unit: int | None, chrome: Chrome | None) ->
 
 def _svg(item: Drawing, chrome: Chrome) -> Html:
     """A figure within the page. The typeface stands in the page once, not in every figure."""
-    text = chrome.draw(ready(item.figure, REPORT_KIND, None), REPORT_KIND).decode()
+    figure = item.figure
+    text = chrome.draw(ready(figure, REPORT_KIND, None), REPORT_KIND).decode()
     text = _FONTS.sub("", text[text.index("<svg") :], count=1)
-    alt = tag("i", aria_label=alt_text(item.figure)).removeprefix("<i ").removesuffix("></i>")
+    alt = tag("i", aria_label=alt_text(figure)).removeprefix("<i ").removesuffix("></i>")
     text = text.replace("<svg ", f'<svg role="img" {alt} ', 1)
     canvas = tag("div", Html(text), class_="canvas")
     return tag("figure", canvas, tag("figcaption", sentence(item.caption)), data_name=item.name)

@@ -199,9 +199,10 @@ class Session:
         self.received += len(data)
         self.messages += 1
         message: ForwardMsg = ForwardMsg.FromString(data)
-        if message.WhichOneof("type") == "auto_rerun":
+        kind = message.WhichOneof("type")
+        if kind == "auto_rerun":
             self._every[message.auto_rerun.fragment_id] = message.auto_rerun.interval
-        if message.WhichOneof("type") == "delta":
+        elif kind == "delta":
             self.charts += message.delta.new_element.HasField("plotly_chart")
         return message
 

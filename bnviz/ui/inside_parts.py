@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
-import plotly.io
 import streamlit as st
 
 from bnviz import assets, web
@@ -15,6 +14,7 @@ from bnviz.experiment import Experiment
 from bnviz.export.kinds import Kind
 from bnviz.export.stamp import ArmStamp, Stamp, made_here
 from bnviz.export.stills import Still
+from bnviz.figures.plot import PlotFunction
 from bnviz.inside.mathml import safe
 
 if TYPE_CHECKING:
@@ -64,15 +64,11 @@ def walk(
     )
 
 
-def figure(make: Callable[..., go.Figure], *arguments: Any, key: str, **options: Any) -> None:
+def figure(make: PlotFunction[...], *arguments: Any, key: str, **options: Any) -> None:
     """A figure that does not move by itself: `make` is called once for each theme and width."""
     looks = {
         theme: {
-            width: plotly.io.to_json(
-                make(*arguments, **options, theme=theme, narrow=width == "narrow"),
-                validate=False,
-                engine="orjson",
-            )
+            width: make.draw(*arguments, **options, theme=theme, narrow=width == "narrow").json().decode()
             for width in ("wide", "narrow")
         }
         for theme in ("light", "dark")
