@@ -98,8 +98,7 @@ class Recorder:
                 zip(probes, inputs, self.step_sizes(update), strict=True)
             ):
                 normalized = probe.before is not probe.pre_activations
-                # Of what enters the normalizer only the units together are told: one sort is enough.
-                before = np.sort(as_table(probe.before), axis=None) if normalized else values.pooled
+                before = as_table(probe.before).ravel() if normalized else None
                 reference = None if self.reference is None else self.reference[index]
                 rows.append(layer_row(values, before, reference, self.experiment.activation, sizes))
             evaluated = step in self.evaluations or step not in self.due
@@ -164,20 +163,18 @@ class Recorder:
 
 def layer_row(
     values: Distribution,
-    before: np.ndarray,
+    before: np.ndarray | None,
     reference: Distribution | None,
     activation: str,
     sizes: tuple[float, float, float],
 ) -> list[float]:
     """One layer's numbers in the order of LAYER_COLUMNS.
 
-    before: (N·F,), sorted, what entered the normalizer; values.pooled itself where there is none.
+    before: (N·F,), what entered the normalizer; None where there is none, and `values` did.
     reference: what drift is measured from. sizes: as `Recorder.step_sizes` gives them.
     """
     mean, std, shares = values.summary()
-    before_mean, before_std, before_shares = (
-        (mean, std, shares) if before is values.pooled else summary(before)
-    )
+    before_mean, before_std, before_shares = (mean, std, shares) if before is None else summary(before)
     drift = math.nan if reference is None else values.drift_from(reference)
     measured = [values.saturated(activation), values.dead(activation), *sizes, drift]
     return [mean, std, *shares, *measured, before_mean, before_std, *before_shares]

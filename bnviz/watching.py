@@ -255,7 +255,7 @@ class Watcher:
                 if not np.isfinite(values.pooled).all():
                     self.recording = self.recording.extended([], diverged_at=self.updates)
                     return
-                before = values.pooled if layer.before is None else np.sort(layer.before, axis=None)
+                before = None if layer.before is None else layer.before.ravel()
                 then = reference.values if reference.values.per_unit.shape == values.per_unit.shape else None
                 rows.append(layer_row(values, before, then, reference.layer.activation, self._sizes(layer)))
                 units.append(unit_columns(values, _scale_and_shift(layer.normalizer, values)))

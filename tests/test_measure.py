@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import wasserstein_distance
 
-from bnviz.measure import SATURATION_THRESHOLDS, Distribution, quantiles
+from bnviz.measure import SATURATION_THRESHOLDS, Distribution, order_statistics, quantiles
 from bnviz.network import ACTIVATION_FUNCTIONS
 from bnviz.recording import HISTOGRAM_EDGES, QUANTILES
 
@@ -53,6 +53,29 @@ def test_a_unit_s_quantiles_are_numpy_s(examples):
     )
     ends = quantiles(distribution.per_unit, (0.0, 1.0))
     np.testing.assert_array_equal(ends, np.stack([values.min(0), values.max(0)], axis=1))
+
+
+@given(
+    arrays(np.float32, st.integers(1, 60), elements=st.floats(width=32, allow_nan=False)),
+    st.data(),
+)
+def test_order_statistics_are_those_of_all_values_sorted(values, data):
+    places = st.lists(st.integers(0, values.size - 1), min_size=1)
+    ranks = np.array(data.draw(places))
+    kept = values.copy()
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.testing.assert_array_equal(order_statistics(values, ranks), np.sort(values)[ranks])
+    np.testing.assert_array_equal(values, kept)
+
+
+@pytest.mark.parametrize("outlier", [0.0, 50.0, 1e30])
+def test_order_statistics_of_many_values_are_exact_with_an_outlier_or_without(outlier):
+    values = np.random.default_rng(0).normal(0, 1, 25_600).astype(np.float32)
+    values[7] = outlier
+    everywhere = np.arange(values.size)
+    np.testing.assert_array_equal(order_statistics(values, everywhere), np.sort(values))
+    some = np.array([0, 1, 1280, 12_799, 12_800, 25_598, 25_599])
+    np.testing.assert_array_equal(order_statistics(values, some), np.sort(values)[some])
 
 
 def test_measuring_leaves_the_values_as_they_are():
