@@ -30,13 +30,15 @@ POSITIONS = 4096
 """The most values that are measured of each channel of a convolutional layer."""
 IMAGES_AT_ONCE = 500
 """Evaluated together by a convolutional network, whose layers take a lot of memory for each."""
-EVALUATE_EVERY = 5
-"""Curves are evaluated at every fifth scheduled record: it costs more than all the rest of a record."""
+EVALUATE_EVERY = 4
+"""Curves are evaluated at every fourth scheduled record: it costs more than all the rest of a record."""
+MOST_RECORDS = 300
+"""In a schedule: as many points as a figure draws of a curve, so that every record is seen."""
 
 
-def schedule(steps: int, records: int = 400) -> np.ndarray:
-    """The steps to record: about `records`, dense early and sparser later, with 0, 1 and the last."""
-    spread = steps * np.linspace(0.0, 1.0, records + 1) ** 2
+def schedule(steps: int, records: int = MOST_RECORDS) -> np.ndarray:
+    """The steps to record: at most `records`, dense early and sparser later, with 0, 1 and the last."""
+    spread = steps * np.linspace(0.0, 1.0, records - 1) ** 2
     return np.unique(np.concatenate([[0, 1], np.round(spread).astype(np.int64)]))
 
 

@@ -33,10 +33,10 @@ from bnviz.watched import Watched
 FORMAT = 1
 SUFFIX = ".bnviz"
 MAX_BYTES = 512 * 2**20
-"""The largest file that is read. Twenty layers of 1,000 units with 400 records take a third of it."""
+"""The largest file that is read. Twenty layers of 1,000 units with 300 records take a quarter of it."""
 
 UPLOAD_BYTES = 64 * 2**20
-"""The largest file taken from a visitor. Seven layers of 1,000 units with 400 records fit."""
+"""The largest file taken from a visitor. Seven layers of 1,000 units with 300 records fit."""
 
 GROWTH = 8
 """How many times the largest file allowed its tables may take, unpacked. Those of large files take 2 to 3 times."""

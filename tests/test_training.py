@@ -341,14 +341,14 @@ def test_the_schedule_has_0_1_and_the_last_step_and_is_dense_early(steps):
     assert due[-1] == steps
     gaps = np.diff(due)
     assert gaps.min() >= 1
-    assert len(due) <= 403
+    assert len(due) <= 300
     if steps >= 400:
-        assert len(due) >= 300
+        assert len(due) >= 200
         assert np.median(gaps[:100]) < np.median(gaps[-100:])
     if steps > 5000:
         quarter = np.searchsorted(due, steps / 4)
         assert quarter == pytest.approx(len(due) / 2, abs=3)  # half the records in the first quarter
-    assert gaps[-1] == gaps.max() or steps < 400
+    assert gaps[-1] >= gaps.max() - 1 or steps < 400  # but for rounding
 
 
 def test_a_recording_has_the_scheduled_steps():
