@@ -131,7 +131,7 @@ class Network(nn.Module):
         self,
         input_normalizer: Normalizer,
         blocks: list[Block],
-        output: nn.Module,
+        output: nn.Linear | nn.Conv2d,
         shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()

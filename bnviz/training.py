@@ -16,11 +16,11 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 import bnviz
 from bnviz import datasets
+from bnviz.differentiation import differentiation
 from bnviz.examples import examples_of
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.network import build, generator
@@ -80,7 +80,8 @@ class Trainer:
         self.train, test = examples_of(dataset, experiment.train_examples, self.device)
         with one_thread():
             self.network = build(experiment, dataset.shape, len(dataset.classes), self.device)
-        self.parameters = list(self.network.parameters())
+        self.differentiation = differentiation(self.network)
+        self.parameters: list[Tensor] = list(self.network.parameters())
         self.velocities = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.order_chance = generator(experiment.seed, "order")
         self.order = torch.empty(0, dtype=torch.int64)
@@ -145,26 +146,23 @@ class Trainer:
             self.order = torch.randperm(len(self.train), generator=self.order_chance).to(self.device)
         return self.train.batch(self.order[place * size : (place + 1) * size])
 
-    def backward(self) -> tuple[Tensor, ...] | None:
+    def backward(self) -> Sequence[Tensor] | None:
         """The gradients of this step's loss, or None if the loss is not a finite number."""
-        inputs, labels = self.next_batch()
-        loss = F.cross_entropy(self.network(inputs), labels)
-        if not math.isfinite(loss.item()):
-            return None
-        return torch.autograd.grad(loss, self.parameters)
+        loss = self.differentiation.loss(*self.next_batch())
+        return self.differentiation.gradients() if math.isfinite(loss.item()) else None
 
     @torch.no_grad()
-    def update(self, gradients: tuple[Tensor, ...]) -> Update:
+    def update(self, gradients: Sequence[Tensor]) -> Update:
         """Stochastic gradient descent with momentum and weight decay, as torch.optim.SGD does it."""
         now = self.settings
         steps: list[Tensor] = list(gradients)
         if now.weight_decay:
-            steps = list(torch._foreach_add(steps, list(self.parameters), alpha=now.weight_decay))
+            steps = list(torch._foreach_add(steps, self.parameters, alpha=now.weight_decay))
         if now.momentum:
             torch._foreach_mul_(self.velocities, now.momentum)
             torch._foreach_add_(self.velocities, steps)
             steps = self.velocities
-        torch._foreach_add_(list(self.parameters), steps, alpha=-now.learning_rate)
+        torch._foreach_add_(self.parameters, steps, alpha=-now.learning_rate)
         return Update(gradients, steps, now.learning_rate)
 
 

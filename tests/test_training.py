@@ -215,6 +215,19 @@ def test_however_the_steps_are_divided_the_recording_is_the_same(calls):
     assert recorded(TINY, *calls) == train(TINY)
 
 
+@pytest.mark.parametrize("normalizer", ["none", "batch", "noise"])
+def test_a_copied_trainer_goes_on_by_itself_to_the_same_numbers(normalizer):
+    trainer = Trainer(TINY.replace(normalizer=normalizer))
+    trainer.advance(3)
+    twin = copy.deepcopy(trainer)
+    twin.advance(3)
+    assert trainer.step == 3
+    trainer.advance(3)
+    assert all(map(torch.equal, state(trainer), state(twin)))
+    trainer.advance(1)
+    assert not all(map(torch.equal, state(trainer), state(twin)))
+
+
 def test_a_trainer_stops_at_the_experiment_s_end():
     trainer = Trainer(TINY.replace(steps=5))
     assert [item.step for item in trainer.advance(100)] == [0, 1, 2, 3, 4, 5]

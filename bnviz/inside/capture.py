@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bnviz import datasets
+from bnviz.differentiation import Autograd
 from bnviz.inside.captured import Companions, Gradients, History, LayerBatch, Members, Replies
 from bnviz.network import Block, Network, generator
 from bnviz.normalizers import EPSILON, MOMENTUM, BatchNorm
@@ -162,6 +163,7 @@ def history(trainer: Trainer, layer: int) -> History:
 
     normalizer = _normalizer(trainer.network, layer)
     normalizer.register_forward_pre_hook(gather)
+    trainer.differentiation = Autograd(trainer.network)  # which calls modules, and so their hooks
     snapshots = trainer.advance(0)
     stops = schedule(trainer.experiment.steps, POPULATIONS).tolist()
     populations = []
