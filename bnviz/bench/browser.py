@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnviz.bench.readings import Reading, Section
+from bnviz.bench.readings import Reading, Section, Setting
 from bnviz.load.server import Server
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ NO_BROWSER = "What a browser sees was not measured: it needs Chromium or Chrome,
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 PAGES = ("", "labs", "inside", "class", "runs", "about")
-LOOK = 5.0
-"""Seconds in which updates are counted."""
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 WORDS = ".bnviz-intro, .stMain h1, .stMain h2, .stMain p"
 BANDS = ".st-key-bands .js-plotly-plot, [class*='st-key-bands'] .js-plotly-plot"
@@ -37,8 +35,9 @@ class BrowserMissingError(Exception):
     """There is no browser, or nothing to drive it with."""
 
 
-def in_browser(repeats: int) -> Section:
+def in_browser(setting: Setting) -> Section:
     """Milliseconds and updates a second, as one visitor has them. Raises BrowserMissingError."""
+    repeats = setting.repeats
     painted: dict[str, list[float]] = {name: [] for name in PAGES}
     drawn: dict[str, list[float]] = {name: [] for name in PAGES}
     clicks, updates = [], []
@@ -51,7 +50,7 @@ def in_browser(repeats: int) -> Section:
                     if repeat:  # the first visit imports what the page needs
                         painted[name].append(paint)
                         drawn[name].append(whole)
-                first_band, rate = _play(browser, f"{server.target.url}/?seed={repeat}")
+                first_band, rate = _play(browser, f"{server.target.url}/?seed={repeat}", setting.seconds)
                 if repeat:
                     clicks.append(first_band)
                     updates.append(rate)
@@ -95,8 +94,8 @@ def _open(browser: Browser, url: str) -> tuple[float, float]:
         return float(page.evaluate(FIRST_PAINT)), whole
 
 
-def _play(browser: Browser, url: str) -> tuple[float, float]:
-    """Milliseconds from Play to a second drawing of the bands, and drawings a second from then on."""
+def _play(browser: Browser, url: str, seconds: float) -> tuple[float, float]:
+    """Milliseconds from Play to a second drawing of the bands, and drawings a second in the `seconds` from then on."""
     with _page(browser) as page:
         page.goto(url)
         page.wait_for_selector(BANDS, timeout=60_000)
@@ -106,7 +105,7 @@ def _play(browser: Browser, url: str) -> tuple[float, float]:
         page.wait_for_function("window.bnvizBands > 0", timeout=120_000)
         first = 1000 * (time.perf_counter() - started)
         before, began = page.evaluate("window.bnvizBands"), time.perf_counter()
-        page.wait_for_timeout(1000 * LOOK)
+        page.wait_for_timeout(1000 * seconds)
         return first, (page.evaluate("window.bnvizBands") - before) / (time.perf_counter() - began)
 
 

@@ -1,8 +1,9 @@
-"""What bnviz's training is measured against: what a course notebook does, with and without a logbook."""
+"""What bnviz's training is measured against: a course notebook, with and without a logbook, and a bare loop."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -12,10 +13,58 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from bnviz import datasets
+from bnviz.datasets import Dataset
 from bnviz.experiment import Experiment
 
 LOG_EVERY = 10
 """Steps between two histograms of each hidden layer."""
+
+
+def sequential(base: Experiment, inputs: int, classes: int) -> nn.Sequential:
+    """The network as PyTorch's own layers."""
+    layers: list[nn.Module] = []
+    widths = (inputs, *base.hidden)
+    for fan_in, features in itertools.pairwise(widths):
+        layers.append(nn.Linear(fan_in, features))
+        if base.normalizer == "batch":
+            layers.append(nn.BatchNorm1d(features))
+        layers.append(nn.Sigmoid())
+    return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
+
+
+def examples_in_memory(dataset: Dataset) -> tuple[Tensor, Tensor]:
+    """The training split's inputs, (N, inputs) float32, and labels."""
+    train = dataset.train
+    inputs = torch.tensor(train.inputs.reshape(len(train.inputs), -1)).float() * dataset.scale
+    return inputs, torch.tensor(train.labels)
+
+
+class BareLoop:
+    """A loop over tensors in memory and nothing else: no DataLoader, no optimizer, no record."""
+
+    def __init__(self, base: Experiment) -> None:
+        dataset = datasets.load(base.dataset)
+        self.inputs, self.labels = examples_in_memory(dataset)
+        self.network = sequential(base, self.inputs.shape[1], len(dataset.classes))
+        self.parameters = list(self.network.parameters())
+        self.base = base
+        self.batches = self._batches()
+
+    def _batches(self) -> Iterator[Tensor]:
+        size = self.base.batch_size
+        while True:
+            order = torch.randperm(len(self.labels))
+            for start in range(0, len(order) - size + 1, size):
+                yield order[start : start + size]
+
+    def train(self, steps: int) -> None:
+        """Take `steps` steps."""
+        for chosen in itertools.islice(self.batches, steps):
+            loss = F.cross_entropy(self.network(self.inputs[chosen]), self.labels[chosen])
+            gradients = torch.autograd.grad(loss, self.parameters)
+            with torch.no_grad():
+                for parameter, gradient in zip(self.parameters, gradients, strict=True):
+                    parameter.sub_(gradient, alpha=self.base.learning_rate)
 
 
 class Notebook:
@@ -23,17 +72,9 @@ class Notebook:
 
     def __init__(self, base: Experiment) -> None:
         dataset = datasets.load(base.dataset)
-        train = dataset.train
-        inputs = torch.tensor(train.inputs.reshape(len(train.inputs), -1)).float() * dataset.scale
-        layers: list[nn.Module] = []
-        widths = (inputs.shape[1], *base.hidden)
-        for fan_in, features in itertools.pairwise(widths):
-            layers.append(nn.Linear(fan_in, features))
-            if base.normalizer == "batch":
-                layers.append(nn.BatchNorm1d(features))
-            layers.append(nn.Sigmoid())
-        self.network = nn.Sequential(*layers, nn.Linear(widths[-1], len(dataset.classes)))
-        examples = TensorDataset(inputs, torch.tensor(train.labels))
+        inputs, labels = examples_in_memory(dataset)
+        self.network = sequential(base, inputs.shape[1], len(dataset.classes))
+        examples = TensorDataset(inputs, labels)
         self.loader = DataLoader(examples, batch_size=base.batch_size, shuffle=True, drop_last=True)
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=base.learning_rate)
         self.batches = (batch for _ in itertools.count() for batch in self.loader)  # epoch after epoch

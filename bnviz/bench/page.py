@@ -44,7 +44,7 @@ def page(setting: Setting) -> list[Section]:
     sections = [_bnviz(setting, count) for count in setting.viewers]
     sections += [fragment_page(setting, count) for count in setting.viewers if count <= MOST_FRAGMENTS]
     try:
-        sections.append(in_browser(setting.repeats))
+        sections.append(in_browser(setting))
     except BrowserMissingError:
         sections.append(Section("In a browser", (), NO_BROWSER))
     return sections

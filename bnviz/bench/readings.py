@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,14 +77,17 @@ def in_turns(
     """Seconds of each contender in each repeat, (repeats,).
 
     slices: so often a contender works in a repeat, each time for one share of it and then the next contender:
-    what makes the machine slow for a while makes all of them slow. warm: a first turn does not count.
+    what makes the machine slow for a while makes all of them slow. Their order changes, as each finds the
+    processor's caches as the one before has left them. warm: a first turn does not count.
     """
     seconds = {name: np.zeros((repeats + warm, slices)) for name in contenders}
+    order, chance = list(contenders), random.Random(0)
     for repeat in range(repeats + warm):
         for place in range(slices):
-            for name, work in contenders.items():
+            chance.shuffle(order)
+            for name in order:
                 started = time.perf_counter()
-                work()
+                contenders[name]()
                 seconds[name][repeat, place] = time.perf_counter() - started
     return {name: values[int(warm) :].sum(1) for name, values in seconds.items()}
 
