@@ -1,4 +1,4 @@
-"""The networks of a Grid's cells, trained as stacks: see `bnviz.stacked`. Needs torch; called in a worker."""
+"""The networks of a Grid's cells, trained as a stack where that is faster. Needs torch; called in a worker."""
 
 from __future__ import annotations
 
@@ -9,27 +9,37 @@ from contextlib import AbstractContextManager, nullcontext
 from bnviz.datasets import load
 from bnviz.experiment import Experiment
 from bnviz.grids import Score
-from bnviz.stacked import StackedTrainer
+from bnviz.stacked import StackedTrainer, worth_stacking
 from bnviz.training import Trainer
 
 CHUNK = 10
-"""Steps of the stack between which others may have their turn."""
+"""Steps between which others may have their turn."""
 
 
 def scores(
     experiments: Sequence[Experiment], turn: AbstractContextManager[object] | None = None
 ) -> list[Score]:
-    """Train all together to their ends and say how each did. turn: held while torch is at work."""
+    """Train all to their ends and say how each did. turn: held while torch is at work."""
     turn = nullcontext() if turn is None else turn
     with turn:
-        stack = StackedTrainer(experiments)
-    for trainer in stack.trainers:  # a map shows how each ended, and nothing on the way
+        trainers, units = _units(experiments)
+    for trainer in trainers:  # a map shows how each ended, and nothing on the way
         trainer.started, trainer.recorder.due = True, frozenset()
-    while stack.step < stack.experiment.steps and stack.going.any():
-        with turn:
-            stack.advance(CHUNK)
+    for unit in units:
+        while not unit.ended:
+            with turn:
+                unit.advance(CHUNK)
     with turn:
-        return [_score(trainer) for trainer in stack.trainers]
+        return [_score(trainer) for trainer in trainers]
+
+
+def _units(experiments: Sequence[Experiment]) -> tuple[list[Trainer], Sequence[Trainer | StackedTrainer]]:
+    """A Trainer for each, and what to advance: one stack of all, or each by itself."""
+    if worth_stacking(experiments):
+        stack = StackedTrainer(experiments)
+        return stack.trainers, [stack]
+    trainers = [Trainer(item) for item in experiments]
+    return trainers, trainers
 
 
 def _score(trainer: Trainer) -> Score:

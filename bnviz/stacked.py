@@ -28,6 +28,20 @@ FREE = ("seed", "learning_rate", "init", "init_scale", "first_layer_scale", "mom
 """Fields in which networks of one stack may differ; all others must agree."""
 
 
+FEWEST = 6
+"""Networks in a stack from which on it is faster than one after the other."""
+MOST_WEIGHTS = 25_000
+"""Up to so many parameters a network's step on a CPU is mostly overhead, which a stack divides; above, its products
+of matrices are the faster the fewer networks there are. Measured: `python -m bnviz bench --part stacking`."""
+
+
+def worth_stacking(experiments: Sequence[Experiment]) -> bool:
+    """Whether these train faster as a stack than one after the other."""
+    first = Trainer(experiments[0])
+    small = sum(parameter.numel() for parameter in first.parameters) <= MOST_WEIGHTS
+    return len(experiments) >= FEWEST and (small or first.device.type != "cpu")
+
+
 def stackable(experiments: Sequence[Experiment]) -> bool:
     """Whether these can train as one stack: layers of units, plain or with batch normalization, of one shape."""
     first = experiments[0]
@@ -74,6 +88,11 @@ class StackedTrainer:
         self.activation = ACTIVATION_FUNCTIONS[self.experiment.activation]
         self.going = torch.ones(len(self.trainers), dtype=torch.bool, device=first.device)
         self.step = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to train: all steps are taken, or every network has diverged."""
+        return self.step >= self.experiment.steps or not self.going.any()
 
     def advance(self, steps: int) -> list[list[Snapshot]]:
         """Up to `steps` updates of every network; what was recorded, network by network. See Trainer.advance."""

@@ -97,6 +97,11 @@ class Trainer:
         """What makes the Recording, and when."""
         return made_on(self.device)
 
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to train: all steps are taken, or it has diverged."""
+        return self.step >= self.experiment.steps or self.diverged_at is not None
+
     def advance(
         self, steps: int, interventions: Sequence[Intervention] = (), every_step: bool = False
     ) -> list[Snapshot]:

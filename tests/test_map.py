@@ -10,13 +10,14 @@ import pytest
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
-from bnviz import web
+from bnviz import stacked, web
 from bnviz.comparison import Comparison
 from bnviz.experiment import Experiment, ExperimentError
 from bnviz.figures.map import accuracy_map
 from bnviz.grid_training import scores
 from bnviz.grids import KINDS, TILE, Cell, Grid, Score
 from bnviz.maps import map_data, playground_query
+from bnviz.stacked import worth_stacking
 from bnviz.training import train
 from bnviz.ui.map import Choice
 from tests.browser import ROOT
@@ -49,21 +50,29 @@ def test_every_cell_is_trained_once_and_coarse_comes_before_fine():
         assert order[: len(coarse)] == coarse
 
 
-def test_a_cell_ends_as_the_same_experiment_trained_alone():
-    cells = [Cell(kind, 2, 2) for kind in KINDS]
-    for cell in cells:
-        experiment = GRID.experiment(cell)
-        [score] = scores([experiment])
+@pytest.mark.parametrize("cells_together", [1, 8])
+@pytest.mark.parametrize("most_weights", [0, 10**6])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cell_ends_as_the_same_experiment_trained_alone(kind, most_weights, cells_together, monkeypatch):
+    monkeypatch.setattr(stacked, "MOST_WEIGHTS", most_weights)
+    # At the higher learning rates of the map a difference in rounding grows until the networks have nothing in common.
+    mild = [cell for cell in GRID.cells if cell.normalizer == kind and cell.column < 2]
+    experiments = [GRID.experiment(cell) for cell in mild[:cells_together]]
+    assert worth_stacking(experiments) == (cells_together > 1 and most_weights > 0)
+    for experiment, score in list(zip(experiments, scores(experiments), strict=True))[::3]:
         last = train(experiment).curves.query("split == 'test'").iloc[-1]
         assert score.accuracy == pytest.approx(last["accuracy"], abs=0.01)
         assert score.loss == pytest.approx(last["loss"], rel=0.01)
 
 
 def test_a_network_that_diverges_counts_as_guessing():
-    wild = BASE.replace(hidden=(20,) * 6, activation="relu", init_scale=1.0, learning_rate=100.0)
-    [score] = scores([wild])
-    assert score.diverged_at is not None
-    assert score.accuracy == pytest.approx(0.1)
+    wild = BASE.replace(
+        learning_rate=100.0, weight_decay=1.0
+    )  # each step makes every weight 99 times as large
+    for together in (1, 8):  # alone, and in a stack
+        for score in scores([wild] * together):
+            assert score.diverged_at is not None
+            assert score.accuracy == pytest.approx(0.1)
 
 
 def test_workers_fill_the_map_and_an_equal_one_is_there_at_once(trainers, finished):

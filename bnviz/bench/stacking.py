@@ -7,23 +7,32 @@ from functools import partial
 
 import torch
 
+from bnviz import grids
 from bnviz.bench.readings import Section, Setting, in_turns, reading
 from bnviz.bench.training import KINDS, figure_1, unrecorded
 from bnviz.experiment import Experiment
 from bnviz.stacked import StackedTrainer
 
+FOR_LONG = 1_000_000
+"""Steps, more than all turns take."""
+
 
 def stacking(setting: Setting) -> list[Section]:
     """How many times as fast a network trains in a stack of K as alone, on the CPU and on a GPU if there is one."""
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    networks = {
+        "Figure 1": figure_1("none", setting.dataset),
+        "the map": grids.BASE.replace(steps=FOR_LONG),
+    }
     return [
-        _one(figure_1(name, setting.dataset).replace(device=device), setting)
+        _one(words, base.replace(device=device, normalizer=normalizer), setting)
         for device in devices
-        for name in KINDS
+        for words, base in networks.items()
+        for normalizer in KINDS
     ]
 
 
-def _one(base: Experiment, setting: Setting) -> Section:
+def _one(words: str, base: Experiment, setting: Setting) -> Section:
     contenders: dict[str, Callable[[], object]] = {"alone": partial(unrecorded(base).advance, setting.steps)}
     shares = {count: max(1, setting.steps // count) for count in setting.stacks}
     for count, steps in shares.items():
@@ -39,4 +48,4 @@ def _one(base: Experiment, setting: Setting) -> Section:
         )
         for count, steps in shares.items()
     ]
-    return Section(f"Stacked networks, {KINDS[base.normalizer]}, {base.device}", readings)
+    return Section(f"Stacked networks of {words}, {KINDS[base.normalizer]}, {base.device}", readings)
