@@ -12,7 +12,7 @@ from bnviz.cli import app
 from tests.browser import CHROMIUM
 
 SMALLEST = Setting(
-    repeats=1, steps=20, whole=30, dataset="digits", stacks=(1, 2), viewers=(1,), cells=4, seconds=2.0
+    repeats=1, steps=20, whole=30, dataset="digits", stacks=(1, 2), viewers=(1,), cells=4, seconds=3.0
 )
 
 

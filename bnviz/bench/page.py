@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bnviz.bench.browser import NO_BROWSER, BrowserMissingError, in_browser
 from bnviz.bench.readings import Reading, Section, Setting
-from bnviz.load.scenarios import LONG, enter, measure
+from bnviz.load.scenarios import LONG, WARM_UP, enter, measure, until_all_advance
 from bnviz.load.server import ROOT, Server, Target
 from bnviz.load.session import Session
 from bnviz.load.visitors import IN_SIGHT, Teacher, viewer
@@ -66,7 +66,8 @@ async def _watch(target: Target, count: int, setting: Setting) -> list[Row]:
             [viewer(target, number, teacher.base, teacher.code) for number in range(count)], stack
         )
         await teacher.drive("play")
-        await asyncio.sleep(setting.seconds)
+        await until_all_advance(visitors)
+        await asyncio.sleep(min(WARM_UP, setting.seconds))
         rows = []
         for _ in range(setting.repeats):
             stretch = await measure(target, visitors, setting.seconds)

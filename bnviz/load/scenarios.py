@@ -174,7 +174,7 @@ async def own(server: Target, students: int, seconds: float, dataset: str) -> Ch
             student(server, number, {"dataset": dataset, "seed": number}) for number in range(students)
         ]
         visitors = await enter(arrivals, stack)
-        began = await _until_all_advance(visitors)
+        began = await until_all_advance(visitors)
         scripts: list[float] = []
         troubles: list[str] = []
         around = [asyncio.create_task(_look_around(item, scripts, troubles)) for item in visitors]
@@ -215,7 +215,8 @@ async def own(server: Target, students: int, seconds: float, dataset: str) -> Ch
     )
 
 
-async def _until_all_advance(visitors: Sequence[Visitor], patience: float = 120.0) -> float:
+async def until_all_advance(visitors: Sequence[Visitor], patience: float = 120.0) -> float:
+    """Wait until each has seen a first step, at most `patience` seconds; how long it took."""
     started = time.perf_counter()
     while time.perf_counter() - started < patience:
         if all(item.watching.step > 0 for item in visitors):
