@@ -119,10 +119,10 @@ def _go(name: str) -> None:
 
 
 def _list() -> None:
-    chrome.intro("<b>The paper's claims, one by one.</b> Predict, run, see, and be told what was measured.")
+    chrome.intro("<b>The paper’s claims, one by one.</b> Predict, run, see, and be told what was measured.")
     labs = list(all_labs().values())
     for start in range(0, len(labs), 2):
-        for column, lab in zip(st.columns(2, gap="medium"), labs[start : start + 2], strict=False):
+        for column, lab in zip(st.columns(2, gap="small"), labs[start : start + 2], strict=False):
             with column, st.container(border=True, height="stretch"):
                 st.markdown(f"**{lab.number}. {lab.title}**")
                 st.markdown(lab.question)
