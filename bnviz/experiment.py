@@ -208,7 +208,7 @@ class Experiment(BaseModel):
         str,
         Knob(
             "Normalization",
-            "What happens to each unit's input before the nonlinearity.",
+            "What happens to each unit’s input before the nonlinearity.",
             "Network",
             choices=NORMALIZERS,
         ),
@@ -242,7 +242,7 @@ class Experiment(BaseModel):
         float,
         Knob(
             "First layer ×",
-            "A factor on the first hidden layer's initial weights alone: 10 starts it ten times too large.",
+            "A factor on the first hidden layer’s initial weights alone: 10 starts it ten times too large.",
             "Start",
             low=0.0,
             high=1000.0,

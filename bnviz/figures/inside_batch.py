@@ -72,7 +72,7 @@ def input_gradients(
     frame.layout |= {"barmode": "group", "bargap": 0.3}
     frame.axis_note("example")
     return frame.plot(
-        f"Bars of the loss's gradient with respect to the {m} inputs of unit {unit}. Through the statistics they "
+        f"Bars of the loss’s gradient with respect to the {m} inputs of unit {unit}. Through the statistics they "
         f"lie between {rounded(through.min())} and {rounded(through.max())} and add up to {rounded(through.sum())}; "
         f"with constant statistics between {rounded(constant.min())} and {rounded(constant.max())}, "
         f"adding up to {rounded(constant.sum())}."

@@ -135,7 +135,7 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
     return [
         line(
             "the mini-batch",
-            f"The layer's weights deliver a number for each of the m = {m} examples and each unit. "
+            f"The layer’s weights deliver a number for each of the m = {m} examples and each unit. "
             "Each unit is normalized by itself, so follow one column.",
             ml.formula(ml.letter("ℬ"), equals, ml.sign("{"), *several, ml.sign("}")),
             ml.formula(
@@ -233,7 +233,7 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
         ),
         line(
             "times γ",
-            "γ is learned, one for each unit: it sets how widely this unit's outputs spread.",
+            "γ is learned, one for each unit: it sets how widely this unit’s outputs spread.",
             ml.formula(ml.GAMMA, ml.x_hat()),
             ml.formula(
                 ml.GAMMA,

@@ -182,7 +182,7 @@ LAB = Lab(
     verdict=verdict,
     inspection="bnviz.inspect.held_out:probabilities",
     explanation=r"""
-The ensemble's probability of class $c$ is the arithmetic mean of its members':
+The ensemble’s probability of class $c$ is the arithmetic mean of its members’:
 
 $$p(c \mid x) = \frac1K \sum_{k=1}^{K} p_k(c \mid x)$$
 

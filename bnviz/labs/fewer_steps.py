@@ -224,7 +224,7 @@ and distorted less. Here only what the table names is changed.
 network the rate of the plain one is chosen low, so that there is room for ×30, and it too gets faster with
 five times the rate: the last row. What batch norm adds is the difference between that row and BN, rate ×5.
 
-**What does not show it.** The more suitable the plain network's rate, the less there is to gain. The convolutional
+**What does not show it.** The more suitable the plain network’s rate, the less there is to gain. The convolutional
 network, started at 0.05 instead of 0.02, reached 96 % in about a third of the steps at five times that rate, with
 batch norm and without it alike (one seed).
 """,

@@ -112,7 +112,7 @@ def verdict(result: Result) -> Verdict:
         if learned
         else None,
         sentence=sentence if learned else unlearned,
-        criterion=f"In every seed, the percentiles of the last hidden layer's inputs travel at least {STEADIER:g} "
+        criterion=f"In every seed, the percentiles of the last hidden layer’s inputs travel at least {STEADIER:g} "
         f"times as far without batch norm as with it after the first {SETTLED:.0%} of training, and batch norm "
         "reaches sooner the accuracy at which the plain network settles.",
         measured=measured,
@@ -156,7 +156,7 @@ $$\hat x = \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}}, \qquad y = \gamma 
 in its way, so that mean and width of $y$ are parameters, $\beta$ and $\gamma$, and no longer an effect of
 everything below.
 
-The network is the paper's: 3 × 100 sigmoids, small Gaussian weights, mini-batches of 60, on MNIST with black or white
+The network is the paper’s: 3 × 100 sigmoids, small Gaussian weights, mini-batches of 60, on MNIST with black or white
 pixels. The paper prints neither the learning rate nor σ: 0.1 and 0.1 are our choices, and so is what counts as a
 typical unit. *Travel* is a measure of ours: the distance between the lowest and the highest value that each of the
 three percentiles takes, averaged over the units of the last hidden layer.

@@ -198,7 +198,7 @@ def verdict(result: Result) -> Verdict:
         "one_class": Measure("accuracy by statistics of mini-batches of one class", one_sided),
         "flips_32": Measure("share of examples named differently in two mini-batches of 32", flips),
         "spread_32": Measure(
-            "standard deviation of one example's probability over mini-batches of 32", spread
+            "standard deviation of one example’s probability over mini-batches of 32", spread
         ),
         "trained_in_60": Measure(
             "final accuracy of batch norm in its usual mini-batches", result.each(final_accuracy, "bn")
@@ -253,14 +253,14 @@ LAB = Lab(
     verdict=verdict,
     explanation=r"""
 In training a batch-normalized network never sees an example alone: its output depends on the mini-batch. For
-inference the paper's Algorithm 2 takes the statistics of the population instead,
+inference the paper’s Algorithm 2 takes the statistics of the population instead,
 
 $$\operatorname{E}[x] = \operatorname{E}_B[\mu_B], \qquad
 \operatorname{Var}[x] = \tfrac{m}{m-1}\,\operatorname{E}_B[\sigma_B^2],$$
 
 over training mini-batches of $m$ examples, and the layer becomes a fixed linear map. Moving averages, gathered during
-training, stand in for them nearly everywhere; the paper mentions them for following a model's accuracy as it trains.
-Here the Algorithm's second pass is made, over mini-batches of the size that the network was trained with.
+training, stand in for them nearly everywhere; the paper mentions them for following a model’s accuracy as it trains.
+Here the Algorithm’s second pass is made, over mini-batches of the size that the network was trained with.
 
 **One-sided mini-batches.** Among examples of one class what they have in common, which is what tells the class, is
 their mean: and the mean is subtracted.

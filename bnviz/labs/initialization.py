@@ -68,7 +68,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Scale("accuracy", percent=True, reference=(guessing(first), "guessing")),
         title="Accuracy at the end, by initial weights",
         subtitle=f"Held-out accuracy after {first.experiment.steps:,} steps. Gaussian weights of standard deviation σ, "
-        "then the named schemes, which choose it by the layer's size. A dot for each seed; a cross where it diverged.",
+        "then the named schemes, which choose it by the layer’s size. A dot for each seed; a cross where it diverged.",
         rung_title="σ of the initial weights, or scheme",
         **view.looks,
     )
@@ -155,7 +155,7 @@ LAB = Lab(
     explanation=r"""
 Through $L$ layers of weights with standard deviation $\sigma$ and $n$ inputs each, a signal is multiplied by about
 $\sigma\sqrt n$ in every layer. If that is below 1 the signal vanishes, if it is above 1 the inputs move into the
-saturated zones; either way the gradient that comes back is near zero. Xavier's and Kaiming's schemes choose $\sigma$
+saturated zones; either way the gradient that comes back is near zero. Xavier’s and Kaiming’s schemes choose $\sigma$
 so that the factor is near 1. Batch normalization does not need it to be:
 
 $$\mathrm{BN}((aW)u) = \mathrm{BN}(Wu)$$

@@ -128,7 +128,7 @@ def verdict(result: Result) -> Verdict:
         f"with the input normalized, {counts['batch']} with every layer normalized"
         + (f", {gain.median:.2g} times fewer than with the input alone{gain.over_seeds}." if known else "."),
         criterion=f"In every seed, normalizing every layer reaches {TARGET:.0%} held-out accuracy in at least "
-        f"{SOONER:g} times fewer steps than normalizing the network's input alone.",
+        f"{SOONER:g} times fewer steps than normalizing the network’s input alone.",
         measured=measured,
         answer=_answer(measured["gain_input"].median, gain.median),
     )
@@ -162,7 +162,7 @@ LAB = Lab(
     verdict=verdict,
     explanation=r"""
 That a network trains faster on inputs of mean 0 and variance 1 was known long before (the paper cites LeCun et al.,
-1998). Here each pixel is normalized by the mini-batch's statistics, without $\gamma$ and $\beta$; a pixel that never
+1998). Here each pixel is normalized by the mini-batch’s statistics, without $\gamma$ and $\beta$; a pixel that never
 varies stays 0. Whitening, of which the paper speaks here, would also decorrelate them; it then does without, and so
 does this lab.
 
@@ -172,7 +172,7 @@ and nobody chose the mean and the variance of that:
 $$x_k = W_k u_k, \qquad \operatorname{E}[x_k] = W_k \operatorname{E}[u_k], \qquad
 \operatorname{Cov}[x_k] = W_k \operatorname{Cov}[u_k]\, W_k^{\mathsf T}$$
 
-A sigmoid's slope is at most ¼, so each layer of them passes on a narrower signal than it received: see the widths
+A sigmoid’s slope is at most ¼, so each layer of them passes on a narrower signal than it received: see the widths
 before training. Batch normalization sets the width anew in every layer.
 
 **What does not show it.** With tanh, whose slope at 0 is 1, three layers hardly narrow the signal, and all three

@@ -175,8 +175,8 @@ $$\mathrm{BN}((aW)u) = \mathrm{BN}(Wu), \qquad
 so that a step that made the weights too large is followed by smaller ones: the growth stops itself.
 
 **What does not show it.** The effect needs a network in which the scale can run away. Five layers of ReLU with
-Kaiming's initial weights, which suit the plain network, show it. The paper's own three layers of sigmoids do not: a
-sigmoid's output is bounded, and on MNIST the plain network still learned at a rate of 2 and was the better for it
+Kaiming’s initial weights, which suit the plain network, show it. The paper’s own three layers of sigmoids do not: a
+sigmoid’s output is bounded, and on MNIST the plain network still learned at a rate of 2 and was the better for it
 (96 % after 5,000 steps). There is a limit with batch normalization as well: at a rate of 10 neither network learns.
 
 **What later papers doubt.** Bjorck et al. (2018) put the larger rate first: at a rate small enough for both, networks

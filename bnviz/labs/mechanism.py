@@ -184,7 +184,7 @@ def verdict(result: Result) -> Verdict:
             "1 − cosine with batch norm over that without", quotients(turns["bn"], turns["plain"])
         ),
         "undone": Measure(
-            "share of batch norm's advantage that the noise behind it undoes, by the logarithm of steps",
+            "share of batch norm’s advantage that the noise behind it undoes, by the logarithm of steps",
             tuple(map(undone, steps["plain"], steps["bn"], steps["noisy-bn"])),
         ),
         "noise_slower": Measure(
@@ -214,9 +214,9 @@ def verdict(result: Result) -> Verdict:
         f"{less['turn_ratio']:.2g} times)."
         if known
         else f"Neither network reached {TARGET:.0%}, or one diverged: nothing to compare. Train for more steps.",
-        criterion="The paper's account, link by link, in every seed: batch norm reaches "
+        criterion="The paper’s account, link by link, in every seed: batch norm reaches "
         f"{TARGET:.0%} in at least {FASTER:g} times fewer steps; drift, and Definition 2.1's shift by length and by "
-        f"direction, are at most {LESS:g} times the plain network's; and noise that moves the distributions undoes at "
+        f"direction, are at most {LESS:g} times the plain network’s; and noise that moves the distributions undoes at "
         f"least {LOST:.0%} of the advantage.",
         measured=measured,
         answer=_answer(ratios["undone"].median),
@@ -253,7 +253,7 @@ LAB = Lab(
     quote="takes a step towards reducing internal covariate shift, and in doing so dramatically accelerates the "
     "training of deep neural nets",
     section="1",
-    question="Behind batch norm, noise moves the mean and the width of every unit's input anew in every step. How does "
+    question="Behind batch norm, noise moves the mean and the width of every unit’s input anew in every step. How does "
     "the network train then?",
     prediction=Choice(
         {
@@ -268,8 +268,8 @@ LAB = Lab(
     explanation=r"""
 The reason why batch normalization helps is contested. Two accounts, and what each can say about this run:
 
-**Ioffe and Szegedy (2015).** *Internal covariate shift* is the change in the distribution of a layer's inputs that
-comes from the layers below. A layer has to follow it. Batch normalization fixes each input's mean and variance, there
+**Ioffe and Szegedy (2015).** *Internal covariate shift* is the change in the distribution of a layer’s inputs that
+comes from the layers below. A layer has to follow it. Batch normalization fixes each input’s mean and variance, there
 is less to follow, so training is faster. Evidence: their Figure 1, and the lab *figure-1*. The definition is about
 distributions; the paper does not measure whether less of it is what makes training fast.
 

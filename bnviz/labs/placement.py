@@ -134,7 +134,7 @@ def verdict(result: Result) -> Verdict:
         for arm in ARMS
     }
     measured["folded"] = Measure(
-        "largest change of a score when γ, β after the nonlinearity are moved into the next layer's weights",
+        "largest change of a score when γ, β after the nonlinearity are moved into the next layer’s weights",
         tuple(found(result, "after", "folded", 1)[:, 0].tolist()),
     )
     measured["freer"] = Measure(
@@ -200,11 +200,11 @@ them behind it:
 
 $$\text{paper: } z = g(\gamma \hat x + \beta) \qquad\qquad \text{summary: } z = \gamma\, g(\hat x) + \beta$$
 
-**What the paper's can represent.** With $\gamma = \sqrt{\operatorname{Var}[x]}$ and $\beta = \operatorname{E}[x]$ the
+**What the paper’s can represent.** With $\gamma = \sqrt{\operatorname{Var}[x]}$ and $\beta = \operatorname{E}[x]$ the
 normalization is undone; with a large γ the sigmoid becomes a step, with a small one a straight line, and β chooses
 where it bends.
 
-**What the summary's cannot.** Its sigmoid always receives $\hat x$, of mean 0 and variance 1. And the next layer
+**What the summary’s cannot.** Its sigmoid always receives $\hat x$, of mean 0 and variance 1. And the next layer
 computes $W(\gamma z + \beta) = (W \operatorname{diag}\gamma)\,z + W\beta$: another weight matrix, and a constant
 that the next normalization subtracts. So every such network is one without γ and β, with other weights. The lab moves
 γ and β into the next layer and compares the scores.

@@ -226,7 +226,7 @@ LAB = Lab(
     verdict=verdict,
     inspection="bnviz.inspect.companions:chances",
     explanation=r"""
-In training, batch normalization computes an example's output with the mean and variance of its mini-batch:
+In training, batch normalization computes an example’s output with the mean and variance of its mini-batch:
 
 $$\hat x_i = \frac{x_i - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}}, \qquad
 \mu_B = \frac1m \sum_{j \in B} x_j$$
@@ -236,7 +236,7 @@ value of a unit. Dropout does the same by silencing units at random, and Section
 or reduced.
 
 **Is that the reason here?** The last network is the control: its mini-batch is the whole training set, so nothing
-about an example's output is left to chance. Compare its gap with that of batch norm in small mini-batches. What the
+about an example’s output is left to chance. Compare its gap with that of batch norm in small mini-batches. What the
 two have in common, chance cannot explain; it comes with training another, better conditioned network.
 
 **What does not show it.** On MNIST the gap in loss is narrower and the one in accuracy hardly. The networks here

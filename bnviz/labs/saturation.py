@@ -91,7 +91,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         [str(layer) for layer in layers],
         Scale("gradient norm (log)", logarithmic=True),
         title="How much of the gradient arrives at each layer of the deep networks",
-        subtitle=f"Norm of the loss gradient with respect to the layer's weights, median over the first {EARLY:.0%} of "
+        subtitle=f"Norm of the loss gradient with respect to the layer’s weights, median over the first {EARLY:.0%} of "
         "training. A dot for each seed.",
         rung_title="layer, 1 at the input",
         **view.looks,
@@ -207,7 +207,7 @@ def verdict(result: Result) -> Verdict:
         f"{measured['accuracy_deep_relu_plain'].median:.1%} and {measured['accuracy_deep_relu_bn'].median:.1%}. Of the "
         f"gradient at the last sigmoid layer {measured['arriving_plain'].median:.1e} of its norm arrived at the first "
         f"without, {measured['arriving_bn'].median:.2g} with it, while only "
-        f"{measured['saturated_plain'].median:.1%} of the last layer's sigmoids were saturated without it.",
+        f"{measured['saturated_plain'].median:.1%} of the last layer’s sigmoids were saturated without it.",
         criterion=f"In every seed, the deep sigmoid network ends below {FAILED:.0%} without batch norm and at "
         f"{LEARNED:.0%} or more with it, and it gains more by it than the deep ReLU network.",
         measured=measured,
@@ -243,15 +243,15 @@ LAB = Lab(
     figures=figures,
     verdict=verdict,
     explanation=r"""
-The gradient on its way back is multiplied, in every layer, by the slope of the nonlinearity. A sigmoid's slope is
+The gradient on its way back is multiplied, in every layer, by the slope of the nonlinearity. A sigmoid’s slope is
 
 $$\sigma'(x) = \sigma(x)\,(1-\sigma(x)) \le \tfrac14$$
 
-and almost 0 where the sigmoid is saturated. ReLU's slope is 1 wherever it is not 0.
+and almost 0 where the sigmoid is saturated. ReLU’s slope is 1 wherever it is not 0.
 
-The paper's account: changes in the layers below push $x$ into the saturated zones, and batch normalization keeps it
-out of them. That is one way to lose the gradient; this lab's networks mostly show another. Started with Xavier's
-weights, few of the plain network's sigmoids are saturated. But a layer whose inputs hardly vary passes on hardly any
+The paper’s account: changes in the layers below push $x$ into the saturated zones, and batch normalization keeps it
+out of them. That is one way to lose the gradient; this lab’s networks mostly show another. Started with Xavier’s
+weights, few of the plain network’s sigmoids are saturated. But a layer whose inputs hardly vary passes on hardly any
 variation, and each layer multiplies the gradient by at most ¼ times its weights, so that little is left at the first.
 Batch normalization restores the variation in every layer on the way up, and divides by the small standard deviation
 on the way back. To see saturation itself, start the lab *initialization* with large weights.

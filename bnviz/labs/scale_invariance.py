@@ -236,7 +236,7 @@ LAB = Lab(
     verdict=verdict,
     inspection="bnviz.inspect.invariance:deviations",
     explanation=r"""
-Multiply a layer's weights by $a > 0$: its mean and its standard deviation over the mini-batch are multiplied by
+Multiply a layer’s weights by $a > 0$: its mean and its standard deviation over the mini-batch are multiplied by
 $a$ as well, and divided out again.
 
 $$\mathrm{BN}((aW)u) = \mathrm{BN}(Wu), \qquad

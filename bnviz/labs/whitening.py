@@ -226,7 +226,7 @@ LAB = Lab(
     number=9,
     name="whitening",
     title="Why not whiten everything?",
-    quote="Since the full whitening of each layer's inputs is costly and not everywhere differentiable, we make "
+    quote="Since the full whitening of each layer’s inputs is costly and not everywhere differentiable, we make "
     "two necessary simplifications.",
     section="3",
     question="Two hidden layers of 400 units. How many times longer does a training step take with full "

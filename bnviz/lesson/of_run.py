@@ -58,14 +58,14 @@ QUESTIONS = (
 )
 
 BATCH_NORMALIZATION = r"""
-Batch normalization puts one line of arithmetic between a layer's sum and its nonlinearity. For each unit, over the
+Batch normalization puts one line of arithmetic between a layer’s sum and its nonlinearity. For each unit, over the
 examples of the mini-batch $B$:
 
 $$\hat x = \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}}, \qquad y = \gamma \hat x + \beta$$
 
 The mean $\mu_B$ and the variance $\sigma_B^2$ are those of the mini-batch, so that $\hat x$ has mean 0 and variance 1
 whatever the layers below do. $\gamma$ and $\beta$ are learned: the network can have any mean and width it likes, but
-sets them by two numbers and no longer by everything below. That this is why training gets faster was the paper's
+sets them by two numbers and no longer by everything below. That this is why training gets faster was the paper’s
 explanation; Santurkar et al. (2018) and Bjorck et al. (2018) found reasons to doubt it.
 """
 

@@ -10,10 +10,10 @@ _READING = """
 ### How to read the bands
 
 Each panel follows one hidden layer through training. At every recorded step, one fixed batch of examples
-that the network never trains on goes through it, and we look at the numbers that enter the layer's nonlinearity.
+that the network never trains on goes through it, and we look at the numbers that enter the layer’s nonlinearity.
 
 - The **line** is the median: half of the numbers are below it.
-- The **dark band** holds the middle 70 % of them, from the 15 % to the 85 % quantile, as in the paper's
+- The **dark band** holds the middle 70 % of them, from the 15 % to the 85 % quantile, as in the paper’s
   Figure 1. The **light band** holds the middle 90 %.
 - **Grey zones** at top and bottom are where a sigmoid or tanh is nearly flat: its slope is under 5 % of its
   largest. What lies there hardly learns.
@@ -31,7 +31,7 @@ _HONESTY = """
 - Accuracy and loss are measured in inference mode, with the running averages.
 - Gradients and update sizes are those of the training step just made.
 - **Drift** is the distance between what a unit receives now and what it received at step 0: the 1-Wasserstein
-  distance, averaged over the layer's units, in units of the nonlinearity's input.
+  distance, averaged over the layer’s units, in units of the nonlinearity’s input.
 - The same settings give the same numbers every time. Training that was done before is played back, and says so.
 """
 
@@ -56,7 +56,7 @@ def show() -> None:
     st.title("What am I looking at?", anchor=False)
     st.write(
         "Two neural networks learn to tell pictures or points apart. They are alike but for one thing, by default "
-        "**batch normalization**: in one of them, every unit's input is brought to mean 0 and variance 1 over each "
+        "**batch normalization**: in one of them, every unit’s input is brought to mean 0 and variance 1 over each "
         "mini-batch, then scaled and shifted by two learned numbers, γ and β."
     )
     st.latex(

@@ -17,7 +17,7 @@ MORE = ("first_layer_scale", "momentum", "weight_decay", "dropout", "train_examp
 
 PRESET_LABELS = {
     "first-look": "First look",
-    "figure-1": "The paper's Figure 1",
+    "figure-1": "The paper’s Figure 1",
     "careless-start": "A careless start",
     "deep-relu": "Deep, with ReLU",
     "two-spirals": "Two spirals",

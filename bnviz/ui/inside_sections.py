@@ -30,7 +30,7 @@ def arithmetic_lines(ask: Ask, batch: LayerBatch, view: View, opened: int) -> No
         written(batch, view.unit), view.line, opened, key=_WALK, on_line=_turned, on_unit=_chosen
     )
     st.caption(
-        "Arrow keys ← → turn the lines; a unit's number chooses the unit. These are the first "
+        "Arrow keys ← → turn the lines; a unit’s number chooses the unit. These are the first "
         f"{view.examples} of the {ask.experiment.batch_size:,} examples that update {batch.step + 1:,} would use, as a "
         f"mini-batch of their own, in the network as it stood after {batch.step:,} updates. "
         "Computed in double precision with all digits, shown rounded."
@@ -61,7 +61,7 @@ def scale(ask: Ask, batch: LayerBatch, view: View) -> None:
         for own, undone, now in zip(learned, identity, (gamma, beta), strict=True)
     ]
     st.write(
-        "Without γ and β every unit's output would have mean 0 and variance 1, whatever is best for the next "
+        "Without γ and β every unit’s output would have mean 0 and variance 1, whatever is best for the next "
         "nonlinearity. γ and β let training choose both. In hand, they show what they can do."
     )
     st.session_state[_GAMMA], st.session_state[_BETA] = gamma, beta
@@ -136,7 +136,7 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
         )
     else:
         st.caption(
-            "Differs by: the largest difference from the formula's value over all examples. Finite differences are "
+            "Differs by: the largest difference from the formula’s value over all examples. Finite differences are "
             "central ones, through the whole rest of the network, in double precision."
         )
     inside_parts.table("What the sums add up, example by example", *shown.terms(), key="inside-terms")
@@ -208,7 +208,7 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
             cells += [" → ".join(outputs), " → ".join(chances)]
         rows.append(cells)
     inside_parts.table(
-        f"Unit {view.unit}'s output y, and the probability that the network gives each example's class",
+        f"Unit {view.unit}’s output y, and the probability that the network gives each example’s class",
         ["example", "y, training", "its class, training", "y, inference", "its class, inference"],
         rows,
         key="inside-companions",
@@ -218,8 +218,8 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
 def inference(ask: Ask, view: View) -> None:
     """Mini-batch statistics, running averages and the population's, over training."""
     st.write(
-        "Inference cannot depend on companions, so it needs fixed numbers in place of the mini-batch's: the "
-        "population's mean and variance (Algorithm 2). Libraries do not gather them at the end; they keep running "
+        "Inference cannot depend on companions, so it needs fixed numbers in place of the mini-batch’s: the "
+        "population’s mean and variance (Algorithm 2). Libraries do not gather them at the end; they keep running "
         "averages while training. How well these follow depends on the weight of the newest mini-batch."
     )
     st.select_slider(
@@ -249,11 +249,11 @@ def _how_well(history: History, view: View) -> str:
     misses = np.abs(average[after] - history.population_mean[1:, at])
     noise = np.abs(history.batch_mean[after - 1, at] - history.population_mean[1:, at])
     return (
-        f"At the {len(after)} marked steps after the start the running mean misses the population's by "
-        f"{n.shown(float(misses.mean()), 4)} on average; the last mini-batch's own mean misses it by "
+        f"At the {len(after)} marked steps after the start the running mean misses the population’s by "
+        f"{n.shown(float(misses.mean()), 4)} on average; the last mini-batch’s own mean misses it by "
         f"{n.shown(float(noise.mean()), 4)}. The line is recomputed from the {len(history.batch_mean):,} recorded "
         f"mini-batches. With {history.gathering:g}, the weight that this network itself uses, it ends within "
-        f"{n.scientific(abs(float(gathered[-1] - history.running_mean[at])), 1)} of the network's own running mean."
+        f"{n.scientific(abs(float(gathered[-1] - history.running_mean[at])), 1)} of the network’s own running mean."
     )
 
 
@@ -318,6 +318,6 @@ def maps(ask: Ask, view: View) -> None:
         key="inside-channels",
     )
     st.caption(
-        f"Algorithm 1 on these {m * height * width:,} values gives the network's own output of channel {view.channel} "
+        f"Algorithm 1 on these {m * height * width:,} values gives the network’s own output of channel {view.channel} "
         f"to within {n.scientific(kernel, 1)}. Trained to step {batch.step:,} of {STEPS:,}."
     )

@@ -191,7 +191,7 @@ def _predict(lab: Lab, visit: Visit) -> None:
                 args=(answer,),
             )
             st.number_input(
-                "Steps (0: the lab's own)",
+                "Steps (0: the lab’s own)",
                 min_value=0,
                 max_value=MOST_STEPS,
                 step=1000,
@@ -200,7 +200,7 @@ def _predict(lab: Lab, visit: Visit) -> None:
                 width=190,
             )
             st.number_input(
-                "Seeds (0: the lab's own)",
+                "Seeds (0: the lab’s own)",
                 min_value=0,
                 max_value=MOST_SEEDS,
                 key="labs.seeds",

@@ -43,7 +43,7 @@ def bands(run: Run, prefix: str) -> None:
                 max_value=units(run.recordings, layer),
                 step=1,
                 key=f"{prefix}unit",
-                help="One unit as in the paper's Figure 1, counted from 1; 0 takes all units together.",
+                help="One unit as in the paper’s Figure 1, counted from 1; 0 takes all units together.",
                 on_change=address.touch,
                 width=130,
             )

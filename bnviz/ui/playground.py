@@ -206,7 +206,7 @@ def _bands(run: Run, comparison: Comparison, view: View) -> None:
                 max_value=width,
                 step=1,
                 key="unit",
-                help="One unit as in the paper's Figure 1, counted from 1; 0 takes all units together.",
+                help="One unit as in the paper’s Figure 1, counted from 1; 0 takes all units together.",
                 on_change=address.touch,
                 width=130,
             )
