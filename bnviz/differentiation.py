@@ -65,23 +65,25 @@ class ChainRule:
     """Link by link, forward and then back. The parameters may change their values, but not be replaced."""
 
     def __init__(self, network: Network) -> None:
+        affine = [Affine(block.affine) for block in network.hidden]
         links: list[Link] = []
-        for block in network.hidden:
-            links += [Affine(block.affine), *_normalization(block.normalizer), Nonlinearity(block.activation)]
-        links = [*links[1:], Affine(network.output)]
-        self.first = Affine(network.hidden[0].affine)  # nothing before it asks for a gradient
-        self.there: list[Link] = [*_normalization(network.input_normalizer), self.first, *links]
-        self.back = links[::-1]
+        for own, block in zip(affine, network.hidden, strict=True):
+            links += [own, *_normalization(block.normalizer), Nonlinearity(block.activation)]
+        links.append(Affine(network.output))
+        self.there: list[Link] = [*_normalization(network.input_normalizer), *links]
+        self.back = links[:0:-1]
+        self.first = affine[0]  # nothing before it asks for a gradient
         self.cross_entropy = CrossEntropy(network.output.weight.dtype)
 
     @staticmethod
     def takes(network: Network) -> bool:
-        """Whether all layers are fully connected, without dropout, plain or batch normalized, and on the CPU."""
+        """Whether all layers are of the kinds below, fully connected, without dropout, and on the CPU."""
         normalizers = [network.input_normalizer, *(block.normalizer for block in network.hidden)]
         return (
             network.shape is None
             and all(parameter.device.type == "cpu" for parameter in network.parameters())
             and all(type(normalizer) in (NoNormalizer, BatchNorm) for normalizer in normalizers)
+            and all(block.activation in NONLINEARITIES for block in network.hidden)
             and not any(block.dropout.share for block in network.hidden)
         )
 
