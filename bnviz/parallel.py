@@ -74,7 +74,7 @@ def run_job(job: Job, report: Callable[[int], None] = lambda step: None) -> Outc
 
     trainer = Trainer(job.experiment)
     snapshots: list[Snapshot] = []
-    while trainer.step < job.experiment.steps and trainer.diverged_at is None:
+    while not trainer.ended:
         snapshots += trainer.advance(CHUNK)
         report(trainer.step)
     recording = Recording(job.experiment, provenance=trainer.provenance)

@@ -9,6 +9,8 @@ Shapes: K networks, B examples in a mini-batch, F features.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,30 +18,30 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bnviz.datasets import load
 from bnviz.experiment import Experiment, ExperimentError
 from bnviz.network import ACTIVATION_FUNCTIONS
 from bnviz.normalizers import BatchNorm
 from bnviz.normalizers.base import EPSILON, MOMENTUM
 from bnviz.recorder import Update
 from bnviz.recording import Recording, Snapshot
-from bnviz.training import Trainer, one_thread
+from bnviz.training import Trainer, one_thread, pick_device
 
 FREE = ("seed", "learning_rate", "init", "init_scale", "first_layer_scale", "momentum", "weight_decay")
 """Fields in which networks of one stack may differ; all others must agree."""
-
-
 FEWEST = 6
 """Networks in a stack from which on it is faster than one after the other."""
 MOST_WEIGHTS = 25_000
-"""Up to so many parameters a network's step on a CPU is mostly overhead, which a stack divides; above, its products
-of matrices are the faster the fewer networks there are. Measured: `python -m bnviz bench --part stacking`."""
+"""Up to so many weights a network's step on a CPU is mostly overhead, which a stack divides; above, its products of
+matrices are the faster the fewer networks there are. Measured: `python -m bnviz bench --part stacking`."""
 
 
 def worth_stacking(experiments: Sequence[Experiment]) -> bool:
-    """Whether these train faster as a stack than one after the other."""
-    first = Trainer(experiments[0])
-    small = sum(parameter.numel() for parameter in first.parameters) <= MOST_WEIGHTS
-    return len(experiments) >= FEWEST and (small or first.device.type != "cpu")
+    """Whether these, which are stackable, train faster as a stack than one after the other."""
+    first, dataset = experiments[0], load(experiments[0].dataset)
+    widths = (math.prod(dataset.shape), *first.hidden, len(dataset.classes))
+    small = sum(a * b for a, b in itertools.pairwise(widths)) <= MOST_WEIGHTS
+    return len(experiments) >= FEWEST and (small or pick_device(first.device).type != "cpu")
 
 
 def stackable(experiments: Sequence[Experiment]) -> bool:

@@ -28,10 +28,10 @@ def test_each_part_measures_something(part):
 
 def test_a_page_and_streamlits_own_chart_are_drawn_again_and_again_and_seen_in_a_browser():
     [(_, [ours, theirs, seen])] = measure(["page"], SMALLEST)
-    for section in (ours, theirs):
+    for section, least in ((ours, 0.0), (theirs, 0.5)):  # a run's figures change as its training comes along
         [updates, *costs] = section.readings
         assert "updates" in updates.words
-        assert updates.values[0] > 0
+        assert updates.values[0] > least
         assert all(value > 0 for item in costs for value in item.values)
     assert (seen.remark == NO_BROWSER) == (CHROMIUM is None)
     assert all(value > 0 for item in seen.readings for value in item.values)

@@ -17,7 +17,14 @@ MODULES = {
     ".".join(("bnviz", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in sorted(ROOT.rglob("*.py"))
 }
-TORCH = ("bnviz.examples", "bnviz.network", "bnviz.normalizers", "bnviz.recorder", "bnviz.training")
+TORCH = (
+    "bnviz.differentiation",
+    "bnviz.examples",
+    "bnviz.network",
+    "bnviz.normalizers",
+    "bnviz.recorder",
+    "bnviz.training",
+)
 """The modules of the trainers' processes."""
 
 

@@ -66,9 +66,8 @@ def test_a_cell_ends_as_the_same_experiment_trained_alone(kind, most_weights, ce
 
 
 def test_a_network_that_diverges_counts_as_guessing():
-    wild = BASE.replace(
-        learning_rate=100.0, weight_decay=1.0
-    )  # each step makes every weight 99 times as large
+    # Each step makes every weight 99 times as large.
+    wild = BASE.replace(learning_rate=100.0, weight_decay=1.0)
     for together in (1, 8):  # alone, and in a stack
         for score in scores([wild] * together):
             assert score.diverged_at is not None

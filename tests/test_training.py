@@ -18,8 +18,9 @@ from torch.nn import functional as F
 from bnviz import datasets, recorder
 from bnviz.examples import some_of
 from bnviz.experiment import NORMALIZERS, Experiment, ExperimentError, Intervention
+from bnviz.figures.series import MOST_POINTS
 from bnviz.network import build, generator
-from bnviz.recorder import schedule
+from bnviz.recorder import MOST_RECORDS, schedule
 from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, Recording
 from bnviz.training import Trainer, pick_device, train
 
@@ -354,7 +355,7 @@ def test_the_schedule_has_0_1_and_the_last_step_and_is_dense_early(steps):
     assert due[-1] == steps
     gaps = np.diff(due)
     assert gaps.min() >= 1
-    assert len(due) <= 300
+    assert len(due) <= MOST_RECORDS <= MOST_POINTS  # a figure draws every one
     if steps >= 400:
         assert len(due) >= 200
         assert np.median(gaps[:100]) < np.median(gaps[-100:])

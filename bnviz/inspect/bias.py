@@ -77,7 +77,7 @@ def _in_training(trainer: Trainer) -> dict[str, np.ndarray]:
     weights = [block.affine.weight for block in trainer.network.hidden]
     while True:
         rows.append((trainer.step, norm(biases(trainer)), norm(weights), loss_in_training(trainer)))
-        if trainer.step >= trainer.experiment.steps or trainer.diverged_at is not None:
+        if trainer.ended:
             return _columns(rows, "steps", "bias", "weights", "loss")
         trainer.advance(piece)
         tell(trainer.step / trainer.experiment.steps)

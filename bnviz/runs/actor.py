@@ -76,7 +76,7 @@ class TrainerActor:
             return Progress(step, error=str(error))
         except Exception as error:
             return Progress(step, error=f"Training stopped at step {step:,}: {type(error).__name__}: {error}")
-        if self.trainer.diverged_at is not None or self.trainer.step >= self.experiment.steps:
+        if self.trainer.ended:
             AT_HAND.keep(self.experiment, self.interventions, self.experiment.steps, self.trainer)
         return Progress(
             step=self.trainer.step,
