@@ -5,20 +5,21 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-from bnviz import web
-from bnviz.security import SecurityHeaders, frames, security_headers
-from bnviz.shortcut import Shortcut
+from bnviz.web import state
+from bnviz.web.app import routes
+from bnviz.web.fast_path import Shortcut
+from bnviz.web.security import SecurityHeaders, frames, security_headers
 
 INDEX = Path(st.__file__).parent / "static" / "index.html"
 BASE = st.get_option("server.baseUrlPath")
-ROUTES = web.routes(BASE)
+ROUTES = routes(BASE)
 
 app = st.App(
-    Path(__file__).parent / "bnviz" / "ui" / "main.py",
+    Path(__file__).parent / "bnviz" / "ui" / "parts" / "navigation.py",
     routes=ROUTES,
     middleware=[
         Middleware(SecurityHeaders, headers=security_headers(INDEX, frames())),
-        Middleware(Shortcut, routes=ROUTES, base=web.prefix(BASE)),
+        Middleware(Shortcut, routes=ROUTES, base=state.prefix(BASE)),
     ],
-    lifespan=web.lifespan,
+    lifespan=state.lifespan,
 )

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from bnviz.experiment import Experiment, ExperimentError, Intervention, presets
 from bnviz.recording import Recording
+from bnviz.version import __version__
 
 if TYPE_CHECKING:
     from bnviz import figures
-    from bnviz.training import Trainer, train
-    from bnviz.watching import watch
+    from bnviz.engine.trainer import Trainer, train
+    from bnviz.engine.watch.watcher import watch
 
-__version__ = "0.1.0"
 __all__ = [
     "Experiment",
     "ExperimentError",
     "Intervention",
     "Recording",
     "Trainer",
+    "__version__",
     "figures",
     "presets",
     "train",
@@ -31,9 +32,9 @@ __all__ = [
 
 _HOMES = {
     "figures": "bnviz.figures",
-    "train": "bnviz.training",
-    "Trainer": "bnviz.training",
-    "watch": "bnviz.watching",
+    "train": "bnviz.engine.trainer",
+    "Trainer": "bnviz.engine.trainer",
+    "watch": "bnviz.engine.watch.watcher",
 }
 
 

@@ -12,7 +12,8 @@ import typer
 from tqdm import tqdm
 
 from bnviz.experiment import Experiment, presets
-from bnviz.recording import TABLES, Recording
+from bnviz.recording import Recording
+from bnviz.recording.snapshot import TABLES
 
 app = typer.Typer(
     help="Watch what batch normalization changes inside a deep network. The page itself: streamlit run app.py",
@@ -29,9 +30,9 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run a command; what the user can mend is said in one sentence on the error stream, exit status 2."""
-    from bnviz.load.connection import LoadError
-    from bnviz.mnist import DatasetError
-    from bnviz.parallel import TrainingError
+    from bnviz.data.mnist import DatasetError
+    from bnviz.runs.pool import TrainingError
+    from bnviz.tools.load.connection import LoadError
 
     try:
         app()
@@ -75,10 +76,10 @@ def train(
     **knobs: str | None,
 ) -> None:
     """Train one network; write its recording, its tables and its figures."""
+    from bnviz.engine.trainer import train as train_one
     from bnviz.export import Stamp, export_numbers
     from bnviz.export.files import write_figures
     from bnviz.figures import FIGURES
-    from bnviz.training import train as train_one
 
     if preset and preset not in presets:
         raise ValueError(f"preset = {preset!r} is not allowed; allowed is one of {', '.join(presets)}")
@@ -109,7 +110,7 @@ def replay(
 
     Exit status 1 if not.
     """
-    from bnviz.replaying import replay as train_again
+    from bnviz.engine.replay import replay as train_again
 
     done = train_again(Recording.load(recording))
     print(done.said)
@@ -127,7 +128,7 @@ def lesson(
     note: Annotated[str, typer.Option(help="Words of your own below it.", show_default=False)] = "",
 ) -> None:
     """Write a lesson: one HTML page with figures, numbers and a slider over time, that needs no server."""
-    from bnviz.lesson.of_run import run_lesson
+    from bnviz.export.handouts.run_page import run_lesson
 
     page = run_lesson([Recording.load(path) for path in recordings], title=title, note=note)
     out.write_text(page, encoding="utf-8")
@@ -155,9 +156,10 @@ def lab(
     lesson: Annotated[bool, typer.Option("--lesson", help="Also write lesson.html.")] = False,
 ) -> None:
     """Put one claim of the paper to the test; write recordings, figures and verdict.json."""
-    from bnviz.labs import all_labs, files, find
+    from bnviz.export import lab_files
+    from bnviz.labs import all_labs, find
     from bnviz.labs.base import Setting
-    from bnviz.parallel import train_many
+    from bnviz.runs.pool import train_many
 
     if name == "list":
         for item in all_labs().values():
@@ -178,15 +180,15 @@ def lab(
         raise typer.Exit(INTERRUPTED) from None
     result = chosen.result(setting, outcomes)
     score = None if prediction is None else chosen.score(prediction, result)
-    _say(files.write(chosen, result, out, score))
+    _say(lab_files.write(chosen, result, out, score))
     print(chosen.verdict(result).said)
     _say(score.sentence if score else None)
     if report:
-        from bnviz.lesson.report import write_report
+        from bnviz.export.handouts.report import write_report
 
         _say(write_report(chosen, result, out, predict or ""))
     if lesson:
-        from bnviz.lesson.of_lab import lab_lesson
+        from bnviz.export.handouts.lab_page import lab_lesson
 
         (out / "lesson.html").write_text(lab_lesson(chosen, result), encoding="utf-8")
     print(f"Written to {out}.")
@@ -209,8 +211,8 @@ def bench(
     """Measure how fast bnviz is, as ratios side by side."""
     import json
 
-    from bnviz.bench.parts import measure
-    from bnviz.bench.readings import Setting, table
+    from bnviz.tools.bench.parts import measure
+    from bnviz.tools.bench.readings import Setting, table
 
     setting = Setting(repeats, steps, whole, dataset)
     found = {}
@@ -238,8 +240,8 @@ def load(
     """Put a class before a server of its own, and measure what it lives through. Exit status 1 if an aim is missed."""
     import json
 
-    from bnviz.load.findings import machine, table
-    from bnviz.load.whole import Plan, run
+    from bnviz.tools.load.findings import machine, table
+    from bnviz.tools.load.whole import Plan, run
 
     where, chapters = machine(), []
     for chapter in run(Plan(viewers, students, seconds, repeats, lesson, dataset)):

@@ -1,5 +1,5 @@
 """What the page shows, and how to read it."""
 
-from bnviz.ui import about
+from bnviz.ui.pages import about
 
 about.show()

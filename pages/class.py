@@ -1,5 +1,5 @@
 """A class before one run: start it, join it, open a lesson."""
 
-from bnviz.ui import classroom
+from bnviz.ui.pages import classroom
 
 classroom.show()

@@ -1,5 +1,5 @@
 """What one batch-normalization layer does, number by number."""
 
-from bnviz.ui import inside
+from bnviz.ui.inside import page
 
-inside.show()
+page.show()

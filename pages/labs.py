@@ -1,5 +1,5 @@
 """The paper's claims, one by one."""
 
-from bnviz.ui import labs
+from bnviz.ui.pages import labs
 
 labs.show()

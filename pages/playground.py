@@ -1,5 +1,5 @@
 """Two networks, training live, side by side."""
 
-from bnviz.ui import playground
+from bnviz.ui.pages import playground
 
 playground.show()

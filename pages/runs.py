@@ -1,5 +1,5 @@
 """Runs that were kept, and recordings from files."""
 
-from bnviz.ui import runs
+from bnviz.ui.pages import runs
 
 runs.show()

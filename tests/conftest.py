@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:  # what controls the workers needs none of it
-    from bnviz.export.chrome import Chrome
+    from bnviz.export.browser import Chrome
     from bnviz.runs import RunManager
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -63,7 +63,7 @@ def trainers() -> Iterator[RunManager]:
 @pytest.fixture(scope="session")
 def chrome() -> Iterator[Chrome]:
     """The browser that draws figures and prints pages."""
-    from bnviz.export.chrome import Chrome
+    from bnviz.export.browser import Chrome
 
     before = _children()
     with Chrome() as browser:

@@ -6,16 +6,14 @@ import numpy as np
 from scipy import special
 
 from bnviz.experiment import Experiment
-from bnviz.recording import (
+from bnviz.recording import CurvePoint, Recording, Snapshot
+from bnviz.recording.snapshot import (
     BOUNDARY_POINTS,
     HISTOGRAM_EDGES,
     LAYER_COLUMNS,
     QUANTILE_COLUMNS,
     QUANTILES,
     UNIT_COLUMNS,
-    CurvePoint,
-    Recording,
-    Snapshot,
 )
 
 FLAT = ("spirals", "moons", "circles")

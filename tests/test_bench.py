@@ -5,10 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from bnviz.bench.browser import NO_BROWSER
-from bnviz.bench.parts import PARTS, measure
-from bnviz.bench.readings import Setting
 from bnviz.cli import app
+from bnviz.tools.bench.browser import NO_BROWSER
+from bnviz.tools.bench.parts import PARTS, measure
+from bnviz.tools.bench.readings import Setting
 from tests.browser import CHROMIUM
 
 SMALLEST = Setting(

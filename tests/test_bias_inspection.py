@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bnviz.engine.inspections.bias import ALONE_STEPS, biases, followed, with_bias
+from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.experiment import Experiment
-from bnviz.inspect.bias import ALONE_STEPS, biases, followed, with_bias
-from bnviz.training import Trainer, one_thread
 
 SMALL = Experiment(
     hidden=(10, 8), batch_size=50, steps=80, activation="relu", init="kaiming", init_scale=1.0, device="cpu"

@@ -15,20 +15,20 @@ import pytest
 import zxingcpp
 
 from bnviz.classroom.codes import ALPHABET, digest, fits, new_code, new_key, read_code, spaced
-from bnviz.classroom.doorkeeper import AT_ONCE, EVERY_SECONDS, Doorkeeper
 from bnviz.classroom.invitation import AddressError, is_local, qr_code, reachable, read_address
-from bnviz.classroom.lessons import SHIPPED, LessonError, all_lessons, find_lesson, read_lesson
+from bnviz.classroom.lesson_plans import SHIPPED, LessonError, all_lessons, find_lesson, read_lesson
 from bnviz.classroom.restrictions import Restrictions, controls
 from bnviz.classroom.rooms import ClassroomError, Rooms
 from bnviz.classroom.store import ClassRow, Store, StoreError
 from bnviz.classroom.voting import BARS, measured, right, tally
+from bnviz.data.paths import home
 from bnviz.experiment import Experiment
-from bnviz.home import home
-from bnviz.lab_runs import LabRun, LabRuns
 from bnviz.labs import find
 from bnviz.labs.base import Setting
 from bnviz.labs.predictions import Estimate, PredictionError, Slider
 from bnviz.runs import RunManager
+from bnviz.runs.lab_run import LabRun, LabRuns
+from bnviz.web.rate_limit import AT_ONCE, EVERY_SECONDS, Doorkeeper
 from tests.test_layering import inside, reached
 
 ARMS = (Experiment(hidden=(4, 3), normalizer="none"), Experiment(hidden=(4, 3)))
@@ -72,7 +72,8 @@ def vote(rooms, room, token, answer, number=1, admits=lambda: True):
 def test_classes_need_no_torch_and_no_streamlit(name):
     seen = reached(f"bnviz.classroom.{name}")
     assert not any(
-        inside(item, "torch", "streamlit", "bnviz.ui", "bnviz.web", "bnviz.training") for item in seen
+        inside(item, "torch", "streamlit", "bnviz.ui", "bnviz.web.app", "bnviz.engine.trainer")
+        for item in seen
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bnviz import web
 from bnviz.classroom import rooms as rooms_module
 from bnviz.experiment import Experiment
 from bnviz.runs import RunManager
-from bnviz.ui import classroom_share
+from bnviz.ui.parts import classroom_share
+from bnviz.web import state
 from tests.test_pages import page
 
 
@@ -19,7 +19,7 @@ def quiet(monkeypatch, tmp_path):
     fresh = rooms_module._OpenRooms()
     monkeypatch.setattr(classroom_share, "open_rooms", fresh)
     manager = RunManager(workers=1)
-    monkeypatch.setattr(web, "manager", lambda: manager)
+    monkeypatch.setattr(state, "manager", lambda: manager)
     yield manager
     manager.close()
 

@@ -12,15 +12,15 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from bnviz import web
 from bnviz.classroom.rooms import Rooms
-from bnviz.classroom.routes import class_routes
 from bnviz.classroom.store import Store
 from bnviz.experiment import Experiment
-from bnviz.lab_runs import LabRun, LabRuns
 from bnviz.labs import find
 from bnviz.labs.base import Setting
 from bnviz.runs import RunManager
+from bnviz.runs.lab_run import LabRun, LabRuns
+from bnviz.web import app
+from bnviz.web.classes import class_routes
 from tests.recordings import recording
 
 ARMS = (Experiment(hidden=(4, 3), normalizer="none"), Experiment(hidden=(4, 3)))
@@ -38,7 +38,7 @@ class Site:
 
     def ask(self, method, path, body=None, client="10.0.0.1", **headers):
         ours = class_routes(self.base, lambda: self.manager, self.lab_runs, lambda: self.rooms)
-        theirs = web.routes("", lambda: self.manager)[0].routes[:3]  # health, a run's status, driving it
+        theirs = app.routes("", lambda: self.manager)[0].routes[:3]  # health, a run's status, driving it
         self.app = getattr(self, "app", None) or Starlette(routes=[Mount(self.base, routes=[*ours, *theirs])])
         content = b"" if body is None else json.dumps(body).encode()
         names = {"key": b"x-bnviz-key", "voter": b"x-bnviz-voter", "etag": b"if-none-match"}

@@ -17,11 +17,11 @@ import pytest
 from typer.testing import CliRunner
 
 from bnviz.cli import app, main
+from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment
-from bnviz.export.chrome import Chrome
+from bnviz.export.browser import Chrome
 from bnviz.labs import all_labs
 from bnviz.recording import Recording
-from bnviz.training import train
 
 SMALL = ["--hidden", "8-8", "--steps", "12"]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment
 from bnviz.runs import RunManager
-from bnviz.training import train
 
 NAMES = ("first", "second")
 ROOT = Path(__file__).parents[1]

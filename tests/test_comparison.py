@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnviz.comparison import Comparison, offered_texts, suggested_values
 from bnviz.experiment import Experiment, Intervention
+from bnviz.experiment.comparison import Comparison, offered_texts, suggested_values
 
 
 def test_the_default_arms_differ_in_the_normalizer_alone():

@@ -11,11 +11,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bnviz import Experiment, Recording, datasets
-from bnviz.network import build
-from bnviz.recorder import IMAGES_AT_ONCE, POSITIONS, as_table
-from bnviz.recording import UNIT_COLUMNS
-from bnviz.training import Trainer, one_thread, train
+from bnviz import Experiment, Recording
+from bnviz.data import datasets
+from bnviz.engine.network import build
+from bnviz.engine.recorder import IMAGES_AT_ONCE, POSITIONS, as_table
+from bnviz.engine.trainer import Trainer, one_thread, train
+from bnviz.recording.snapshot import UNIT_COLUMNS
 
 SMALL = Experiment(
     architecture="conv",

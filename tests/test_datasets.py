@@ -24,9 +24,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from bnviz import mnist
-from bnviz.datasets import LOADERS, DatasetError, load, stratified_split
-from bnviz.experiment import DATASETS, Experiment
+from bnviz.data import mnist
+from bnviz.data.datasets import LOADERS, DatasetError, load, stratified_split
+from bnviz.experiment import Experiment
+from bnviz.experiment.knob import DATASETS
 
 PUBLISHED = Path(os.environ.get("BNVIZ_DATA", "none")) / "mnist"
 needs_published_files = pytest.mark.skipif(

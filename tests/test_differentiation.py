@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from bnviz.differentiation import Autograd, ChainRule, Differentiation, differentiation
-from bnviz.experiment import NORMALIZERS, Experiment
-from bnviz.network import ACTIVATION_FUNCTIONS, Network, build
+from bnviz.engine.backprop import Autograd, ChainRule, Differentiation, differentiation
+from bnviz.engine.network import ACTIVATION_FUNCTIONS, Network, build
+from bnviz.experiment import Experiment
+from bnviz.experiment.knob import NORMALIZERS
 
 INPUTS, CLASSES, EXAMPLES, STEPS = 24, 4, 20, 4
 TAKEN = ("none", "batch", "batch-no-affine", "input-only")

@@ -10,15 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnviz.experiment import (
-    CHANGEABLE,
-    INITS,
-    NORMALIZERS,
-    Experiment,
-    ExperimentError,
-    Intervention,
-    presets,
-)
+from bnviz.experiment import Experiment, ExperimentError, Intervention, presets
+from bnviz.experiment.intervention import CHANGEABLE
+from bnviz.experiment.knob import INITS, NORMALIZERS
 
 KNOBS = Experiment.knobs()
 NUMBERS = [name for name, knob in KNOBS.items() if knob.low is not None]

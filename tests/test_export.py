@@ -21,13 +21,13 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from bnviz import Experiment, Intervention, Recording, figures
-from bnviz.comparison import Comparison
+from bnviz.experiment.comparison import Comparison
 from bnviz.export import KINDS, Stamp, export_figure, export_numbers, kind_named
-from bnviz.export.chrome import Chrome, ChromeBusyError, ChromeError
+from bnviz.export.browser import Chrome, ChromeBusyError, ChromeError
 from bnviz.export.kinds import COLUMN_CENTIMETRES, COLUMN_WIDTH
 from bnviz.export.numbers import drawn_numbers, numbers
 from bnviz.recording import Provenance
-from bnviz.watched import Watched, WatchedLayer
+from bnviz.recording.watched import Watched, WatchedLayer
 from tests.browser import CHROMIUM, FLAGS
 from tests.recordings import pair
 

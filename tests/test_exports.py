@@ -11,13 +11,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bnviz import Recording, web
-from bnviz.comparison import Comparison
+from bnviz import Recording
+from bnviz.experiment.comparison import Comparison
 from bnviz.export import KINDS
-from bnviz.export.chrome import NO_CHROME, Chrome, ChromeBusyError
-from bnviz.lab_runs import LabRun, LabRuns
+from bnviz.export.browser import NO_CHROME, Chrome, ChromeBusyError
 from bnviz.labs import find
 from bnviz.labs.base import Setting
+from bnviz.runs.lab_run import LabRun, LabRuns
+from bnviz.web import state
 from tests.test_web import FakeManager, FakeRun, Site
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="321.2" height="400" viewBox="0 0 380 473"></svg>'
@@ -192,7 +193,7 @@ def test_a_lab_s_figure_comes_with_the_link_to_the_lab(monkeypatch: pytest.Monke
 
     lab_runs = LabRuns()
     lab_runs._all[run.id] = LabRun(lab, setting, Manager(run))  # type: ignore[arg-type]
-    monkeypatch.setattr(web, "_LAB_RUNS", lab_runs)
+    monkeypatch.setattr(state, "_LAB_RUNS", lab_runs)
     answer = Site(run).get("/bnviz/exports/labs/figure-1.csv?run=run-1&unit=3", Host="a.example")
     assert answer.status == 200
     assert "link: http://a.example/labs?lab=figure-1&steps=50&unit=3\n" in answer.body.decode()

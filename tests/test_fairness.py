@@ -15,10 +15,10 @@ from bnviz.experiment import Experiment
 from bnviz.labs import all_labs
 from bnviz.labs.base import Setting
 from bnviz.runs import Limits, Person, RunManager, TooCostlyError
+from bnviz.runs.admission import Places
 from bnviz.runs.cost import check, step_millions
+from bnviz.runs.fair_queue import Turns
 from bnviz.runs.limits import variable
-from bnviz.runs.places import Places
-from bnviz.runs.turns import Turns
 
 README = Path(__file__).parents[1] / "README.md"
 GREEDY, MODEST = Person("greedy"), Person("modest")

@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 import torch
 
+from bnviz.engine.inspections.inference import (
+    CLASSES,
+    COMPANIES,
+    SIZES,
+    in_company,
+    population_statistics,
+    scores,
+)
+from bnviz.engine.network import generator
+from bnviz.engine.normalizers import BatchNorm
+from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.experiment import Experiment
-from bnviz.inspect.inference import CLASSES, COMPANIES, SIZES, in_company, population_statistics, scores
 from bnviz.labs import inference
-from bnviz.network import generator
-from bnviz.normalizers import BatchNorm
-from bnviz.training import Trainer, one_thread
 
 SMALL = Experiment(
     hidden=(14, 10), batch_size=50, steps=120, activation="relu", init="kaiming", init_scale=1.0, device="cpu"

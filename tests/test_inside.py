@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from bnviz.engine.inspections import layer
+from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
-from bnviz.inside import arithmetic, capture
-from bnviz.training import Trainer
+from bnviz.layer import arithmetic
 
 SMALL = Experiment(hidden=(12, 9), batch_size=20, steps=60, learning_rate=0.3)
 CONVOLVING = SMALL.replace(architecture="conv", hidden=(4, 6), activation="relu")
@@ -22,7 +23,7 @@ def trained():
 
 @pytest.fixture(scope="module")
 def batch(trained):
-    return capture.layer(trained, layer=2, examples=7)
+    return layer.layer(trained, layer=2, examples=7)
 
 
 def column(batch, unit):
@@ -59,7 +60,7 @@ def test_the_six_gradients_agree_with_autograd(batch):
 
 def test_the_six_gradients_agree_with_finite_differences(trained, batch):
     _, found = column(batch, 4)
-    nudged = capture.differences(trained, layer=2, examples=7, unit=5)
+    nudged = layer.differences(trained, layer=2, examples=7, unit=5)
     for name in ("x_hat", "variance", "mean", "x", "gamma", "beta"):
         np.testing.assert_allclose(
             np.ravel(getattr(nudged, name)), np.ravel(getattr(found, name)), rtol=1e-6, atol=1e-9
@@ -100,9 +101,9 @@ def test_looking_leaves_no_trace_and_shows_the_coming_mini_batch(step):
     for item in (trainer, other):
         item.advance(step)
     before = state(trainer)
-    found = capture.layer(trainer, 1, 20)
-    capture.differences(trainer, 1, 5, 1)
-    capture.companions(trainer, 1, 5, 2)
+    found = layer.layer(trainer, 1, 20)
+    layer.differences(trainer, 1, 5, 1)
+    layer.companions(trainer, 1, 5, 2)
     assert all(torch.equal(a, b) for a, b in zip(before, state(trainer), strict=True))
     _, labels = other.next_batch()
     assert [int(name) for name in found.members.names] == labels.tolist()
@@ -117,7 +118,7 @@ def test_gamma_and_beta_of_the_batch_itself_restore_the_identity(batch):
 
 
 def test_companions_move_an_example_in_training_and_never_in_inference(trained):
-    found = capture.companions(trained, layer=2, examples=6, example=3)
+    found = layer.companions(trained, layer=2, examples=6, example=3)
     others = [0, 1, 3, 4, 5]
     for change in ("replace", "drop", "duplicate"):
         before, after = found.training["none"], found.training[change]
@@ -129,11 +130,11 @@ def test_companions_move_an_example_in_training_and_never_in_inference(trained):
 
 
 def test_a_mini_batch_of_two_cannot_lose_one(trained):
-    assert "drop" not in capture.companions(trained, layer=1, examples=2, example=1).training
+    assert "drop" not in layer.companions(trained, layer=1, examples=2, example=1).training
 
 
 def test_the_history_holds_every_mini_batch_and_the_running_averages_follow_from_it():
-    found = capture.history(Trainer(SMALL), layer=2)
+    found = layer.history(Trainer(SMALL), layer=2)
     assert found.batch_mean.shape == found.batch_variance.shape == (60, 9)
     for values, end, start in (
         (found.batch_mean, found.running_mean, 0.0),
@@ -159,7 +160,7 @@ def test_a_running_average_is_torchs():
 def test_a_feature_maps_values_share_their_statistics_over_examples_and_positions():
     trainer = Trainer(CONVOLVING)
     trainer.advance(5)
-    batch = capture.layer(trainer, layer=1, examples=4)
+    batch = layer.layer(trainer, layer=1, examples=4)
     assert batch.x.shape == (4, 4, 8, 8)
     values = batch.x[:, 2].ravel()
     assert len(values) == 4 * 8 * 8
@@ -171,4 +172,4 @@ def test_a_feature_maps_values_share_their_statistics_over_examples_and_position
 
 def test_a_layer_that_is_not_there_is_refused(trained):
     with pytest.raises(ValueError, match="allowed is 1 to 2"):
-        capture.layer(trained, layer=3, examples=4)
+        layer.layer(trained, layer=3, examples=4)

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz import web
+from bnviz.engine.inspections import layer
+from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
 from bnviz.figures import inside as figures
 from bnviz.figures import inside_batch
-from bnviz.inside import capture
-from bnviz.inside.back import HEADS, Shown
-from bnviz.inside.numerals import decimals, in_powers, scientific, shown
-from bnviz.inside.walk import LINES, unit_window, walk
-from bnviz.runs.inspection import InspectionError, answered
-from bnviz.training import Trainer
-from bnviz.ui.inside_view import SECTIONS, View, experiment_of, query_of
+from bnviz.layer.gradients import HEADS, Shown
+from bnviz.layer.numerals import decimals, in_powers, scientific, shown
+from bnviz.layer.walk import LINES, unit_window, walk
+from bnviz.runs.questions import InspectionError, answered
+from bnviz.ui.inside.view import SECTIONS, View, experiment_of, query_of
+from bnviz.web import state
 
-MAIN = Path(__file__).parents[1] / "bnviz" / "ui" / "main.py"
+MAIN = Path(__file__).parents[1] / "bnviz" / "ui" / "parts" / "navigation.py"
 SMALL = Experiment(hidden=(12, 9), batch_size=20, steps=40)
 
 
@@ -28,12 +28,12 @@ SMALL = Experiment(hidden=(12, 9), batch_size=20, steps=40)
 def batch():
     trainer = Trainer(SMALL)
     trainer.advance(10)
-    return capture.layer(trainer, layer=2, examples=5)
+    return layer.layer(trainer, layer=2, examples=5)
 
 
 @pytest.fixture(scope="module")
 def history():
-    return capture.history(Trainer(SMALL), layer=2)
+    return layer.history(Trainer(SMALL), layer=2)
 
 
 class Here:
@@ -56,7 +56,7 @@ class Here:
 @pytest.fixture
 def asked(monkeypatch):
     here = Here()
-    monkeypatch.setattr(web, "manager", lambda: here)
+    monkeypatch.setattr(state, "manager", lambda: here)
     return here.asked
 
 
@@ -64,7 +64,7 @@ def page(**query):
     app = AppTest.from_file(str(MAIN), default_timeout=60)
     for name, text in query.items():
         app.query_params[name] = text
-    return app.switch_page(str(MAIN.parents[2] / "pages" / "inside.py")).run()
+    return app.switch_page(str(MAIN.parents[3] / "pages" / "inside.py")).run()
 
 
 QUERY = {"hidden": "12-9", "batch_size": "20", "step": "10"}
@@ -129,7 +129,7 @@ def test_points_in_the_plane_have_no_feature_maps_and_the_page_says_so(asked):
 def test_a_question_that_cannot_be_answered_is_a_sentence(asked, monkeypatch):
     refused = Future()
     refused.set_exception(InspectionError("The server is closing."))
-    manager = web.manager()
+    manager = state.manager()
     monkeypatch.setattr(manager, "inspect", lambda *question, **arguments: refused)
     app = page(**QUERY)
     assert not app.exception
@@ -201,7 +201,7 @@ def test_numbers_are_shown_alike():
 def test_every_figure_is_valid_and_described(batch, history, theme, narrow):
     trainer = Trainer(SMALL)
     maps = Trainer(SMALL.replace(architecture="conv", hidden=(3, 4)))
-    companions = capture.companions(trainer, 2, 5, 2)
+    companions = layer.companions(trainer, 2, 5, 2)
     looks = {"theme": theme, "narrow": narrow}
     made = [
         figures.before_and_after(batch.crowd[:, 0], 1.5, -2.0, batch.epsilon, unit=1, **looks),
@@ -209,7 +209,7 @@ def test_every_figure_is_valid_and_described(batch, history, theme, narrow):
         figures.statistics(history, 4, 0.01, 10, **looks),
         inside_batch.input_gradients(batch.dy[:, 0], -batch.dy[:, 0], unit=1, **looks),
         inside_batch.moves(companions, "drop", 2, 3, **looks),
-        inside_batch.maps(capture.layer(maps, 1, 3).x, ("1", "2", "3"), 3, **looks),
+        inside_batch.maps(layer.layer(maps, 1, 3).x, ("1", "2", "3"), 3, **looks),
     ]
     for figure in made:
         plain = figure.to_plotly_json()
@@ -218,12 +218,12 @@ def test_every_figure_is_valid_and_described(batch, history, theme, narrow):
 
 
 def test_a_worker_answers_as_this_process_does_and_is_asked_once(trainers):
-    question = (SMALL, (), 10, "bnviz.inside.capture:layer")
+    question = (SMALL, (), 10, "bnviz.engine.inspections.layer:layer")
     answer = trainers.inspect(*question, layer=2, examples=5)
     assert trainers.inspect(*question, layer=2, examples=5) is answer
     trainer = Trainer(SMALL)
     trainer.advance(10)
-    mine = capture.layer(trainer, 2, 5)
+    mine = layer.layer(trainer, 2, 5)
     found = answer.result(120)
     np.testing.assert_array_equal(found.y, mine.y)
     np.testing.assert_array_equal(found.gradients.x, mine.gradients.x)

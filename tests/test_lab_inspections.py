@@ -12,21 +12,22 @@ import numpy as np
 import pytest
 import torch
 
+from bnviz.engine.inspections import companions, decorrelation, held_out, invariance
+from bnviz.engine.network import build, generator
+from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
 from bnviz.figures.correlation import correlation, strength
 from bnviz.figures.gap import Gap, gap
 from bnviz.figures.outputs import Outputs, outputs
 from bnviz.figures.palette import WITH, WITHOUT
-from bnviz.inspect import companions, decorrelation, held_out, invariance
 from bnviz.labs import find
 from bnviz.labs.base import Result, Setting, View
 from bnviz.labs.ensemble import by_size
 from bnviz.labs.predictions import Choice
 from bnviz.labs.scale_invariance import FACTORS
-from bnviz.network import build, generator
-from bnviz.parallel import Outcome
-from bnviz.recording import LAYER_COLUMNS, CurvePoint, Recording
-from bnviz.training import Trainer
+from bnviz.recording import CurvePoint, Recording
+from bnviz.recording.outcome import Outcome
+from bnviz.recording.snapshot import LAYER_COLUMNS
 from tests.recordings import recording
 
 SMALL = Experiment(

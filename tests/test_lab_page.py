@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz import web
-from bnviz.lab_runs import LabRuns
 from bnviz.labs import all_labs, find
 from bnviz.labs.base import Setting
+from bnviz.runs.lab_run import LabRuns
+from bnviz.web import state
 from tests.test_web import Site
 
 PAGES = Path(__file__).parents[1] / "pages"
@@ -23,8 +23,8 @@ def manager(trainers):
 
 @pytest.fixture
 def page(monkeypatch, manager):
-    monkeypatch.setattr(web, "manager", lambda: manager)
-    monkeypatch.setattr(web, "_LAB_RUNS", LabRuns())
+    monkeypatch.setattr(state, "manager", lambda: manager)
+    monkeypatch.setattr(state, "_LAB_RUNS", LabRuns())
 
     def opener(**query):
         app = AppTest.from_file(str(PAGES / "labs.py"), default_timeout=60)
@@ -97,7 +97,7 @@ def test_a_run_lab_tells_its_verdict_and_scores_right_and_wrong_predictions(page
     setting = Setting(quick=True, steps=1500)
     for said in lab.prediction.options:
         app = page(lab="figure-1", said=said, steps="1500")
-        lab_run = finished(next(reversed(web.lab_runs()._all.values())))
+        lab_run = finished(next(reversed(state.lab_runs()._all.values())))
         app.run()
         assert not app.exception
         verdict = lab.verdict(lab_run.result())
@@ -138,7 +138,7 @@ def test_looking_that_trains_again_tells_how_far_it_is(manager):
 
 def test_a_labs_figures_come_by_their_route(manager, monkeypatch):
     runs = LabRuns()
-    monkeypatch.setattr(web, "_LAB_RUNS", runs)
+    monkeypatch.setattr(state, "_LAB_RUNS", runs)
     lab_run = finished(runs.open(find("figure-1"), SHORT, manager))
     site, run = Site(lab_run.run), lab_run.run.id
     answer = site.get(f"/bnviz/labs/last-layer?run={run}&theme=dark&narrow=1")

@@ -13,20 +13,15 @@ import pytest
 
 import bnviz.labs as registry
 from bnviz.experiment import Experiment
-from bnviz.labs import all_labs, files, find
+from bnviz.export import lab_files
+from bnviz.labs import all_labs, find
 from bnviz.labs.base import Lab, Result, Setting, View
 from bnviz.labs.predictions import NOTHING, Choice, Estimate, PredictionError, Slider
 from bnviz.labs.verdicts import Measure, agreed, late_accuracy, quotients, steps_to
-from bnviz.parallel import Outcome, train_many
-from bnviz.recording import (
-    HISTOGRAM_EDGES,
-    LAYER_COLUMNS,
-    QUANTILE_COLUMNS,
-    UNIT_COLUMNS,
-    CurvePoint,
-    Recording,
-    Snapshot,
-)
+from bnviz.recording import CurvePoint, Recording, Snapshot
+from bnviz.recording.outcome import Outcome
+from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, QUANTILE_COLUMNS, UNIT_COLUMNS
+from bnviz.runs.pool import train_many
 
 LABS = list(all_labs())
 MOST_QUICK_STEPS = 15_000
@@ -108,10 +103,10 @@ def test_a_lab_runs_and_writes_a_measured_verdict(
     name: str, results: dict[str, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = {}
-    monkeypatch.setattr(files, "write_figures", lambda figures, folder, stamp: drawn.update(figures))
+    monkeypatch.setattr(lab_files, "write_figures", lambda figures, folder, stamp: drawn.update(figures))
     lab, result = find(name), results[name]
     assert result.finished
-    files.write(lab, result, tmp_path)
+    lab_files.write(lab, result, tmp_path)
     about = json.loads((tmp_path / "verdict.json").read_text())
     assert about["holds"] in (True, False, None)
     assert about["claim"] == lab.quote

@@ -19,19 +19,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bnviz.experiment import Experiment, Intervention
+from bnviz.export.handouts.animation import MOST_FRAMES, Look, film, frame_steps
+from bnviz.export.handouts.array_pool import Pool, differences, patches
+from bnviz.export.handouts.html import tag
+from bnviz.export.handouts.lab_page import lab_lesson
+from bnviz.export.handouts.markdown import prose
+from bnviz.export.handouts.question import scores
+from bnviz.export.handouts.run_page import run_lesson
 from bnviz.figures import bands, histogram
 from bnviz.labs import all_labs, find
 from bnviz.labs.base import Setting
 from bnviz.labs.predictions import Choice
-from bnviz.lesson.asking import scores
-from bnviz.lesson.film import MOST_FRAMES, Look, film, frame_steps
-from bnviz.lesson.markup import tag
-from bnviz.lesson.of_lab import lab_lesson
-from bnviz.lesson.of_run import run_lesson
-from bnviz.lesson.pool import Pool, differences, patches
-from bnviz.lesson.prose import prose
 from bnviz.recording import Provenance, Recording
-from bnviz.watched import Watched, WatchedLayer
+from bnviz.recording.watched import Watched, WatchedLayer
 from tests.recordings import pair, recording
 from tests.test_labs import as_claimed
 

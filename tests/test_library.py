@@ -17,10 +17,10 @@ from xml.etree import ElementTree
 import pytest
 
 from bnviz.experiment import Experiment, Intervention
-from bnviz.library import Entry, Library, LibraryError, Visitor, most_bytes
-from bnviz.library.thumbnail import thumbnail
+from bnviz.figures.thumbnail import thumbnail
 from bnviz.recording import Recording
-from bnviz.recording_file import recording_bytes
+from bnviz.recording.file import recording_bytes
+from bnviz.recording.library import Entry, Library, LibraryError, Visitor, most_bytes
 from tests import recordings
 
 ME, YOU, TEACHER = Visitor("a" * 32), Visitor("b" * 32), Visitor("c" * 32, manages=True)

@@ -14,18 +14,18 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from typer.testing import CliRunner
 
-from bnviz import assets
 from bnviz.cli import app
-from bnviz.load import visitors
-from bnviz.load.connection import Connections, LoadError
-from bnviz.load.findings import Chapter, Finding, table
-from bnviz.load.lesson import lesson
-from bnviz.load.scenarios import LONG, own
-from bnviz.load.server import HOST, Server
-from bnviz.load.session import Session
-from bnviz.load.tally import Tally
-from bnviz.load.visitors import Teacher, look_at_layer, student, viewer
-from bnviz.shortcut import Shortcut
+from bnviz.tools.load import visitors
+from bnviz.tools.load.connection import Connections, LoadError
+from bnviz.tools.load.findings import Chapter, Finding, table
+from bnviz.tools.load.lesson import lesson
+from bnviz.tools.load.scenarios import LONG, own
+from bnviz.tools.load.server import HOST, Server
+from bnviz.tools.load.session import Session
+from bnviz.tools.load.tally import Tally
+from bnviz.tools.load.visitors import Teacher, look_at_layer, student, viewer
+from bnviz.web import assets
+from bnviz.web.fast_path import Shortcut
 
 
 @pytest.fixture(scope="module")

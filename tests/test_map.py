@@ -10,16 +10,17 @@ import pytest
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
-from bnviz import stacked, web
-from bnviz.comparison import Comparison
+from bnviz.engine import stack
+from bnviz.engine.grid_scores import scores
+from bnviz.engine.stack import worth_stacking
+from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment, ExperimentError
+from bnviz.experiment.comparison import Comparison
+from bnviz.experiment.grid import KINDS, TILE, Cell, Grid, Score
 from bnviz.figures.map import accuracy_map
-from bnviz.grid_training import scores
-from bnviz.grids import KINDS, TILE, Cell, Grid, Score
-from bnviz.maps import map_data, playground_query
-from bnviz.stacked import worth_stacking
-from bnviz.training import train
-from bnviz.ui.map import Choice
+from bnviz.ui.pages.map import Choice
+from bnviz.web import app, state
+from bnviz.web.map_json import map_data, playground_query
 from tests.browser import ROOT
 from tests.test_web import Site
 
@@ -54,7 +55,7 @@ def test_every_cell_is_trained_once_and_coarse_comes_before_fine():
 @pytest.mark.parametrize("most_weights", [0, 10**6])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cell_ends_as_the_same_experiment_trained_alone(kind, most_weights, cells_together, monkeypatch):
-    monkeypatch.setattr(stacked, "MOST_WEIGHTS", most_weights)
+    monkeypatch.setattr(stack, "MOST_WEIGHTS", most_weights)
     # At the higher learning rates of the map a difference in rounding grows until the networks have nothing in common.
     mild = [cell for cell in GRID.cells if cell.normalizer == kind and cell.column < 2]
     experiments = [GRID.experiment(cell) for cell in mild[:cells_together]]
@@ -157,7 +158,7 @@ class MapSite(Site):
     """Asks the routes of a manager's maps."""
 
     def __init__(self, manager):
-        self.app = Starlette(routes=web.routes("", lambda: manager))
+        self.app = Starlette(routes=app.routes("", lambda: manager))
 
 
 def test_the_routes_tell_draw_and_lead_on(trainers, finished):
@@ -181,7 +182,7 @@ def test_the_routes_tell_draw_and_lead_on(trainers, finished):
 
 
 def test_the_pages_link_holds_its_controls_and_names_nonsense(trainers, monkeypatch):
-    monkeypatch.setattr(web, "manager", lambda: trainers)
+    monkeypatch.setattr(state, "manager", lambda: trainers)
     app = AppTest.from_file(str(ROOT / "pages" / "map.py"), default_timeout=60)
     app.query_params["activation"] = "relu"
     app.query_params["size"] = "7"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import wasserstein_distance
 
-from bnviz.measure import SATURATION_THRESHOLDS, Distribution, order_statistics, quantiles
-from bnviz.network import ACTIVATION_FUNCTIONS
-from bnviz.recording import HISTOGRAM_EDGES, QUANTILES
+from bnviz.engine.network import ACTIVATION_FUNCTIONS
+from bnviz.recording.measure import SATURATION_THRESHOLDS, Distribution, order_statistics, quantiles
+from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
 
 SLOPES = {"sigmoid": 0.25, "tanh": 1.0}
 

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bnviz.experiment import INITS, NORMALIZERS, Experiment
-from bnviz.network import ACTIVATION_FUNCTIONS, Network, build, generator
-from bnviz.normalizers import BatchNorm
+from bnviz.engine.network import ACTIVATION_FUNCTIONS, Network, build, generator
+from bnviz.engine.normalizers import BatchNorm
+from bnviz.experiment import Experiment
+from bnviz.experiment.knob import INITS, NORMALIZERS
 
 INPUTS, CLASSES = 12, 4
 BASE = Experiment(hidden=(10, 10, 10), seed=5)

@@ -11,9 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bnviz.experiment import NORMALIZERS
-from bnviz.network import generator
-from bnviz.normalizers import (
+from bnviz.engine.network import generator
+from bnviz.engine.normalizers import (
     EPSILON,
     NORMALIZER_CLASSES,
     BatchNorm,
@@ -28,6 +27,7 @@ from bnviz.normalizers import (
     Whitening,
     batch_normalize,
 )
+from bnviz.experiment.knob import NORMALIZERS
 
 SHAPES = [(7, 5), (2, 3), (60, 4), (6, 3, 4, 5), (1, 3, 2, 2)]
 TORCH_LAYERS = {2: nn.BatchNorm1d, 4: nn.BatchNorm2d}

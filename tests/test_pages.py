@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz import web
 from bnviz.experiment import Experiment
 from bnviz.runs import RunManager
+from bnviz.web import state
 
-MAIN = Path(__file__).parents[1] / "bnviz" / "ui" / "main.py"
+MAIN = Path(__file__).parents[1] / "bnviz" / "ui" / "parts" / "navigation.py"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def opened(monkeypatch):
         return run
 
     manager.open_unwatched, manager.open = manager.open, remember
-    monkeypatch.setattr(web, "manager", lambda: manager)
+    monkeypatch.setattr(state, "manager", lambda: manager)
     yield runs
     manager.close()
 
@@ -141,6 +141,6 @@ def test_nonsense_in_a_link_gives_defaults_and_one_line(opened, query, named):
 
 
 def test_the_about_page_opens(opened):
-    app = page().switch_page(str(MAIN.parents[2] / "pages" / "about.py")).run()
+    app = page().switch_page(str(MAIN.parents[3] / "pages" / "about.py")).run()
     assert not app.exception
     assert app.title[0].value == "What am I looking at?"

@@ -13,9 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
+from bnviz.engine.trainer import Trainer, train
 from bnviz.experiment import Experiment
-from bnviz.parallel import Job, TrainingCancelledError, TrainingError, run_job, train_many
-from bnviz.training import Trainer, train
+from bnviz.experiment.job import Job
+from bnviz.runs.pool import TrainingCancelledError, TrainingError, run_job, train_many
 
 SMALL = Experiment(hidden=(8,), steps=30)
 LONG = SMALL.replace(steps=1_000_000)
@@ -45,7 +46,7 @@ def workers() -> Callable[[], set[int]]:
 
 def test_an_inspection_that_trains_counts_as_training_and_tells_how_far_it_is():
     heard = []
-    job = Job(SMALL, "bnviz.inspect.shift:over_training", SMALL.steps)
+    job = Job(SMALL, "bnviz.engine.inspections.shift:over_training", SMALL.steps)
     run_job(job, heard.append)
     assert heard == sorted(heard)
     assert heard[-1] <= job.steps == 2 * SMALL.steps

@@ -10,8 +10,7 @@ import scipy.special
 import scipy.stats
 import torch
 
-from bnviz.experiment import Experiment
-from bnviz.inspect.placement import (
+from bnviz.engine.inspections.placement import (
     HALF_SLOPE,
     STEEPNESS,
     made_use_of,
@@ -19,8 +18,9 @@ from bnviz.inspect.placement import (
     scores_in_training,
     without_affine,
 )
+from bnviz.engine.trainer import Trainer, one_thread
+from bnviz.experiment import Experiment
 from bnviz.labs import placement
-from bnviz.training import Trainer, one_thread
 
 SMALL = Experiment(
     hidden=(14, 10), batch_size=50, steps=150, init="xavier", init_scale=1.0, learning_rate=0.5, device="cpu"

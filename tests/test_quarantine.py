@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from bnviz.quarantine import read_stranger
-from bnviz.recording_file import recording_bytes
+from bnviz.recording.file import recording_bytes
+from bnviz.recording.sandbox import read_stranger
 from tests import recordings
 
 
@@ -28,14 +28,14 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read():
 
 
 def test_a_file_that_ends_its_reader_is_refused_and_ends_nothing_else(monkeypatch):
-    monkeypatch.setattr("bnviz.quarantine.COMMAND", ("-c", "import os; os.abort()"))
+    monkeypatch.setattr("bnviz.recording.sandbox.COMMAND", ("-c", "import os; os.abort()"))
     with pytest.raises(ValueError, match="it cannot be read safely"):
         read_stranger(recording_bytes(recordings.recording(records=3)))
 
 
 def test_a_file_that_takes_for_ever_is_refused(monkeypatch):
-    monkeypatch.setattr("bnviz.quarantine.COMMAND", ("-c", "import time; time.sleep(600)"))
-    monkeypatch.setattr("bnviz.quarantine.SECONDS", 0.5)
+    monkeypatch.setattr("bnviz.recording.sandbox.COMMAND", ("-c", "import time; time.sleep(600)"))
+    monkeypatch.setattr("bnviz.recording.sandbox.SECONDS", 0.5)
     with pytest.raises(ValueError, match="it takes too long to read"):
         read_stranger(b"x")
 

@@ -14,19 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment, Intervention
-from bnviz.recording import (
-    BOUNDARY_POINTS,
-    HISTOGRAM_EDGES,
-    LAYER_COLUMNS,
-    TABLES,
-    UNIT_COLUMNS,
-    CurvePoint,
-    Provenance,
-    Recording,
-    Snapshot,
-)
-from bnviz.training import train
+from bnviz.recording import CurvePoint, Provenance, Recording, Snapshot
+from bnviz.recording.snapshot import BOUNDARY_POINTS, HISTOGRAM_EDGES, LAYER_COLUMNS, TABLES, UNIT_COLUMNS
 
 TINY = Experiment(hidden=(5, 3), batch_size=40, steps=12, device="cpu")
 CHANGES = (Intervention(3, "learning_rate", 0.1), Intervention(5, "momentum", 0.9))

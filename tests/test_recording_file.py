@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from bnviz.experiment import Experiment
-from bnviz.recording import TABLES, Provenance, Recording
-from bnviz.recording_file import MEMBERS, read_recording, recording_bytes, write_recording
+from bnviz.recording import Provenance, Recording
+from bnviz.recording.file import MEMBERS, read_recording, recording_bytes, write_recording
+from bnviz.recording.snapshot import TABLES
 from tests import recordings
 
 SMALL = recordings.recording(Experiment(dataset="moons", hidden=(5, 3), steps=50), records=6)

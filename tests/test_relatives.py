@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bnviz import Experiment, ExperimentError, datasets
-from bnviz.comparison import suggested_values
-from bnviz.examples import some_of
-from bnviz.experiment import NORMALIZERS
-from bnviz.network import Network, build, generator
-from bnviz.normalizers import (
+from bnviz import Experiment, ExperimentError
+from bnviz.data import datasets
+from bnviz.engine.batches import some_of
+from bnviz.engine.network import Network, build, generator
+from bnviz.engine.normalizers import (
     EPSILON,
     NORMALIZER_CLASSES,
     L1BatchNorm,
@@ -28,9 +27,11 @@ from bnviz.normalizers import (
     StoppedStatistics,
     Whitening,
 )
-from bnviz.normalizers.noise import moved
-from bnviz.normalizers.whiten import WHITENING_EPSILON
-from bnviz.training import Trainer, one_thread, train
+from bnviz.engine.normalizers.noise import moved
+from bnviz.engine.normalizers.whiten import WHITENING_EPSILON
+from bnviz.engine.trainer import Trainer, one_thread, train
+from bnviz.experiment.comparison import suggested_values
+from bnviz.experiment.knob import NORMALIZERS
 
 SMALL = Experiment(
     hidden=(12, 9), batch_size=40, steps=12, init="xavier", init_scale=1.0, device="cpu", dataset="digits"

@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from bnviz.cli import app
-from bnviz.comparison import Comparison
+from bnviz.engine.replay import first_difference, replay
+from bnviz.engine.trainer import Trainer, train
 from bnviz.experiment import Experiment, Intervention
+from bnviz.experiment.comparison import Comparison
 from bnviz.export import Stamp
 from bnviz.recording import Recording, Snapshot
-from bnviz.replaying import first_difference, replay
-from bnviz.training import Trainer, train
 
 SMALL = Experiment(dataset="moons", hidden=(4, 3), steps=60, device="cpu")
 CHANGES = (Intervention(20, "learning_rate", 5.0), Intervention(40, "momentum", 0.5))

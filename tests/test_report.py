@@ -11,14 +11,14 @@ import pytest
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
-from bnviz import web
 from bnviz.cli import app
-from bnviz.export.chrome import NO_CHROME, Chrome, ChromeError
-from bnviz.lab_runs import LabRun, LabRuns
+from bnviz.export.browser import NO_CHROME, Chrome, ChromeError
+from bnviz.export.handouts.report import lab_report, printed, write_report
 from bnviz.labs import find
 from bnviz.labs.base import Lab, Result, Setting, View
 from bnviz.labs.predictions import PredictionError
-from bnviz.lesson.report import lab_report, printed, write_report
+from bnviz.runs.lab_run import LabRun, LabRuns
+from bnviz.web import state
 from tests.recordings import pair
 from tests.test_labs import as_claimed
 from tests.test_lesson import Page
@@ -139,7 +139,7 @@ def lab_site(lab: Lab, result: Result, monkeypatch: pytest.MonkeyPatch) -> Site:
 
     lab_runs = LabRuns()
     lab_runs._all[run.id] = LabRun(lab, result.setting, Manager(run))  # type: ignore[arg-type]
-    monkeypatch.setattr(web, "_LAB_RUNS", lab_runs)
+    monkeypatch.setattr(state, "_LAB_RUNS", lab_runs)
 
     def refuse(*arguments: Any) -> bytes:
         raise ChromeError(NO_CHROME)
@@ -195,5 +195,5 @@ def test_what_has_not_begun_or_not_ended_is_refused(lab: Lab, lab_site: Site) ->
         "belongs to no lab"
         in Site(FakeRun(id="run-2")).get("/bnviz/exports/reports/run-2.html").body.decode()
     )
-    web.lab_runs().get("run-1").run.recordings = empty.recordings  # type: ignore[union-attr]
+    state.lab_runs().get("run-1").run.recordings = empty.recordings  # type: ignore[union-attr]
     assert lab_site.get("/bnviz/exports/reports/run-1.pdf").status == 409

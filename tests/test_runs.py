@@ -12,16 +12,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.recording import Recording
 from bnviz.runs import Limits, Person, Run, RunManager
 from bnviz.runs.actor import Progress, TrainerActor
 from bnviz.runs.arms import LiveArm, TrainerFailedError, TrainerLostError
-from bnviz.runs.at_hand import AT_HAND
-from bnviz.runs.kept import Shelf
+from bnviz.runs.fair_queue import Turns
+from bnviz.runs.recording_cache import Shelf
+from bnviz.runs.trainer_cache import AT_HAND
 from bnviz.runs.trainers import Hired
-from bnviz.runs.turns import Turns
-from bnviz.training import train
 from tests.recordings import recording
 
 BASE = Experiment(hidden=(8, 8), steps=150)

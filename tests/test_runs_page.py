@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz import web
 from bnviz.experiment import Experiment
-from bnviz.library import Visitor
-from bnviz.recording_file import recording_bytes
+from bnviz.recording.file import recording_bytes
+from bnviz.recording.library import Visitor
 from bnviz.runs import RunManager
 from bnviz.runs.run import Run
-from bnviz.ui import kept, opened_files
+from bnviz.ui.parts import library as kept_runs
+from bnviz.ui.parts import opened_files
+from bnviz.web import state
 from tests import recordings
 
-MAIN = Path(__file__).parents[1] / "bnviz" / "ui" / "main.py"
-RUNS = str(MAIN.parents[2] / "pages" / "runs.py")
+MAIN = Path(__file__).parents[1] / "bnviz" / "ui" / "parts" / "navigation.py"
+RUNS = str(MAIN.parents[3] / "pages" / "runs.py")
 SOMEBODY = Visitor("somebody else")
 PAIR = recordings.pair(hidden=(6, 5, 4))
 DEEP = recordings.recording(Experiment(hidden=(5,) * 5, steps=3000, learning_rate=0.1))
@@ -27,7 +28,7 @@ DEEP = recordings.recording(Experiment(hidden=(5,) * 5, steps=3000, learning_rat
 @pytest.fixture
 def manager(monkeypatch):
     manager = RunManager(workers=1)  # nothing trains here
-    monkeypatch.setattr(web, "manager", lambda: manager)
+    monkeypatch.setattr(state, "manager", lambda: manager)
     yield manager
     manager.close()
 
@@ -35,14 +36,14 @@ def manager(monkeypatch):
 @pytest.fixture
 def library(monkeypatch, tmp_path):
     monkeypatch.setenv("BNVIZ_HOME", str(tmp_path))
-    kept.library.clear()
-    yield kept.library()
-    kept.library.clear()
+    kept_runs.library.clear()
+    yield kept_runs.library()
+    kept_runs.library.clear()
 
 
 @pytest.fixture
 def at_the_server(monkeypatch):
-    monkeypatch.setattr(kept, "at_the_server", lambda remote, headers: True)
+    monkeypatch.setattr(kept_runs, "at_the_server", lambda remote, headers: True)
 
 
 def page(**query: str) -> AppTest:
@@ -172,7 +173,7 @@ def test_a_link_may_ask_for_a_layer_unit_and_step_that_there_is_not(manager, lib
 def test_a_library_that_cannot_be_opened_is_one_sentence(manager, monkeypatch, tmp_path):
     (tmp_path / "runs").write_text("not a folder")
     monkeypatch.setenv("BNVIZ_HOME", str(tmp_path))
-    kept.library.clear()
+    kept_runs.library.clear()
     app = page()
     assert "cannot be used right now" in app.error[0].value
 
@@ -220,7 +221,7 @@ def read_at_hand(content: bytes):
     """The same without a process of its own, which has tests elsewhere."""
     import io
 
-    from bnviz.recording_file import read_recording
+    from bnviz.recording.file import read_recording
 
     return read_recording(io.BytesIO(content))
 
@@ -304,4 +305,4 @@ def test_keep_on_the_playground_keeps_what_was_measured_of_its_own_arms(manager,
     ],
 )
 def test_only_who_opened_the_page_on_this_machine_itself_sits_at_the_server(remote, headers, there):
-    assert kept.at_the_server(remote, headers) is there
+    assert library.at_the_server(remote, headers) is there

@@ -9,7 +9,7 @@ import streamlit
 
 from bnviz.classroom import codes
 from bnviz.runs import RunManager
-from bnviz.security import frames, security_headers
+from bnviz.web.security import frames, security_headers
 from tests.recordings import pair
 
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bnviz.engine.inspections.shift import RECORDS, chances, definition, over_training, upcoming_batch
+from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.experiment import Experiment
-from bnviz.inspect.shift import RECORDS, chances, definition, over_training, upcoming_batch
-from bnviz.training import Trainer, one_thread
 
 SMALL = Experiment(
     hidden=(12, 9, 7),

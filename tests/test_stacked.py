@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from bnviz.engine.stack import StackedTrainer, stackable, train_stacked
+from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment, ExperimentError
-from bnviz.stacked import StackedTrainer, stackable, train_stacked
-from bnviz.training import train
 
 BASE = Experiment(hidden=(12, 10), steps=120, batch_size=30)
 

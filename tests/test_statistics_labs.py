@@ -14,8 +14,9 @@ from bnviz.labs import find, inference, mechanism, placement
 from bnviz.labs.base import Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import dumped
-from bnviz.parallel import Outcome
-from bnviz.recording import LAYER_COLUMNS, UNIT_COLUMNS, CurvePoint, Recording, Snapshot
+from bnviz.recording import CurvePoint, Recording, Snapshot
+from bnviz.recording.outcome import Outcome
+from bnviz.recording.snapshot import LAYER_COLUMNS, UNIT_COLUMNS
 
 Measured = Callable[[str], Mapping[str, Any]]
 

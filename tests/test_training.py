@@ -15,14 +15,17 @@ from scipy.stats import wasserstein_distance
 from torch import nn
 from torch.nn import functional as F
 
-from bnviz import datasets, recorder
-from bnviz.examples import some_of
-from bnviz.experiment import NORMALIZERS, Experiment, ExperimentError, Intervention
+from bnviz.data import datasets
+from bnviz.engine import recorder
+from bnviz.engine.batches import some_of
+from bnviz.engine.network import build, generator
+from bnviz.engine.recorder import MOST_RECORDS, schedule
+from bnviz.engine.trainer import Trainer, pick_device, train
+from bnviz.experiment import Experiment, ExperimentError, Intervention
+from bnviz.experiment.knob import NORMALIZERS
 from bnviz.figures.series import MOST_POINTS
-from bnviz.network import build, generator
-from bnviz.recorder import MOST_RECORDS, schedule
-from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, Recording
-from bnviz.training import Trainer, pick_device, train
+from bnviz.recording import Recording
+from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 
 TINY = Experiment(
     hidden=(12, 9), batch_size=40, steps=50, learning_rate=0.3, init="xavier", init_scale=1.0, device="cpu"

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from bnviz import Recording, figures, watch
 from bnviz.cli import app
 from bnviz.figures import FIGURES
-from bnviz.watched import MAX_WATCHED_LAYERS, Watched, WatchedLayer, WatchError
+from bnviz.recording.watched import MAX_WATCHED_LAYERS, Watched, WatchedLayer, WatchError
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 INPUTS = torch.randn(40, 6, generator=torch.Generator().manual_seed(1))

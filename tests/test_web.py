@@ -17,12 +17,14 @@ import plotly
 import pytest
 from starlette.applications import Starlette
 
-from bnviz import Experiment, Intervention, Recording, figures, views, web
+from bnviz import Experiment, Intervention, Recording, figures
 from bnviz.experiment import ExperimentError
 from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.registry import FigureKind
-from bnviz.recording import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS, CurvePoint, Snapshot
-from bnviz.shared import SharedBodies
+from bnviz.recording import CurvePoint, Snapshot
+from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS
+from bnviz.web import app, requests, state
+from bnviz.web.response_cache import SharedBodies
 
 ROOT = Path(__file__).resolve().parents[1]
 ARMS = (
@@ -113,7 +115,7 @@ class Site:
     """Asks the routes of one run, several requests at once where wanted."""
 
     def __init__(self, run: FakeRun, base_path: str = "") -> None:
-        self.app = Starlette(routes=web.routes(base_path, lambda: FakeManager(run)))  # type: ignore[arg-type, return-value]
+        self.app = Starlette(routes=app.routes(base_path, lambda: FakeManager(run)))  # type: ignore[arg-type, return-value]
 
     def get(self, path: str, **headers: str) -> Answer:
         return asyncio.run(self.ask("GET", path, b"", headers))
@@ -166,14 +168,16 @@ def site(run: FakeRun) -> Site:
 
 
 def replace_figure(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Plot]) -> None:
-    monkeypatch.setattr(views, "FIGURES", {"drawn": FigureKind(PlotFunction(function), "Drawn", (300, 300))})
-    views.view_parameters.cache_clear()
+    monkeypatch.setattr(
+        requests, "FIGURES", {"drawn": FigureKind(PlotFunction(function), "Drawn", (300, 300))}
+    )
+    requests.view_parameters.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def fresh_parameters() -> Any:
     yield
-    views.view_parameters.cache_clear()
+    requests.view_parameters.cache_clear()
 
 
 def test_health_answers_under_the_base_path(run: FakeRun) -> None:
@@ -423,12 +427,12 @@ def test_what_takes_much_work_to_make_is_made_less_often(monkeypatch: pytest.Mon
         shared = SharedBodies(hold=1e-9)
         return [(await shared.get("key", version, lambda: bytes(10**6))).version for version in ("1", "2")]
 
-    monkeypatch.setattr("bnviz.shared.SHARE", 1e-9)
-    monkeypatch.setattr("bnviz.shared.MOST_HOLD", 60.0)
+    monkeypatch.setattr("bnviz.web.app.response_cache.SHARE", 1e-9)
+    monkeypatch.setattr("bnviz.web.app.response_cache.MOST_HOLD", 60.0)
     assert asyncio.run(versions()) == ["1", "2"]  # one page's figures are few
-    monkeypatch.setattr("bnviz.shared.ONE_PAGE", 0)
+    monkeypatch.setattr("bnviz.web.app.response_cache.ONE_PAGE", 0)
     assert asyncio.run(versions()) == ["1", "1"]
-    monkeypatch.setattr("bnviz.shared.SHARE", 1e9)
+    monkeypatch.setattr("bnviz.web.app.response_cache.SHARE", 1e9)
     assert asyncio.run(versions()) == ["1", "2"]
 
 
@@ -438,8 +442,8 @@ def test_what_a_crowd_asks_for_is_made_less_often(monkeypatch: pytest.MonkeyPatc
         asked = ["1"] * people + ["2"]
         return [(await shared.get("key", version, version.encode)).version for version in asked]
 
-    monkeypatch.setattr("bnviz.shared.SHARE", 1e9)
-    monkeypatch.setattr("bnviz.shared.CROWD_HOLD", 60.0)
+    monkeypatch.setattr("bnviz.web.app.response_cache.SHARE", 1e9)
+    monkeypatch.setattr("bnviz.web.app.response_cache.CROWD_HOLD", 60.0)
     assert asyncio.run(versions(2))[-1] == "2"
     assert asyncio.run(versions(20))[-1] == "1"
 
@@ -470,11 +474,11 @@ def test_the_server_starts_the_manager_once_and_closes_it(monkeypatch: pytest.Mo
             events.append("close")
 
     async def serve() -> None:
-        async with web.lifespan(None):
-            assert web.manager() is web.manager()
-        assert isinstance(web.manager(), Manager)  # a script that outlives the server starts no other
+        async with state.lifespan(None):
+            assert state.manager() is state.manager()
+        assert isinstance(state.manager(), Manager)  # a script that outlives the server starts no other
 
-    monkeypatch.setattr(web, "RunManager", Manager)
-    monkeypatch.setattr(web, "_HOME", web._Home())
+    monkeypatch.setattr(state, "RunManager", Manager)
+    monkeypatch.setattr(state, "_HOME", state._Home())
     asyncio.run(serve())
     assert events == ["start", "close"]

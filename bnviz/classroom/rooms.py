@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bnviz.classroom.codes import digest, fits, new_code, new_key
-from bnviz.classroom.shown import Shown, interventions_of
 from bnviz.classroom.store import ClassRow, Store, StoreError
-from bnviz.home import home
-from bnviz.lab_runs import LabRun, LabRuns
+from bnviz.classroom.subject import Shown, interventions_of
+from bnviz.data.paths import home
 from bnviz.labs.base import Lab
 from bnviz.labs.predictions import PredictionError
 from bnviz.runs import Run, RunManager
+from bnviz.runs.lab_run import LabRun, LabRuns
 
 MOST_ROUNDS = 2
 """Before the class has discussed, and after."""

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import plotly.io
 
 from bnviz.export import metadata
-from bnviz.export.chrome import Chrome
+from bnviz.export.browser import Chrome
 from bnviz.export.kinds import kind_named
 from bnviz.export.numbers import as_csv, as_parquet, drawn_numbers
 from bnviz.export.page import figure_page

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from bnviz.export.chrome import Chrome, ChromeError
+from bnviz.export.browser import Chrome, ChromeError
 from bnviz.export.figure import export_figure
 from bnviz.export.kinds import KINDS
 from bnviz.export.stamp import Stamp

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from bnviz.export.metadata import KEY
 from bnviz.export.stamp import Stamp, plain
 from bnviz.figures.palette import arm_styles
-from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, QUANTILE_COLUMNS, Recording
+from bnviz.recording import Recording
+from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE, QUANTILE_COLUMNS
 
 Table = Callable[..., pd.DataFrame]
 MAX_POINTS = 2_000_000

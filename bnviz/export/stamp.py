@@ -14,11 +14,11 @@ from importlib import metadata
 from typing import Any, Self
 from urllib.parse import urlencode
 
-import bnviz
-from bnviz.comparison import Comparison
 from bnviz.experiment import Experiment, ExperimentError, Intervention
+from bnviz.experiment.comparison import Comparison
 from bnviz.recording import Provenance, Recording
-from bnviz.watched import Watched
+from bnviz.recording.watched import Watched
+from bnviz.version import __version__
 
 MAX_TEXT = 200
 """Characters of a text in a Stamp that no Experiment has checked."""
@@ -163,7 +163,7 @@ class Stamp:
 def made_here() -> Provenance:
     """This bnviz, the torch installed beside it, this Python, now; what trained it on which device is not known."""
     return Provenance(
-        bnviz=bnviz.__version__,
+        bnviz=__version__,
         torch=metadata.version("torch"),
         python=platform.python_version(),
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

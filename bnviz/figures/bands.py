@@ -30,7 +30,8 @@ from bnviz.figures.layers import (
 from bnviz.figures.palette import ArmStyle, arm_styles, mixed, readable
 from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array, reach, rounded_up, short, thin, usual
-from bnviz.recording import LAYER_COLUMNS, UNIT_COLUMNS, Recording
+from bnviz.recording import Recording
+from bnviz.recording.snapshot import LAYER_COLUMNS, UNIT_COLUMNS
 
 WHERE = ("input", "before")
 POOLED = ("q05", "q15", "q50", "q85", "q95")

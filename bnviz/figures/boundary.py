@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from bnviz.data.datasets import load
+from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.figures.frame import Frame, Panel, compact
 from bnviz.figures.palette import CLASS_COLOURS, arm_styles, mixed
 from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array
-from bnviz.recording import BOUNDARY_POINTS, BOUNDARY_RANGE, Recording, Snapshot
+from bnviz.recording import Recording, Snapshot
+from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 
 MOST_DRAWN = 400
 SYMBOLS = ("circle", "triangle-up")
@@ -171,3 +174,14 @@ def _alt(labels: Sequence[str], shown: Sequence[Snapshot | None]) -> str:
             f"and is at least 90 % sure on {sure.mean():.0%} of it"
         )
     return said + "; ".join(parts) + "."
+
+
+def training_points(recordings: Sequence[Recording]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The two-dimensional examples that all arms train on, (N, 2) and (N,); None where there are none."""
+    if any(recording.watched is not None for recording in recordings):
+        return None
+    names = {recording.experiment.dataset for recording in recordings}
+    if len(names) > 1 or not names <= set(POINT_DATASETS):
+        return None
+    train = load(names.pop()).train
+    return train.inputs, train.labels

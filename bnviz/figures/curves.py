@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bnviz.experiment.knob import CLASSES
 from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.layers import last_step
 from bnviz.figures.palette import ArmStyle, arm_styles, readable
@@ -18,7 +19,6 @@ from bnviz.recording import Recording
 
 REPORTED = "As the watched program reported it; a training value may be of a single mini-batch."
 SPLITS = ("test", "train")
-CLASSES = {"digits": 10, "mnist": 10, "mnist-binary": 10, "spirals": 2, "moons": 2, "circles": 2}
 EXAMPLES_CALLED = {"test": "held-out", "train": "training"}
 
 

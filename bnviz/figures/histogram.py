@@ -13,7 +13,8 @@ from bnviz.figures.layers import called, chosen_layers, depth, elapsed, has, uni
 from bnviz.figures.palette import ArmStyle, arm_styles
 from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import Array, reach, rounded_up, short, usual
-from bnviz.recording import HISTOGRAM_EDGES, Recording, Snapshot
+from bnviz.recording import Recording, Snapshot
+from bnviz.recording.snapshot import HISTOGRAM_EDGES
 
 LEAST_RANGE = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
 OTHER_RANGE = 4.0

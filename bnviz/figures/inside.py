@@ -13,8 +13,8 @@ from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.palette import BLUE, MORE, VERMILLION, faded
 from bnviz.figures.plot import Plot, PlotFunction
 from bnviz.figures.series import short
-from bnviz.inside.arithmetic import forward, running_average, unbiased
-from bnviz.inside.captured import History
+from bnviz.layer.arithmetic import forward, running_average, unbiased
+from bnviz.layer.captured import History
 
 Array = np.ndarray
 

@@ -11,7 +11,7 @@ from bnviz.figures.frame import Frame, Panel
 from bnviz.figures.inside import rounded
 from bnviz.figures.palette import BLUE, VERMILLION
 from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.inside.captured import Companions
+from bnviz.layer.captured import Companions
 
 Array = np.ndarray
 

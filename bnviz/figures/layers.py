@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnviz.measure import SATURATION_THRESHOLDS
 from bnviz.recording import Recording
+from bnviz.recording.measure import SATURATION_THRESHOLDS
 
 MOST_COLUMNS = 5
 

@@ -16,7 +16,7 @@ from bnviz.figures.histogram import histogram
 from bnviz.figures.layer_lines import drift, gradients, saturation
 from bnviz.figures.plot import PlotFunction
 from bnviz.recording import Recording
-from bnviz.watched import Watched
+from bnviz.recording.watched import Watched
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from bnviz.experiment import Experiment
 from bnviz.figures.layers import called, depth, has
 from bnviz.figures.palette import ArmStyle, arm_styles
 from bnviz.figures.series import short
-from bnviz.recording import LAYER_COLUMNS, UNIT_COLUMNS, Recording, Snapshot
+from bnviz.recording import Recording, Snapshot
+from bnviz.recording.snapshot import LAYER_COLUMNS, UNIT_COLUMNS
 
 LEAD = 0.02
 """A lead in accuracy smaller than this is not told: it is within what the held-out sample can resolve."""
@@ -171,3 +173,21 @@ def _lead(arms: Sequence[ArmStyle], numbers: Sequence[Readout]) -> str:
 
 def _joined(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def changes(recordings: Sequence[Recording], styles: Sequence[ArmStyle]) -> list[dict[str, Any]]:
+    """Each Intervention that training has reached, with the letters of the arms it was made in."""
+    arms: dict[tuple[int, str, float], list[str]] = {}
+    for recording, style in zip(recordings, styles, strict=True):
+        for item in recording.interventions:
+            if item.step <= recording.last_step:
+                arms.setdefault((item.step, item.field, item.value), []).append(style.letter)
+    knobs = Experiment.knobs()
+    return [
+        {
+            "step": step,
+            "text": f"{knobs[field].label.lower()} {value:g}"
+            + (f" in {' and '.join(letters)}" if len(letters) < len(styles) else ""),
+        }
+        for (step, field, value), letters in sorted(arms.items())
+    ]

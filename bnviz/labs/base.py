@@ -9,7 +9,7 @@ To add a lab, write one file in this folder, `my_claim.py` for the lab `my-claim
     verdict       finished Result -> Verdict, by a criterion that stands in the file as a named constant
                   with its reason, and that would come out False if the arms were swapped
 
-A lab that needs more than the Recording names an `inspection`, "bnviz.inspect.<module>:<function>": it is
+A lab that needs more than the Recording names an `inspection`, "bnviz.engine.inspections.<module>:<function>": it is
 called in the worker with the Trainer at the end of training, and what it returns, plain numbers and NumPy
 arrays by name, is in `result.inspections(arm)`. Labs are read by the web process: no torch here.
 """
@@ -24,11 +24,12 @@ from typing import Any
 import plotly.graph_objects as go
 
 from bnviz.experiment import Experiment
+from bnviz.experiment.job import Job
 from bnviz.figures.plot import Plot
 from bnviz.labs.predictions import Choice, Estimate, Score
 from bnviz.labs.verdicts import Verdict
-from bnviz.parallel import Job, Outcome
 from bnviz.recording import Recording
+from bnviz.recording.outcome import Outcome
 
 FULL_SEEDS = 3
 

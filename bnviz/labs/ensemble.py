@@ -180,7 +180,7 @@ LAB = Lab(
     arms=arms,
     figures=figures,
     verdict=verdict,
-    inspection="bnviz.inspect.held_out:probabilities",
+    inspection="bnviz.engine.inspections.held_out:probabilities",
     explanation=r"""
 The ensemble’s probability of class $c$ is the arithmetic mean of its members’:
 

@@ -271,5 +271,5 @@ their mean: and the mean is subtracted.
 trained that way learns from what is left, and the statistics of the population then show it inputs that it never saw in
 training. That is where batch normalization fails; the paper trains with mini-batches of 32 and 60.
 """,
-    inspection="bnviz.inspect.inference:in_company",
+    inspection="bnviz.engine.inspections.inference:in_company",
 )

@@ -14,7 +14,8 @@ from bnviz.figures.race import Runner, race
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import Measure, Verdict, agreed, counted, final_accuracy, quotients, steps_to
-from bnviz.recording import UNIT_COLUMNS, Recording
+from bnviz.recording import Recording
+from bnviz.recording.snapshot import UNIT_COLUMNS
 
 QUICK = Experiment(dataset="digits", init="xavier", init_scale=1.0, learning_rate=0.5, steps=1200)
 FULL = QUICK.replace(dataset="mnist", steps=3000)

@@ -16,7 +16,8 @@ from bnviz.figures.traces import Trace, traces
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import Measure, Verdict, agreed, counted, final_accuracy, quotients, steps_to
-from bnviz.recording import LAYER_COLUMNS, Recording
+from bnviz.recording import Recording
+from bnviz.recording.snapshot import LAYER_COLUMNS
 
 QUICK = Experiment(
     dataset="digits",
@@ -293,6 +294,6 @@ drift of batch normalization is that of γ and β, which it chose.
 The control, the same noise without batch normalization, stopped training in their setting. Whether it does here, the
 first figure says. G and G′ are taken with equal draws of the noise, so that only the parameters below differ.
 """,
-    inspection="bnviz.inspect.shift:over_training",
+    inspection="bnviz.engine.inspections.shift:over_training",
     inspection_trains=True,
 )

@@ -213,5 +213,5 @@ that the next normalization subtracts. So every such network is one without γ a
 held-out accuracy often differs by less than the seeds do. γ behind the nonlinearity, which adds nothing to what can be
 represented, still changes how the gradient moves the weights.
 """,
-    inspection="bnviz.inspect.placement:made_use_of",
+    inspection="bnviz.engine.inspections.placement:made_use_of",
 )

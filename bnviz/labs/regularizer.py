@@ -224,7 +224,7 @@ LAB = Lab(
     arms=arms,
     figures=figures,
     verdict=verdict,
-    inspection="bnviz.inspect.companions:chances",
+    inspection="bnviz.engine.inspections.companions:chances",
     explanation=r"""
 In training, batch normalization computes an example’s output with the mean and variance of its mini-batch:
 

@@ -28,7 +28,7 @@ QUICK = Experiment(
 FULL = QUICK.replace(dataset="mnist", steps=2000)
 STARTS = (1.0, 10.0)
 FACTORS = (0.001, 0.01, 0.1, 10.0, 100.0, 1000.0)
-"""The values of a, as in bnviz.inspect.invariance, where the identities are measured."""
+"""The values of a, as in bnviz.engine.inspections.invariance, where the identities are measured."""
 TENFOLD = FACTORS.index(10.0)
 QUANTITIES = {
     "outputs": "outputs",
@@ -234,7 +234,7 @@ LAB = Lab(
     arms=arms,
     figures=figures,
     verdict=verdict,
-    inspection="bnviz.inspect.invariance:deviations",
+    inspection="bnviz.engine.inspections.invariance:deviations",
     explanation=r"""
 Multiply a layer’s weights by $a > 0$: its mean and its standard deviation over the mini-batch are multiplied by
 $a$ as well, and divided out again.

@@ -238,6 +238,6 @@ when, is for this run to say.
 as predicted, and while W learned as well the loss fell at first and then rose again, as the gradient is wrong for W
 too; it did not become infinite.
 """,
-    inspection="bnviz.inspect.bias:followed",
+    inspection="bnviz.engine.inspections.bias:followed",
     inspection_trains=True,
 )

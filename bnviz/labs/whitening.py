@@ -235,7 +235,7 @@ LAB = Lab(
     arms=arms,
     figures=figures,
     verdict=verdict,
-    inspection="bnviz.inspect.decorrelation:layer",
+    inspection="bnviz.engine.inspections.decorrelation:layer",
     explanation=r"""
 Whitening gives every unit mean 0 and variance 1 and leaves no two correlated:
 

@@ -21,10 +21,10 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.recording import Provenance, Snapshot
-from bnviz.runs.at_hand import AT_HAND
+from bnviz.runs.trainer_cache import AT_HAND
 
 if TYPE_CHECKING:
-    from bnviz.training import Trainer
+    from bnviz.engine.trainer import Trainer
 
 
 TRAINING = threading.Lock()
@@ -62,7 +62,7 @@ class TrainerActor:
 
     def advance(self, steps: int, interventions: Sequence[Intervention], every_step: bool) -> Progress:
         """Trainer.advance; the first call builds the Trainer, which may have to fetch its data."""
-        from bnviz.datasets import DatasetError
+        from bnviz.data.datasets import DatasetError
 
         step = 0 if self.trainer is None else self.trainer.step
         try:
@@ -110,7 +110,7 @@ class TrainerSetup(WorkerPlugin):
 def _build(experiment: Experiment) -> Trainer:
     import torch
 
-    from bnviz.training import Trainer
+    from bnviz.engine.trainer import Trainer
 
     torch.set_num_threads(1)
     return Trainer(experiment)

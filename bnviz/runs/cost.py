@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from bnviz.experiment import POINT_DATASETS, Experiment, ExperimentError
+from bnviz.experiment import Experiment, ExperimentError
+from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.runs.limits import Limits
 
 IMAGE_INPUTS, IMAGE_SIDE, POINT_INPUTS, CLASSES = 784, 28, 2, 10

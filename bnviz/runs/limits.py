@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
-from bnviz.experiment import MAX_LAYERS, MAX_WIDTH
+from bnviz.experiment.knob import MAX_LAYERS, MAX_WIDTH
 
 
 @dataclass(frozen=True)

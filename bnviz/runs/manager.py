@@ -11,10 +11,10 @@ from typing import Self
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.cost import check
-from bnviz.runs.inspection import Inspections, Looking
-from bnviz.runs.kept import Shelf
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
+from bnviz.runs.questions import Inspections, Looking
+from bnviz.runs.recording_cache import Shelf
 from bnviz.runs.run import Run
 from bnviz.runs.sweeps import Sweeps
 from bnviz.runs.trainers import Trainers

@@ -14,10 +14,10 @@ import numpy as np
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
-from bnviz.runs.kept import Shelf
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 from bnviz.runs.pump import Orders, Pump
+from bnviz.runs.recording_cache import Shelf
 from bnviz.runs.trainers import Trainers
 
 State = Literal["ready", "starting", "running", "paused", "finished", "failed"]

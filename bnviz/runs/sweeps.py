@@ -13,9 +13,9 @@ from typing import Literal
 
 from distributed import Client, KilledWorker
 
+from bnviz.data.mnist import DatasetError
 from bnviz.experiment import Experiment, ExperimentError
-from bnviz.grids import Cell, Grid, Score
-from bnviz.mnist import DatasetError
+from bnviz.experiment.grid import Cell, Grid, Score
 from bnviz.recording import Provenance
 from bnviz.runs.actor import TRAINING
 from bnviz.runs.trainers import Trainers, TrainersUnavailableError
@@ -181,7 +181,7 @@ class Sweeps:
 
 def trained(experiments: tuple[Experiment, ...]) -> tuple[list[Score], Provenance]:
     """In a worker: train all as a stack; live runs on the same worker have their turns in between."""
-    from bnviz.grid_training import scores
-    from bnviz.training import made_on, pick_device
+    from bnviz.engine.grid_scores import scores
+    from bnviz.engine.trainer import made_on, pick_device
 
     return scores(experiments, TRAINING), made_on(pick_device(experiments[0].device))

@@ -23,10 +23,10 @@ from distributed import Client, Future, LocalCluster
 
 from bnviz.experiment import Experiment
 from bnviz.runs.actor import TrainerActor, TrainerSetup
+from bnviz.runs.admission import Places
+from bnviz.runs.fair_queue import Turns
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
-from bnviz.runs.places import Places
-from bnviz.runs.turns import Turns
 
 HOMES = 1000
 """Experiments of which it is remembered who trained them."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from bnviz.ui.inside_view import SECTIONS
+from bnviz.ui.inside.view import SECTIONS
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bnviz.experiment import Experiment
+from bnviz.export.handouts.lab_page import lab_lesson
+from bnviz.export.handouts.run_page import run_lesson
 from bnviz.labs import find
 from bnviz.labs.base import Setting
-from bnviz.lesson.of_lab import lab_lesson
-from bnviz.lesson.of_run import run_lesson
 from tests.recordings import pair, recording
 from tests.test_labs import as_claimed
 

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from bnviz import train
-from bnviz.comparison import Comparison
+from bnviz.experiment.comparison import Comparison
 from bnviz.figures.story import readouts
 from tests.in_browser.conftest import button
 

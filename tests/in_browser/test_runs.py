@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from bnviz.experiment import Experiment
-from bnviz.recording_file import read_recording, write_recording
+from bnviz.recording.file import read_recording, write_recording
 from tests import recordings
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from bnviz.recording_file import recording_bytes
+from bnviz.recording.file import recording_bytes
 from tests.browser import ROOT, Server
 from tests.in_browser.conftest import Opener
 from tests.recordings import pair

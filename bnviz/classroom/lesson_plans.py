@@ -1,0 +1,187 @@
+"""Lesson files: labs and Playground settings in an order, with a teacher's own text between them.
+
+A lesson is a TOML file, `$BNVIZ_HOME/lessons/my-lesson.toml`, opened by the link `/class?lesson=my-lesson`:
+
+    title = "My lesson"
+    about = "For whom, and how long it takes."
+
+    [[part]]
+    title = "Look first"
+    text = "Markdown, without HTML."
+
+    [[part]]
+    title = "Two networks"
+    text = "Press Play."
+    hide = ["seed"]
+    lock = ["dataset"]
+    playground = { learning_rate = 0.5, layer = 2 }
+
+    [[part]]
+    title = "Predict"
+    lab = "figure-1"
+
+A part opens the Playground, a lab, or, with neither, its text alone.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bnviz.classroom.restrictions import Restrictions
+from bnviz.data.paths import home
+from bnviz.experiment.comparison import Comparison
+from bnviz.labs import find
+
+SHIPPED = Path(__file__).parent / "lessons"
+MOST_BYTES = 100_000
+MOST_PARTS = 50
+VIEW_SETTINGS = ("layer", "unit", "before", "speed")
+"""What a part may say of the Playground besides what its link says of the two networks."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+
+Place = Literal["class", "playground", "labs"]
+Setting = bool | int | float | Annotated[str, Field(max_length=500)]
+
+
+class LessonError(ValueError):
+    """A lesson that there is not, or a file that is none; the message is a sentence."""
+
+
+class Part(BaseModel):
+    """One step of a lesson."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field(min_length=1, max_length=120)
+    text: str = Field(default="", max_length=8000)
+    playground: dict[str, Setting] | None = None
+    lab: str | None = None
+    hide: tuple[str, ...] = ()
+    lock: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _can_be_opened(self) -> Self:
+        if self.playground is not None and self.lab is not None:
+            raise ValueError("a part opens the Playground or a lab, not both")
+        if self.lab is not None:
+            find(self.lab)
+        Restrictions.of(self.hide, self.lock)
+        if self.place == "playground":
+            networks = {name: text for name, text in self.settings.items() if name not in VIEW_SETTINGS}
+            ignored = Comparison.salvage(networks)[1]
+            if ignored:
+                raise ValueError("; ".join(ignored))
+        return self
+
+    @property
+    def place(self) -> Place:
+        """The page on which it is shown."""
+        if self.lab is not None:
+            return "labs"
+        return "class" if self.playground is None else "playground"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The link's parameters of that page."""
+        if self.lab is not None:
+            return {"lab": self.lab}
+        return {name: _text(value) for name, value in (self.playground or {}).items()}
+
+    @property
+    def restrictions(self) -> Restrictions:
+        """The controls that it hides or locks."""
+        return Restrictions.of(self.hide, self.lock)
+
+    @property
+    def shown_text(self) -> str:
+        """The Markdown without pictures: they could ask another machine for something."""
+        return self.text.replace("![", "!\\[")
+
+
+class Lesson(BaseModel):
+    """A lesson as its file says it. name: of the file, for the link."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    name: str
+    title: str = Field(min_length=1, max_length=120)
+    about: str = Field(default="", max_length=500)
+    parts: tuple[Part, ...] = Field(alias="part", min_length=1, max_length=MOST_PARTS)
+
+    def part(self, text: str) -> tuple[int, Part]:
+        """The number, from 1, and the part that a link means by `text`; the nearest there is."""
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 1
+        number = min(max(number, 1), len(self.parts))
+        return number, self.parts[number - 1]
+
+    def query(self, number: int) -> dict[str, str]:
+        """The parameters of the link to its part `number`, from 1."""
+        part = self.parts[number - 1]
+        return part.settings | part.restrictions.to_query() | {"lesson": self.name, "part": str(number)}
+
+
+def folders() -> tuple[Path, ...]:
+    """Where lessons are looked for: the teacher's own, then those that come with bnviz."""
+    return home() / "lessons", SHIPPED
+
+
+def find_lesson(name: str, places: Sequence[Path] | None = None) -> Lesson:
+    """The lesson of that name. Raises LessonError."""
+    if _NAME.fullmatch(name):
+        for folder in folders() if places is None else places:
+            path = folder / f"{name}.toml"
+            if path.is_file():
+                return read_lesson(path)
+    raise LessonError(
+        f"there is no lesson {name[:40]!r}; a lesson is a file of lower-case letters, digits and hyphens"
+    )
+
+
+def all_lessons(places: Sequence[Path] | None = None) -> tuple[tuple[Lesson, ...], tuple[str, ...]]:
+    """Every lesson that can be read, by title, and a sentence for each file that cannot."""
+    found: dict[str, Lesson] = {}
+    troubles = []
+    for folder in folders() if places is None else places:
+        for path in sorted(folder.glob("*.toml"))[:200] if folder.is_dir() else ():
+            if path.stem in found or not _NAME.fullmatch(path.stem):
+                continue
+            try:
+                found[path.stem] = read_lesson(path)
+            except LessonError as error:
+                troubles.append(str(error))
+    return tuple(sorted(found.values(), key=lambda item: item.title)), tuple(troubles)
+
+
+def read_lesson(path: Path) -> Lesson:
+    """The lesson in a file. Raises LessonError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise LessonError(f"the lesson {path.name} is too long; allowed are {MOST_BYTES:,} bytes")
+        values = tomllib.loads(content.decode())
+        return Lesson(**(values | {"name": path.stem}))
+    except ValidationError as error:
+        raise LessonError(f"the lesson {path.name} is not allowed: {_words(error)}") from None
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
+        raise LessonError(f"the lesson {path.name} cannot be read: {error}") from None
+
+
+def _words(error: ValidationError) -> str:
+    """Where the file is not right and why, the first three places; parts are counted from 1."""
+    told = []
+    for item in error.errors()[:3]:
+        where = ".".join(str(step + 1 if isinstance(step, int) else step) for step in item["loc"])
+        told.append(f"{where}: {item['msg'][:300]}")
+    return "; ".join(told)
+
+
+def _text(value: bool | int | float | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,69 @@
+"""What a class looks at, in a form that can be stored and opened again: arms of the Playground, or a lab."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Self
+
+import orjson
+
+from bnviz.experiment import Experiment, Intervention
+from bnviz.labs import find
+from bnviz.labs.base import Lab, Setting
+from bnviz.runs import Run, RunManager
+from bnviz.runs.lab_run import LabRun, LabRuns
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run without its numbers, which training gives again.
+
+    arms, changes: of the Playground, each arm's Experiment as JSON and its interventions as in a link.
+    lab, quick, seeds, steps: of a lab; lab is "" for the Playground, seeds and steps None for the lab's own.
+    """
+
+    arms: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    lab: str = ""
+    quick: bool = True
+    seeds: int | None = None
+    steps: int | None = None
+
+    @classmethod
+    def of_run(cls, run: Run) -> Self:
+        """What a run of the Playground shows, with what was changed in it so far."""
+        return cls(tuple(arm.to_json() for arm in run.arms), interventions_of(run))
+
+    @classmethod
+    def of_lab(cls, lab_run: LabRun) -> Self:
+        """What a lab shows."""
+        setting = lab_run.setting
+        return cls(lab=lab_run.lab.name, quick=setting.quick, seeds=setting.seeds, steps=setting.steps)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`. Raises ValueError or TypeError for what it did not write."""
+        values = orjson.loads(text)
+        return cls(**(values | {"arms": tuple(values["arms"]), "changes": tuple(values["changes"])}))
+
+    def to_json(self) -> str:
+        """A text to store."""
+        return orjson.dumps(asdict(self)).decode()
+
+    @property
+    def found_lab(self) -> Lab | None:
+        """The lab, None for the Playground. Raises ValueError for a lab that there is no longer."""
+        return find(self.lab) if self.lab else None
+
+    def open(self, manager: RunManager, lab_runs: LabRuns) -> Run:
+        """A new run of it, at step 0. Raises ValueError where this version of bnviz cannot open it."""
+        lab = self.found_lab
+        if lab is not None:
+            return lab_runs.open(lab, Setting(self.quick, self.seeds, self.steps), manager).run
+        arms = [Experiment.from_json(text) for text in self.arms]
+        return manager.open(arms, [Intervention.parse_all(text) for text in self.changes])
+
+
+def interventions_of(run: Run) -> tuple[str, ...]:
+    """What was changed in each arm, as in a link; recordings shown beside the arms are left out."""
+    return tuple(Intervention.format_all(item.interventions) for item in run.recordings[: len(run.arms)])

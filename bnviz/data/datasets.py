@@ -1,0 +1,221 @@
+"""Named datasets, each the same on every machine and at every call, whatever an Experiment's seed.
+
+digits comes with scikit-learn; mnist is read from its four files; spirals, moons and circles are drawn;
+folder:<name> holds a user's own images.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from bnviz.data import mnist
+from bnviz.data.mnist import DatasetError
+from bnviz.experiment import Experiment
+
+__all__ = ["LOADERS", "Dataset", "DatasetError", "Split", "load", "stratified_split"]
+
+TRAIN_POINTS, TEST_POINTS = 1000, 500
+IMAGE_SIDE = 28
+# Formats that Pillow decodes by itself; for EPS it would start another program.
+IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Examples and what they are: inputs (N, *shape), uint8 or float32; labels (N,) int64; both read-only."""
+
+    inputs: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        self.inputs.setflags(write=False)
+        self.labels.setflags(write=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Examples to learn from and examples held out.
+
+    shape: of one example, (channels, height, width) or (2,).
+    classes: the names that labels stand for, classes[label].
+    scale: the network sees inputs × scale.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    scale: float
+
+
+@lru_cache(maxsize=8)
+def load(name: str) -> Dataset:
+    """The dataset of that name; a second call returns the same object. Raises DatasetError."""
+    knob = Experiment.knobs()["dataset"]
+    try:
+        knob.check(name)
+    except ValueError:
+        raise DatasetError(f"dataset = {name[:60]!r} is not allowed; allowed is {knob.allowed}") from None
+    return LOADERS[name]() if name in LOADERS else _folder(name)
+
+
+def stratified_split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of four fifths to train on and a fifth held out, in mixed order, each class in proportion.
+
+    labels: (N,). The same for the same labels. A class of five or more examples has some on both sides.
+    """
+    order = np.random.default_rng(0).permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    held_out = np.isin(
+        order, by_class[::5]
+    )  # every fifth along the classes: a fifth of each, give or take one
+    return order[~held_out], order[held_out]
+
+
+def _divided(
+    name: str, inputs: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], scale: float
+) -> Dataset:
+    train, test = (Split(inputs[chosen], labels[chosen]) for chosen in stratified_split(labels))
+    return Dataset(name, train, test, inputs.shape[1:], classes, scale)
+
+
+def _digits() -> Dataset:
+    """scikit-learn's 1,797 handwritten digits of 8×8 pixels with 17 grey levels."""
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    inputs = pixels.astype(np.uint8).reshape(-1, 1, 8, 8)
+    return _divided("digits", inputs, labels.astype(np.int64), tuple("0123456789"), 1 / 16)
+
+
+def _mnist() -> Dataset:
+    """MNIST as published: 60,000 and 10,000 examples in 256 grey levels, in their published order."""
+    train, test = (
+        Split(
+            mnist.read(f"{part}-images-idx3-ubyte")[:, np.newaxis],
+            mnist.read(f"{part}-labels-idx1-ubyte").astype(np.int64),
+        )
+        for part in ("train", "t10k")
+    )
+    return Dataset("mnist", train, test, train.inputs.shape[1:], tuple("0123456789"), 1 / 255)
+
+
+def _mnist_binary() -> Dataset:
+    """MNIST with each pixel 1 where it exceeds half of full brightness, else 0, for the paper's Figure 1."""
+    grey = _mnist()
+    train, test = (
+        Split((split.inputs > 127).astype(np.uint8), split.labels) for split in (grey.train, grey.test)
+    )
+    return Dataset("mnist-binary", train, test, grey.shape, grey.classes, 1.0)
+
+
+def _spiral(along: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Two arms of one and a half turns, half a turn apart."""
+    angle = 3.0 * np.pi * along + np.pi * label
+    radius = 0.1 + 1.2 * along
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)])
+
+
+def _moon(along: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Two half circles that reach into each other."""
+    angle = np.pi * along
+    side = 1.0 - 2.0 * label
+    return np.stack([0.8 * side * (np.cos(angle) - 0.5), 0.8 * side * (np.sin(angle) - 0.25)])
+
+
+def _circle(along: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """A circle within a circle."""
+    angle = 2.0 * np.pi * along
+    radius = 1.1 - 0.6 * label
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)])
+
+
+def _drawn(name: str, curve: Callable[[np.ndarray, np.ndarray], np.ndarray], noise: float) -> Dataset:
+    """Points uniform along their class's curve, plus Gaussian noise with that standard deviation.
+
+    curve: positions (N,) in [0, 1) and labels (N,) in; coordinates (2, N) out.
+    """
+
+    def split(points: int, seed: int) -> Split:
+        generator = np.random.default_rng(seed)
+        labels = generator.permutation(np.arange(points) % 2)
+        places = curve(generator.random(points), labels).T + noise * generator.standard_normal((points, 2))
+        return Split(places.astype(np.float32), labels.astype(np.int64))
+
+    return Dataset(name, split(TRAIN_POINTS, 1), split(TEST_POINTS, 2), (2,), ("class 0", "class 1"), 1.0)
+
+
+LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
+    {
+        "digits": _digits,
+        "mnist": _mnist,
+        "mnist-binary": _mnist_binary,
+        "spirals": lambda: _drawn("spirals", _spiral, 0.04),
+        "moons": lambda: _drawn("moons", _moon, 0.1),
+        "circles": lambda: _drawn("circles", _circle, 0.1),
+    }
+)
+"""How to make each dataset that has a name of its own."""
+
+
+def _folder(name: str) -> Dataset:
+    """Images below $BNVIZ_DATA, in a sub-folder for each class, as 28×28 pixels of 256 grey levels."""
+    if not os.environ.get("BNVIZ_DATA"):
+        raise DatasetError(f"{name} needs BNVIZ_DATA: set it to the folder that holds your folder of images")
+    data = Path(os.environ["BNVIZ_DATA"]).expanduser().resolve()
+    folder = data / name.removeprefix("folder:")
+    if not folder.is_dir():
+        raise DatasetError(
+            f"there is no folder {folder}: make it, with a sub-folder of images for each class"
+        )
+    places = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if len(places) < 2:
+        raise DatasetError(f"{folder} needs 2 or more sub-folders, one for each class, and has {len(places)}")
+    images: list[np.ndarray] = []
+    labels: list[int] = []
+    for label, place in enumerate(places):
+        paths = sorted(path for path in place.iterdir() if _is_image(path))
+        if len(paths) < 2:
+            kinds = ", ".join(IMAGE_SUFFIXES)
+            raise DatasetError(
+                f"{place} needs 2 or more images ({kinds}), as every class does, and has {len(paths)}"
+            )
+        images += [_grey(path, data) for path in paths]
+        labels += [label] * len(paths)
+    inputs = np.stack(images)[:, np.newaxis]
+    return _divided(name, inputs, np.array(labels, np.int64), tuple(place.name for place in places), 1 / 255)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def _grey(path: Path, data: Path) -> np.ndarray:
+    """An image as (28, 28) uint8: squeezed to a square, what is transparent on white."""
+    from PIL import Image
+
+    if not path.resolve().is_relative_to(data):
+        raise DatasetError(f"{path} leads out of {data}: put the image itself there instead of a link")
+    try:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
+            if image.mode.startswith("I"):  # 16 bits, which convert("L") would cut off at 255
+                shown = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+            elif image.has_transparency_data:
+                white = Image.new("RGBA", image.size, "white")
+                shown = Image.alpha_composite(white, image.convert("RGBA")).convert("L")
+            else:
+                shown = image.convert("L")
+            return np.array(shown.resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.BILINEAR))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise DatasetError(
+            f"{path} cannot be read as an image: mend it or take it out of the folder"
+        ) from None

@@ -1,0 +1,227 @@
+"""An Experiment's network: z = g(BN(Wu)), Section 3.2 of the paper, layer after layer.
+
+W is a matrix (architecture "mlp") or a 3×3 convolution ("conv"), whose features are its channels.
+`forward` is what trains; `probe` also hands out what enters each normalizer and each nonlinearity.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+from bnviz.engine.normalizers import NORMALIZER_CLASSES, BatchNorm, NoNormalizer, Normalizer
+from bnviz.experiment import Experiment
+from bnviz.experiment.knob import MAX_LAYERS
+
+POOLED_WIDTH = 4
+"""Images this wide or narrower are no longer pooled."""
+
+ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+}
+
+
+def generator(seed: int, purpose: str, index: int = 0, device: torch.device | str = "cpu") -> Generator:
+    """A source of chance of its own for each purpose ("weights", "order", "noise") and index.
+
+    Independent sources keep arms alike: a further layer or a dropout draw shifts nothing elsewhere.
+    """
+    words = np.random.SeedSequence([seed, index, *purpose.encode()]).generate_state(2, np.uint32)
+    return Generator(device).manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+
+
+def initialize(weight: Tensor, experiment: Experiment, chance: Generator) -> None:
+    """Fill `weight` (outputs, inputs, …) as experiment.init and experiment.init_scale say."""
+    scale = experiment.init_scale
+    inputs = weight[0].numel()
+    match experiment.init:
+        case "gaussian":
+            nn.init.normal_(weight, 0.0, scale, chance)
+        case "uniform":
+            nn.init.uniform_(weight, -scale / math.sqrt(inputs), scale / math.sqrt(inputs), chance)
+        case "xavier":
+            nn.init.xavier_normal_(weight, scale, chance)
+        case "kaiming":
+            nn.init.normal_(weight, 0.0, scale * math.sqrt(2.0 / inputs), chance)
+        case "orthogonal":
+            nn.init.orthogonal_(weight, scale, chance)
+        case "zeros":
+            nn.init.zeros_(weight)
+        case unknown:
+            raise ValueError(f"init = {unknown!r} is not allowed here")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one hidden layer did with a batch. Both (B, F) or (B, F, height, width), of the batch probed.
+
+    before: what entered the normalizer. pre_activations: what entered the nonlinearity, whatever the
+    normalizer does to the nonlinearity's output.
+    """
+
+    before: Tensor
+    pre_activations: Tensor
+
+
+class Dropout(nn.Module):
+    """Silences each value with probability `share` in training, from a source of chance of its own."""
+
+    def __init__(self, share: float, chance: Generator) -> None:
+        super().__init__()
+        self.share = share
+        self.chance = chance
+
+    def forward(self, z: Tensor) -> Tensor:
+        """In training, z with some values 0 and the others scaled up to keep the mean; else z itself."""
+        if not self.share or not self.training:
+            return z
+        kept = torch.rand(z.shape, generator=self.chance, device=z.device) >= self.share
+        return z * kept / (1.0 - self.share)
+
+
+class Block(nn.Module):
+    """One hidden layer: affine map, normalizer, nonlinearity, pooling where the layer has it, dropout."""
+
+    def __init__(
+        self,
+        affine: nn.Linear | nn.Conv2d,
+        normalizer: Normalizer,
+        activation: str,
+        pooling: nn.Module,
+        dropout: Dropout,
+    ) -> None:
+        super().__init__()
+        self.affine = affine
+        self.normalizer = normalizer
+        self.activation = ACTIVATION_FUNCTIONS[activation]
+        self.pooling = pooling
+        self.dropout = dropout
+
+    def forward(self, u: Tensor) -> Tensor:
+        """(B, inputs) -> (B, F), or (B, inputs, height, width) -> (B, F, height, width), halved if pooled."""
+        z: Tensor = self.dropout(self.passed_on(self.normalizer(self.affine(u))))
+        return z
+
+    def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
+        """What the layer would do with u in training, without dropout; and what it passes on."""
+        before = self.affine(u)
+        pre_activations = self.normalizer.as_in_training(before)
+        return Probe(before, pre_activations), self.passed_on(pre_activations)
+
+    def passed_on(self, pre_activations: Tensor) -> Tensor:
+        """What the next layer receives, but for dropout, if the nonlinearity receives `pre_activations`."""
+        z: Tensor = self.pooling(self.normalizer.after_activation(self.activation(pre_activations)))
+        return z
+
+
+class Network(nn.Module):
+    """Hidden blocks and an affine output layer, which is not normalized.
+
+    shape: of the images (channels, height, width) that the examples become, where the blocks convolve.
+    """
+
+    def __init__(
+        self,
+        input_normalizer: Normalizer,
+        blocks: list[Block],
+        output: nn.Linear | nn.Conv2d,
+        shape: tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.input_normalizer = input_normalizer
+        self.blocks = nn.ModuleList(blocks)
+        self.output = output
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, inputs). Returns the classes' scores before softmax, (B, classes)."""
+        x = self.input_normalizer(self.shaped(x))
+        for block in self.blocks:
+            x = block(x)
+        if x.dim() > 2:
+            x = x.mean((2, 3))  # global average pooling
+        scores: Tensor = self.output(x)
+        return scores
+
+    @torch.no_grad()
+    def probe(self, x: Tensor) -> list[Probe]:
+        """What every hidden layer would receive from x, (B, inputs), in training; leaves no trace."""
+        probes = []
+        x = self.input_normalizer.as_in_training(self.shaped(x))
+        for block in self.hidden:
+            probe, x = block.probe(x)
+            probes.append(probe)
+        return probes
+
+    def shaped(self, x: Tensor) -> Tensor:
+        """x, (B, inputs), as the first block takes it: itself, or images (B, channels, height, width)."""
+        if self.shape is None:
+            return x
+        return x.view(-1, *self.shape).contiguous(memory_format=torch.channels_last)
+
+    @property
+    def hidden(self) -> list[Block]:
+        """The hidden blocks, from the input on."""
+        return [block for block in self.blocks if isinstance(block, Block)]
+
+    def scale_and_shift(self) -> list[tuple[Tensor, Tensor] | None]:
+        """(gamma, beta), each (F,), of every hidden layer that has them."""
+        return [block.normalizer.scale_and_shift() for block in self.hidden]
+
+
+def build(
+    experiment: Experiment, shape: tuple[int, ...], classes: int, device: torch.device | str = "cpu"
+) -> Network:
+    """The network of an Experiment at step 0 for examples of `shape`, as in Dataset.
+
+    Layer k's weights come from a generator of (seed, k) alone: networks of one seed start equal
+    wherever their shapes agree, on every device. Biases start at 0.
+    """
+    convolves = experiment.architecture == "conv"
+    noise = generator(experiment.seed, "noise", device=device)
+    inputs, side = (shape[0], min(shape[1:])) if convolves else (math.prod(shape), 0)
+    widths = (inputs, *experiment.hidden)
+    blocks = []
+    for index, (fan_in, features) in enumerate(itertools.pairwise(widths)):
+        chance = generator(experiment.seed, "noise", index + 1, device)
+        normalizer = NORMALIZER_CLASSES[experiment.normalizer](features, chance)
+        affine = _affine(experiment, fan_in, features, index, normalizer.keeps_bias, convolves)
+        pooling = nn.MaxPool2d(2) if side > POOLED_WIDTH else nn.Identity()
+        side = side // 2 if side > POOLED_WIDTH else side
+        dropout = Dropout(experiment.dropout, noise)
+        blocks.append(Block(affine, normalizer, experiment.activation, pooling, dropout))
+    # Drawn as if behind the deepest network, so that arms of different depth share it too.
+    output = _affine(experiment, widths[-1], classes, MAX_LAYERS, bias=True)
+    input_normalizer = (
+        BatchNorm(inputs, affine=False) if experiment.normalizer == "input-only" else NoNormalizer(inputs)
+    )
+    return Network(input_normalizer, blocks, output, shape if convolves else None).to(device)
+
+
+def _affine(
+    experiment: Experiment, inputs: int, outputs: int, index: int, bias: bool, convolves: bool = False
+) -> nn.Linear | nn.Conv2d:
+    # On "meta" no weights are drawn, which would use up chance that others share.
+    layer: nn.Linear | nn.Conv2d = (
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=bias, device="meta")
+        if convolves
+        else nn.Linear(inputs, outputs, bias=bias, device="meta")
+    )
+    layer.to_empty(device="cpu")
+    with torch.no_grad():
+        initialize(layer.weight, experiment, generator(experiment.seed, "weights", index))
+        if index == 0:
+            layer.weight.mul_(experiment.first_layer_scale)
+        if convolves:  # half as fast again on a CPU with the channels last in memory
+            layer.weight = nn.Parameter(layer.weight.contiguous(memory_format=torch.channels_last))
+        if layer.bias is not None:
+            layer.bias.zero_()
+    return layer

@@ -1,0 +1,215 @@
+"""When and what to record while a network trains; it leaves no trace in the network.
+
+The probe batch and the examples that curves are computed on are fixed and evenly spaced over their split.
+A convolutional layer's units are its channels: a unit's distribution is over the probe batch and all
+positions, of which at most POSITIONS, evenly spaced, are measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bnviz.engine.batches import Examples
+from bnviz.engine.network import Network
+from bnviz.experiment import Experiment
+from bnviz.recording import CurvePoint, Snapshot
+from bnviz.recording.measure import Distribution, quantiles, summary
+from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
+
+PROBE_EXAMPLES = {"mlp": 256, "conv": 64}
+"""By architecture: a convolution computes as much for every position as a layer of units for an example."""
+TEST_EXAMPLES, TRAIN_EXAMPLES = 1000, 250
+"""On which loss and accuracy are evaluated."""
+POSITIONS = 4096
+"""The most values that are measured of each channel of a convolutional layer."""
+IMAGES_AT_ONCE = 500
+"""Evaluated together by a convolutional network, whose layers take a lot of memory for each."""
+EVALUATE_EVERY = 4
+"""Curves are evaluated at every fourth scheduled record: it costs more than all the rest of a record."""
+MOST_RECORDS = 300
+"""In a schedule: as many points as a figure draws of a curve, so that every record is seen."""
+
+
+def schedule(steps: int, records: int = MOST_RECORDS) -> np.ndarray:
+    """The steps to record: at most `records`, dense early and sparser later, with 0, 1 and the last."""
+    spread = steps * np.linspace(0.0, 1.0, records - 1) ** 2
+    return np.unique(np.concatenate([[0, 1], np.round(spread).astype(np.int64)]))
+
+
+@dataclass(frozen=True)
+class Update:
+    """The update just made, tensor by tensor in the order of network.parameters().
+
+    gradients: of the mini-batch's loss. steps: what was subtracted, before the factor `rate`.
+    """
+
+    gradients: Sequence[Tensor]
+    steps: Sequence[Tensor]
+    rate: float
+
+
+class Recorder:
+    """Measures one network.
+
+    reference_step: the step that drift is measured from; drift before it is NaN.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        network: Network,
+        train: Examples,
+        test: Examples,
+        reference_step: int = 0,
+    ) -> None:
+        self.experiment = experiment
+        self.network = network
+        self.test = test
+        self.reference_step = reference_step
+        self.reference: list[Distribution] | None = None
+        steps = schedule(experiment.steps).tolist()
+        self.due = frozenset([*steps, reference_step])
+        self.evaluations = frozenset([*steps[::EVALUATE_EVERY], experiment.steps])
+        self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES[experiment.architecture]))
+        self.evaluated = {
+            "train": train.batch(train.spread(TRAIN_EXAMPLES)),
+            "test": test.batch(test.spread(TEST_EXAMPLES)),
+        }
+        self.plane = _plane(self.probe_inputs.device) if self.probe_inputs.shape[1] == 2 else None
+        weights = {id(block.affine.weight) for block in network.hidden}
+        self.hidden_weights = [
+            index for index, parameter in enumerate(network.parameters()) if id(parameter) in weights
+        ]
+
+    def snapshot(self, step: int, update: Update | None) -> Snapshot:
+        """Measure the network after `step` updates, the last of which was `update` (None at step 0)."""
+        # A network about to diverge overflows here; the Trainer decides what to make of it.
+        with np.errstate(invalid="ignore", over="ignore"):
+            probes = self.network.probe(self.probe_inputs)
+            inputs = [Distribution.of(as_table(probe.pre_activations)) for probe in probes]
+            if step == self.reference_step:
+                self.reference = inputs
+            rows = []
+            for index, (probe, values, sizes) in enumerate(
+                zip(probes, inputs, self.step_sizes(update), strict=True)
+            ):
+                normalized = probe.before is not probe.pre_activations
+                before = as_table(probe.before).ravel() if normalized else None
+                reference = None if self.reference is None else self.reference[index]
+                rows.append(layer_row(values, before, reference, self.experiment.activation, sizes))
+            evaluated = step in self.evaluations or step not in self.due
+            return Snapshot(
+                step=step,
+                layers=np.array(rows, np.float64),
+                units=self.unit_rows(inputs),
+                histogram=np.stack([values.histogram() for values in inputs]),
+                curves=self.evaluate(step) if evaluated else (),
+                boundary=self.boundary() if evaluated else None,
+            )
+
+    def unit_rows(self, inputs: Sequence[Distribution]) -> np.ndarray:
+        """(all units, 5) float32 in the order of UNIT_COLUMNS."""
+        pairs = self.network.scale_and_shift()
+        return np.concatenate([unit_columns(*both) for both in zip(inputs, pairs, strict=True)])
+
+    def step_sizes(self, update: Update | None) -> list[tuple[float, float, float]]:
+        """For each hidden layer's weights: norm of gradient, norm, and the update's norm over their own."""
+        norms = _norms([block.affine.weight for block in self.network.hidden])
+        if update is None:
+            return [(math.nan, norm, math.nan) for norm in norms]
+        gradients = _norms([update.gradients[index] for index in self.hidden_weights])
+        steps = _norms([update.steps[index] for index in self.hidden_weights])
+        return [
+            (gradient, norm, update.rate * step / norm if norm else math.nan)
+            for gradient, norm, step in zip(gradients, norms, steps, strict=True)
+        ]
+
+    def evaluate(self, step: int) -> tuple[CurvePoint, ...]:
+        """Loss and accuracy in inference mode; at the experiment's end on every held-out example."""
+        evaluated = dict(self.evaluated)
+        if step == self.experiment.steps:
+            evaluated["test"] = self.test.batch(self.test.spread(len(self.test)))
+        points = []
+        for split, (inputs, labels) in evaluated.items():
+            scores = self.scores(inputs)
+            loss = float(F.cross_entropy(scores, labels))
+            correct = (scores.argmax(1) == labels).float().mean()
+            accuracy = (
+                math.nan if math.isnan(loss) else float(correct)
+            )  # scores that are no numbers name no class
+            points.append(CurvePoint(split, loss, accuracy, len(labels)))
+        return tuple(points)
+
+    def boundary(self) -> np.ndarray | None:
+        """For two-dimensional data, 255 × the probability of class 1 over the plane, as in Snapshot."""
+        if self.plane is None:
+            return None
+        chances = self.scores(self.plane).softmax(1)[:, 1]
+        return (255 * chances).round().byte().view(BOUNDARY_POINTS, BOUNDARY_POINTS).cpu().numpy()
+
+    @torch.no_grad()
+    def scores(self, inputs: Tensor) -> Tensor:
+        """The network's scores in inference mode; it is in training mode again afterwards."""
+        self.network.eval()
+        parts = 1 if self.network.shape is None else math.ceil(len(inputs) / IMAGES_AT_ONCE)
+        scores = torch.cat([self.network(part) for part in inputs.chunk(parts)])
+        self.network.train()
+        return scores
+
+
+def layer_row(
+    values: Distribution,
+    before: np.ndarray | None,
+    reference: Distribution | None,
+    activation: str,
+    sizes: tuple[float, float, float],
+) -> list[float]:
+    """One layer's numbers in the order of LAYER_COLUMNS.
+
+    before: (N·F,), what entered the normalizer; None where there is none, and `values` did.
+    reference: what drift is measured from. sizes: as `Recorder.step_sizes` gives them.
+    """
+    mean, std, shares = values.summary()
+    before_mean, before_std, before_shares = (mean, std, shares) if before is None else summary(before)
+    drift = math.nan if reference is None else values.drift_from(reference)
+    measured = [values.saturated(activation), values.dead(activation), *sizes, drift]
+    return [mean, std, *shares, *measured, before_mean, before_std, *before_shares]
+
+
+def unit_columns(values: Distribution, pair: tuple[Tensor, Tensor] | None) -> np.ndarray:
+    """(F, 5) float32 in the order of UNIT_COLUMNS. pair: gamma and beta, (F,) each; NaN where there are none."""
+    columns = np.full((len(values.per_unit), 5), np.nan, np.float32)
+    columns[:, :3] = quantiles(values.per_unit, (0.15, 0.50, 0.85))
+    if pair is not None:
+        columns[:, 3:] = torch.stack(pair, dim=1).detach().cpu().numpy()
+    return columns
+
+
+def as_table(values: Tensor, axis: int = 1) -> np.ndarray:
+    """A layer's values as (N, F): a row for each example, or each position of each image, POSITIONS at most.
+
+    axis: of the units, where values have more than two.
+    """
+    if values.dim() > 2:
+        values = values.movedim(axis, -1).flatten(0, -2)
+        chosen = torch.linspace(0, len(values) - 1, min(POSITIONS, len(values)), dtype=torch.float64).long()
+        values = values[chosen.to(values.device)]
+    return values.cpu().numpy()
+
+
+def _norms(tensors: Sequence[Tensor]) -> list[float]:
+    return [float(tensor.detach().norm()) for tensor in tensors]
+
+
+def _plane(device: torch.device) -> Tensor:
+    """The points of the boundary's grid, (BOUNDARY_POINTS², 2), rows along the second coordinate."""
+    axis = torch.linspace(*BOUNDARY_RANGE, BOUNDARY_POINTS)
+    rows, columns = torch.meshgrid(axis, axis, indexing="ij")
+    return torch.stack([columns.ravel(), rows.ravel()], dim=1).to(device)

@@ -1,0 +1,189 @@
+"""Training one arm, in plain PyTorch, and recording what happens inside.
+
+A Trainer is pulled: `advance(steps)` trains and returns what was measured. Nothing here knows of a
+page, and nothing depends on time: the same Experiment gives the same Recording, bit for bit.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from bnviz.data import datasets
+from bnviz.engine.backprop import differentiation
+from bnviz.engine.batches import examples_of
+from bnviz.engine.network import build, generator
+from bnviz.engine.recorder import Recorder, Update
+from bnviz.experiment import Experiment, ExperimentError, Intervention
+from bnviz.recording import Provenance, Recording, Snapshot
+from bnviz.version import __version__
+
+
+def pick_device(name: str) -> torch.device:
+    """The device an Experiment asks for; for "auto", $BNVIZ_DEVICE or the first of cuda, mps, cpu there is.
+
+    Raises ExperimentError where the device asked for is not there.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    wanted = (os.environ.get("BNVIZ_DEVICE") or "auto") if name == "auto" else name
+    if wanted == "auto":
+        wanted = next(device for device, there in available.items() if there)
+    if not available.get(wanted, False):
+        present = ", ".join(device for device, there in available.items() if there)
+        raise ExperimentError(
+            f"device = {wanted!r} is not on this machine; allowed is one of auto, {present}"
+        )
+    return torch.device(wanted)
+
+
+def made_on(device: torch.device) -> Provenance:
+    """What makes a Recording on this device, and that it is made now."""
+    return Provenance(
+        bnviz=__version__,
+        torch=str(torch.__version__),  # it is a class of torch’s, and a reader needs no torch
+        python=platform.python_version(),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Train on one thread: small networks gain little from more, and the bits cannot depend on the number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Trainer:
+    """Trains one arm; deterministic in steps, however the calls to `advance` are divided.
+
+    Raises ExperimentError for a device that is not there, DatasetError for data that cannot be had.
+    """
+
+    def __init__(self, experiment: Experiment, reference_step: int = 0) -> None:
+        self.experiment = experiment
+        self.device = pick_device(experiment.device)
+        dataset = datasets.load(experiment.dataset)
+        self.train, test = examples_of(dataset, experiment.train_examples, self.device)
+        with one_thread():
+            self.network = build(experiment, dataset.shape, len(dataset.classes), self.device)
+        self.differentiation = differentiation(self.network)
+        self.parameters: list[Tensor] = list(self.network.parameters())
+        self.velocities = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.order_chance = generator(experiment.seed, "order")
+        self.order = torch.empty(0, dtype=torch.int64)
+        self.settings = experiment
+        self.coming: list[Intervention] = []
+        self.recorder = Recorder(experiment, self.network, self.train, test, reference_step)
+        self.step = 0
+        self.started = False
+        self.diverged_at: int | None = None
+
+    @property
+    def provenance(self) -> Provenance:
+        """What makes the Recording, and when."""
+        return made_on(self.device)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to train: all steps are taken, or it has diverged."""
+        return self.step >= self.experiment.steps or self.diverged_at is not None
+
+    def advance(
+        self, steps: int, interventions: Sequence[Intervention] = (), every_step: bool = False
+    ) -> list[Snapshot]:
+        """Take up to `steps` updates: fewer at the experiment's end or where the loss stops being finite.
+
+        The first call begins with the snapshot of step 0.
+        interventions: each takes effect before the update that follows its step, in this call or a
+        later one. every_step: record after each update, not only on schedule.
+        Raises ExperimentError for an intervention at a step already passed.
+        """
+        if late := [item for item in interventions if item.step < self.step]:
+            raise ExperimentError(f"step = {late[0].step} is past; allowed is {self.step} or more")
+        self.coming = sorted([*self.coming, *interventions], key=lambda item: item.step)
+        goal = min(self.step + steps, self.experiment.steps)
+        snapshots: list[Snapshot] = []
+        with one_thread():
+            if not self.started:
+                self.started = True
+                snapshots.append(self.recorder.snapshot(0, None))
+            while self.step < goal and self.diverged_at is None:
+                self.intervene()
+                gradients = self.backward()
+                if gradients is None:
+                    self.diverged_at = self.step
+                    break
+                update = self.update(gradients)
+                self.step += 1
+                if every_step or self.step in self.recorder.due:
+                    snapshot = self.recorder.snapshot(self.step, update)
+                    if np.isfinite(snapshot.layers[:, 0]).all():  # the layers' means
+                        snapshots.append(snapshot)
+                    else:
+                        self.diverged_at = self.step
+        return snapshots
+
+    def intervene(self) -> None:
+        """Make the changes that are due at this step."""
+        while self.coming and self.coming[0].step == self.step:
+            change = self.coming.pop(0)
+            self.settings = self.settings.replace(**{change.field: change.value})
+
+    def next_batch(self) -> tuple[Tensor, Tensor]:
+        """The mini-batch of this step: each epoch a new shuffle, a last incomplete batch left out."""
+        size = min(self.experiment.batch_size, len(self.train))
+        place = self.step % (len(self.train) // size)
+        if place == 0:
+            self.order = torch.randperm(len(self.train), generator=self.order_chance).to(self.device)
+        return self.train.batch(self.order[place * size : (place + 1) * size])
+
+    def backward(self) -> Sequence[Tensor] | None:
+        """The gradients of this step's loss, or None if the loss is not a finite number."""
+        loss = self.differentiation.loss(*self.next_batch())
+        return self.differentiation.gradients() if math.isfinite(loss.item()) else None
+
+    @torch.no_grad()
+    def update(self, gradients: Sequence[Tensor]) -> Update:
+        """Stochastic gradient descent with momentum and weight decay, as torch.optim.SGD does it."""
+        now = self.settings
+        steps: list[Tensor] = list(gradients)
+        if now.weight_decay:
+            steps = list(torch._foreach_add(steps, self.parameters, alpha=now.weight_decay))
+        if now.momentum:
+            torch._foreach_mul_(self.velocities, now.momentum)
+            torch._foreach_add_(self.velocities, steps)
+            steps = self.velocities
+        torch._foreach_add_(self.parameters, steps, alpha=-now.learning_rate)
+        return Update(gradients, steps, now.learning_rate)
+
+
+def train(
+    experiment: Experiment, interventions: Sequence[Intervention] = (), reference_step: int = 0
+) -> Recording:
+    """Train an Experiment to its end, with a progress bar in a terminal, and return its Recording."""
+    trainer = Trainer(experiment, reference_step)
+    snapshots = trainer.advance(0, interventions)
+    recording = Recording(
+        experiment, tuple(interventions), reference_step=reference_step, provenance=trainer.provenance
+    )
+    recording = recording.extended(snapshots)
+    with tqdm(total=experiment.steps, unit="step", desc=experiment.normalizer, disable=None) as bar:
+        while not recording.finished:
+            snapshots = trainer.advance(max(1, experiment.steps // 100))
+            recording = recording.extended(snapshots, diverged_at=trainer.diverged_at)
+            bar.update(trainer.step - bar.n)
+    return recording

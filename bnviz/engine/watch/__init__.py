@@ -1,0 +1,1 @@
+"""Watching a network that somebody else trains: watcher, dataflow, isolation."""

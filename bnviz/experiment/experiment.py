@@ -1,0 +1,332 @@
+"""An Experiment is everything that determines a training run; here every knob is declared, once.
+
+From the one declaration of a field come its validation, its widget, its URL parameter, its
+command-line option and its documentation. Adding a knob is adding one field.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Self
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bnviz.experiment.knob import (
+    ACTIVATIONS,
+    ARCHITECTURES,
+    DATASETS,
+    DEVICES,
+    INITS,
+    MAX_CHANNELS,
+    MAX_CONVOLUTIONS,
+    NORMALIZERS,
+    POINT_DATASETS,
+    ExperimentError,
+    Knob,
+    Widths,
+    _shown,
+)
+
+
+class Experiment(BaseModel):
+    """Everything that determines a training run. Immutable, validated, hashable.
+
+    Raises ExperimentError with a message for each field that is unknown or not allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    dataset: Annotated[
+        str,
+        Knob(
+            "Examples",
+            "What the network learns to tell apart. Digits come with bnviz; MNIST is fetched once.",
+            "Data",
+            choices=DATASETS,
+            prefixes=("folder:",),
+        ),
+    ] = "digits"
+    train_examples: Annotated[
+        int,
+        Knob(
+            "Training examples",
+            "How many examples to learn from, each class in proportion; 0 takes all. Few can be learned by heart.",
+            "Data",
+            low=0,
+            high=1_000_000,
+            suggestions=(0, 100, 250, 500, 1000, 5000),
+        ),
+    ] = 0
+    batch_size: Annotated[
+        int,
+        Knob(
+            "Mini-batch",
+            "How many examples each training step sees.",
+            "Data",
+            low=2,
+            high=4096,
+            suggestions=(2, 10, 30, 60, 120, 250),
+        ),
+    ] = 60
+    architecture: Annotated[
+        str,
+        Knob(
+            "Kind of network",
+            "What a layer is: every unit sees all units before it, or 3×3 filters move over an image.",
+            "Network",
+            choices=ARCHITECTURES,
+        ),
+    ] = "mlp"
+    hidden: Annotated[
+        Widths,
+        Knob(
+            "Hidden layers",
+            "The width of each hidden layer, from the input on, such as 100-100-100; channels if convolutional.",
+            "Network",
+            suggestions=((100,), (100, 100), (100, 100, 100), (100,) * 5, (100,) * 8, (50,) * 12, (16, 32)),
+        ),
+    ] = (100, 100, 100)
+    activation: Annotated[
+        str, Knob("Nonlinearity", "What each unit does to its input.", "Network", choices=ACTIVATIONS)
+    ] = "sigmoid"
+    normalizer: Annotated[
+        str,
+        Knob(
+            "Normalization",
+            "What happens to each unit’s input before the nonlinearity.",
+            "Network",
+            choices=NORMALIZERS,
+        ),
+    ] = "batch"
+    dropout: Annotated[
+        float,
+        Knob(
+            "Dropout",
+            "The share of units silenced at random in each step.",
+            "Network",
+            low=0.0,
+            high=0.95,
+            suggestions=(0.0, 0.1, 0.25, 0.5),
+        ),
+    ] = 0.0
+    init: Annotated[
+        str, Knob("Initial weights", "How the weights are drawn before training.", "Start", choices=INITS)
+    ] = "gaussian"
+    init_scale: Annotated[
+        float,
+        Knob(
+            "Scale",
+            "The standard deviation σ of Gaussian weights; for the other schemes, a factor on them.",
+            "Start",
+            low=0.0,
+            high=100.0,
+            suggestions=(0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+        ),
+    ] = 0.1
+    first_layer_scale: Annotated[
+        float,
+        Knob(
+            "First layer ×",
+            "A factor on the first hidden layer’s initial weights alone: 10 starts it ten times too large.",
+            "Start",
+            low=0.0,
+            high=1000.0,
+            suggestions=(0.1, 1.0, 10.0, 100.0),
+        ),
+    ] = 1.0
+    seed: Annotated[
+        int,
+        Knob(
+            "Seed",
+            "Fixes all chance: initial weights, order of examples, dropout.",
+            "Start",
+            low=0,
+            high=2**31 - 1,
+            suggestions=(0, 1, 2, 3, 4, 5),
+        ),
+    ] = 0
+    learning_rate: Annotated[
+        float,
+        Knob(
+            "Learning rate",
+            "How far each step moves the weights.",
+            "Learning",
+            low=0.0,
+            high=100.0,
+            suggestions=(0.001, 0.01, 0.03, 0.1, 0.3, 0.5, 1.0, 3.0, 10.0, 30.0),
+        ),
+    ] = 0.5
+    momentum: Annotated[
+        float,
+        Knob(
+            "Momentum",
+            "How much of the last step is carried into the next.",
+            "Learning",
+            low=0.0,
+            high=0.999,
+            suggestions=(0.0, 0.5, 0.9, 0.99),
+        ),
+    ] = 0.0
+    weight_decay: Annotated[
+        float,
+        Knob(
+            "Weight decay",
+            "How strongly weights are pulled toward zero.",
+            "Learning",
+            low=0.0,
+            high=1.0,
+            suggestions=(0.0, 0.0001, 0.001, 0.01),
+        ),
+    ] = 0.0
+    steps: Annotated[
+        int,
+        Knob(
+            "Steps",
+            "How many mini-batches the whole run takes.",
+            "Learning",
+            low=1,
+            high=1_000_000,
+            suggestions=(500, 1000, 2000, 5000, 10_000, 50_000),
+        ),
+    ] = 2000
+    device: Annotated[str, Knob("Device", "Where to train.", "Learning", choices=DEVICES)] = "auto"
+
+    def __init__(self, /, **values: Any) -> None:
+        fields = type(self).model_fields
+        unknown = [name for name in values if name not in fields]
+        messages = [_unknown_message(unknown)] if unknown else []
+        for name in unknown:
+            del values[name]
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            messages += _messages(error, values)
+        if messages:
+            raise ExperimentError("; ".join(messages))
+        if conflicts := self._conflicts():
+            raise ExperimentError("; ".join(conflicts))
+
+    def _conflicts(self) -> list[str]:
+        """One sentence for each pair of fields whose values do not go together."""
+        conflicts = []
+        if self.train_examples == 1:
+            conflicts.append("train_examples = 1 is not allowed; allowed is 0 for all, or 2 and more")
+        if self.architecture == "conv":
+            if self.dataset in POINT_DATASETS:
+                conflicts.append(
+                    f"architecture = 'conv' needs images and dataset = {self.dataset!r} has none; "
+                    f"allowed is architecture = 'mlp', or dataset = 'digits' and others of images"
+                )
+            if len(self.hidden) > MAX_CONVOLUTIONS or max(self.hidden) > MAX_CHANNELS:
+                conflicts.append(
+                    f"hidden = {_shown(self.text(self.hidden))} is too large for architecture = 'conv'; "
+                    f"allowed is 1 to {MAX_CONVOLUTIONS} layers of 1 to {MAX_CHANNELS} channels"
+                )
+        return conflicts
+
+    @classmethod
+    def knobs(cls) -> dict[str, Knob]:
+        """Every field's Knob by the field's name, in the order of declaration."""
+        return {
+            name: knob
+            for name, info in cls.model_fields.items()
+            for knob in info.metadata
+            if isinstance(knob, Knob)
+        }
+
+    @classmethod
+    def default(cls, name: str) -> Any:
+        """The default of the field `name`."""
+        return cls.model_fields[name].default
+
+    @staticmethod
+    def text(value: Any) -> str:
+        """A field's value as the text that stands for it in a URL or an input box."""
+        if isinstance(value, tuple):
+            return "-".join(map(str, value))
+        whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+        return str(int(value)) if whole else str(value)
+
+    @classmethod
+    def default_text(cls, name: str) -> str:
+        """The default of the field `name`, as text."""
+        return cls.text(cls.default(name))
+
+    def replace(self, /, **changes: Any) -> Self:
+        """A copy with some fields changed, validated like a new Experiment."""
+        return type(self)(**(self.model_dump() | changes))
+
+    def to_json(self) -> str:
+        """All fields as a JSON object."""
+        return json.dumps(self.model_dump())
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`. Raises ExperimentError."""
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ExperimentError(f"this is no JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise ExperimentError(f"an Experiment is a JSON object, not {type(values).__name__}")
+        return cls(**values)
+
+    def to_query(self) -> str:
+        """The fields that differ from their defaults as a URL query, such as "dataset=mnist&steps=500"."""
+        return urlencode(
+            {name: text for name, text in self.texts().items() if text != self.default_text(name)}
+        )
+
+    def texts(self) -> dict[str, str]:
+        """Every field as the text that stands for it in a URL or an input box."""
+        return {name: self.text(value) for name, value in self.model_dump().items()}
+
+    @classmethod
+    def from_query(cls, query: str) -> Self:
+        """The inverse of `to_query`. Raises ExperimentError; `salvage` is the forgiving form."""
+        return cls(**dict(parse_qsl(query.removeprefix("?"), keep_blank_values=True)))
+
+    @classmethod
+    def salvage(cls, values: Mapping[str, Any], base: Self | None = None) -> tuple[Self, tuple[str, ...]]:
+        """The Experiment that `values` describe, fields that are not allowed left as in `base`.
+
+        Returns it with one short sentence for each field that was ignored, and one for all unknown names.
+        """
+        result = base if base is not None else cls()
+        fields = cls.model_fields
+        known = [name for name in values if name in fields]
+        unknown = [name for name in values if name not in fields]
+        ignored: dict[str, str] = {}
+        for names in (known, ignored):  # once more, as a value may only go together with a later field's
+            for name in list(names):
+                try:
+                    result = result.replace(**{name: values[name]})
+                    ignored.pop(name, None)
+                except ExperimentError as error:
+                    ignored[name] = str(error)
+        return result, (*ignored.values(), *([_unknown_message(unknown)] if unknown else []))
+
+    def differences(self, other: Experiment) -> dict[str, tuple[Any, Any]]:
+        """The fields in which two Experiments differ, each with both values."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def _messages(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
+    """One sentence for each field in a pydantic error."""
+    knobs = Experiment.knobs()
+    names = dict.fromkeys(str(item["loc"][0]) for item in error.errors())
+    return [
+        f"{name} = {_shown(values.get(name))} is not allowed; allowed is {knobs[name].allowed}"
+        for name in names
+    ]
+
+
+def _unknown_message(names: Sequence[str]) -> str:
+    """One short sentence about names that are no fields, however many."""
+    shown = ", ".join(_shown(name) for name in names[:3])
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    verb = "is no field" if len(names) == 1 else "are no fields"
+    return f"{shown}{more} {verb} of an experiment; fields are {', '.join(Experiment.model_fields)}"

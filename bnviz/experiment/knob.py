@@ -1,0 +1,152 @@
+"""What a field of Experiment says about itself, and the values that fields may have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+CLASSES = {"digits": 10, "mnist": 10, "mnist-binary": 10, "spirals": 2, "moons": 2, "circles": 2}
+
+MAX_LAYERS = 20
+
+MAX_WIDTH = 1000
+
+MAX_CONVOLUTIONS = 8
+
+MAX_CHANNELS = 256
+
+DATASETS = MappingProxyType(
+    {
+        "digits": "Digits, 8×8 pixels",
+        "mnist": "MNIST, 28×28 pixels",
+        "mnist-binary": "MNIST, black or white pixels",
+        "spirals": "Two spirals, 2-D",
+        "moons": "Two moons, 2-D",
+        "circles": "Two circles, 2-D",
+    }
+)
+
+POINT_DATASETS = ("spirals", "moons", "circles")
+"""The datasets whose examples are points in the plane, not images."""
+
+ARCHITECTURES = MappingProxyType({"mlp": "Fully connected", "conv": "Convolutional"})
+
+ACTIVATIONS = MappingProxyType({"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"})
+
+NORMALIZERS = MappingProxyType(
+    {
+        "none": "None",
+        "batch": "Batch normalization",
+        "batch-no-affine": "Batch normalization without γ, β",
+        "batch-after-activation": "γ, β after the nonlinearity",
+        "input-only": "Network input only",
+        "whiten": "Full whitening",
+        "l1": "ℓ₁ normalization",
+        "batch-stop-mean": "BN, mean held constant in the gradient",
+        "batch-stop-statistics": "BN, mean and variance held constant in the gradient",
+        "noisy-batch": "BN with moving noise after it",
+        "noise": "Moving noise without BN",
+    }
+)
+
+INITS = MappingProxyType(
+    {
+        "gaussian": "Gaussian, σ = scale",
+        "uniform": "Uniform, ± scale/√inputs",
+        "xavier": "Xavier (Glorot) × scale",
+        "kaiming": "Kaiming (He) × scale",
+        "orthogonal": "Orthogonal × scale",
+        "zeros": "All zeros",
+    }
+)
+
+DEVICES = MappingProxyType(
+    {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
+)
+
+
+class ExperimentError(ValueError):
+    """A value that an Experiment does not allow; the message names the field, the value, what is allowed."""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What a field of Experiment says about itself besides its type and default.
+
+    low, high: the range of a number; whole numbers have whole bounds.
+    """
+
+    label: str
+    help: str
+    group: str
+    low: float | None = None
+    high: float | None = None
+    choices: Mapping[str, str] = field(default_factory=dict)
+    prefixes: tuple[str, ...] = ()
+    suggestions: tuple[Any, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """What may be written into this field, as words that complete "allowed is …"."""
+        if self.choices:
+            open_ended = [f"{prefix}<name>" for prefix in self.prefixes]
+            return "one of " + ", ".join([*self.choices, *open_ended])
+        if self.low is None:
+            return f"1 to {MAX_LAYERS} widths from 1 to {MAX_WIDTH}, such as 100-100-100"
+        kind = "whole number" if isinstance(self.low, int) else "number"
+        return f"a {kind} from {self.low:g} to {self.high:,.10g}"
+
+    def check(self, value: Any) -> Any:
+        """Return `value` if it is in range or among the choices. Raises ValueError otherwise."""
+        if self.choices:
+            known = value in self.choices
+            prefixed = any(
+                re.fullmatch(re.escape(prefix) + r"[\w-]{1,60}", value) for prefix in self.prefixes
+            )
+            accepted = known or prefixed
+        elif self.low is not None and self.high is not None:
+            accepted = self.low <= value <= self.high  # false for NaN as well
+        else:
+            accepted = 1 <= len(value) <= MAX_LAYERS and all(1 <= width <= MAX_WIDTH for width in value)
+        if not accepted:
+            raise ValueError(self.allowed)
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        typed = core_schema.no_info_before_validator_function(refuse_truth, handler(source))
+        return core_schema.no_info_after_validator_function(self.check, typed)
+
+
+def refuse_truth(value: Any) -> Any:
+    """Return `value` unless it is or holds True or False, which would pass for 1 or 0. Raises ValueError."""
+    held = value if isinstance(value, list | tuple) else (value,)
+    if any(isinstance(item, bool) for item in held):
+        raise ValueError("no truth value is allowed")
+    return value
+
+
+MAX_WIDTHS_TEXT = 200
+"""Characters: more than any allowed widths take, and few enough to read."""
+
+
+def parse_widths(value: Any) -> Any:
+    """Read layer widths from "100-100-100" (also with commas or spaces); other types pass through."""
+    if not isinstance(value, str) or len(value) > MAX_WIDTHS_TEXT:
+        return value
+    parts = re.split(r"[-,\s]+", value.strip())
+    return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in parts)
+
+
+Widths = Annotated[tuple[int, ...], BeforeValidator(parse_widths)]
+
+
+def _shown(value: Any) -> str:
+    """A value as it may stand in a message: short, on one line."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"

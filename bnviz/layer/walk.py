@@ -1,0 +1,275 @@
+"""Algorithm 1 line by line for one unit of a captured mini-batch, as words, formulas and table cells.
+
+What is here is ready to be shown: numbers are texts, formulas are MathML.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bnviz.layer import mathml as ml
+from bnviz.layer import numerals as n
+from bnviz.layer.arithmetic import Forward, forward
+from bnviz.layer.captured import LayerBatch, Members
+
+LINES = 8
+UNITS_SHOWN = 7
+"""Units beside each other in the table of the layer's inputs."""
+
+
+def unit_window(unit: int, units: int) -> range:
+    """The units, counted from 1, that stand in the table together with `unit`."""
+    first = min((unit - 1) // UNITS_SHOWN * UNITS_SHOWN, max(0, units - UNITS_SHOWN))
+    return range(first + 1, min(first + UNITS_SHOWN, units) + 1)
+
+
+def lines_of(batch: LayerBatch, unit: int) -> Forward:
+    """Algorithm 1 of one unit, counted from 1. Of a feature map, over examples and positions."""
+    column = batch.x[:, unit - 1].ravel()
+    return forward(column, float(batch.gamma[unit - 1]), float(batch.beta[unit - 1]), batch.epsilon)
+
+
+def walk(batch: LayerBatch, unit: int) -> dict[str, Any]:
+    """Everything that the table shows. unit: counted from 1."""
+    found = lines_of(batch, unit)
+    texts = _Texts(found)
+    window = unit_window(unit, len(batch.gamma))
+    return {
+        "unit": unit,
+        "units": list(window),
+        "all_units": len(batch.gamma),
+        "layer": batch.layer,
+        "rows": rows(batch.members),
+        "inputs": [
+            [n.shown(batch.x[i, u - 1], texts.places["x"]) for u in window] for i in range(len(batch.x))
+        ],
+        "columns": [{"name": name, "head": ml.inline(head)} for name, head in _COLUMNS.items()],
+        "cells": [[texts.column(name, i) for name in _COLUMNS] for i in range(len(batch.x))],
+        "statistics": [
+            {"name": name, "head": ml.inline(head), "text": texts.statistic(name)}
+            for name, head in _STATISTICS.items()
+        ],
+        "lines": _lines(found, texts, float(np.abs(found.y - batch.y[:, unit - 1]).max())),
+    }
+
+
+def rows(members: Members) -> list[dict[str, Any]]:
+    """Each example's class and, where there is one, its picture as a data URI."""
+    pictures = [None] * len(members.names) if members.pictures is None else map(_png, members.pictures)
+    return [{"name": name, "picture": picture} for name, picture in zip(members.names, pictures, strict=True)]
+
+
+_COLUMNS = {
+    "x": ml.x(),
+    "deviation": ml.row(ml.x(), ml.sign("−"), ml.MU),
+    "square": ml.above(ml.row(ml.sign("("), ml.x(), ml.sign("−"), ml.MU, ml.sign(")")), ml.digits("2")),
+    "x_hat": ml.x_hat(),
+    "scaled": ml.row(ml.GAMMA, ml.x_hat()),
+    "y": ml.y(),
+}
+_STATISTICS = {"mean": ml.MU, "variance": ml.VARIANCE, "root": ml.ROOT, "gamma": ml.GAMMA, "beta": ml.BETA}
+
+
+class _Texts:
+    """The numbers of one unit as texts, those that belong together with the same decimals."""
+
+    def __init__(self, found: Forward) -> None:
+        self.found = found
+        inputs = n.decimals(found.x, found.deviation)
+        squares = n.decimals(found.square, found.variance)
+        outputs = n.decimals(found.x_hat, found.scaled, found.y, found.gamma, found.beta)
+        self.places = {
+            "x": inputs,
+            "deviation": inputs,
+            "mean": inputs,
+            "square": squares,
+            "variance": squares,
+            "root": max(n.decimals(found.root), 4),
+            "x_hat": outputs,
+            "scaled": outputs,
+            "y": outputs,
+            "gamma": outputs,
+            "beta": outputs,
+        }
+
+    def column(self, name: str, row: int) -> str:
+        return n.shown(float(getattr(self.found, name)[row]), self.places[name])
+
+    def statistic(self, name: str) -> str:
+        return n.shown(getattr(self.found, name), self.places[name])
+
+    def all(self, name: str) -> list[str]:
+        return [self.column(name, row) for row in range(len(self.found.x))]
+
+
+def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, Any]]:
+    m = len(found.x)
+    equals, minus, plus, times = ml.sign("="), ml.sign("−"), ml.sign("+"), ml.sign("·")
+    share = ml.fraction(ml.digits("1"), ml.letter("m"))
+    counted = ml.fraction(ml.digits("1"), ml.digits(str(m)))
+    several = [ml.x("1"), ml.sign(","), ml.sign("…"), ml.sign(","), ml.x("m")]
+    spread = ml.above(ml.row(ml.sign("("), ml.x(), minus, ml.MU, ml.sign(")")), ml.digits("2"))
+    mean, root = texts.statistic("mean"), texts.statistic("root")
+    gamma, beta = texts.statistic("gamma"), texts.statistic("beta")
+    first = {name: texts.column(name, 0) for name in _COLUMNS}
+    fine = max(texts.places["variance"], 6)
+    squares = [ml.above(ml.enclosed(text), ml.digits("2")) for text in texts.all("deviation")]
+
+    def line(
+        title: str, words: str, formula: str, filled: str, used: list[str], made: list[str]
+    ) -> dict[str, Any]:
+        return {
+            "title": title,
+            "words": words,
+            "formula": formula,
+            "filled": filled,
+            "used": used,
+            "made": made,
+        }
+
+    return [
+        line(
+            "the mini-batch",
+            f"The layer’s weights deliver a number for each of the m = {m} examples and each unit. "
+            "Each unit is normalized by itself, so follow one column.",
+            ml.formula(ml.letter("ℬ"), equals, ml.sign("{"), *several, ml.sign("}")),
+            ml.formula(
+                ml.letter("m"),
+                equals,
+                ml.digits(str(m)),
+                ml.sign(","),
+                ml.x("1"),
+                equals,
+                ml.digits(first["x"]),
+            ),
+            [],
+            ["x"],
+        ),
+        line(
+            "mean",
+            "Add up the column and divide by the number of examples.",
+            ml.formula(ml.MU, equals, share, ml.sum_over("i", "m"), ml.x()),
+            ml.formula(
+                ml.MU,
+                equals,
+                ml.digits(mean),  # first, as many examples make a long line
+                equals,
+                counted,
+                ml.sign("("),
+                ml.added(texts.all("x")),
+                ml.sign(")"),
+            ),
+            ["x"],
+            ["mean"],
+        ),
+        line(
+            "deviations",
+            "Subtract the mean from every example. The deviations add up to 0.",
+            ml.formula(ml.x(), minus, ml.MU),
+            ml.formula(
+                ml.x("1"),
+                minus,
+                ml.MU,
+                equals,
+                ml.digits(first["x"]),
+                minus,
+                ml.enclosed(mean),
+                equals,
+                ml.digits(first["deviation"]),
+            ),
+            ["x", "mean"],
+            ["deviation"],
+        ),
+        line(
+            "variance",
+            "Square the deviations and take their mean: divided by m, not by m − 1. "
+            "This is the biased variance; it normalizes this mini-batch.",
+            ml.formula(ml.VARIANCE, equals, share, ml.sum_over("i", "m"), spread),
+            ml.formula(
+                ml.VARIANCE,
+                equals,
+                ml.digits(texts.statistic("variance")),
+                equals,
+                counted,
+                ml.sign("("),
+                plus.join(squares),
+                ml.sign(")"),
+            ),
+            ["deviation"],
+            ["square", "variance"],
+        ),
+        line(
+            "ε and the root",
+            f"ε = {found.epsilon:.5f} keeps the divisor away from 0 where a unit hardly varies.",
+            ml.formula(ml.ROOT),
+            ml.formula(
+                ml.root(
+                    ml.row(ml.digits(n.shown(found.variance, fine)), plus, ml.digits(f"{found.epsilon:.5f}"))
+                ),
+                equals,
+                ml.digits(root),
+            ),
+            ["variance"],
+            ["root"],
+        ),
+        line(
+            "x̂",
+            "Divide every deviation by that root. The column x̂ has mean 0 and, but for ε, variance 1.",
+            ml.formula(ml.x_hat(), equals, ml.fraction(ml.row(ml.x(), minus, ml.MU), ml.ROOT)),
+            ml.formula(
+                ml.x_hat("1"),
+                equals,
+                ml.fraction(ml.digits(first["deviation"]), ml.digits(root)),
+                equals,
+                ml.digits(first["x_hat"]),
+            ),
+            ["deviation", "root"],
+            ["x_hat"],
+        ),
+        line(
+            "times γ",
+            "γ is learned, one for each unit: it sets how widely this unit’s outputs spread.",
+            ml.formula(ml.GAMMA, ml.x_hat()),
+            ml.formula(
+                ml.GAMMA,
+                ml.x_hat("1"),
+                equals,
+                ml.digits(gamma),
+                times,
+                ml.enclosed(first["x_hat"]),
+                equals,
+                ml.digits(first["scaled"]),
+            ),
+            ["x_hat", "gamma"],
+            ["scaled"],
+        ),
+        line(
+            "plus β",
+            "β is learned too: it sets where they lie. y is what the nonlinearity receives. "
+            f"The network itself computed the same column, to within {n.scientific(difference, 1)}.",
+            ml.formula(ml.y(), equals, ml.GAMMA, ml.x_hat(), plus, ml.BETA),
+            ml.formula(
+                ml.y("1"),
+                equals,
+                ml.digits(first["scaled"]),
+                plus,
+                ml.enclosed(beta),
+                equals,
+                ml.digits(first["y"]),
+            ),
+            ["scaled", "beta"],
+            ["y"],
+        ),
+    ]
+
+
+def _png(picture: np.ndarray) -> str:
+    """A picture, (height, width) from 0 to 1, as the data URI of a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray((255 * picture).round().astype(np.uint8)).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,137 @@
+"""Tensors in, numbers out: what a Snapshot says of a layer, measured on a fixed probe batch.
+
+Quantiles and drift of single units come from one NumPy sort of each unit's values. All values together
+are counted, not sorted: sorting took longer than all the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
+
+Array = np.ndarray
+
+BUCKETS = 1024
+"""In which `order_statistics` counts values: few enough to count fast, so many that few values share one."""
+EVEN, BINS_A_UNIT = 8.0, 4.0
+"""HISTOGRAM_EDGES are even from −8 to 8, with 4 bins in an interval of length 1: a power of two, so that the bin
+of a value is computed without rounding."""
+BELOW_0 = float(np.searchsorted(HISTOGRAM_EDGES, 0.0))
+"""How many bins of HISTOGRAM_EDGES are below 0."""
+
+SLOPE_SHARE = 0.05
+SATURATION_THRESHOLDS = {
+    # |σ'| = s(1 − s) < 0.05 · 1/4 beyond the logit of s = (1 + √0.95)/2
+    "sigmoid": math.log((1 + math.sqrt(1 - SLOPE_SHARE)) / (1 - math.sqrt(1 - SLOPE_SHARE))),
+    # 1 − tanh² < 0.05 beyond artanh √0.95
+    "tanh": math.atanh(math.sqrt(1 - SLOPE_SHARE)),
+}
+"""The |input| beyond which a nonlinearity's slope is under 5 % of its largest: sigmoid 4.36, tanh 2.18."""
+
+
+def quantiles(ordered: Array, shares: tuple[float, ...]) -> Array:
+    """Quantiles by linear interpolation of values already sorted along the last axis.
+
+    ordered: (..., N). Returns (..., len(shares)), equal to np.quantile(..., method="linear").
+    """
+    low, high, part = _neighbours(shares, ordered.shape[-1])
+    return _between(ordered[..., low], ordered[..., high], part)
+
+
+def _neighbours(shares: tuple[float, ...], size: int) -> tuple[Array, Array, Array]:
+    """The ranks below and above each quantile of `size` values, and how far it is from the one to the other."""
+    position = np.asarray(shares) * (size - 1)
+    low = np.floor(position).astype(int)
+    return low, np.minimum(low + 1, size - 1), position - low
+
+
+def _between(low: Array, high: Array, part: Array) -> Array:
+    return np.asarray(low + part.astype(low.dtype) * (high - low))
+
+
+def order_statistics(values: Array, ranks: Array) -> Array:
+    """np.sort(values)[ranks], several times as fast. values: (N,) in any order. ranks: integers from 0 to N − 1.
+
+    Values are counted in even buckets from the smallest to the largest; only buckets that hold a rank are sorted.
+    """
+    smallest = values.min()
+    width = values.max() - smallest
+    if not 0.0 < width < np.inf:  # all are equal, or some are no finite numbers
+        return np.asarray(np.sort(values)[ranks])
+    # Every step keeps the order, however it rounds: a larger value is never in a smaller bucket.
+    bucket = ((values - smallest) / width * (BUCKETS - 1)).astype(np.int64)
+    counts = np.bincount(bucket, minlength=BUCKETS)
+    up_to = counts.cumsum()
+    holding = np.searchsorted(up_to, ranks, side="right")
+    wanted = np.zeros(BUCKETS, dtype=bool)
+    wanted[holding] = True
+    few = np.sort(values[wanted[bucket]])
+    below = up_to - (counts * wanted).cumsum()  # values of buckets left out, up to each
+    return np.asarray(few[ranks - below[holding]])
+
+
+def summary(values: Array) -> tuple[float, float, Array]:
+    """Mean, standard deviation and QUANTILES of values in any order, (N,)."""
+    # In float64 and two passes: E[x²] − E[x]² loses every digit when the mean is large.
+    deviations = values.astype(np.float64)
+    mean = deviations.mean()
+    deviations -= mean
+    deviations *= deviations
+    low, high, part = _neighbours(QUANTILES, values.size)
+    at = order_statistics(values, np.concatenate([low, high]))
+    return float(mean), math.sqrt(deviations.mean()), _between(at[: low.size], at[low.size :], part)
+
+
+@dataclass(frozen=True, eq=False)
+class Distribution:
+    """A layer's values on the probe batch: `per_unit` (F, N), sorted along each unit."""
+
+    per_unit: Array
+
+    @classmethod
+    def of(cls, values: Array) -> Distribution:
+        """Sort values: (N, F), a row for each probe example."""
+        per_unit = np.array(values.T, order="C")  # a copy, also of a single unit
+        per_unit.sort(axis=1)
+        return cls(per_unit)
+
+    @property
+    def pooled(self) -> Array:
+        """The values of all units, (F·N,), in no order."""
+        return self.per_unit.reshape(-1)
+
+    def summary(self) -> tuple[float, float, Array]:
+        """Mean, standard deviation and QUANTILES of all units together."""
+        return summary(self.pooled)
+
+    def histogram(self) -> Array:
+        """(bins,) int32: the number of values between HISTOGRAM_EDGES; the outermost bins take all beyond."""
+        values, last = self.pooled, len(HISTOGRAM_EDGES) - 2
+        bins = np.floor(values * BINS_A_UNIT) + BELOW_0
+        outside = ~(np.abs(values) < EVEN)  # also what is not a number
+        found = np.searchsorted(HISTOGRAM_EDGES, values[outside], side="right") - 1
+        bins[outside] = np.clip(found, 0, last)
+        return np.bincount(bins.astype(np.int64), minlength=last + 1).astype(np.int32)
+
+    def saturated(self, activation: str) -> float:
+        """The share of (example, unit) pairs in the flat part of the nonlinearity; NaN for relu."""
+        threshold = SATURATION_THRESHOLDS.get(activation)
+        if threshold is None:
+            return math.nan
+        return float(np.count_nonzero(np.abs(self.pooled) > threshold) / self.pooled.size)
+
+    def dead(self, activation: str) -> float:
+        """The share of relu units that are silent for every probe example; NaN for other nonlinearities."""
+        return float((self.per_unit[:, -1] <= 0).mean()) if activation == "relu" else math.nan
+
+    def drift_from(self, reference: Distribution) -> float:
+        """The 1-Wasserstein distance between each unit's values now and then, averaged over units.
+
+        For samples of equal size it is the mean distance of the sorted values. In units of the
+        nonlinearity's input.
+        """
+        return float(np.abs(self.per_unit - reference.per_unit).mean(dtype=np.float64))

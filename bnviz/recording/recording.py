@@ -1,0 +1,271 @@
+"""What was measured while a network trained: Snapshots, and the Recording that holds them as tables.
+
+A Recording never changes; `extended` returns a longer one. So a reader can hold one while the next
+is being made, and the number of snapshots serves as its revision. NumPy and pandas only, no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from bnviz.experiment import Experiment, Intervention
+from bnviz.recording.snapshot import (
+    BOUNDARY_POINTS,
+    HISTOGRAM_EDGES,
+    LAYER_COLUMNS,
+    UNIT_COLUMNS,
+    Provenance,
+    Snapshot,
+    _same,
+)
+from bnviz.recording.watched import Watched
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """An Experiment, its Interventions and its Snapshots; gives tidy pandas tables.
+
+    subject: the Experiment that bnviz trained; or what is known of a network that it only watched.
+    diverged_at: the first step whose loss was not a finite number, or None.
+    reference_step: the step that the column `drift` measures from.
+    """
+
+    subject: Experiment | Watched
+    interventions: tuple[Intervention, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    diverged_at: int | None = None
+    reference_step: int = 0
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def extended(
+        self,
+        snapshots: list[Snapshot],
+        interventions: tuple[Intervention, ...] = (),
+        diverged_at: int | None = None,
+    ) -> Self:
+        """A Recording with more snapshots at its end."""
+        return replace(
+            self,
+            snapshots=self.snapshots + tuple(snapshots),
+            interventions=self.interventions + interventions,
+            diverged_at=self.diverged_at if diverged_at is None else diverged_at,
+        )
+
+    def upto(self, step: int) -> Self:
+        """The Recording as it was at `step`: all snapshots up to and including it."""
+        return replace(self, snapshots=tuple(item for item in self.snapshots if item.step <= step))
+
+    @property
+    def experiment(self) -> Experiment:
+        """What determined the training. Raises ValueError for a network that bnviz only watched."""
+        if isinstance(self.subject, Watched):
+            raise ValueError(
+                f"{self.subject.name} was watched while another program trained it: bnviz cannot train it again"
+            )
+        return self.subject
+
+    @property
+    def watched(self) -> Watched | None:
+        """The network, if bnviz only watched it; None if bnviz trained it."""
+        return self.subject if isinstance(self.subject, Watched) else None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many units each layer has, from the input on."""
+        if isinstance(self.subject, Watched):
+            return tuple(layer.width for layer in self.subject.layers)
+        return self.subject.hidden
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """What each layer is called: "layer 1", or as the watched network calls it."""
+        if isinstance(self.subject, Watched):
+            return tuple(layer.name for layer in self.subject.layers)
+        return tuple(f"layer {number}" for number in range(1, len(self.widths) + 1))
+
+    def activation(self, layer: int | None = None) -> str:
+        """The nonlinearity of a layer, counted from 1, or of all of them; "" where they differ or there is none."""
+        if isinstance(self.subject, Watched) and layer is not None:
+            return self.subject.layers[layer - 1].activation if layer <= len(self.widths) else ""
+        return self.subject.activation
+
+    @property
+    def normalized(self) -> bool:
+        """Whether the network has a normalizer."""
+        if isinstance(self.subject, Watched):
+            return self.subject.normalized
+        return self.subject.normalizer != "none"
+
+    @property
+    def planned_steps(self) -> int:
+        """How many steps the whole run takes; of a watched one, as many as were seen, at least 1."""
+        if isinstance(self.subject, Watched):
+            return max(1, self.last_step, self.diverged_at or 0)
+        return self.subject.steps
+
+    @property
+    def revision(self) -> int:
+        """A number that grows with every snapshot."""
+        return len(self.snapshots)
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes of memory it takes, its snapshots as they came and stacked as tables."""
+        if not self.snapshots:
+            return 0
+        last = self.snapshots[-1]
+        return 2 * len(self.snapshots) * (last.layers.nbytes + last.units.nbytes + last.histogram.nbytes)
+
+    @property
+    def last_step(self) -> int:
+        """The step of the latest snapshot, 0 if there is none."""
+        return self.snapshots[-1].step if self.snapshots else 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.diverged_at is not None or (bool(self.snapshots) and self.last_step >= self.planned_steps)
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """The recorded steps, (R,) int64."""
+        return np.array([item.step for item in self.snapshots], dtype=np.int64)
+
+    @cached_property
+    def layer_values(self) -> np.ndarray:
+        """(R, L, len(LAYER_COLUMNS)) float64: record, layer, column."""
+        if not self.snapshots:
+            return np.empty((0, len(self.widths), len(LAYER_COLUMNS)))
+        return np.stack([item.layers for item in self.snapshots])
+
+    def layer_column(self, layer: int, column: str) -> np.ndarray:
+        """One column of one layer over the recorded steps, (R,). `layer` counts from 1 at the input."""
+        return np.asarray(self.layer_values[:, layer - 1, LAYER_COLUMNS.index(column)])
+
+    @cached_property
+    def unit_values(self) -> np.ndarray:
+        """(R, all units, len(UNIT_COLUMNS)) float32, units layer after layer."""
+        if not self.snapshots:
+            return np.empty((0, sum(self.widths), len(UNIT_COLUMNS)), np.float32)
+        return np.stack([item.units for item in self.snapshots])
+
+    def unit_column(self, layer: int, unit: int, column: str) -> np.ndarray:
+        """One column of one unit over the recorded steps, (R,). `layer` and `unit` count from 1."""
+        first = sum(self.widths[: layer - 1])
+        return np.asarray(self.unit_values[:, first + unit - 1, UNIT_COLUMNS.index(column)])
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """A row per (step, layer), describing the input of the nonlinearity on the probe batch.
+
+        Columns before_… describe the input of the normalizer; grad_norm and update_ratio belong to the
+        update that led to the step.
+        """
+        records, layers, columns = self.layer_values.shape
+        rows = self.layer_values.reshape(records * layers, columns)
+        frame = pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
+        frame.insert(0, "step", np.repeat(self.steps, layers))
+        frame.insert(1, "layer", np.tile(np.arange(1, layers + 1), records))
+        return frame
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """A row per (step, layer, unit)."""
+        records, units, columns = self.unit_values.shape
+        widths = self.widths
+        rows = self.unit_values.reshape(records * units, columns)
+        frame = pd.DataFrame(rows, columns=list(UNIT_COLUMNS))
+        frame.insert(0, "step", np.repeat(self.steps, units))
+        frame.insert(1, "layer", np.tile(np.repeat(np.arange(1, len(widths) + 1), widths), records))
+        frame.insert(
+            2, "unit", np.tile(np.concatenate([np.arange(1, width + 1) for width in widths]), records)
+        )
+        return frame
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """A row per (step, split): loss and accuracy in inference mode on `examples` examples."""
+        rows = [(item.step, *asdict(point).values()) for item in self.snapshots for point in item.curves]
+        return pd.DataFrame(rows, columns=["step", "split", "loss", "accuracy", "examples"])
+
+    @cached_property
+    def histograms(self) -> pd.DataFrame:
+        """A row per (step, layer, bin): the bin's edges and how many probe values fell between them."""
+        records, layers, bins = len(self.snapshots), len(self.widths), len(HISTOGRAM_EDGES) - 1
+        counts = [item.histogram for item in self.snapshots]
+        return pd.DataFrame(
+            {
+                "step": np.repeat(self.steps, layers * bins),
+                "layer": np.tile(np.repeat(np.arange(1, layers + 1), bins), records),
+                "low": np.tile(HISTOGRAM_EDGES[:-1], records * layers),
+                "high": np.tile(HISTOGRAM_EDGES[1:], records * layers),
+                "count": np.stack(counts).ravel() if counts else np.empty(0, np.int32),
+            }
+        )
+
+    @cached_property
+    def boundaries(self) -> pd.DataFrame:
+        """For two-dimensional data, a row per (step, grid point): 255 × the probability of class 1."""
+        drawn = [(item.step, item.boundary) for item in self.snapshots if item.boundary is not None]
+        points = BOUNDARY_POINTS**2
+        return pd.DataFrame(
+            {
+                "step": np.repeat(np.array([step for step, _ in drawn], np.int64), points),
+                "point": np.tile(np.arange(points), len(drawn)),
+                "probability": np.concatenate([grid.ravel() for _, grid in drawn])
+                if drawn
+                else np.empty(0, np.uint8),
+            }
+        )
+
+    def at(self, step: int) -> Snapshot:
+        """The latest snapshot at or before `step`, else the first. Raises ValueError if there is none."""
+        if not self.snapshots:
+            raise ValueError("this recording is empty")
+        return self.snapshots[max(0, int(np.searchsorted(self.steps, step, side="right")) - 1)]
+
+    def __eq__(self, other: object) -> bool:
+        """Equal numbers, bit for bit (NaN equals NaN); where and when they were made does not matter."""
+        if not isinstance(other, Recording):
+            return NotImplemented
+        return (
+            (self.subject, self.interventions, self.diverged_at, self.reference_step)
+            == (other.subject, other.interventions, other.diverged_at, other.reference_step)
+            and np.array_equal(self.steps, other.steps)
+            and all(_same(mine, theirs) for mine, theirs in zip(self.snapshots, other.snapshots, strict=True))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def save(self, path: str | Path) -> None:
+        """Write one file: a zip of JSON and Parquet, there whole or not at all. Raises OSError."""
+        from bnviz.recording.file import write_recording  # it knows Recordings, and loads Parquet
+
+        write_recording(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recording:
+        """Read a file written by `save`. Raises ValueError for anything else, with one sentence."""
+        from bnviz.recording.file import read_recording
+
+        return read_recording(path)
+
+
+def fingerprint(recordings: Sequence[Recording]) -> str:
+    """A short text that changes whenever what was recorded does.
+
+    Training is deterministic, so within a run the recorded steps and the interventions tell recordings apart.
+    """
+    digest = hashlib.blake2b(digest_size=9)
+    for recording in recordings:
+        digest.update(recording.steps.tobytes())
+        digest.update(repr((recording.interventions, recording.diverged_at)).encode())
+    return digest.hexdigest()

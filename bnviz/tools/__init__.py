@@ -1,0 +1,1 @@
+"""Programs that measure bnviz. Nobody who uses bnviz needs them."""

@@ -1,0 +1,36 @@
+"""The parts of the benchmark, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from bnviz.tools.bench.maps import maps
+from bnviz.tools.bench.page import page
+from bnviz.tools.bench.readings import Section, Setting
+from bnviz.tools.bench.recording import recording
+from bnviz.tools.bench.stacking import stacking
+from bnviz.tools.bench.start import start
+from bnviz.tools.bench.training import training
+from bnviz.tools.bench.whole import whole
+
+PARTS: Mapping[str, Callable[[Setting], list[Section]]] = MappingProxyType(
+    {
+        "training": training,
+        "figure-1": whole,
+        "stacking": stacking,
+        "map": maps,
+        "recording": recording,
+        "page": page,
+        "start": start,
+    }
+)
+
+
+def measure(names: Sequence[str], setting: Setting) -> Iterator[tuple[str, list[Section]]]:
+    """Each part by its name with what it measured, as soon as it has; all if none is named. Raises ValueError."""
+    for name in names:
+        if name not in PARTS:
+            raise ValueError(f"part = {name!r} is not allowed; allowed is one of {', '.join(PARTS)}")
+    for name in names or PARTS:
+        yield name, PARTS[name](setting)

@@ -1,0 +1,1 @@
+"""The page Inside: one normalization layer, number by number."""

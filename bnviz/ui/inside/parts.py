@@ -1,0 +1,110 @@
+"""The parts that the page "Inside" is made of: the walk through Algorithm 1, figures, tables. See `inside.js`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from bnviz.experiment import Experiment
+from bnviz.export.kinds import Kind
+from bnviz.export.stamp import ArmStamp, Stamp, made_here
+from bnviz.export.stills import Still
+from bnviz.figures.plot import PlotFunction
+from bnviz.layer.mathml import safe
+from bnviz.web import assets, state
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+
+_STAMP = "inside.stamp"
+
+
+@functools.cache
+def _component(part: str, markup: str) -> ComponentRenderer:
+    """A component whose script, sent with every message, only names the function of inside.js that is meant."""
+    script = f"export default async (c) => (await import(new URL(c.data.script, location.origin))).{part}(c)"
+    return st.components.v2.component(f"bnviz_inside_{part}", html=markup, js=script, isolate_styles=False)
+
+
+def _data(**more: Any) -> dict[str, Any]:
+    base = state.prefix(st.get_option("server.baseUrlPath"))
+    return {
+        "script": assets.url(base, "inside.js"),
+        "style": assets.url(base, "inside.css"),
+        "plotly": assets.url(base, "plotly.min.js"),
+        **more,
+    }
+
+
+def walk(
+    content: dict[str, Any],
+    line: int,
+    opened: int,
+    *,
+    key: str,
+    on_line: Callable[[], None],
+    on_unit: Callable[[], None],
+) -> None:
+    """Algorithm 1, line by line. content: as `bnviz.layer.walk` makes it.
+
+    line: where to begin whenever `opened` is another number than before; from then on the reader leads.
+    """
+    part = _component("walk", '<section data-bnviz class="bnviz-walk" aria-label="Algorithm 1"></section>')
+    part(
+        key=key,
+        data=_data(walk=content, line=line, opened=opened),
+        default={"line": line},
+        on_line_change=on_line,
+        on_unit_change=on_unit,
+    )
+
+
+def figure(make: PlotFunction[...], *arguments: Any, key: str, **options: Any) -> None:
+    """A figure that does not move by itself: `make` is called once for each theme and width."""
+    looks = {
+        theme: {
+            width: make.draw(*arguments, **options, theme=theme, narrow=width == "narrow").json().decode()
+            for width in ("wide", "narrow")
+        }
+        for theme in ("light", "dark")
+    }
+    about: Stamp = st.session_state[_STAMP]
+
+    def build(kind: Kind) -> go.Figure:
+        return make(*arguments, **options, theme="print", narrow=kind.column)
+
+    still = state.stills().keep(looks["light"]["wide"], Still(key, build, about))
+    part = _component("still", '<div data-bnviz class="bnviz-figure"></div>')
+    base = state.prefix(st.get_option("server.baseUrlPath"))
+    part(key=key, data=_data(looks=looks, path=f"stills/{key}", still=still, base=base))
+
+
+def are_about(experiment: Experiment, step: int) -> None:
+    """Say what the figures that follow show, for the files that they become."""
+    arm = ArmStamp(experiment, (), None, made_here())
+    st.session_state[_STAMP] = Stamp((arm,), step, f"?{arm.query}")
+
+
+def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, key: str) -> None:
+    """A table that scrolls in its own box; the first cell of each row is its heading.
+
+    Cells are HTML, also MathML, which `st.html` would take out; `safe` makes it of text.
+    """
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+        for first, *rest in rows
+    )
+    markup = (
+        f'<p class="bnviz-caption" aria-hidden="true">{safe(caption)}</p>'
+        f'<div class="bnviz-scroll" tabindex="0" role="region" aria-label="{safe(caption)}">'
+        f'<table aria-label="{safe(caption)}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+    part = _component("table", '<div data-bnviz class="bnviz-table"></div>')
+    part(key=key, data=_data(markup=markup))

@@ -1,0 +1,321 @@
+"""The sections of the page "Inside", one function each."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import streamlit as st
+
+from bnviz.experiment.knob import POINT_DATASETS
+from bnviz.figures import inside as figures
+from bnviz.figures import inside_batch
+from bnviz.layer import arithmetic
+from bnviz.layer import gradients as formulas
+from bnviz.layer import numerals as n
+from bnviz.layer.captured import Companions, Gradients, History, LayerBatch
+from bnviz.layer.mathml import safe
+from bnviz.layer.walk import lines_of
+from bnviz.layer.walk import walk as written
+from bnviz.ui.inside import parts
+from bnviz.ui.inside.asking import Ask
+from bnviz.ui.inside.view import CHANGES, MAPS, NEWEST, PREFIX, STEPS, View, with_maps
+from bnviz.ui.parts import link
+
+_WALK = f"{PREFIX}walk"
+_GAMMA, _BETA = f"{PREFIX}hand.gamma", f"{PREFIX}hand.beta"
+
+
+def arithmetic_lines(ask: Ask, batch: LayerBatch, view: View, opened: int) -> None:
+    """Algorithm 1, line by line."""
+    parts.walk(written(batch, view.unit), view.line, opened, key=_WALK, on_line=_turned, on_unit=_chosen)
+    st.caption(
+        "Arrow keys ← → turn the lines; a unit’s number chooses the unit. These are the first "
+        f"{view.examples} of the {ask.experiment.batch_size:,} examples that update {batch.step + 1:,} would use, as a "
+        f"mini-batch of their own, in the network as it stood after {batch.step:,} updates. "
+        "Computed in double precision with all digits, shown rounded."
+    )
+
+
+def _turned() -> None:
+    st.session_state[f"{PREFIX}line"] = int(st.session_state[_WALK]["line"])
+    link.touch()
+
+
+def _chosen() -> None:
+    unit = st.session_state[_WALK]["unit"]
+    if unit is not None:
+        st.session_state[f"{PREFIX}unit"] = int(unit)
+    link.touch()
+
+
+def scale(ask: Ask, batch: LayerBatch, view: View) -> None:
+    """γ and β in hand, and how training moved them."""
+    x = batch.crowd[:, view.unit - 1]
+    learned = float(batch.gamma[view.unit - 1]), float(batch.beta[view.unit - 1])
+    identity = arithmetic.undoing(x, batch.epsilon)
+    gamma = learned[0] if view.gamma is None else view.gamma
+    beta = learned[1] if view.beta is None else view.beta
+    reaches = [
+        float(math.ceil(max(3.0, 1.5 * abs(own), 1.5 * abs(undone), abs(now))))
+        for own, undone, now in zip(learned, identity, (gamma, beta), strict=True)
+    ]
+    st.write(
+        "Without γ and β every unit’s output would have mean 0 and variance 1, whatever is best for the next "
+        "nonlinearity. γ and β let training choose both. In hand, they show what they can do."
+    )
+    st.session_state[_GAMMA], st.session_state[_BETA] = gamma, beta
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        for label, key, reach in zip("γβ", (_GAMMA, _BETA), reaches, strict=True):
+            st.slider(label, -reach, reach, step=0.01, key=key, on_change=_by_hand, width=260)
+        st.button("As learned", on_click=_set, args=(None, None))
+        st.button("Restore the identity", on_click=_set, args=identity)
+    lines = arithmetic.forward(x, gamma, beta, batch.epsilon)
+    apart = float(np.abs(lines.y - x).max())
+    st.write(
+        f"With γ = √(Var + ε) = {n.shown(identity[0], 4)} and β = E = {n.shown(identity[1], 4)} the layer undoes "
+        f"itself. Now γ = {n.shown(gamma, 4)} and β = {n.shown(beta, 4)}: the largest |y − x| is "
+        f"**{n.scientific(apart, 2) if apart < 1e-3 else n.shown(apart, 4)}**."
+    )
+    parts.figure(
+        figures.before_and_after,
+        x,
+        gamma,
+        beta,
+        batch.epsilon,
+        key="inside-before-and-after",
+        unit=view.unit,
+    )
+    history: History | None = ask("history", 0, layer=view.layer)
+    if history is not None:
+        parts.figure(figures.learned, history, view.unit, view.step, key="inside-learned")
+
+
+def _set(gamma: float | None, beta: float | None) -> None:
+    st.session_state[f"{PREFIX}gamma"], st.session_state[f"{PREFIX}beta"] = gamma, beta
+    link.touch()
+
+
+def _by_hand() -> None:
+    _set(float(st.session_state[_GAMMA]), float(st.session_state[_BETA]))
+
+
+def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
+    """The six formulas of Section 3 with their numbers, and what autograd and finite differences say."""
+    lines = lines_of(batch, view.unit)
+    dy = batch.dy[:, view.unit - 1]
+    whole = arithmetic.backward(lines, dy)
+    constant = arithmetic.as_if_constant(lines, dy)
+    st.write(
+        f"ℓ is the loss of this mini-batch, {n.shown(batch.loss, 4)}. Backpropagation brings ∂ℓ/∂y of every example "
+        "to the layer; the six formulas carry it on to x, γ and β, through the mean and the variance, because "
+        "every example moves both."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        _example(batch, view)
+        st.toggle(
+            "As if the statistics were constants",
+            key=f"{PREFIX}constant",
+            help="Section 2 of the paper: a step that forgets that μ and σ² depend on x. Not how this network trains.",
+            on_change=link.touch,
+        )
+    nudged: Gradients | None = ask(
+        "differences", view.step, layer=view.layer, examples=view.examples, unit=view.unit
+    )
+    shown = formulas.Shown(batch, view.unit, view.example, view.constant, nudged)
+    parts.table(
+        f"The six gradients of unit {view.unit}, for example {view.example} where there is one for each",
+        formulas.HEADS,
+        shown.gradients(),
+        key="inside-gradients",
+    )
+    if view.constant:
+        st.write(
+            "With constants the two terms through σ² and μ are gone. What is left of ∂ℓ/∂x is not the slope of the "
+            "loss: autograd and finite differences, which move x and let the statistics follow, say otherwise."
+        )
+    else:
+        st.caption(
+            "Differs by: the largest difference from the formula’s value over all examples. Finite differences are "
+            "central ones, through the whole rest of the network, in double precision."
+        )
+    parts.table("What the sums add up, example by example", *shown.terms(), key="inside-terms")
+    parts.figure(
+        inside_batch.input_gradients, whole.x, constant.x, key="inside-input-gradients", unit=view.unit
+    )
+
+
+def _example(batch: LayerBatch, view: View) -> None:
+    names = batch.members.names
+    st.selectbox(
+        "Example",
+        options=range(1, view.examples + 1),
+        format_func=lambda number: f"{number}: {names[number - 1]}",
+        key=f"{PREFIX}example",
+        on_change=link.touch,
+        width=140,
+    )
+
+
+def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
+    """Change one example and see the others move."""
+    names = batch.members.names
+    st.write(
+        "In training an example is normalized together with the others of its mini-batch, in this layer and in every "
+        "layer before it. Change one, and watch the others. In inference mode the layer uses fixed averages."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        _example(batch, view)
+        st.segmented_control(
+            "What happens to it",
+            options=list(CHANGES),
+            format_func=CHANGES.__getitem__,
+            key=f"{PREFIX}change",
+            required=True,
+            on_change=link.touch,
+        )
+    found: Companions | None = ask(
+        "companions", view.step, layer=view.layer, examples=view.examples, example=view.example
+    )
+    if found is None:
+        return
+    if view.change not in found.training:
+        st.info(
+            "Of two examples none can be dropped: a mini-batch of one has variance 0 and no x̂ to speak of."
+        )
+        return
+    others = [row for row in range(view.examples) if row != view.example - 1]
+    most = {
+        mode: float(np.abs(replies[view.change].y - replies["none"].y)[others].max())
+        for mode, replies in (("training", found.training), ("inference", found.inference))
+    }
+    by = f", when a {found.replacement.names[0]} takes the place of example {view.example}"
+    st.write(
+        f"Over all units of layer {view.layer}, the other {len(others)} outputs move by up to "
+        f"**{n.shown(most['training'], 4)}** in training mode"
+        f"{by if view.change == 'replace' else ''}, "
+        f"and by {n.scientific(most['inference'], 1)} in inference mode"
+        f"{', which is rounding' if 0 < most['inference'] < 1e-9 else ''}."
+    )
+    parts.figure(inside_batch.moves, found, view.change, view.example, view.unit, key="inside-moves")
+    rows = []
+    for row in others:
+        cells = [f"{row + 1}: {safe(names[row])}"]
+        for replies in (found.training, found.inference):
+            before, after = replies["none"], replies[view.change]
+            outputs = (n.shown(float(item.y[row, view.unit - 1]), 4) for item in (before, after))
+            chances = (f"{100 * item.right[row]:.2f} %" for item in (before, after))
+            cells += [" → ".join(outputs), " → ".join(chances)]
+        rows.append(cells)
+    parts.table(
+        f"Unit {view.unit}’s output y, and the probability that the network gives each example’s class",
+        ["example", "y, training", "its class, training", "y, inference", "its class, inference"],
+        rows,
+        key="inside-companions",
+    )
+
+
+def inference(ask: Ask, view: View) -> None:
+    """Mini-batch statistics, running averages and the population's, over training."""
+    st.write(
+        "Inference cannot depend on companions, so it needs fixed numbers in place of the mini-batch’s: the "
+        "population’s mean and variance (Algorithm 2). Libraries do not gather them at the end; they keep running "
+        "averages while training. How well these follow depends on the weight of the newest mini-batch."
+    )
+    st.select_slider(
+        "Momentum of the running average: the weight of the newest mini-batch",
+        options=sorted({*NEWEST, view.newest}),
+        key=f"{PREFIX}newest",
+        on_change=link.touch,
+        width=520,
+    )
+    history: History | None = ask("history", 0, layer=view.layer)
+    if history is None:
+        return
+    if not len(history.batch_mean):
+        st.error("This network diverged at its first step.")
+        return
+    parts.figure(figures.statistics, history, view.unit, view.newest, view.step, key="inside-statistics")
+    st.write(_how_well(history, view))
+
+
+def _how_well(history: History, view: View) -> str:
+    at = view.unit - 1
+    average = arithmetic.running_average(history.batch_mean[:, at], view.newest, 0.0)
+    gathered = arithmetic.running_average(history.batch_mean[:, at], history.gathering, 0.0)
+    after = history.population_steps[1:]
+    misses = np.abs(average[after] - history.population_mean[1:, at])
+    noise = np.abs(history.batch_mean[after - 1, at] - history.population_mean[1:, at])
+    return (
+        f"At the {len(after)} marked steps after the start the running mean misses the population’s by "
+        f"{n.shown(float(misses.mean()), 4)} on average; the last mini-batch’s own mean misses it by "
+        f"{n.shown(float(noise.mean()), 4)}. The line is recomputed from the {len(history.batch_mean):,} recorded "
+        f"mini-batches. With {history.gathering:g}, the weight that this network itself uses, it ends within "
+        f"{n.scientific(abs(float(gathered[-1] - history.running_mean[at])), 1)} of the network’s own running mean."
+    )
+
+
+def maps(ask: Ask, view: View) -> None:
+    """The convolutional case: one mean for each channel, over examples and positions."""
+    if ask.experiment.dataset in POINT_DATASETS:
+        st.info("Points in the plane have no feature maps. Choose digits or other images above.")
+        return
+    channels = MAPS["hidden"]
+    assert isinstance(channels, tuple)
+    st.write(
+        "A convolution moves the same filter over all positions, so all positions should be normalized in the same "
+        "way (Section 3.2). The mean is then over examples and positions; there is one γ and one β for each channel. "
+        f"This is another network on the same data: {len(channels)} convolutional layers of {channels[0]} and "
+        f"{channels[1]} channels, trained to the same step."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.selectbox(
+            "Convolutional layer",
+            options=range(1, len(channels) + 1),
+            key=f"{PREFIX}map_layer",
+            on_change=link.touch,
+            width=170,
+        )
+        st.number_input(
+            "Channel",
+            1,
+            channels[view.map_layer - 1],
+            key=f"{PREFIX}channel",
+            on_change=link.touch,
+            width=120,
+        )
+    batch: LayerBatch | None = Ask(with_maps(ask.experiment))(
+        "layer", view.step, layer=view.map_layer, examples=view.examples
+    )
+    if batch is None:
+        return
+    if not batch.finite:
+        st.error(f"This network diverged: after {batch.step:,} steps its numbers are no numbers any more.")
+        return
+    m, features, height, width = batch.x.shape
+    lines = lines_of(batch, view.channel)
+    st.markdown(
+        f"**m′ = m · p · q = {m} · {height} · {width} = {m * height * width:,}** values share each mean and variance. "
+        f"So there are {features} means and variances, one for each channel, and not one for each of the "
+        f"{features} · {height} · {width} = {features * height * width:,} channels and positions."
+    )
+    parts.figure(inside_batch.maps, batch.x, batch.members.names, view.channel, key="inside-maps")
+    kernel = float(np.abs(lines.y - batch.y[:, view.channel - 1].ravel()).max())
+    parts.table(
+        f"Layer {view.map_layer}'s channels: what each divides and shifts by",
+        ["channel", "values m′", "mean μ", "variance σ²", "γ", "β"],
+        [
+            [
+                f"<b>{channel}</b> (shown)" if channel == view.channel else str(channel),
+                f"{m * height * width:,}",
+                *(n.shown(value, 4) for value in (own.mean, own.variance, own.gamma, own.beta)),
+            ]
+            for channel in range(1, features + 1)
+            for own in (lines_of(batch, channel),)
+        ],
+        key="inside-channels",
+    )
+    st.caption(
+        f"Algorithm 1 on these {m * height * width:,} values gives the network’s own output of channel {view.channel} "
+        f"to within {n.scientific(kernel, 1)}. Trained to step {batch.step:,} of {STEPS:,}."
+    )

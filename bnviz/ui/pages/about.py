@@ -1,0 +1,67 @@
+"""The About page: what is shown, how it was measured, and what is in dispute."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from bnviz.ui.parts import layout
+
+_READING = """
+### How to read the bands
+
+Each panel follows one hidden layer through training. At every recorded step, one fixed batch of examples
+that the network never trains on goes through it, and we look at the numbers that enter the layer’s nonlinearity.
+
+- The **line** is the median: half of the numbers are below it.
+- The **dark band** holds the middle 70 % of them, from the 15 % to the 85 % quantile, as in the paper’s
+  Figure 1. The **light band** holds the middle 90 %.
+- **Grey zones** at top and bottom are where a sigmoid or tanh is nearly flat: its slope is under 5 % of its
+  largest. What lies there hardly learns.
+
+Both networks always share the axes. A band that wanders means that the layers above must keep adjusting to a
+moving input. The paper calls this *internal covariate shift*.
+"""
+
+_HONESTY = """
+### How it is measured
+
+- Both networks start from the same weights and see the same examples in the same order, wherever their
+  shapes allow it. They differ in what you chose, and in nothing else.
+- The probe batch is normalized by its own mean and variance, as a mini-batch is in training.
+- Accuracy and loss are measured in inference mode, with the running averages.
+- Gradients and update sizes are those of the training step just made.
+- **Drift** is the distance between what a unit receives now and what it received at step 0: the 1-Wasserstein
+  distance, averaged over the layer’s units, in units of the nonlinearity’s input.
+- The same settings give the same numbers every time. Training that was done before is played back, and says so.
+"""
+
+_DISPUTE = """
+### What is in dispute
+
+Batch normalization works; why it works is argued about.
+
+- **Ioffe and Szegedy (2015)** say: it reduces internal covariate shift, so that layers need not chase a
+  moving input. That also allows higher learning rates, careless initial weights and saturating nonlinearities.
+- **Santurkar et al. (2018)** added noise *after* batch normalization. The distributions shifted more than
+  without any normalization, yet the networks trained nearly as well as with it. They say: it makes the loss smoother.
+- **Bjorck et al. (2018)** say: mainly, it allows larger learning rates; at a small enough rate, networks with
+  and without it train alike.
+
+Here you can look for yourself. What a run shows is true of that run: change the seed and look again.
+"""
+
+
+def show() -> None:
+    """Draw the page."""
+    st.title("What am I looking at?", anchor=False)
+    st.write(
+        "Two neural networks learn to tell pictures or points apart. They are alike but for one thing, by default "
+        "**batch normalization**: in one of them, every unit’s input is brought to mean 0 and variance 1 over each "
+        "mini-batch, then scaled and shifted by two learned numbers, γ and β."
+    )
+    st.latex(
+        r"\hat{x} = \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}} \qquad\quad y = \gamma\,\hat{x} + \beta"
+    )
+    for text in (_READING, _HONESTY, _DISPUTE):
+        st.markdown(text)
+    layout.footer()

@@ -1,0 +1,89 @@
+"""The Class page: join a class, start one, open a lesson."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from bnviz.classroom.codes import read_code
+from bnviz.classroom.lesson_plans import all_lessons
+from bnviz.labs import all_labs
+from bnviz.labs.base import Setting
+from bnviz.runs import Run
+from bnviz.ui.parts import classroom_frame, classroom_share, layout, link
+from bnviz.ui.parts.person import person
+from bnviz.web import state
+from bnviz.web.classes import student_link
+
+PAGE: Final = "class"
+
+
+def show() -> None:
+    """Draw the page, or the part of a lesson that its link names."""
+    opened = link.opened(PAGE)
+    if opened:
+        layout.notice_ignored([f"{name[:40]!r} is no parameter of this page" for name in opened])
+    classroom_frame.apply(PAGE)
+    if "lesson" not in link.frame():
+        layout.intro(
+            "<b>One run, the whole class.</b> Everyone sees the same networks train, live, on a phone."
+        )
+        join, start = st.columns(2, gap="large")
+        with join:
+            _join()
+        with start:
+            _start()
+        _lessons()
+    classroom_frame.foot()
+    layout.footer()
+    link.write(PAGE, {})
+
+
+def _join() -> None:
+    with st.container(border=True, height="stretch"):
+        st.markdown("**Join a class**")
+        text = st.text_input("The code on the wall", key="class.code", max_chars=40, placeholder="k7qm-2xpd")
+        code = read_code(text) if text else None
+        if text and code is None:
+            st.warning("A code has eight letters and digits, such as k7qm-2xpd.")
+        link = student_link("", state.prefix(st.get_option("server.baseUrlPath")), code or "")
+        st.link_button("Join", link, type="primary", disabled=code is None)
+
+
+def _start() -> None:
+    with st.container(border=True, height="stretch"):
+        st.markdown("**Teach a class**")
+        labs = all_labs()
+        name = st.selectbox(
+            "A lab to predict together",
+            list(labs),
+            format_func=lambda name: f"{labs[name].number}. {labs[name].title}",
+            key="class.lab",
+        )
+        classroom_share.button(lambda: _lab(name), key="class.share")
+        st.caption(
+            "The class answers the lab’s question, discusses, answers again, and then sees it measured. "
+            "To share two networks of your own, press *Share with the class* on the Playground."
+        )
+
+
+def _lab(name: str) -> Run:
+    """A run of the lab in its quick setting."""
+    return state.lab_runs().open(all_labs()[name], Setting(quick=True), state.manager(), person()).run
+
+
+def _lessons() -> None:
+    lessons, troubles = all_lessons()
+    st.markdown("#### Lessons")
+    layout.notice_ignored(troubles, key="ignored-lessons")
+    for lesson in lessons:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{layout.plain(lesson.title)}**  \n{layout.plain(lesson.about)}")
+            st.space("stretch")
+            if st.button("Open", key=f"lesson.{lesson.name}", help=f"Open {lesson.title}"):
+                classroom_frame.go(lesson, 1)
+    st.caption(
+        "A lesson orders labs and Playground settings, with text between them. "
+        "Write your own as a TOML file in the folder lessons below BNVIZ_HOME; README.md shows how."
+    )

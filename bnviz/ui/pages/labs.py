@@ -1,0 +1,345 @@
+"""The Labs: one claim of the paper each. Predict, run, see, and be told what was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Final, Self
+
+import numpy as np
+import streamlit as st
+
+from bnviz.labs import all_labs
+from bnviz.labs.base import FULL_SEEDS, Lab, Setting, View
+from bnviz.labs.predictions import Choice, PredictionError, Slider
+from bnviz.labs.verdicts import Measure, Verdict
+from bnviz.runs import TooCostlyError
+from bnviz.runs.lab_run import LabRun
+from bnviz.ui.parts import classroom_frame, classroom_share, handouts, layout, library, link, live
+from bnviz.ui.parts.person import person
+from bnviz.web import state
+
+PAGE: Final = "labs"
+MOST_SEEDS = 10
+MOST_STEPS = 50_000
+_RUNS = "labs.runs"
+_NOTCHES = 41
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a link to the labs says.
+
+    lab: "" for the list. said: the prediction, as text; "" before there is one. seeds, steps: 0 for the
+    lab's own choice. unit: the unit that figures of one unit show, counted from 1; 0 for the typical one.
+    """
+
+    lab: str = ""
+    full: bool = False
+    seeds: int = 0
+    steps: int = 0
+    unit: int = 0
+    said: str = ""
+
+    @classmethod
+    def salvage(cls, query: Mapping[str, str]) -> tuple[Self, tuple[str, ...]]:
+        """The Visit that a link's parameters describe, and one sentence for each that was ignored."""
+        ignored = []
+        lab, labs = query.get("lab", ""), all_labs()
+        if lab and lab not in labs:
+            ignored.append(f"lab = {lab[:40]!r} is not allowed; allowed is one of {', '.join(labs)}")
+            lab = ""
+        numbers = {}
+        most = {"seeds": MOST_SEEDS, "steps": MOST_STEPS, "unit": labs[lab].units if lab else 0}
+        for name, high in most.items():
+            text = query.get(name, "") or "0"
+            fits = text.isascii() and text.isdecimal() and len(text) < 9 and int(text) <= high
+            numbers[name] = int(text) if fits else 0
+            if not fits:
+                ignored.append(
+                    f"{name} = {text[:40]!r} is not allowed; allowed is a whole number from 0 to {high:,}"
+                )
+        said = query.get("said", "")
+        if said and lab:
+            try:
+                labs[lab].prediction.read(said)
+            except PredictionError as error:
+                ignored.append(str(error))
+                said = ""
+        visit = cls(lab, query.get("full") == "true", said=said if lab else "", **numbers)
+        return visit, tuple(ignored)
+
+    def to_query(self) -> dict[str, str]:
+        """The link's parameters; what is at its default stays out."""
+        query = {"lab": self.lab} if self.lab else {}
+        if self.full:
+            query["full"] = "true"
+        for name in ("seeds", "steps", "unit"):
+            if getattr(self, name):
+                query[name] = str(getattr(self, name))
+        return query | ({"said": self.said} if self.said else {})
+
+    @property
+    def setting(self) -> Setting:
+        """How much to train."""
+        return Setting(quick=not self.full, seeds=self.seeds or None, steps=self.steps or None)
+
+
+_PARAMETERS = tuple(item.name for item in fields(Visit))
+
+
+def show() -> None:
+    """Draw the page: the list of labs, or the one that the link names."""
+    opened = link.opened(PAGE)
+    ignored: tuple[str, ...] = ()
+    if opened is not None:
+        visit, ignored = Visit.salvage(opened)
+        for name in _PARAMETERS:
+            st.session_state[f"labs.{name}"] = getattr(visit, name)
+    visit = Visit(*(st.session_state.get(f"labs.{name}", getattr(Visit, name)) for name in _PARAMETERS))
+    for (
+        name
+    ) in _PARAMETERS:  # Streamlit forgets what belongs to a control that is not drawn, unless it is set
+        st.session_state[f"labs.{name}"] = getattr(visit, name)
+    classroom_frame.apply(PAGE)
+    layout.notice_ignored(ignored)
+    if visit.lab:
+        _lab(all_labs()[visit.lab], visit)
+    else:
+        _list()
+    classroom_frame.foot()
+    layout.footer()
+    link.write(PAGE, visit.to_query())
+
+
+def _go(name: str) -> None:
+    st.session_state["labs.lab"], st.session_state["labs.said"], st.session_state["labs.unit"] = name, "", 0
+    link.touch()
+
+
+def _list() -> None:
+    layout.intro("<b>The paper’s claims, one by one.</b> Predict, run, see, and be told what was measured.")
+    labs = list(all_labs().values())
+    for start in range(0, len(labs), 2):
+        for column, lab in zip(st.columns(2, gap="small"), labs[start : start + 2], strict=False):
+            with column, st.container(border=True, height="stretch"):
+                st.markdown(f"**{lab.number}. {lab.title}**")
+                st.markdown(lab.question)
+                st.button(
+                    "Open", key=f"open.{lab.name}", on_click=_go, args=(lab.name,), help=f"Open {lab.title}"
+                )
+
+
+def _lab(lab: Lab, visit: Visit) -> None:
+    labs = list(all_labs().values())
+    place = labs.index(lab)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.button("All labs", icon=":material/apps:", on_click=_go, args=("",), type="tertiary")
+        st.space("stretch")
+        classroom_share.button(lambda: _lab_run(lab, visit).run, key="labs.share")
+        for text, index in (("Previous", place - 1), ("Next", place + 1)):
+            there = 0 <= index < len(labs)
+            target = labs[index].name if there else ""
+            st.button(text, on_click=_go, args=(target,), disabled=not there, type="tertiary")
+    st.title(f"{lab.number}. {lab.title}", anchor=False)
+    mark = f"“{lab.quote}”" if lab.verbatim else f"{lab.quote} *(the claim in our words)*"
+    st.markdown(f"> {mark}  \n> Ioffe & Szegedy 2015, {lab.source}")
+    _predict(lab, visit)
+    done = False
+    if visit.said:
+        try:
+            lab_run = _lab_run(lab, visit)
+        except TooCostlyError as error:
+            st.error(str(error), icon=":material/block:")
+            st.button("Change it", on_click=_commit, args=("",), key="labs.change")
+        else:
+            _run(lab, lab_run, visit)
+            done = lab_run.done
+    with st.expander("What is behind it", expanded=done):
+        st.markdown(lab.explanation)
+
+
+def _predict(lab: Lab, visit: Visit) -> None:
+    """Ask for a prediction, or show the one that was made."""
+    with st.container(border=True):
+        st.markdown(f"**Before you run it, predict.** {lab.question}")
+        if visit.said:
+            st.markdown(f"You said: **{_said_in_words(lab, visit.said)}**")
+            return
+        answer: str | None
+        if isinstance(lab.prediction, Choice):
+            options = lab.prediction.options
+            answer = st.radio(
+                "Your prediction",
+                list(options),
+                index=None,
+                format_func=options.__getitem__,
+                key=f"labs.choice.{lab.name}",
+                label_visibility="collapsed",
+                on_change=link.touch,
+            )
+        else:
+            answer = ",".join(f"{_slide(lab, item):.6g}" for item in lab.prediction.sliders)
+        with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+            st.button(
+                "Commit to it",
+                type="primary",
+                disabled=answer is None,
+                key="labs.commit",
+                on_click=_commit,
+                args=(answer,),
+            )
+            st.number_input(
+                "Steps (0: the lab’s own)",
+                min_value=0,
+                max_value=MOST_STEPS,
+                step=1000,
+                key="labs.steps",
+                on_change=link.touch,
+                width=190,
+            )
+            st.number_input(
+                "Seeds (0: the lab’s own)",
+                min_value=0,
+                max_value=MOST_SEEDS,
+                key="labs.seeds",
+                on_change=link.touch,
+                width=190,
+            )
+            st.toggle(
+                "full size",
+                key="labs.full",
+                help=f"MNIST and {FULL_SEEDS} seeds: minutes, not seconds. Otherwise small digits and one seed.",
+                on_change=link.touch,
+            )
+
+
+def _slide(lab: Lab, item: Slider) -> float:
+    spread = np.geomspace if item.logarithmic else np.linspace
+    notches = [float(value) for value in spread(item.low, item.high, _NOTCHES)]
+    start = min(notches, key=lambda value: abs(math.log(value / item.start)) if value > 0 else math.inf)
+    return st.select_slider(
+        item.label,
+        notches,
+        value=start,
+        format_func=item.shown,
+        key=f"labs.slider.{lab.name}.{item.label}",
+        on_change=link.touch,
+    )
+
+
+def _commit(answer: str) -> None:
+    st.session_state["labs.said"] = answer
+    link.touch()
+
+
+def _said_in_words(lab: Lab, said: str) -> str:
+    if isinstance(lab.prediction, Choice):
+        return lab.prediction.options[lab.prediction.read(said)]
+    values = lab.prediction.read(said)
+    return "; ".join(
+        f"{item.label}: {item.shown(value)}"
+        for item, value in zip(lab.prediction.sliders, values, strict=True)
+    )
+
+
+def _lab_run(lab: Lab, visit: Visit) -> LabRun:
+    """This visitor's run of the lab at this setting."""
+    mine: dict[tuple[str, bool, int, int], str] = st.session_state.setdefault(_RUNS, {})
+    manager = state.manager()
+    key = (lab.name, visit.full, visit.seeds, visit.steps)
+    found = state.lab_runs().get(mine.get(key, ""))
+    if found is None or manager.get(found.run.id) is None:
+        found = state.lab_runs().open(lab, visit.setting, manager, person())
+        mine[key] = found.run.id
+    return found
+
+
+def _run(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
+    networks = len(lab_run.run.arms)
+    steps = sum(arm.steps for arm in lab_run.run.arms)
+    size = "MNIST" if not lab_run.setting.quick else "small digits"
+    st.caption(
+        f"{networks} networks on {size}, {steps:,} training steps in all, seeds: {lab_run.setting.seed_count}."
+    )
+    live.transport(lab_run.run, can_drive=True, simple=True, key=f"labs.bar.{lab.name}", on_change=link.touch)
+    result = lab_run.result()
+    if lab_run.done:
+        _verdict(lab, lab_run)
+    if lab.units:
+        st.number_input(
+            "Unit shown (0: the typical one)",
+            min_value=0,
+            max_value=lab.units,
+            key="labs.unit",
+            on_change=link.touch,
+            width=230,
+        )
+    wide, narrow_ones = (
+        lab.figures(result, View(unit=visit.unit or None, narrow=flag)) for flag in (False, True)
+    )
+    narrow = {item.name: item.plot for item in narrow_ones}
+    for item in wide:
+        heights = (item.plot.height, narrow[item.name].height)
+        live.drawing(lab_run.run, item, key=f"labs.{lab.name}.{item.name}", heights=heights, unit=visit.unit)
+        st.caption(item.caption)
+    if lab_run.trained:
+        library.button(lambda: _keepsake(lab, lab_run), key="labs.keep")
+
+
+def _keepsake(lab: Lab, lab_run: LabRun) -> library.Keepsake:
+    """What there is to keep: every network, and the verdict if there is one."""
+    seeds = lab_run.setting.seed_count
+    names = [
+        f"{arm.label}, seed {seed + 1}" if seeds > 1 else arm.label
+        for arm in lab.arms(lab_run.setting)
+        for seed in range(seeds)
+    ]
+    verdict = lab.verdict(lab_run.result()).said if lab_run.done and not lab_run.trouble else ""
+    return library.Keepsake(lab_run.run.recordings, f"Lab {lab.number}", lab.title, names, verdict)
+
+
+def _verdict(lab: Lab, lab_run: LabRun) -> None:
+    """What was measured, and how the prediction fared."""
+    if lab_run.trouble:
+        st.error(f"There is no verdict: {lab_run.trouble}", icon=":material/error:")
+        return
+    result = lab_run.result()
+    verdict = lab.verdict(result)
+    said = st.session_state["labs.said"]
+    prediction = said if isinstance(lab.prediction, Choice) else lab.prediction.read(said)
+    score = lab.score(prediction, result)
+    icon = {True: ":material/check_circle:", False: ":material/cancel:", None: ":material/help:"}
+    with st.container(key="labs-verdict"):
+        left, right = st.columns([3, 2], gap="medium")
+        with left, st.container(border=True, height="stretch"):
+            st.markdown(f"{icon[verdict.holds]} **{verdict.word}.**")
+            st.markdown(verdict.said.removeprefix(f"{verdict.word}. "))
+            st.caption(f"The rule: {verdict.criterion}")
+        with right, st.container(border=True, height="stretch"):
+            st.markdown(f"{icon[score.right]} **Your prediction**")
+            st.markdown(score.sentence)
+    with st.container(horizontal=True, gap="small"):
+        handouts.report(lab_run.run, said=said, unit=st.session_state["labs.unit"])
+        handouts.lesson(lab_run.run, unit=st.session_state["labs.unit"])
+    with st.expander("Every number that was measured"):
+        st.dataframe(_rows(verdict), hide_index=True)
+
+
+def _rows(verdict: Verdict) -> list[dict[str, str]]:
+    return [
+        {"what": item.words, "median": _number(item.median), "lowest to highest of the seeds": _spread(item)}
+        for item in verdict.measured.values()
+    ]
+
+
+def _spread(item: Measure) -> str:
+    low, high = item.spread
+    return f"{_number(low)} to {_number(high)}"
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:,.4g}" if math.isfinite(value) else "never"

@@ -1,0 +1,178 @@
+"""The kept runs and the opened files as cards: what each is, and what can be done with it."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from bnviz.figures.palette import MAX_ARMS
+from bnviz.figures.thumbnail import thumbnail
+from bnviz.figures.wording import labels, settings
+from bnviz.recording.file import SUFFIX, recording_bytes
+from bnviz.recording.library import Entry, LibraryError, Visitor
+from bnviz.ui.parts import layout, library, link
+from bnviz.ui.parts.opened_files import OpenedFile, opened_files
+
+MOST_CARDS = 30
+COLUMNS = 3
+MOST_DOWNLOADS = 12
+"""Buttons in one menu; a lab of many seeds has more files than that."""
+
+
+def show(entries: Sequence[Entry], in_all: int) -> None:
+    """Draw a card for each opened file and for each entry. in_all: how many runs are kept, found or not."""
+    visitor = library.visitor()
+    drawn: list[Callable[[], None]] = [
+        *(functools.partial(_file, file) for file in opened_files().values()),
+        *(functools.partial(_entry, entry, visitor) for entry in entries[:MOST_CARDS]),
+    ]
+    if not in_all:
+        st.info(
+            "Nothing is kept yet. Press **Keep** below the figures of the Playground or of a lab, "
+            "or open a file that bnviz has saved.",
+            icon=":material/bookmark:",
+        )
+    else:
+        room = f"{library.library().bytes / 1e6:,.1f} of {library.library().most / 1e6:,.0f} MB"
+        st.caption(
+            f"{len(entries)} of {in_all} kept runs; {room}. Beyond that the oldest not pinned go first."
+        )
+    for first in range(0, len(drawn), COLUMNS):
+        columns = st.columns(COLUMNS, gap="medium")
+        for column, draw in zip(columns, drawn[first : first + COLUMNS], strict=False):
+            with column, st.container(border=True, height="stretch"):
+                draw()
+    if len(entries) > MOST_CARDS:
+        st.caption(f"{len(entries) - MOST_CARDS} more: write into Find what you look for.")
+
+
+def _entry(entry: Entry, visitor: Visitor) -> None:
+    _picture(entry.thumbnail, entry.title)
+    pin = ":material/keep: " if entry.pinned else ""
+    st.markdown(f"{pin}**{layout.plain(entry.title)}**")
+    if entry.verdict:
+        st.markdown(layout.plain(entry.verdict))
+    st.caption(layout.plain(entry.settings))
+    size = f"{entry.bytes / 1e6:.2f} MB"
+    st.caption(f"{layout.plain(entry.source)}, {entry.kept_at:%d %B %Y, %H\\:%M} UTC, {size}")
+    texts = [f"{entry.id}.{place}" for place in range(len(entry.arms))]
+    st.space("stretch")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        _show_button(entry.id, texts)
+        with st.popover("More", icon=":material/more_horiz:", type="tertiary"):
+            for place, arm in enumerate(entry.arms[:MOST_DOWNLOADS]):
+                _download(
+                    f"Download {layout.plain(arm.label)}",
+                    functools.partial(library.library().content, entry.id, place),
+                    f"{entry.id[:8]}-{place + 1}",
+                    f"{entry.id}.{place}",
+                )
+            if len(entry.arms) > MOST_DOWNLOADS:
+                st.caption(f"The first {MOST_DOWNLOADS} of {len(entry.arms)} files.")
+            if entry.may_change(visitor):
+                st.button(
+                    "Unpin" if entry.pinned else "Pin",
+                    icon=":material/keep:",
+                    help="A pinned run stays, however full the library is.",
+                    key=f"runs.pin.{entry.id}",
+                    on_click=_change,
+                    args=(functools.partial(library.library().pin, entry.id, not entry.pinned, visitor),),
+                    width="stretch",
+                )
+                st.button(
+                    "Delete for ever",
+                    icon=":material/delete:",
+                    key=f"runs.delete.{entry.id}",
+                    on_click=_change,
+                    args=(functools.partial(library.library().delete, entry.id, visitor),),
+                    width="stretch",
+                )
+            else:
+                st.caption("Only who kept it, or whoever sits at the server, may pin or delete it.")
+
+
+def _file(file: OpenedFile) -> None:
+    recordings = [file.recording]
+    _picture(thumbnail(recordings), file.name)
+    st.markdown(f":material/draft: **{layout.plain(file.name)}**")
+    st.markdown(layout.plain(labels(recordings)[0]))
+    st.caption(layout.plain(settings(recordings)))
+    st.caption("Opened from a file, for you alone")
+    st.space("stretch")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        _show_button(file.id, [f"{file.id}.0"])
+        library.button(lambda: library.Keepsake(recordings, "File"), key=f"runs.keep.{file.id}")
+        with st.popover("More", icon=":material/more_horiz:", type="tertiary"):
+            _download("Download", functools.partial(recording_bytes, file.recording), file.id[4:], file.id)
+            st.button(
+                "Close",
+                icon=":material/close:",
+                key=f"runs.close.{file.id}",
+                on_click=_close,
+                args=(file.id,),
+            )
+
+
+def _picture(svg: str, title: str) -> None:
+    data = base64.b64encode(svg.encode()).decode()
+    alt = html.escape(f"Bands of the last layers: {title}")
+    st.html(f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" style="width:100%;height:auto">')
+
+
+def _show_button(run: str, texts: Sequence[str]) -> None:
+    """Look at the arms of a run, or no longer."""
+    shown = any(text in texts for text in st.session_state["runs.arms"])
+    st.button(
+        "Hide" if shown else "Show",
+        icon=":material/visibility_off:" if shown else ":material/visibility:",
+        type="secondary" if shown else "primary",
+        key=f"runs.show.{run}",
+        on_click=_hide if shown else _look,
+        args=(tuple(texts),),
+        help=None if shown else f"Beside what is shown already, up to {MAX_ARMS} networks.",
+    )
+
+
+def _look(texts: tuple[str, ...]) -> None:
+    """Show the arms; of those shown already, those that still find room."""
+    here = [text for text in st.session_state["runs.arms"] if text not in texts]
+    new = texts[:MAX_ARMS]
+    st.session_state["runs.arms"] = [*here[: MAX_ARMS - len(new)], *new]
+    link.touch()
+    st.toast("The figures are above the list.", icon=":material/arrow_upward:")
+
+
+def _hide(texts: tuple[str, ...]) -> None:
+    st.session_state["runs.arms"] = [text for text in st.session_state["runs.arms"] if text not in texts]
+    link.touch()
+
+
+def _close(file: str) -> None:
+    _hide((f"{file}.0",))
+    del opened_files()[file]
+
+
+def _change(change: Callable[[], None]) -> None:
+    link.touch()
+    try:
+        change()
+    except LibraryError as error:
+        st.toast(str(error), icon=":material/error:", duration="long")
+
+
+def _download(label: str, content: Callable[[], bytes], name: str, key: str) -> None:
+    """A button that saves a recording's file, bnviz-<name>.bnviz, which is made when it is pressed."""
+    st.download_button(
+        label,
+        data=content,
+        file_name=f"bnviz-{name}{SUFFIX}",
+        mime="application/octet-stream",
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"runs.download.{key}",
+        width="stretch",
+    )

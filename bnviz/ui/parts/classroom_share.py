@@ -1,0 +1,151 @@
+"""Sharing a run with the class: the button, and the links and the QR code behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from bnviz.classroom.codes import spaced
+from bnviz.classroom.invitation import AddressError, qr_code, reachable, read_address
+from bnviz.classroom.rooms import Opened, Room, Rooms, open_rooms
+from bnviz.classroom.store import StoreError
+from bnviz.runs import Run, TooCostlyError
+from bnviz.runs.lab_run import LabRun
+from bnviz.web import state
+from bnviz.web.classes import student_link
+
+_MINE = "classroom.mine"
+_ADDRESS = "classroom.address"
+_ELSEWHERE = "http://localhost:8501"
+"""Where the page is, where nobody says."""
+
+
+def button(open_run: Callable[[], Run], key: str) -> None:
+    """The button that shares the run which `open_run` gives; a lab's run is found to be one."""
+    pressed = st.button(
+        "Share with the class",
+        icon=":material/qr_code_2:",
+        key=key,
+        help="A link and a QR code by which everyone sees this run live. You alone drive it.",
+    )
+    if pressed:
+        st.session_state.pop(_ADDRESS, None)
+        try:
+            run = open_run()
+        except TooCostlyError as error:
+            st.toast(str(error), icon=":material/block:", duration="long")
+        else:
+            share(run)
+
+
+@st.dialog("Share with the class", width="large", icon=":material/qr_code_2:")
+def share(run: Run) -> None:
+    """The dialog: start a class before this run, or bring the run before the class there is."""
+    try:
+        rooms = open_rooms()
+        mine = _mine(rooms)
+        if mine is None:
+            mine = _start(rooms, run)
+        room = rooms.find(mine.code)
+        if room is None:
+            return
+        if room.run is not run:
+            _choose(rooms, room, run)
+            return
+        _links(rooms, room, mine)
+    except StoreError as error:
+        st.error(str(error))
+
+
+def _mine(rooms: Rooms) -> Opened | None:
+    """The class that this page started last, if it is not over."""
+    opened: Opened | None = st.session_state.get(_MINE)
+    room = None if opened is None else rooms.find(opened.code)
+    return None if room is None or room.row.ended else opened
+
+
+def _start(rooms: Rooms, run: Run) -> Opened:
+    address, _ = reachable(_here())
+    opened = rooms.start(run, _lab_run(run), address)
+    st.session_state[_MINE] = opened
+    return opened
+
+
+def _choose(rooms: Rooms, room: Room, run: Run) -> None:
+    """The class looks at another run: should it look at this one?"""
+    st.markdown(
+        f"Your class **{spaced(room.code)}** looks at another run. Bring this one before it? "
+        "The link stays the same; what was answered so far is cleared."
+    )
+    with st.container(horizontal=True):
+        if st.button("Show this run to the class", type="primary"):
+            rooms.show(room, run, _lab_run(run))
+            st.rerun(scope="fragment")
+        if st.button("Start another class"):
+            _start(rooms, run)
+            st.rerun(scope="fragment")
+
+
+def _links(rooms: Rooms, room: Room, mine: Opened) -> None:
+    """The way in for students, the teacher and the projector."""
+    link = student_link(room.row.address, _base(), room.code)
+    teacher = f"{student_link(_origin(), _base(), room.code)}#teacher={mine.key}"
+    wall = f"{student_link(_origin(), _base(), room.code)}?view=projector#teacher={mine.key}"
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.image(qr_code(link), width=280)
+        st.caption(f"Class {spaced(room.code)}")
+    with right:
+        st.markdown("**For students**")
+        st.code(link, language=None, wrap_lines=True)
+        if _ADDRESS not in st.session_state:
+            st.session_state[_ADDRESS] = room.row.address
+        st.text_input(
+            "Address of this computer for others",
+            key=_ADDRESS,
+            max_chars=200,
+            help="What stands before the first / in the link. Change it if students do not get through.",
+        )
+        _move(rooms, room, st.session_state[_ADDRESS])
+        if not _found(room.row.address):
+            st.info("This computer seems to be in no network: others do not get here by this link.")
+        with st.container(horizontal=True):
+            st.link_button("Open your page", teacher, type="primary", icon=":material/co_present:")
+            st.link_button("Open the projector", wall, icon=":material/present_to_all:")
+        with st.expander("Your own link: keep it, and keep it to yourself"):
+            st.code(teacher, language=None, wrap_lines=True)
+            st.caption("Who has it can play, pause and change the run, and ask the class.")
+
+
+def _move(rooms: Rooms, room: Room, text: str) -> None:
+    try:
+        address = read_address(text)
+    except AddressError as error:
+        st.error(str(error))
+        return
+    if address != room.row.address:
+        rooms.move(room, address)
+        st.rerun(scope="fragment")
+
+
+def _lab_run(run: Run) -> LabRun | None:
+    return state.lab_runs().get(run.id)
+
+
+def _here() -> str:
+    return st.context.url or _ELSEWHERE
+
+
+def _origin() -> str:
+    parts = urlsplit(_here())
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _base() -> str:
+    return state.prefix(st.get_option("server.baseUrlPath"))
+
+
+def _found(address: str) -> bool:
+    return reachable(address)[0] == address

@@ -1,0 +1,39 @@
+"""The buttons that make pages to take along: a lesson, and of a lab a report."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from bnviz.export.browser import Chrome
+from bnviz.runs import Run
+from bnviz.web import state
+
+_LESSON_HELP = (
+    "One page with these figures, the slider over time and the numbers. It needs no server and no network: "
+    "mail it, or put it on a course site."
+)
+_REPORT_HELP = "Claim, prediction, verdict, figures, settings, and where all of it is from."
+
+
+def lesson(run: Run, *, unit: int = 0) -> None:
+    """Take the run, or the finished lab it belongs to, along as one page. unit: as in the labs' View, 0 for none."""
+    _button("Lesson", "lessons", run, "html", {"unit": unit}, ":material/school:", _LESSON_HELP)
+
+
+def report(run: Run, *, said: str, unit: int = 0) -> None:
+    """Hand in a finished lab. said: the prediction, as the link has it."""
+    query: dict[str, str | int] = {"said": said, "unit": unit}
+    if Chrome.path() is not None:
+        _button("Report (PDF)", "reports", run, "pdf", query, ":material/description:", _REPORT_HELP)
+    _button("Report (HTML)", "reports", run, "html", query, ":material/description:", _REPORT_HELP)
+
+
+def _button(
+    label: str, kind: str, run: Run, made: str, query: dict[str, str | int], icon: str, told: str
+) -> None:
+    base = state.prefix(st.get_option("server.baseUrlPath"))
+    asked = urlencode({name: value for name, value in query.items() if value})
+    url = f"{base}/exports/{kind}/{run.id}.{made}" + (f"?{asked}" if asked else "")
+    st.link_button(label, url, icon=icon, help=told)

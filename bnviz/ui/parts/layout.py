@@ -1,0 +1,61 @@
+"""What every page has in common: its frame, its notices, its last line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+ICON = Path(__file__).parents[1] / "static" / "icon.svg"
+
+_STYLE = """
+<style>
+.bnviz-intro { font-size: 1.05rem; line-height: 1.45; margin: 0; padding: 0; font-weight: 400; max-width: 62rem; }
+.stMainBlockContainer { padding-top: 4.25rem; padding-bottom: 5rem; max-width: 1500px; }
+.stMainBlockContainer [data-testid="stHeading"] h1 { font-size: 2rem; padding: 0.5rem 0 0.75rem; }
+[data-testid="stSidebarUserContent"] { padding-top: 0.5rem; padding-bottom: 2rem; }
+[data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding: 3.75rem 0.9rem 6rem; }
+  .stMainBlockContainer [data-testid="stHeading"] h1 { font-size: 1.5rem; }
+}
+</style>
+"""
+
+
+def frame() -> None:
+    """Set up the browser's tab and the page's width; once, before anything is drawn."""
+    st.set_page_config(page_title="bnviz", page_icon=str(ICON), layout="wide")
+    st.logo(str(ICON), size="large")
+    st.html(_STYLE)
+
+
+def intro(text: str) -> None:
+    """The page's first line, its heading: what there is to see."""
+    st.html(f'<h1 class="bnviz-intro">{text}</h1>')
+
+
+def notice_ignored(sentences: Sequence[str], key: str = "ignored") -> None:
+    """Say in one line what a link or a control asked for that is not allowed. key: one for each call on a page."""
+    if sentences:
+        shown = "; ".join(sentences[:3]) + (f"; and {len(sentences) - 3} more" if len(sentences) > 3 else "")
+        with st.container(key=key):
+            st.warning(f"Ignored: {plain(shown)}.", icon=":material/info:")
+
+
+def footer(elsewhere: bool = False) -> None:
+    """The page's last line. elsewhere: some networks were perhaps trained on another computer."""
+    where = "some perhaps on another computer" if elsewhere else "on this computer"
+    st.caption(
+        f"Every curve here was measured on a network in training, {where}. "
+        "After S. Ioffe and C. Szegedy, *Batch Normalization: Accelerating Deep Network Training by "
+        "Reducing Internal Covariate Shift*, 2015, arXiv:1502.03167."
+    )
+
+
+def plain(text: str) -> str:
+    """Text that a visitor may have written, safe to show as Markdown."""
+    for sign in "\\`*_{}[]()<>#+!|~$:":
+        text = text.replace(sign, "\\" + sign)
+    return text

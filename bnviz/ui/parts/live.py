@@ -1,0 +1,145 @@
+"""The live parts of a page, as Streamlit components; `live.js` fetches what moves from `bnviz.web.app`.
+
+Mount each with a key of its own that stays the same from rerun to rerun.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from bnviz.figures.registry import FIGURES
+from bnviz.ui.parts import link
+from bnviz.web import assets, state
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+    from bnviz.labs.base import Drawing
+    from bnviz.runs import Run
+
+
+@functools.cache
+def _component(part: str, name: str, html: str, css: str | None = None) -> ComponentRenderer:
+    """A component whose script, sent with every message, only names the function of live.js that is meant."""
+    script = f"export default async (c) => (await import(new URL(c.data.script, location.origin))).{part}(c)"
+    return st.components.v2.component(name, html=html, css=css, js=script, isolate_styles=False)
+
+
+def _data(run: Run, **more: Any) -> dict[str, Any]:
+    """What every part is told: the run, and where the routes and assets are."""
+    base = state.prefix(st.get_option("server.baseUrlPath"))
+    return {
+        "base": base,
+        "run": run.id,
+        "script": assets.url(base, "live.js"),
+        "style": assets.url(base, "live.css"),
+        "view": link.frame().get("view", ""),
+        **more,
+    }
+
+
+def transport(
+    run: Run,
+    *,
+    can_drive: bool,
+    at: int | None = None,
+    simple: bool = False,
+    fixed_rate: bool = False,
+    key: str = "transport",
+    on_change: Callable[[], None] | None = None,
+) -> int | None:
+    """The bar that plays, pauses, steps, resets, looks back, and sets speed and learning rate.
+
+    at: the step to look back at when the page opens, None to follow the training.
+    simple: only play, pause and reset, with the time left; the script reruns when all is done.
+    fixed_rate: the learning rate is not to be changed.
+    on_change: called before the rerun that looking back, another speed or another learning rate brings.
+    Returns the step that the viewer looks back at, None while following. Without `can_drive` the bar
+    only looks back.
+    """
+    bar = _component(
+        "transport",
+        "bnviz_transport",
+        '<section data-bnviz class="bnviz-bar" aria-label="Training"></section>',
+    )
+    rates = {arm.learning_rate for arm in run.arms}
+    data = _data(
+        run,
+        key=run.key if can_drive else None,
+        at=at,
+        simple=simple,
+        fixed_rate=fixed_rate,
+        learning_rate=rates.pop() if len(rates) == 1 else None,
+        arms=len(run.arms),
+    )
+    told = on_change or _nothing
+    result = bar(
+        key=key,
+        data=data,
+        default={"at": at, "speed": None, "changes": None, "done": None},
+        on_done_change=told,
+        on_at_change=told,
+        on_speed_change=told,
+        on_changes_change=told,
+    )
+    step = result.at
+    return step if isinstance(step, int) else None
+
+
+def readouts(run: Run, *, layer: int | None = None, key: str = "readouts") -> None:
+    """Each arm's name, line, loss and accuracy, and what was measured in a sentence or two.
+
+    layer: the one that is spoken of, None for the last.
+    """
+    part = _component("readouts", "bnviz_readouts", '<section data-bnviz class="bnviz-readouts"></section>')
+    part(key=key, data=_data(run, layer=layer))
+
+
+def figure(
+    run: Run, name: str, *, key: str, heights: tuple[int, int] | None = None, **arguments: Any
+) -> None:
+    """The figure `name` of `bnviz.figures`, following the run.
+
+    heights: in pixels, wide and narrow, what is kept free until the figure brings its own; None for the usual.
+    arguments: view arguments of the figure, such as layer=2; None leaves one at its default.
+    """
+    heights = heights or FIGURES[name].heights
+    _figure(run, f"figures/{name}", FIGURES[name].title, heights, key, arguments)
+
+
+def drawing(run: Run, item: Drawing, *, key: str, heights: tuple[int, int], **arguments: Any) -> None:
+    """One of a lab's figures, following the lab's run. arguments: unit and seed of the labs' View."""
+    _figure(run, f"labs/{item.name}", item.caption, heights, key, arguments)
+
+
+def _figure(
+    run: Run, path: str, title: str, heights: tuple[int, int], key: str, arguments: dict[str, Any]
+) -> None:
+    wide, narrow = heights
+    html = (
+        f'<div class="bnviz-shell" style="--bnviz-wide:{wide}px;--bnviz-narrow:{narrow}px">'
+        '<div data-bnviz class="bnviz-figure"></div></div>'
+    )
+    css = (
+        ".bnviz-shell{container-type:inline-size}.bnviz-figure{height:var(--bnviz-wide)}"
+        "@container (max-width:519.98px){.bnviz-figure{height:var(--bnviz-narrow)}}"
+    )
+    part = _component("figure", f"bnviz_figure_{wide}_{narrow}", html, css)
+    base = state.prefix(st.get_option("server.baseUrlPath"))
+    data = _data(
+        run,
+        name=path.partition("/")[2],
+        path=path,
+        title=title,
+        args=arguments,
+        plotly=assets.url(base, "plotly.min.js"),
+    )
+    part(key=key, data=data)
+
+
+def _nothing() -> None:
+    """Streamlit keeps a component's state only where a callback is named."""

@@ -1,0 +1,24 @@
+"""The script behind every page: the navigation over `pages/`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from bnviz.ui.parts import layout
+
+PAGES = Path(__file__).resolve().parents[3] / "pages"
+
+layout.frame()
+page = st.navigation(
+    [
+        st.Page(PAGES / "playground.py", title="Playground", icon=":material/play_circle:", default=True),
+        st.Page(PAGES / "labs.py", title="Labs", icon=":material/science:"),
+        st.Page(PAGES / "inside.py", title="Inside", icon=":material/calculate:"),
+        st.Page(PAGES / "map.py", title="Map", icon=":material/grid_view:"),
+        st.Page(PAGES / "class.py", title="Class", icon=":material/groups:"),
+        st.Page(PAGES / "runs.py", title="Runs", icon=":material/bookmarks:"),
+        st.Page(PAGES / "about.py", title="About", icon=":material/help:"),
+    ],
+    position="top",
+)
+page.run()

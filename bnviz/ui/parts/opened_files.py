@@ -1,0 +1,62 @@
+"""Recordings that a visitor opened from files: they stay in this visitor's session, and touch nothing else."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import streamlit as st
+
+from bnviz.recording import Recording
+from bnviz.recording.sandbox import read_stranger
+
+MOST_FILES = 10
+"""A session's; beyond it the one opened first is closed."""
+
+_FILES = "opened.files"
+
+
+class Upload(Protocol):
+    """A file as Streamlit hands it over."""
+
+    name: str
+
+    def getvalue(self) -> bytes:
+        """Its content."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedFile:
+    """A file's Recording, under the file's name, which the visitor wrote."""
+
+    id: str
+    name: str
+    recording: Recording
+
+
+def opened_files() -> dict[str, OpenedFile]:
+    """This visitor's files by their ids."""
+    files: dict[str, OpenedFile] = st.session_state.setdefault(_FILES, {})
+    return files
+
+
+def take_in(uploads: Sequence[Upload]) -> tuple[list[OpenedFile], list[str]]:
+    """Open files; returns those that could be, and a sentence for each that was refused."""
+    files, refused, taken = opened_files(), [], []
+    for upload in uploads[:MOST_FILES]:
+        name = " ".join(upload.name.split())[:60]
+        try:
+            recording = read_stranger(upload.getvalue())
+            if not recording.snapshots:
+                raise ValueError("This file holds nothing that was measured")
+        except ValueError as error:
+            refused.append(str(error).replace("This file", name, 1))
+            continue
+        file = OpenedFile(f"file{secrets.token_hex(6)}", name, recording)
+        files[file.id] = file
+        taken.append(file)
+        while len(files) > MOST_FILES:
+            del files[next(iter(files))]
+    return taken, refused

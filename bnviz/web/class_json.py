@@ -1,0 +1,193 @@
+"""How a class stands, as JSON for its pages: what it looks at, the question, the answers, the verdict. No HTTP here.
+
+Before a round is closed nothing tells what was answered, to nobody: the page of the projector asks like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from bnviz.classroom.codes import spaced
+from bnviz.classroom.rooms import MOST_ROUNDS, Room
+from bnviz.classroom.voting import measured, right, score, tally
+from bnviz.experiment.knob import POINT_DATASETS
+from bnviz.figures.registry import FIGURES
+from bnviz.labs.base import Lab, View
+from bnviz.labs.predictions import Answer, Choice, Slider
+from bnviz.runs import Run
+from bnviz.runs.lab_run import LabRun
+
+NOTCHES = 41
+"""Places at which a slider stops: fine enough for a guess, and a thumb finds each."""
+
+
+def standing(room: Room, run: Run, lab_run: LabRun | None, link: str, figures: bytes) -> dict[str, Any]:
+    """Everything that all of the class may know. link: where students find it. figures: from `pictures`."""
+    lab, row = room.lab, room.row
+    return {
+        "code": spaced(room.code),
+        "link": link,
+        "ended": row.ended,
+        "run": run.id,
+        "title": f"Lab {lab.number}. {lab.title}" if lab else "Two networks, side by side",
+        "quote": _quote(lab),
+        "figures": orjson.Fragment(figures),
+        "layers": 0 if lab else min(len(arm.hidden) for arm in run.arms),
+        "rate": _common_rate(run),
+        "question": _question(lab),
+        "round": row.round,
+        "rounds": MOST_ROUNDS if lab else 0,
+        "open": row.is_open,
+        **_answers(room, lab_run),
+    }
+
+
+def pictures(run: Run, lab_run: LabRun | None) -> list[dict[str, Any]]:
+    """The figures in their order; `more` ones are a tap away. heights: wide and narrow, until they are drawn."""
+    if lab_run is not None:
+        result = lab_run.result()
+        wide, narrow = (lab_run.lab.figures(result, View(narrow=flag)) for flag in (False, True))
+        return [
+            {
+                "path": f"labs/{item.name}",
+                "title": item.caption,
+                "caption": item.caption,
+                "heights": [item.plot.height, other.plot.height],
+                "layered": False,
+                "more": False,
+            }
+            for item, other in zip(wide, narrow, strict=True)
+        ]
+    flat = all(arm.dataset in POINT_DATASETS for arm in run.arms)
+    names = ["accuracy", "boundary" if flat else "loss", "bands"]
+    more = ["histogram", "gradients", "drift", "saturation", *["loss"] * flat]
+    return [
+        {
+            "path": f"figures/{name}",
+            "title": FIGURES[name].title,
+            "caption": "",
+            "heights": FIGURES[name].size(run.arms),
+            "layered": name in ("bands", "histogram"),
+            "more": name in more,
+        }
+        for name in (*names, *more)
+    ]
+
+
+def mine(room: Room, lab_run: LabRun | None, votes: Mapping[int, str]) -> list[dict[str, Any]]:
+    """What one voter answered in each round, and how it fared once all is measured."""
+    lab, answer = room.lab, _answer(lab_run)
+    if lab is None:
+        return []
+    told = []
+    for number, text in sorted(votes.items()):
+        scored = score(lab.prediction, text, answer) if _judged(lab_run) else None
+        told.append(
+            {
+                "round": number,
+                "answer": text,
+                "words": _in_words(lab, text),
+                "right": scored.right if scored else None,
+                "sentence": scored.sentence if scored else "",
+            }
+        )
+    return told
+
+
+def _quote(lab: Lab | None) -> str:
+    if lab is None:
+        return ""
+    return f"“{lab.quote}” Ioffe & Szegedy 2015, {lab.source}" if lab.verbatim else ""
+
+
+def _common_rate(run: Run) -> float | None:
+    rates = {arm.learning_rate for arm in run.arms}
+    return rates.pop() if len(rates) == 1 else None
+
+
+def _question(lab: Lab | None) -> dict[str, Any] | None:
+    if lab is None:
+        return None
+    if isinstance(lab.prediction, Choice):
+        options = [{"answer": key, "words": words} for key, words in lab.prediction.options.items()]
+        return {"text": lab.question, "options": options, "sliders": []}
+    return {
+        "text": lab.question,
+        "options": [],
+        "sliders": [_slider(item) for item in lab.prediction.sliders],
+    }
+
+
+def _slider(item: Slider) -> dict[str, Any]:
+    """A slider as its notches, so that a page need not know how it slides."""
+    steps = [index / (NOTCHES - 1) for index in range(NOTCHES)]
+    if item.logarithmic:
+        values = [item.low * (item.high / item.low) ** step for step in steps]
+    else:
+        values = [item.low + (item.high - item.low) * step for step in steps]
+    values = [float(f"{min(max(value, item.low), item.high):.6g}") for value in values]
+    start = min(range(NOTCHES), key=lambda index: abs(values[index] - item.start))
+    return {
+        "label": item.label,
+        "start": start,
+        "notches": [{"value": f"{value:.6g}", "words": item.shown(value)} for value in values],
+    }
+
+
+def _answers(room: Room, lab_run: LabRun | None) -> dict[str, Any]:
+    """How many answered in each round; of rounds that are closed also what, and whether it came true."""
+    lab, row = room.lab, room.row
+    if lab is None:
+        return {"answered": [], "tallies": [], "verdict": None}
+    asked = range(1, row.round + 1)
+    closed = [number for number in asked if number < row.round or not row.is_open]
+    judged, answer = _judged(lab_run), _answer(lab_run)
+    return {
+        "answered": [len(room.votes[number]) for number in asked],
+        "tallies": [
+            {
+                "parts": [asdict(part) for part in tally(lab.prediction, room.answers(number))],
+                "right": right(lab.prediction, room.answers(number), answer) if judged else None,
+            }
+            for number in closed
+        ],
+        "verdict": _verdict(lab, lab_run, answer) if judged else None,
+    }
+
+
+def _judged(lab_run: LabRun | None) -> bool:
+    return lab_run is not None and lab_run.done
+
+
+def _answer(lab_run: LabRun | None) -> Answer:
+    if lab_run is None or not lab_run.done or lab_run.trouble:
+        return None
+    return lab_run.lab.verdict(lab_run.result()).answer
+
+
+def _verdict(lab: Lab, lab_run: LabRun | None, answer: Answer) -> dict[str, Any] | None:
+    if lab_run is None:
+        return None
+    if lab_run.trouble:
+        return {"word": "There is no verdict", "said": lab_run.trouble, "holds": None, "measured": []}
+    verdict = lab.verdict(lab_run.result())
+    return {
+        "word": verdict.word,
+        "said": verdict.said.removeprefix(f"{verdict.word}. "),
+        "holds": verdict.holds,
+        "measured": [asdict(item) for item in measured(lab.prediction, answer)],
+    }
+
+
+def _in_words(lab: Lab, text: str) -> str:
+    if isinstance(lab.prediction, Choice):
+        return lab.prediction.options[text]
+    values = lab.prediction.read(text)
+    return "; ".join(
+        f"{item.label}: {item.shown(value)}"
+        for item, value in zip(lab.prediction.sliders, values, strict=True)
+    )

@@ -1,0 +1,96 @@
+"""What this server process holds: its RunManager, its browser for files, the labs being run, figures of no run."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import to_thread
+
+from bnviz.export.browser import Chrome
+from bnviz.export.stills import Stills
+from bnviz.runs import RunManager
+from bnviz.runs.lab_run import LabRuns
+
+
+class _Home:
+    """Where the one RunManager of this process and its Chrome live; scripts and routes find them here."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._manager: RunManager | None = None
+        self._chrome = Chrome()
+        self._closed = False
+
+    def open(self) -> None:
+        with self._lock:
+            if self._closed:
+                self._manager, self._chrome, self._closed = None, Chrome(), False
+        self.manager()
+
+    def manager(self) -> RunManager:
+        with self._lock:
+            if self._manager is None:
+                self._manager = RunManager()
+                self._manager.start()
+            return self._manager  # also when closed: a script that outlives the server starts no other
+
+    def chrome(self) -> Chrome:
+        with self._lock:
+            return self._chrome
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._chrome.close()
+            if self._manager is not None:
+                self._manager.close()
+
+
+_HOME = _Home()
+
+_LAB_RUNS = LabRuns()
+
+_STILLS = Stills()
+
+
+def lab_runs() -> LabRuns:
+    """The labs being run on this server."""
+    return _LAB_RUNS
+
+
+def stills() -> Stills:
+    """The figures shown on pages of this server that belong to no run."""
+    return _STILLS
+
+
+def chrome() -> Chrome:
+    """The browser with which this process draws figures for files."""
+    return _HOME.chrome()
+
+
+def manager() -> RunManager:
+    """The RunManager of this process. The server starts it; without a server the first call does."""
+    return _HOME.manager()
+
+
+SWITCH_SECONDS = 0.001
+"""What a thread that draws may keep from the two that wait for requests and for trainers; Python's own is 5 ms."""
+
+
+@asynccontextmanager
+async def lifespan(app: object) -> AsyncIterator[None]:
+    """Start the RunManager with the server and close it, and with it every trainer, when the server ends."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    await to_thread.run_sync(_HOME.open)
+    try:
+        yield
+    finally:
+        await to_thread.run_sync(_HOME.close)
+
+
+def prefix(base_path: str) -> str:
+    """Where the routes are, given Streamlit's server.baseUrlPath: "/bnviz", or "/base/bnviz"."""
+    return "/".join(["", *filter(None, base_path.split("/")), "bnviz"])
