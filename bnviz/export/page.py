@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import html
 import string
-from pathlib import Path
 
-import plotly
 import plotly.graph_objects as go
 import plotly.io
 
+from bnviz.export import plotly_js
 from bnviz.export.metadata import comment, stamp_json
 from bnviz.export.sheet import alt_text, font_style
 from bnviz.export.stamp import Stamp
@@ -80,5 +79,4 @@ def _line(text: str) -> str:
 @functools.cache
 def _plotly() -> str:
     """plotly.js, some 4.7 million characters."""
-    path = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-    return path.read_text(encoding="utf-8").replace("</script", "<\\/script")
+    return plotly_js.PATH.read_text(encoding="utf-8").replace("</script", "<\\/script")

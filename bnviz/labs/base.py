@@ -19,9 +19,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import plotly.graph_objects as go
+from typing import TYPE_CHECKING, Any
 
 from bnviz.experiment import Experiment
 from bnviz.experiment.job import Job
@@ -30,6 +28,9 @@ from bnviz.labs.predictions import Choice, Estimate, Score
 from bnviz.labs.verdicts import Verdict
 from bnviz.recording import Recording
 from bnviz.recording.outcome import Outcome
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 FULL_SEEDS = 3
 

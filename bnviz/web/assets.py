@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-import plotly
+from bnviz.export import plotly_js
 
 _BNVIZ = Path(__file__).parents[1]
 _STATIC = _BNVIZ / "ui" / "static"
 _DRAWING = _BNVIZ / "export" / "drawing.js"
-_PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 _MEDIA = {".js": "text/javascript", ".css": "text/css"}
 
 ASSETS: Mapping[str, Path] = MappingProxyType(
-    {_PLOTLY.name: _PLOTLY, _DRAWING.name: _DRAWING}
+    {plotly_js.PATH.name: plotly_js.PATH, _DRAWING.name: _DRAWING}
     | {path.name: path for path in sorted(_STATIC.iterdir()) if path.suffix in _MEDIA}
 )
 
@@ -25,11 +24,11 @@ ASSETS: Mapping[str, Path] = MappingProxyType(
 @functools.cache
 def version(name: str) -> str:
     """A text that is another one when the asset is. Scripts that import each other share one."""
-    if ASSETS[name] == _PLOTLY:
-        return str(plotly.__version__)
+    if ASSETS[name] == plotly_js.PATH:
+        return plotly_js.VERSION
     digest = hashlib.blake2b(digest_size=6)
     for path in ASSETS.values():
-        if path != _PLOTLY:
+        if path != plotly_js.PATH:
             digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -15,13 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import anyio
 import orjson
 import pandas as pd
-import plotly.graph_objects as go
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
@@ -44,6 +43,9 @@ from bnviz.web.map_json import map_data, map_stamp
 from bnviz.web.requests import RequestError, view_arguments, view_figure, whole_number
 from bnviz.web.response_cache import SharedBodies
 from bnviz.web.responses import body_answer, in_words, json_answer
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 MOST_AT_ONCE = 24
 """Files being made or waited for; whoever asks beyond that is told to try again."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import plotly.graph_objects as go
+from typing import TYPE_CHECKING
 
 from bnviz.labs.base import Drawing, Lab, Result, View
 from bnviz.web.requests import MAX_NUMBER, RequestError, whole_number
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 def lab_view(query: Mapping[str, str]) -> View:

@@ -6,14 +6,15 @@ import functools
 import inspect
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
-
-import plotly.graph_objects as go
+from typing import TYPE_CHECKING, Any
 
 from bnviz.figures.boundary import training_points
 from bnviz.figures.plot import Plot
 from bnviz.figures.registry import FIGURES
 from bnviz.recording import Recording
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 MAX_NUMBER = 1_000_000
 """Beyond any step, layer and unit."""

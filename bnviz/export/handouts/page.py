@@ -17,15 +17,14 @@ from typing import Any
 
 import orjson
 
+from bnviz.export import plotly_js
 from bnviz.export.handouts.animation import Slide
 from bnviz.export.handouts.html import Html, tag
 from bnviz.export.handouts.markdown import sentence
 from bnviz.export.metadata import comment
 from bnviz.export.stamp import Stamp, plain
-from bnviz.web.assets import ASSETS
 
 _HERE = Path(__file__).parent
-PLOTLY = "plotly.min.js"
 NEEDS_SCRIPT = (
     "The figures are drawn by a script in this file. It needs JavaScript and a browser from 2023 or later."
 )
@@ -133,7 +132,7 @@ def packed(content: bytes) -> str:
 @functools.cache
 def _library() -> tuple[str, str]:
     """plotly.js, packed, and its hash."""
-    content = ASSETS[PLOTLY].read_bytes()
+    content = plotly_js.PATH.read_bytes()
     return packed(content), _digest(content)
 
 

@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from bnviz.experiment import Experiment
@@ -18,6 +17,7 @@ from bnviz.layer.mathml import safe
 from bnviz.web import assets, state
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
     from streamlit.components.v2.types import ComponentRenderer
 
 

@@ -1,0 +1,8 @@
+"""plotly.js as the installed package brings it: pages load it, and files that need no network hold it."""
+
+from pathlib import Path
+
+import plotly
+
+PATH = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+VERSION = str(plotly.__version__)
