@@ -5,7 +5,7 @@ PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test check lint types bench clean
+.PHONY: app test check lint types house bench clean
 
 app: $(VENV)/.app
 	@echo "bnviz opens at http://localhost:$(PORT)"
@@ -23,6 +23,12 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+house: $(VENV)/.dev
+	@command -v dot >/dev/null || { echo "make house needs Graphviz: apt-get install graphviz"; exit 1; }
+	$(BIN)/import-linter drawgraph bnviz --show-lazy-imports | grep -vE '"\.(__main__|cli|tools|version)"' | tred 2>/dev/null \
+	  | dot -Tsvg -Gbgcolor=white -Nshape=box -Nstyle=rounded,filled -Nfillcolor="#EAF3FA" -Ncolor="#0072B2" \
+	    -Nfontname=Helvetica -Ecolor="#5A6B7A" -Earrowsize=0.7 -o docs/house.svg
 
 bench: $(VENV)/.app
 	$(BIN)/python -m bnviz bench
