@@ -16,8 +16,8 @@ from scipy import stats
 
 from bnviz import figures
 from bnviz.experiment import Experiment
-from bnviz.figures.palette import THEMES, arm_styles, contrast, readable, shades
-from bnviz.figures.series import (
+from bnviz.figures.frame.palette import THEMES, arm_styles, contrast, readable, shades
+from bnviz.figures.frame.series import (
     MOST_POINTS,
     decades,
     log_ticks,

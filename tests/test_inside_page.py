@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from bnviz.engine.inspections import layer
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
-from bnviz.figures import inside as figures
-from bnviz.figures import inside_batch
+from bnviz.figures.charts.layer import mini_batch as inside_batch
+from bnviz.figures.charts.layer import unit as figures
 from bnviz.layer.gradients import HEADS, Shown
 from bnviz.layer.numerals import decimals, in_powers, scientific, shown
 from bnviz.layer.walk import LINES, unit_window, walk

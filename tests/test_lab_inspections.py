@@ -16,10 +16,10 @@ from bnviz.engine.inspections import companions, decorrelation, held_out, invari
 from bnviz.engine.network import build, generator
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
-from bnviz.figures.correlation import correlation, strength
-from bnviz.figures.gap import Gap, gap
-from bnviz.figures.outputs import Outputs, outputs
-from bnviz.figures.palette import WITH, WITHOUT
+from bnviz.figures.charts.correlation import correlation, strength
+from bnviz.figures.charts.gap import Gap, gap
+from bnviz.figures.charts.outputs import Outputs, outputs
+from bnviz.figures.frame.palette import WITH, WITHOUT
 from bnviz.labs import find
 from bnviz.labs.base import Result, Setting, View
 from bnviz.labs.ensemble import by_size

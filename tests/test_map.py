@@ -17,7 +17,7 @@ from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment, ExperimentError
 from bnviz.experiment.comparison import Comparison
 from bnviz.experiment.grid import KINDS, TILE, Cell, Grid, Score
-from bnviz.figures.map import accuracy_map
+from bnviz.figures.charts.where_training_works import accuracy_map
 from bnviz.ui.pages.map import Choice
 from bnviz.web import app, state
 from bnviz.web.map_json import map_data, playground_query

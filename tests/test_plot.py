@@ -8,7 +8,7 @@ import pytest
 
 from bnviz.experiment import Experiment
 from bnviz.figures import FIGURES
-from bnviz.figures.plot import Plot
+from bnviz.figures.frame.plot import Plot
 from tests.recordings import recording
 
 PAIR = [recording(shift=2.0), recording(Experiment(normalizer="batch", steps=1000), spread=3.0)]

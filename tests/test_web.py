@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 
 from bnviz import Experiment, Intervention, Recording, figures
 from bnviz.experiment import ExperimentError
-from bnviz.figures.plot import Plot, PlotFunction
+from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.registry import FigureKind
 from bnviz.recording import CurvePoint, Snapshot
 from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from bnviz.experiment import Experiment
-from bnviz.figures.bands import bands
-from bnviz.figures.boundary import boundary
-from bnviz.figures.curves import accuracy, loss
-from bnviz.figures.histogram import histogram
-from bnviz.figures.layer_lines import drift, gradients, saturation
-from bnviz.figures.plot import PlotFunction
+from bnviz.figures.charts.decision_boundary import boundary
+from bnviz.figures.charts.distribution_at_one_step import histogram
+from bnviz.figures.charts.what_each_layer_receives import bands
+from bnviz.figures.frame.plot import PlotFunction
+from bnviz.figures.marks.arm_lines import accuracy, loss
+from bnviz.figures.marks.layer_lines import drift, gradients, saturation
 from bnviz.recording import Recording
 from bnviz.recording.watched import Watched
 

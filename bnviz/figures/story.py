@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures.layers import called, depth, has
-from bnviz.figures.palette import ArmStyle, arm_styles
-from bnviz.figures.series import short
+from bnviz.figures.frame.layers import called, depth, has
+from bnviz.figures.frame.palette import ArmStyle, arm_styles
+from bnviz.figures.frame.series import short
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.snapshot import LAYER_COLUMNS, UNIT_COLUMNS
 

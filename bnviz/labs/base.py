@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnviz.experiment import Experiment
 from bnviz.experiment.job import Job
-from bnviz.figures.plot import Plot
+from bnviz.figures.frame.plot import Plot
 from bnviz.labs.predictions import Choice, Estimate, Score
 from bnviz.labs.verdicts import Verdict
 from bnviz.recording import Recording

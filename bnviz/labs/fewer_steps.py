@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from bnviz.experiment import Experiment
-from bnviz.figures.palette import MORE, WITH, WITHOUT
-from bnviz.figures.race import Runner, race
-from bnviz.figures.table import table
+from bnviz.figures.charts.race import Runner, race
+from bnviz.figures.charts.table import table
+from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Estimate, Slider
 from bnviz.labs.verdicts import (

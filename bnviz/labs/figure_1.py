@@ -8,7 +8,7 @@ import numpy as np
 
 from bnviz.experiment import Experiment, presets
 from bnviz.figures import bands
-from bnviz.figures.figure_one import figure_one, unit_paths
+from bnviz.figures.charts.figure_1 import figure_one, unit_paths
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import (

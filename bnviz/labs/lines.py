@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bnviz.figures.ladder import Series
-from bnviz.figures.palette import WITH, WITHOUT
+from bnviz.figures.charts.ladder import Series
+from bnviz.figures.frame.palette import WITH, WITHOUT
 from bnviz.labs.base import Result
 from bnviz.recording import Recording
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures.map import USABLE, MapData, accuracy_map
+from bnviz.figures.charts.where_training_works import USABLE, MapData, accuracy_map
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS
 from bnviz.labs.predictions import Choice

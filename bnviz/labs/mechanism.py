@@ -9,10 +9,10 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import drift
-from bnviz.figures.ladder import Scale
-from bnviz.figures.palette import MORE, WITH, WITHOUT, shades, theme_named
-from bnviz.figures.race import Runner, race
-from bnviz.figures.traces import Trace, traces
+from bnviz.figures.charts.ladder import Scale
+from bnviz.figures.charts.race import Runner, race
+from bnviz.figures.charts.traces import Trace, traces
+from bnviz.figures.frame.palette import MORE, WITH, WITHOUT, shades, theme_named
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import Measure, Verdict, agreed, counted, final_accuracy, quotients, steps_to

@@ -9,9 +9,9 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
-from bnviz.figures.gap import Gap, gap
-from bnviz.figures.outputs import Outputs, outputs
-from bnviz.figures.palette import MORE, WITH, WITHOUT
+from bnviz.figures.charts.gap import Gap, gap
+from bnviz.figures.charts.outputs import Outputs, outputs
+from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import Measure, Verdict, agreed, quotients

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bnviz.experiment.knob import CLASSES
-from bnviz.figures.series import short
+from bnviz.figures.frame.series import short
 from bnviz.labs.predictions import Answer
 from bnviz.recording import Recording
 

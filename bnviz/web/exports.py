@@ -31,7 +31,7 @@ from bnviz.export.browser import NO_CHROME, Chrome, ChromeBusyError, ChromeError
 from bnviz.export.numbers import drawn_numbers, numbers
 from bnviz.export.stamp import comparison_query
 from bnviz.export.stills import Stills
-from bnviz.figures.map import accuracy_map
+from bnviz.figures.charts.where_training_works import accuracy_map
 from bnviz.recording.file import SUFFIX, recording_bytes
 from bnviz.recording.recording import fingerprint
 from bnviz.runs import Run

@@ -9,7 +9,7 @@ import numpy as np
 from bnviz.experiment.comparison import Comparison
 from bnviz.experiment.grid import KINDS, Cell, Grid, Score
 from bnviz.export.stamp import ArmStamp, Stamp
-from bnviz.figures.map import MapData, accuracy_map
+from bnviz.figures.charts.where_training_works import MapData, accuracy_map
 from bnviz.recording import Provenance
 
 

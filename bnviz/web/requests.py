@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from bnviz.figures.boundary import training_points
-from bnviz.figures.plot import Plot
+from bnviz.figures.charts.decision_boundary import training_points
+from bnviz.figures.frame.plot import Plot
 from bnviz.figures.registry import FIGURES
 from bnviz.recording import Recording
 

@@ -12,7 +12,7 @@ from bnviz.experiment import Experiment
 from bnviz.export.kinds import Kind
 from bnviz.export.stamp import ArmStamp, Stamp, made_here
 from bnviz.export.stills import Still
-from bnviz.figures.plot import PlotFunction
+from bnviz.figures.frame.plot import PlotFunction
 from bnviz.layer.mathml import safe
 from bnviz.web import assets, state
 

@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from bnviz.experiment.knob import POINT_DATASETS
-from bnviz.figures import inside as figures
-from bnviz.figures import inside_batch
+from bnviz.figures.charts.layer import mini_batch as inside_batch
+from bnviz.figures.charts.layer import unit as figures
 from bnviz.layer import arithmetic
 from bnviz.layer import gradients as formulas
 from bnviz.layer import numerals as n

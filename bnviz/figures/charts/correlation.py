@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bnviz.figures.frame import Frame
-from bnviz.figures.palette import BLUE, VERMILLION
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import Array
+from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.palette import BLUE, VERMILLION
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import Array
 
 
 @PlotFunction

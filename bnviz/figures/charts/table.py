@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bnviz.figures.frame import Frame
-from bnviz.figures.plot import Plot, PlotFunction
+from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.plot import Plot, PlotFunction
 
 ROW_HEIGHT = 30
 """Pixels at the usual size of type."""

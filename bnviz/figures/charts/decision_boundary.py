@@ -9,10 +9,10 @@ import numpy as np
 
 from bnviz.data.datasets import load
 from bnviz.experiment.knob import POINT_DATASETS
-from bnviz.figures.frame import Frame, Panel, compact
-from bnviz.figures.palette import CLASS_COLOURS, arm_styles, mixed
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import Array
+from bnviz.figures.frame.frame import Frame, Panel, compact
+from bnviz.figures.frame.palette import CLASS_COLOURS, arm_styles, mixed
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import Array
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 

@@ -7,12 +7,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnviz.figures.bands import path
-from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.layers import called, chosen_layers, depth, elapsed, has, unit_called, units_called, zones
-from bnviz.figures.palette import ArmStyle, arm_styles
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import Array, reach, rounded_up, short, usual
+from bnviz.figures.charts.what_each_layer_receives import path
+from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.layers import (
+    called,
+    chosen_layers,
+    depth,
+    elapsed,
+    has,
+    unit_called,
+    units_called,
+    zones,
+)
+from bnviz.figures.frame.palette import ArmStyle, arm_styles
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import Array, reach, rounded_up, short, usual
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.snapshot import HISTOGRAM_EDGES
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.layers import called, depth, elapsed, has, last_step, short_name, units_called
-from bnviz.figures.palette import ArmStyle, arm_styles, faded, readable, shades
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import (
+from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.layers import called, depth, elapsed, has, last_step, short_name, units_called
+from bnviz.figures.frame.palette import ArmStyle, arm_styles, faded, readable, shades
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import (
     Array,
     decades,
     log_ticks,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bnviz.figures.frame import Frame
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import Array
+from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import Array
 
 
 @dataclass(frozen=True, eq=False)

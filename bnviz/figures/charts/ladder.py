@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.palette import readable
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import Array, decades, log_ticks, rounded_up, short, spread
+from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.palette import readable
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import Array, decades, log_ticks, rounded_up, short, spread
 
 ASIDE = 0.12
 """How far, in rungs, the marks of different lines at the upper edge stand from each other."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.palette import ArmStyle, faded, readable, template, theme_named
-from bnviz.figures.plot import Plot
+from bnviz.figures.frame.palette import ArmStyle, faded, readable, template, theme_named
+from bnviz.figures.frame.plot import Plot
 
 Array = np.ndarray
 LARGEST = float(np.finfo(np.float32).max)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.palette import BLUE, MORE, VERMILLION, faded
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import short
+from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.palette import BLUE, MORE, VERMILLION, faded
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import short
 from bnviz.layer.arithmetic import forward, running_average, unbiased
 from bnviz.layer.captured import History
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.palette import readable
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import Array, rounded_up, short
+from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.palette import readable
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import Array, rounded_up, short
 
 APART = 0.09
 """Distance of two seeds of one network on the x axis, on which networks are 1 apart."""

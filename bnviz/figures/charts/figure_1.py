@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.bands import Path, path
-from bnviz.figures.curves import curve
-from bnviz.figures.frame import Frame
-from bnviz.figures.layers import check_unit, depth, elapsed, last_step, units_called
-from bnviz.figures.palette import ArmStyle, arm_styles
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import Array, reach, rounded_up, short, thin, usual
+from bnviz.figures.charts.what_each_layer_receives import Path, path
+from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.layers import check_unit, depth, elapsed, last_step, units_called
+from bnviz.figures.frame.palette import ArmStyle, arm_styles
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import Array, reach, rounded_up, short, thin, usual
+from bnviz.figures.marks.arm_lines import curve
 from bnviz.recording import Recording
 
 LEAST_ACCURACY = 0.7

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from bnviz.experiment.knob import CLASSES
-from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.layers import last_step
-from bnviz.figures.palette import ArmStyle, arm_styles, readable
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import Array, decades, log_ticks, short, spread, thin
+from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.layers import last_step
+from bnviz.figures.frame.palette import ArmStyle, arm_styles, readable
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import Array, decades, log_ticks, short, spread, thin
 from bnviz.recording import Recording
 
 REPORTED = "As the watched program reported it; a training value may be of a single mini-batch."

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.ladder import Scale
-from bnviz.figures.palette import readable
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import Array, decades, log_ticks, rounded_up, short, spread
+from bnviz.figures.charts.ladder import Scale
+from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.palette import readable
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import Array, decades, log_ticks, rounded_up, short, spread
 
 
 @dataclass(frozen=True, eq=False)

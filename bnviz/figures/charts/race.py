@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bnviz.figures.curves import curve
-from bnviz.figures.frame import Frame
-from bnviz.figures.layers import last_step
-from bnviz.figures.palette import readable
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import log_ticks, spread
+from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.layers import last_step
+from bnviz.figures.frame.palette import readable
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import log_ticks, spread
+from bnviz.figures.marks.arm_lines import curve
 from bnviz.recording import Recording
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame import Frame, Panel
-from bnviz.figures.inside import rounded
-from bnviz.figures.palette import BLUE, VERMILLION
-from bnviz.figures.plot import Plot, PlotFunction
+from bnviz.figures.charts.layer.unit import rounded
+from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.palette import BLUE, VERMILLION
+from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.layer.captured import Companions
 
 Array = np.ndarray

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame import Frame, Panel, compact
-from bnviz.figures.layers import (
+from bnviz.figures.frame.frame import Frame, Panel, compact
+from bnviz.figures.frame.layers import (
     called,
     check_unit,
     chosen_layers,
@@ -27,9 +27,9 @@ from bnviz.figures.layers import (
     units_called,
     zones,
 )
-from bnviz.figures.palette import ArmStyle, arm_styles, mixed, readable
-from bnviz.figures.plot import Plot, PlotFunction
-from bnviz.figures.series import Array, reach, rounded_up, short, thin, usual
+from bnviz.figures.frame.palette import ArmStyle, arm_styles, mixed, readable
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.series import Array, reach, rounded_up, short, thin, usual
 from bnviz.recording import Recording
 from bnviz.recording.snapshot import LAYER_COLUMNS, UNIT_COLUMNS
 

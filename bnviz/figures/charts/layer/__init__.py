@@ -1,0 +1,1 @@
+"""The charts of one normalization layer, for the page "Inside"."""
