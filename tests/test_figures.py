@@ -22,14 +22,14 @@ from bnviz.figures.frame.series import (
     decades,
     log_ticks,
     rounded_up,
-    running_median,
     short,
     spread,
     thin,
     usual,
 )
-from bnviz.figures.story import median_shift
 from bnviz.recording import Recording
+from bnviz.recording.layer_inputs import median_shift
+from bnviz.recording.statistics import running_median
 from tests.recordings import pair, recording
 
 NAMES = list(figures.FIGURES)

@@ -16,7 +16,7 @@ from bnviz.engine.inspections import companions, decorrelation, held_out, invari
 from bnviz.engine.network import build, generator
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
-from bnviz.figures.charts.correlation import correlation, strength
+from bnviz.figures.charts.correlation import correlation
 from bnviz.figures.charts.gap import Gap, gap
 from bnviz.figures.charts.outputs import Outputs, outputs
 from bnviz.figures.frame.palette import WITH, WITHOUT
@@ -28,6 +28,7 @@ from bnviz.labs.scale_invariance import FACTORS
 from bnviz.recording import CurvePoint, Recording
 from bnviz.recording.outcome import Outcome
 from bnviz.recording.snapshot import LAYER_COLUMNS
+from bnviz.recording.statistics import mean_correlation
 from tests.recordings import recording
 
 SMALL = Experiment(
@@ -175,7 +176,7 @@ def test_whitening_takes_correlations_away_and_batch_norm_leaves_them() -> None:
     for normalizer, share in (("batch", (0.999, 1.001)), ("whiten", (0.0, 0.8))):
         found = decorrelation.layer(_without_timing(trained(normalizer=normalizer, batch_size=100)))
         low, high = share
-        assert low <= strength(found["after"]) / strength(found["before"]) <= high
+        assert low <= mean_correlation(found["after"]) / mean_correlation(found["before"]) <= high
 
 
 def test_a_mini_batch_varies_in_one_direction_less_than_it_has_examples() -> None:
@@ -189,7 +190,7 @@ def test_a_network_of_infinite_weights_has_no_rank_and_no_correlation() -> None:
         trainer.network.hidden[0].affine.weight.fill_(torch.nan)
     found = decorrelation.layer(trainer)
     assert np.isnan(found["rank"]).all()
-    assert np.isnan(strength(found["after"]))
+    assert np.isnan(mean_correlation(found["after"]))
 
 
 def test_the_time_of_a_step_is_measured_for_every_width(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,6 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-CLASSES = {"digits": 10, "mnist": 10, "mnist-binary": 10, "spirals": 2, "moons": 2, "circles": 2}
-
 MAX_LAYERS = 20
 
 MAX_WIDTH = 1000

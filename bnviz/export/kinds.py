@@ -19,7 +19,6 @@ COLUMN_CENTIMETRES = 8.5
 PRINT_DPI = 300
 
 CSS_DPI = 96
-POINTS_PER_PIXEL = 72 / CSS_DPI
 
 Format = Literal["png", "svg", "pdf", "html", "csv", "parquet"]
 

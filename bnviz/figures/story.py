@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from bnviz.experiment import Experiment
-from bnviz.figures.frame.layers import called, depth, has
+from bnviz.figures.frame.layers import called, depth
 from bnviz.figures.frame.palette import ArmStyle, arm_styles
 from bnviz.figures.frame.series import short
-from bnviz.recording import Recording, Snapshot
-from bnviz.recording.snapshot import LAYER_COLUMNS, UNIT_COLUMNS
+from bnviz.recording import Recording
+from bnviz.recording.evaluations import latest
+from bnviz.recording.layer_inputs import median_shift
 
 LEAD = 0.02
 """A lead in accuracy smaller than this is not told: it is within what the held-out sample can resolve."""
@@ -46,45 +44,12 @@ def readouts(recordings: Sequence[Recording], step: int | None = None) -> list[R
                 arm.label,
                 arm.colour,
                 at,
-                _latest(past, "train", "loss"),
-                _latest(past, "test", "accuracy"),
+                latest(past, "train", "loss"),
+                latest(past, "test", "accuracy"),
                 gone,
             )
         )
     return result
-
-
-def _latest(snapshots: Sequence[Snapshot], split: str, measure: str) -> float | None:
-    for item in reversed(snapshots):
-        for point in item.curves:
-            if point.split == split:
-                value = float(getattr(point, measure))
-                return value if math.isfinite(value) else None
-    return None
-
-
-def median_shift(recording: Recording, layer: int, step: int) -> float | None:
-    """How far the median of a typical unit of a layer has moved since the reference step, in σ.
-
-    For each unit |median now − median then| over the probe examples; of these the median over units, divided by
-    σ = √((σ_then² + σ_now²) / 2), where σ_then and σ_now are the standard deviations of the layer's inputs, units
-    and examples pooled (column std): the width of the bands one sees, averaged over both times as in Cohen's d.
-    Pooling keeps the measure meaningful when a network starts with nearly constant inputs, where dividing by the
-    initial spread alone would report thousands of σ for a shift nobody can see. None before the reference step.
-    """
-    if not recording.snapshots or not has(recording, layer) or step <= recording.reference_step:
-        return None
-    then, now = recording.at(recording.reference_step), recording.at(step)
-    if now.step <= then.step:
-        return None
-    first = sum(recording.widths[: layer - 1])
-    units = slice(first, first + recording.widths[layer - 1])
-    median = UNIT_COLUMNS.index("q50")
-    moved = np.abs(now.units[units, median].astype(np.float64) - then.units[units, median])
-    spreads = [float(item.layers[layer - 1, LAYER_COLUMNS.index("std")]) for item in (then, now)]
-    sigma = math.hypot(*spreads) / math.sqrt(2)
-    shift = float(np.median(moved)) / sigma if sigma > 0 else math.nan
-    return shift if math.isfinite(shift) else None
 
 
 def story(recordings: Sequence[Recording], step: int | None = None, layer: int | None = None) -> str:

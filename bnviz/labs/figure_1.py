@@ -8,7 +8,7 @@ import numpy as np
 
 from bnviz.experiment import Experiment, presets
 from bnviz.figures import bands
-from bnviz.figures.charts.figure_1 import figure_one, unit_paths
+from bnviz.figures.charts.figure_1 import figure_one
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import (
@@ -22,6 +22,7 @@ from bnviz.labs.verdicts import (
     steps_to,
 )
 from bnviz.recording import Recording
+from bnviz.recording.layer_inputs import unit_quantiles
 
 QUICK = Experiment(dataset="digits", learning_rate=0.5, init_scale=0.1, steps=4000)
 FULL = presets["figure-1"]
@@ -49,7 +50,7 @@ def travel(recording: Recording) -> float:
     Averaged over the percentiles and the units, in units of the nonlinearity's input. NaN before there is any.
     """
     kept = recording.steps >= SETTLED * recording.experiment.steps
-    paths = unit_paths(recording, len(recording.experiment.hidden))[kept]
+    paths = unit_quantiles(recording, len(recording.experiment.hidden))[kept]
     return float(np.ptp(paths, axis=0).mean()) if len(paths) else math.nan
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.experiment.knob import CLASSES
+from bnviz.data.classes import class_count
 from bnviz.figures.frame.series import short
 from bnviz.labs.predictions import Answer
 from bnviz.recording import Recording
@@ -131,7 +131,7 @@ def late_accuracy(recording: Recording) -> float:
 
 def guessing(recording: Recording) -> float:
     """The accuracy of guessing among equally likely classes; 0 for data whose number of classes is unknown."""
-    classes = CLASSES.get(recording.experiment.dataset)
+    classes = class_count(recording.experiment.dataset)
     return 1 / classes if classes else 0.0
 
 

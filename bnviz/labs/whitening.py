@@ -8,12 +8,13 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
-from bnviz.figures.charts.correlation import correlation, strength
+from bnviz.figures.charts.correlation import correlation
 from bnviz.figures.charts.ladder import Scale, Series, ladder
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Estimate, Slider
 from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, quotients
+from bnviz.recording.statistics import mean_correlation
 
 QUICK = Experiment(
     dataset="digits",
@@ -81,7 +82,7 @@ def ranks(result: Result) -> np.ndarray:
 
 def correlations(result: Result, arm: str, where: str) -> tuple[float, ...]:
     """The mean absolute correlation of two units of the last layer; where: "before" or "after" the normalizer."""
-    return tuple(strength(item) if item.size else math.nan for item in found(result, arm, where))
+    return tuple(mean_correlation(item) if item.size else math.nan for item in found(result, arm, where))
 
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +10,7 @@ from bnviz.figures.frame.frame import Frame
 from bnviz.figures.frame.palette import BLUE, VERMILLION
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.series import Array
+from bnviz.recording.statistics import mean_correlation
 
 
 @PlotFunction
@@ -80,16 +80,11 @@ def correlation(
     return frame.plot(_alt(matrices, title))
 
 
-def strength(matrix: Array) -> float:
-    """The mean absolute correlation of two different units, where it is known; NaN where none is."""
-    values = np.abs(matrix[~np.eye(len(matrix), dtype=bool)])
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if values.size else math.nan
-
-
 def _alt(matrices: Mapping[str, Array], title: str) -> str:
     parts = [
-        f"{heading}: {strength(matrix):.2f}" if np.isfinite(matrix).any() else f"{heading}: nothing yet"
+        f"{heading}: {mean_correlation(matrix):.2f}"
+        if np.isfinite(matrix).any()
+        else f"{heading}: nothing yet"
         for heading, matrix in matrices.items()
     ]
     return f"{title}. Mean absolute correlation of two different units. " + "; ".join(parts) + "."

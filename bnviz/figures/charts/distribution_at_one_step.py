@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnviz.figures.charts.what_each_layer_receives import path
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import (
     called,
     chosen_layers,
     depth,
     elapsed,
-    has,
     unit_called,
     units_called,
     zones,
@@ -23,6 +21,7 @@ from bnviz.figures.frame.palette import ArmStyle, arm_styles
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.series import Array, reach, rounded_up, short, usual
 from bnviz.recording import Recording, Snapshot
+from bnviz.recording.layer_inputs import counted_median, density, has, quantile_path, share_outside
 from bnviz.recording.snapshot import HISTOGRAM_EDGES
 
 LEAST_RANGE = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
@@ -36,12 +35,6 @@ def nonlinearity(activation: str, x: Array) -> Array:
     if activation == "sigmoid":
         return np.asarray(0.5 * (1 + np.tanh(x / 2)))
     return np.asarray(np.tanh(x) if activation == "tanh" else np.maximum(x, 0.0))
-
-
-def density(counts: Array) -> Array:
-    """Counts between HISTOGRAM_EDGES as a density per unit of input, so that bins of any width compare."""
-    total = counts.sum()
-    return np.asarray(counts / (np.diff(HISTOGRAM_EDGES) * total)) if total else np.zeros(counts.size)
 
 
 @PlotFunction
@@ -73,7 +66,7 @@ def histogram(
         for arm, item in zip(arms, shown, strict=True)
         if item is not None and item.step != at
     ]
-    missing = "; ".join([*late, *_missing(arms, densities, low, high, top)])
+    missing = "; ".join([*late, *_missing(arms, shown, number, densities, (low, high, top))])
     frame = Frame(
         f"What {called(recordings, number)}’s {units} receive" + ("" if at is None else f" at step {at:,}"),
         "Density of the input of the nonlinearity, after the normalizer where there is one; all units pooled, "
@@ -121,7 +114,7 @@ def _range(recordings: Sequence[Recording], layer: int, activation: str) -> tupl
     whole = elapsed(recordings)
     needed_low, needed_high = [], []
     for item in recordings:
-        drawn = path(item, layer, None, "input")
+        drawn = quantile_path(item, layer, None, "input")
         needed_low.append(
             1.25 * max(0.0, usual(drawn.steps, -drawn.values[0], whole)) if drawn.steps.size else 0.0
         )
@@ -132,21 +125,18 @@ def _range(recordings: Sequence[Recording], layer: int, activation: str) -> tupl
     return -rounded_up(reach(needed_low, 15.0), least), rounded_up(reach(needed_high, 15.0), least)
 
 
-def _share_outside(own: Array, low: float, high: float) -> float:
-    """The share of values in bins that end beyond the frame."""
-    if not own.size:
-        return 0.0
-    beyond = (HISTOGRAM_EDGES[1:] <= low) | (HISTOGRAM_EDGES[:-1] >= high)
-    return float((own * np.diff(HISTOGRAM_EDGES))[beyond].sum())
-
-
 def _missing(
-    arms: Sequence[ArmStyle], densities: Sequence[Array], low: float, high: float, top: float
+    arms: Sequence[ArmStyle],
+    shown: Sequence[Snapshot | None],
+    layer: int,
+    densities: Sequence[Array],
+    frame: tuple[float, float, float],
 ) -> list[str]:
     """What the frame does not show, in words: values beyond its sides, a peak beyond its top."""
+    low, high, top = frame
     said = []
-    for arm, own in zip(arms, densities, strict=True):
-        outside = _share_outside(own, low, high)
+    for arm, item, own in zip(arms, shown, densities, strict=True):
+        outside = share_outside(item.histogram[layer - 1], low, high) if item is not None else 0.0
         if outside >= 0.0005:
             said.append(f"{arm.letter}: {outside:.1%} of the values lie outside the frame")
         if own.max(initial=0.0) > top:
@@ -243,15 +233,12 @@ def _alt(
             parts.append(f"{arm.label} has no record")
             continue
         counts = item.histogram[layer - 1]
-        reached = np.cumsum(counts) / max(1, counts.sum())
-        median = HISTOGRAM_EDGES[int(np.searchsorted(reached, 0.5))]
         flat = [start if math.isfinite(start) else end for start, end in zones(activation)[0]]
         limit = max(map(abs, flat), default=math.inf)
-        beyond = (HISTOGRAM_EDGES[1:] <= -limit) | (HISTOGRAM_EDGES[:-1] >= limit)
         tail = (
-            f", {counts[beyond].sum() / max(1, counts.sum()):.0%} in the saturated zones"
+            f", {share_outside(counts, -limit, limit):.0%} in the saturated zones"
             if math.isfinite(limit) and activation != "relu"
             else ""
         )
-        parts.append(f"{arm.label} at step {item.step:,}: median near {short(float(median))}{tail}")
+        parts.append(f"{arm.label} at step {item.step:,}: median near {short(counted_median(counts))}{tail}")
     return said + "; ".join(parts) + "."

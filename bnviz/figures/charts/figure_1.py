@@ -10,40 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.charts.what_each_layer_receives import Path, path
 from bnviz.figures.frame.frame import Frame
 from bnviz.figures.frame.layers import check_unit, depth, elapsed, last_step, units_called
 from bnviz.figures.frame.palette import ArmStyle, arm_styles
 from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array, reach, rounded_up, short, thin, usual
-from bnviz.figures.marks.arm_lines import curve
+from bnviz.figures.frame.series import reach, rounded_up, short, thin, usual
 from bnviz.recording import Recording
+from bnviz.recording.evaluations import curve
+from bnviz.recording.layer_inputs import QuantilePath, quantile_path, typical_unit
 
 LEAST_ACCURACY = 0.7
 """Where the printed axis of (a) starts."""
 LEAST_REACH = 2.0
 """The printed ticks of (b, c) are -2, 0 and 2."""
-
-
-def unit_paths(recording: Recording, layer: int) -> Array:
-    """The {15, 50, 85}th percentiles of every unit's input over the records, (R, 3, F)."""
-    first = sum(recording.widths[: layer - 1])
-    units = slice(first, first + recording.widths[layer - 1])
-    return np.swapaxes(recording.unit_values[:, units, :3], 1, 2).astype(np.float64)
-
-
-def typical_unit(recording: Recording, layer: int | None = None) -> int:
-    """The unit of a layer, the last if None, whose percentiles stay nearest those of the layer's median unit.
-
-    "Nearest" is the mean squared distance over all records of the three percentiles from their medians
-    over the units. The paper says "one typical sigmoid" and not how it was chosen. Counts from 1.
-    """
-    paths = unit_paths(recording, layer or len(recording.widths))
-    paths = paths[np.isfinite(paths).all(axis=(1, 2))]
-    if not len(paths):
-        return 1
-    distance = np.square(paths - np.median(paths, axis=2, keepdims=True)).mean(axis=(0, 1))
-    return int(distance.argmin()) + 1
 
 
 @PlotFunction
@@ -66,7 +45,9 @@ def figure_one(
     if unit is not None:
         check_unit(recordings, [layer], unit)
     shown = [unit or typical_unit(item, layer) for item in recordings]
-    paths = [path(item, layer, number, "input") for item, number in zip(recordings, shown, strict=True)]
+    paths = [
+        quantile_path(item, layer, number, "input") for item, number in zip(recordings, shown, strict=True)
+    ]
     frame = Frame(
         "The paper’s Figure 1, as measured here",
         f"(a) accuracy on held-out examples; (b, c) input of one of the {units_called(recordings)} of the last hidden "
@@ -136,7 +117,7 @@ def _accuracy_axis(frame: Frame, recordings: tuple[Recording, Recording]) -> Non
     frame.layout["yaxis"] |= {"range": [low, 1.0], "tickformat": ".0%", "dtick": 0.1 if low else 0.2}
 
 
-def _input_axes(frame: Frame, recordings: tuple[Recording, Recording], paths: list[Path]) -> None:
+def _input_axes(frame: Frame, recordings: tuple[Recording, Recording], paths: list[QuantilePath]) -> None:
     """One range for (b) and (c), symmetric about 0 and wide enough for what each usually does."""
     whole = elapsed(recordings)
     bounds = [
@@ -155,7 +136,10 @@ def _input_axes(frame: Frame, recordings: tuple[Recording, Recording], paths: li
 
 
 def _alt(
-    recordings: tuple[Recording, Recording], arms: tuple[ArmStyle, ...], shown: list[int], paths: list[Path]
+    recordings: tuple[Recording, Recording],
+    arms: tuple[ArmStyle, ...],
+    shown: list[int],
+    paths: list[QuantilePath],
 ) -> str:
     """What the three panels show, in words."""
     parts = []
@@ -164,7 +148,7 @@ def _alt(
         if not drawn.steps.size or not accuracy.steps.size:
             parts.append(f"{arm.label} has no records yet")
             continue
-        middle = drawn.values[1]
+        middle = drawn.median
         parts.append(
             f"{arm.label} reaches {accuracy.values[-1]:.1%} at step {accuracy.steps[-1]:,}; the median input of its "
             f"unit {number} moves between {short(middle.min())} and {short(middle.max())}"

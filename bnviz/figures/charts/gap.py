@@ -13,6 +13,7 @@ from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.palette import readable
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.series import Array, rounded_up, short
+from bnviz.recording.statistics import middle
 
 APART = 0.09
 """Distance of two seeds of one network on the x axis, on which networks are 1 apart."""
@@ -92,25 +93,24 @@ def _network(frame: Frame, panel: Panel, place: int, item: Gap, percent: bool) -
             cliponaxis=False,
             hovertemplate="%{y:.1%}" if percent else "%{y:.3~g}",
         )
-    middle = _median(np.abs(item.train - item.test))
-    if math.isfinite(middle):
+    typical = _middle(np.abs(item.train - item.test))
+    if math.isfinite(typical):
         half = APART * (seeds - 1) / 2
         frame.note(
-            _shown(middle, percent),
+            _shown(typical, percent),
             xref=panel.x,
             x=place + half,
             xanchor="left",
             xshift=9,
             yref=panel.y,
-            y=(_median(item.train) + _median(item.test)) / 2,
+            y=(_middle(item.train) + _middle(item.test)) / 2,
             yanchor="middle",
             font={"size": frame.size, "color": readable(colour, frame.theme)},
         )
 
 
-def _median(values: Array) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.quantile(known, 0.5, method="inverted_cdf")) if known.size else math.nan
+def _middle(values: Array) -> float:
+    return middle(values[np.isfinite(values)])
 
 
 def _shown(value: float, percent: bool) -> str:
@@ -125,8 +125,8 @@ def _broken(label: str) -> str:
 def _alt(networks: Sequence[Gap], title: str, percent: bool) -> str:
     """Every median gap in words."""
     parts = [
-        f"{item.label}: {_shown(middle, percent) if math.isfinite(middle) else 'nothing yet'}"
+        f"{item.label}: {_shown(typical, percent) if math.isfinite(typical) else 'nothing yet'}"
         for item in networks
-        for middle in [_median(np.abs(item.train - item.test))]
+        for typical in [_middle(np.abs(item.train - item.test))]
     ]
     return f"{title}. Median gap between training and held-out examples: " + "; ".join(parts) + "."

@@ -16,6 +16,7 @@ from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.palette import readable
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.series import Array, decades, log_ticks, rounded_up, short, spread
+from bnviz.recording.statistics import middle
 
 ASIDE = 0.12
 """How far, in rungs, the marks of different lines at the upper edge stand from each other."""
@@ -36,12 +37,8 @@ class Series:
     @property
     def medians(self) -> Array:
         """(rungs,) the middle of the seeds; NaN where there is nothing or it is infinite."""
-        middle = np.full(self.values.shape[1], math.nan)
-        for rung, column in enumerate(self.values.T):
-            known = column[~np.isnan(column)]
-            if known.size:
-                middle[rung] = np.quantile(known, 0.5, method="inverted_cdf")
-        return np.where(np.isfinite(middle), middle, math.nan)
+        medians = np.array([middle(column) for column in self.values.T])
+        return np.where(np.isfinite(medians), medians, math.nan)
 
 
 @dataclass(frozen=True)

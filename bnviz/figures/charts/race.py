@@ -16,8 +16,8 @@ from bnviz.figures.frame.layers import last_step
 from bnviz.figures.frame.palette import readable
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.series import log_ticks, spread
-from bnviz.figures.marks.arm_lines import curve
 from bnviz.recording import Recording
+from bnviz.recording.evaluations import curve
 
 
 @dataclass(frozen=True, eq=False)

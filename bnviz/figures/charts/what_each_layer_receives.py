@@ -7,7 +7,6 @@ one typical sigmoid of the last hidden layer over the course of training.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from bnviz.figures.frame.layers import (
     chosen_layers,
     depth,
     elapsed,
-    has,
     last_step,
     listed,
     short_name,
@@ -29,41 +27,14 @@ from bnviz.figures.frame.layers import (
 )
 from bnviz.figures.frame.palette import ArmStyle, arm_styles, mixed, readable
 from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array, reach, rounded_up, short, thin, usual
+from bnviz.figures.frame.series import reach, rounded_up, short, thin, usual
 from bnviz.recording import Recording
-from bnviz.recording.snapshot import LAYER_COLUMNS, UNIT_COLUMNS
+from bnviz.recording.layer_inputs import QuantilePath, has, quantile_path
 
 WHERE = ("input", "before")
-POOLED = ("q05", "q15", "q50", "q85", "q95")
-ONE_UNIT = ("q15", "q50", "q85")
 LEAST_REACH = {"sigmoid": 2.0, "tanh": 2.0, "relu": 2.0}
 OTHER_REACH = 2.0
 EMPTY_REACH = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
-
-
-@dataclass(frozen=True, eq=False)
-class Path:
-    """Quantiles of one layer of one arm over its records. values: (Q, R), finite; steps: (R,)."""
-
-    steps: Array
-    values: Array
-
-
-def path(recording: Recording, layer: int, unit: int | None, where: str) -> Path:
-    """The quantiles to draw, records without a finite number left out."""
-    if not has(recording, layer, unit):
-        return Path(np.empty(0, np.int64), np.empty((len(POOLED if unit is None else ONE_UNIT), 0)))
-    if unit is None:
-        # Without a normalizer, the nonlinearity's input is also what a normalizer would receive.
-        prefix = "before_" if where == "before" and recording.normalized else ""
-        indices = [LAYER_COLUMNS.index(prefix + column) for column in POOLED]
-        values = recording.layer_values[:, layer - 1, indices].T
-    else:
-        first = sum(recording.widths[: layer - 1])
-        indices = [UNIT_COLUMNS.index(column) for column in ONE_UNIT]
-        values = recording.unit_values[:, first + unit - 1, indices].T.astype(np.float64)
-    finite = np.isfinite(values).all(axis=0)
-    return Path(recording.steps[finite], values[:, finite])
 
 
 @PlotFunction
@@ -91,7 +62,7 @@ def bands(
         check_unit(recordings, layers, unit)
         where = "input"  # one unit is recorded there alone
     paths = {
-        (a, i): path(item, number, unit, where)
+        (a, i): quantile_path(item, number, unit, where)
         for a, item in enumerate(recordings)
         for i, number in enumerate(layers)
     }
@@ -133,7 +104,7 @@ def bands(
             _zone(frame, panel, item.activation(number) if where == "input" else "", high)
             drawn = paths[a, i]
             _draw(frame, panel, arm, drawn, called([item], number))
-            ending = float(drawn.values[len(drawn.values) // 2][-1]) if drawn.steps.size else 0.0
+            ending = float(drawn.median[-1]) if drawn.steps.size else 0.0
             ending = float(np.clip(ending, low + 0.3 * (high - low), high - 0.3 * (high - low)))
             frame.diverged(
                 panel, arm, item.diverged_at, ending, last_step(recordings), by_layer or columns > 3
@@ -196,7 +167,7 @@ def _height(rows: int, narrow: bool, layer: int | None, theme: str) -> int:
 
 
 def _frame_range(
-    recordings: Sequence[Recording], paths: dict[tuple[int, int], Path], count: int, where: str
+    recordings: Sequence[Recording], paths: dict[tuple[int, int], QuantilePath], count: int, where: str
 ) -> tuple[float, float, dict[tuple[int, int], str]]:
     """The y range of all panels, and for each panel whose bands leave it a sentence that says so.
 
@@ -275,7 +246,7 @@ def _corner(activation: str) -> dict[str, Any]:
     }
 
 
-def _draw(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Path, name: str) -> None:
+def _draw(frame: Frame, panel: Panel, arm: ArmStyle, drawn: QuantilePath, name: str) -> None:
     """The bands from the outside in, then the median, whose hover text names all the quantiles.
 
     A band is one closed curve, there and back: half the traces of two edges each, and a browser without a
@@ -345,7 +316,7 @@ def _alt(
     recordings: Sequence[Recording],
     arms: Sequence[ArmStyle],
     layers: list[int],
-    paths: dict[tuple[int, int], Path],
+    paths: dict[tuple[int, int], QuantilePath],
     unit: int | None,
     what: str,
 ) -> str:
@@ -359,7 +330,7 @@ def _alt(
             parts.append(f"{arm.label} has no records yet")
             continue
         inner = drawn.values[1 if unit is None else 0], drawn.values[-2 if unit is None else -1]
-        median = drawn.values[len(drawn.values) // 2]
+        median = drawn.median
         parts.append(
             f"{arm.label}: in {called(recordings, layers[-1])} the median went from {short(median[0])} to "
             f"{short(median[-1])} and the 15–85 % band is now "

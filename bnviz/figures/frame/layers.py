@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnviz.recording import Recording
+from bnviz.recording.layer_inputs import has
 from bnviz.recording.measure import SATURATION_THRESHOLDS
 
 MOST_COLUMNS = 5
@@ -48,12 +49,6 @@ def check_unit(recordings: Sequence[Recording], layers: Sequence[int], unit: int
     widths = [item.widths[layer - 1] for item in recordings for layer in layers if has(item, layer)]
     if not 1 <= unit <= max(widths):
         raise ValueError(f"unit = {unit} is not allowed; allowed is 1 to {max(widths)}")
-
-
-def has(recording: Recording, layer: int, unit: int | None = None) -> bool:
-    """Whether the arm has this layer, and in it this unit."""
-    widths = recording.widths
-    return 1 <= layer <= len(widths) and (unit is None or 1 <= unit <= widths[layer - 1])
 
 
 def listed(layers: Sequence[int], deepest: int) -> str:

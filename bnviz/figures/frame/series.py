@@ -122,20 +122,6 @@ def _decimal(value: float) -> str:
     return f"10{raised(power)}" if factor == 1 else f"{factor}·10{raised(power)}"
 
 
-def running_median(values: Array, width: int) -> Array:
-    """The median of the `width` values around each value, fewer at the ends; NaN stays out. values: (R,)."""
-    if values.size < 2:
-        return values
-    half = min(width, values.size) // 2
-    padded = np.pad(values, half, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
-    ordered = np.sort(windows, axis=1)  # NaN last
-    count = np.isfinite(windows).sum(axis=1)
-    rows = np.arange(values.size)
-    middle = (ordered[rows, (count - 1) // 2] + ordered[rows, count // 2]) / 2
-    return np.where(np.isfinite(values), middle, np.nan)
-
-
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Positions moved apart, as little as needed, so that neighbours are `gap` apart within [low, high].
 

@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bnviz.experiment.knob import CLASSES
+from bnviz.data.classes import class_count
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import last_step
 from bnviz.figures.frame.palette import ArmStyle, arm_styles, readable
 from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array, decades, log_ticks, short, spread, thin
+from bnviz.figures.frame.series import decades, log_ticks, short, spread, thin
 from bnviz.recording import Recording
+from bnviz.recording.evaluations import Curve, curve
 
 REPORTED = "As the watched program reported it; a training value may be of a single mini-batch."
 SPLITS = ("test", "train")
 EXAMPLES_CALLED = {"test": "held-out", "train": "training"}
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """What one arm reached over the steps at which it was evaluated. steps, values: (R,); values finite."""
-
-    steps: Array
-    values: Array
-    examples: int
-
-
-def curve(recording: Recording, split: str, measure: str) -> Curve:
-    """`measure` ("loss" or "accuracy") of a split at every step where it was a finite number."""
-    points = [
-        (item.step, point) for item in recording.snapshots for point in item.curves if point.split == split
-    ]
-    kept = [(step, value) for step, point in points if math.isfinite(value := getattr(point, measure))]
-    examples = points[-1][1].examples if points else 0
-    return Curve(
-        np.array([step for step, _ in kept], np.int64),
-        np.array([value for _, value in kept], float),
-        examples,
-    )
 
 
 @PlotFunction
@@ -168,7 +145,7 @@ def _titles(measure: str, split: str, drawn: Sequence[Curve], classes: int | Non
 def _classes(recordings: Sequence[Recording]) -> int | None:
     """The number of classes, if it is known and the same for all arms."""
     counts = {
-        None if item.watched is not None else CLASSES.get(item.experiment.dataset) for item in recordings
+        None if item.watched is not None else class_count(item.experiment.dataset) for item in recordings
     }
     return counts.pop() if len(counts) == 1 else None
 

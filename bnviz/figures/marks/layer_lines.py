@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.frame.frame import Frame, Panel
-from bnviz.figures.frame.layers import called, depth, elapsed, has, last_step, short_name, units_called
+from bnviz.figures.frame.layers import called, depth, elapsed, last_step, short_name, units_called
 from bnviz.figures.frame.palette import ArmStyle, arm_styles, faded, readable, shades
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.series import (
@@ -19,13 +19,14 @@ from bnviz.figures.frame.series import (
     log_ticks,
     reach,
     rounded_up,
-    running_median,
     short,
     spread,
     thin,
     usual,
 )
 from bnviz.recording import Recording
+from bnviz.recording.layer_inputs import has
+from bnviz.recording.statistics import running_median
 
 MOST_LABELS = 6
 SMOOTHED = 15
