@@ -19,13 +19,12 @@ import pytest
 from bnviz.experiment import Experiment, Intervention
 from bnviz.figures.thumbnail import thumbnail
 from bnviz.recording import Recording
-from bnviz.recording.file import recording_bytes
 from bnviz.recording.library import Entry, Library, LibraryError, Visitor, most_bytes
 from tests import recordings
 
 ME, YOU, TEACHER = Visitor("a" * 32), Visitor("b" * 32), Visitor("c" * 32, manages=True)
 PAIR = recordings.pair(hidden=(4, 4))
-SIZE = sum(len(recording_bytes(item)) for item in PAIR)
+SIZE = sum(len(item.to_bytes()) for item in PAIR)
 
 
 def pair(seed: int) -> list[Recording]:
@@ -56,7 +55,7 @@ def test_a_kept_run_is_listed_in_words_and_its_recordings_come_back_equal(librar
     assert [arm.label for arm in entry.arms] == ["no normalization", "batch norm"]
     assert [library.recording(entry.id, place) for place in (0, 1)] == PAIR
     assert entry.bytes == library.bytes == SIZE
-    assert library.content(entry.id, 1) == recording_bytes(PAIR[1])
+    assert library.content(entry.id, 1) == PAIR[1].to_bytes()
     assert files(tmp_path / "runs") == named(library)
     assert entry.kept_at.utcoffset().total_seconds() == 0
 

@@ -7,14 +7,13 @@ import zipfile
 
 import pytest
 
-from bnviz.recording.file import recording_bytes
 from bnviz.recording.sandbox import read_stranger
 from tests import recordings
 
 
 def test_a_recording_comes_back_equal_with_its_provenance():
     recording = recordings.recording(records=10)
-    assert read_stranger(recording_bytes(recording)) == recording
+    assert read_stranger(recording.to_bytes()) == recording
 
 
 def test_what_is_no_recording_is_refused_with_the_readers_sentence():
@@ -30,7 +29,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read():
 def test_a_file_that_ends_its_reader_is_refused_and_ends_nothing_else(monkeypatch):
     monkeypatch.setattr("bnviz.recording.sandbox.COMMAND", ("-c", "import os; os.abort()"))
     with pytest.raises(ValueError, match="it cannot be read safely"):
-        read_stranger(recording_bytes(recordings.recording(records=3)))
+        read_stranger(recordings.recording(records=3).to_bytes())
 
 
 def test_a_file_that_takes_for_ever_is_refused(monkeypatch):

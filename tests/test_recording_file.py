@@ -19,12 +19,12 @@ import pytest
 
 from bnviz.experiment import Experiment
 from bnviz.recording import Provenance, Recording
-from bnviz.recording.file import MEMBERS, read_recording, recording_bytes, write_recording
+from bnviz.recording.file import MEMBERS
 from bnviz.recording.snapshot import TABLES
 from tests import recordings
 
 SMALL = recordings.recording(Experiment(dataset="moons", hidden=(5, 3), steps=50), records=6)
-WHOLE = recording_bytes(SMALL)
+WHOLE = SMALL.to_bytes()
 
 
 def members(content: bytes = WHOLE) -> dict[str, bytes]:
@@ -42,7 +42,7 @@ def packed(parts: dict[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> io.Bytes
 
 def refusal(file: io.BytesIO | Path, most: int = 10**8) -> str:
     with pytest.raises(ValueError, match="is no recording of bnviz: ") as caught:
-        read_recording(file, most)
+        Recording.load(file, most)
     message = str(caught.value)
     assert len(message) < 300
     assert "\n" not in message
@@ -76,9 +76,9 @@ def with_table(name: str, change: Callable[[pd.DataFrame], pd.DataFrame | None])
     ids=["points in the plane", "images", "diverged", "nothing yet"],
 )
 def test_equal_recordings_give_equal_bytes_and_are_read_back_equal(recording):
-    content = recording_bytes(recording)
-    assert content == recording_bytes(recording)
-    again = read_recording(io.BytesIO(content))
+    content = recording.to_bytes()
+    assert content == recording.to_bytes()
+    again = Recording.load(io.BytesIO(content))
     assert again == recording
     assert again.provenance == recording.provenance
 
@@ -93,25 +93,25 @@ def test_every_table_is_what_pandas_finds_in_the_file():
 def test_files_as_the_first_version_wrote_them_are_read():
     """Written by pandas itself, which leaves the types of an empty table open."""
     for recording in (SMALL, Recording(Experiment())):
-        parts = members(recording_bytes(recording))
+        parts = members(recording.to_bytes())
         for name in TABLES:
             buffer = io.BytesIO()
             getattr(recording, name).to_parquet(buffer, index=False)
             parts[f"{name}.parquet"] = buffer.getvalue()
-        assert read_recording(packed(parts)) == recording
+        assert Recording.load(packed(parts)) == recording
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "run.bnviz"
-    write_recording(SMALL, path)
+    SMALL.save(path)
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        write_recording(replace(SMALL, reference_step=3), path)
-    assert read_recording(path) == SMALL
+        replace(SMALL, reference_step=3).save(path)
+    assert Recording.load(path) == SMALL
     assert [item.name for item in tmp_path.iterdir()] == ["run.bnviz"]
 
 
@@ -271,7 +271,7 @@ def test_a_table_that_does_not_fit_is_refused_by_its_name(table, change, said):
 
 def test_numbers_without_meaning_may_be_missing_from_layers_units_and_losses():
     for table, column in (("layers", "drift"), ("units", "gamma"), ("curves", "loss")):
-        again = read_recording(with_table(table, put(column, 0, np.nan)))
+        again = Recording.load(with_table(table, put(column, 0, np.nan)))
         assert np.isnan(getattr(again, table)[column].iloc[0])
 
 
@@ -304,7 +304,7 @@ def test_changed_bytes_in_a_part_are_read_back_or_refused():
         )
         content[place] = chance.randrange(256)
         try:
-            read_recording(packed(parts | {name: bytes(content)}))
+            Recording.load(packed(parts | {name: bytes(content)}))
         except ValueError as error:
             sentences.add(str(error))
     assert len(sentences) > 10

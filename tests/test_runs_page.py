@@ -9,7 +9,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bnviz.experiment import Experiment
-from bnviz.recording.file import recording_bytes
 from bnviz.recording.library import Visitor
 from bnviz.runs import RunManager
 from bnviz.runs.run import Run
@@ -192,8 +191,8 @@ class Upload:
 def test_files_are_opened_refused_by_name_shown_and_kept_only_on_demand(manager, library, monkeypatch):
     monkeypatch.setattr(opened_files, "read_stranger", read_at_hand)
     uploads = [
-        Upload("<script>alert(1)</script>.bnviz", recording_bytes(DEEP)),
-        Upload("broken](javascript:x).bnviz", recording_bytes(DEEP)[:-9]),
+        Upload("<script>alert(1)</script>.bnviz", DEEP.to_bytes()),
+        Upload("broken](javascript:x).bnviz", DEEP.to_bytes()[:-9]),
     ]
     app = AppTest.from_file(RUNS, default_timeout=60)
     app.session_state["test.uploads"] = uploads
@@ -221,9 +220,9 @@ def read_at_hand(content: bytes):
     """The same without a process of its own, which has tests elsewhere."""
     import io
 
-    from bnviz.recording.file import read_recording
+    from bnviz.recording import Recording
 
-    return read_recording(io.BytesIO(content))
+    return Recording.load(io.BytesIO(content))
 
 
 def opened(app: AppTest, uploads: list[Upload]) -> bool:
@@ -244,7 +243,7 @@ def test_a_session_holds_only_so_many_files(monkeypatch):
     monkeypatch.setattr(opened_files, "read_stranger", read_at_hand)
     state: dict = {}
     monkeypatch.setattr(opened_files.st, "session_state", state)
-    content = recording_bytes(recordings.recording(Experiment(hidden=(2,), steps=5), records=2))
+    content = recordings.recording(Experiment(hidden=(2,), steps=5), records=2).to_bytes()
     for _ in range(3):
         opened_files.take_in([Upload(f"{number}.bnviz", content) for number in range(6)])
     assert [file.name for file in state["opened.files"].values()] == [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,7 +26,7 @@ from bnviz.experiment.knob import (
     ExperimentError,
     Knob,
     Widths,
-    _shown,
+    short_repr,
 )
 
 
@@ -37,6 +37,9 @@ class Experiment(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    part: ClassVar[str] = "experiment"
+    """The name under which it stands in a recording's file."""
 
     dataset: Annotated[
         str,
@@ -221,10 +224,34 @@ class Experiment(BaseModel):
                 )
             if len(self.hidden) > MAX_CONVOLUTIONS or max(self.hidden) > MAX_CHANNELS:
                 conflicts.append(
-                    f"hidden = {_shown(self.text(self.hidden))} is too large for architecture = 'conv'; "
+                    f"hidden = {short_repr(self.text(self.hidden))} is too large for architecture = 'conv'; "
                     f"allowed is 1 to {MAX_CONVOLUTIONS} layers of 1 to {MAX_CHANNELS} channels"
                 )
         return conflicts
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many units each hidden layer has, from the input on."""
+        return self.hidden
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """What each layer is called, from the input on: "layer 1" and so on."""
+        return tuple(f"layer {number}" for number in range(1, len(self.hidden) + 1))
+
+    def layer_activation(self, layer: int) -> str:
+        """The nonlinearity of a layer: the same for all."""
+        return self.activation
+
+    @property
+    def normalized(self) -> bool:
+        """Whether the network has a normalizer."""
+        return self.normalizer != "none"
+
+    @property
+    def planned_steps(self) -> int:
+        """How many steps the whole run takes."""
+        return self.steps
 
     @classmethod
     def knobs(cls) -> dict[str, Knob]:
@@ -258,9 +285,13 @@ class Experiment(BaseModel):
         """A copy with some fields changed, validated like a new Experiment."""
         return type(self)(**(self.model_dump() | changes))
 
+    def to_dict(self) -> dict[str, Any]:
+        """All fields by name, as plain data for JSON."""
+        return self.model_dump()
+
     def to_json(self) -> str:
         """All fields as a JSON object."""
-        return json.dumps(self.model_dump())
+        return json.dumps(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -319,14 +350,14 @@ def _messages(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
     knobs = Experiment.knobs()
     names = dict.fromkeys(str(item["loc"][0]) for item in error.errors())
     return [
-        f"{name} = {_shown(values.get(name))} is not allowed; allowed is {knobs[name].allowed}"
+        f"{name} = {short_repr(values.get(name))} is not allowed; allowed is {knobs[name].allowed}"
         for name in names
     ]
 
 
 def _unknown_message(names: Sequence[str]) -> str:
     """One short sentence about names that are no fields, however many."""
-    shown = ", ".join(_shown(name) for name in names[:3])
+    shown = ", ".join(short_repr(name) for name in names[:3])
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
     verb = "is no field" if len(names) == 1 else "are no fields"
     return f"{shown}{more} {verb} of an experiment; fields are {', '.join(Experiment.model_fields)}"

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from bnviz.experiment.experiment import Experiment
-from bnviz.experiment.knob import ExperimentError, _shown, refuse_truth
+from bnviz.experiment.knob import ExperimentError, refuse_truth, short_repr
 
 MAX_INTERVENTIONS = 1000
 
@@ -29,7 +29,9 @@ class Intervention(BaseModel):
     def __init__(self, step: int, field: str, value: float) -> None:
         if field not in CHANGEABLE:
             allowed = ", ".join(CHANGEABLE)
-            raise ExperimentError(f"{_shown(field)} cannot be changed while training; allowed is {allowed}")
+            raise ExperimentError(
+                f"{short_repr(field)} cannot be changed while training; allowed is {allowed}"
+            )
         try:
             value = getattr(Experiment(**{field: value}), field)
             super().__init__(step=refuse_truth(step), field=field, value=value)
@@ -52,7 +54,7 @@ class Intervention(BaseModel):
         for part in parts:
             pieces = part.split(":")
             if len(pieces) != 3:
-                raise ExperimentError(f"{_shown(part)} is no intervention; allowed is step:field:value")
+                raise ExperimentError(f"{short_repr(part)} is no intervention; allowed is step:field:value")
             step, name, value = pieces
             interventions.append(cls(step=step, field=name, value=value))  # type: ignore[arg-type]
         return tuple(interventions)
@@ -65,4 +67,4 @@ class Intervention(BaseModel):
 
 def _step_message(step: Any) -> str:
     allowed = f"a whole number from 0 to {MAX_STEP:,}"
-    return f"step = {_shown(step)} is not allowed in an intervention; allowed is {allowed}"
+    return f"step = {short_repr(step)} is not allowed in an intervention; allowed is {allowed}"

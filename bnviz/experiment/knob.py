@@ -144,7 +144,7 @@ def parse_widths(value: Any) -> Any:
 Widths = Annotated[tuple[int, ...], BeforeValidator(parse_widths)]
 
 
-def _shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value as it may stand in a message: short, on one line."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}…"

@@ -43,7 +43,8 @@ class ArmStamp:
     def of(cls, recording: Recording) -> Self:
         """What a Recording says of itself."""
         made = {name: plain(text) for name, text in asdict(recording.provenance).items()}
-        return cls(recording.subject, recording.interventions, recording.diverged_at, Provenance(**made))
+        subject = recording.watched or recording.experiment
+        return cls(subject, recording.interventions, recording.diverged_at, Provenance(**made))
 
     @property
     def query(self) -> str:

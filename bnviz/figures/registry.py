@@ -8,7 +8,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bnviz.experiment import Experiment
 from bnviz.figures.charts.decision_boundary import boundary
 from bnviz.figures.charts.distribution_at_one_step import histogram
 from bnviz.figures.charts.what_each_layer_receives import bands
@@ -16,7 +15,7 @@ from bnviz.figures.frame.plot import PlotFunction
 from bnviz.figures.marks.arm_lines import accuracy, loss
 from bnviz.figures.marks.layer_lines import drift, gradients, saturation
 from bnviz.recording import Recording
-from bnviz.recording.watched import Watched
+from bnviz.recording.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class FigureKind:
     title: str
     heights: tuple[int, int]
 
-    def size(self, subjects: Sequence[Experiment | Watched], **arguments: Hashable) -> tuple[int, int]:
+    def size(self, subjects: Sequence[Subject], **arguments: Hashable) -> tuple[int, int]:
         """The heights, wide and narrow, that the figure of these networks takes with these view arguments."""
         return _size(self.function, tuple(subjects), tuple(sorted(arguments.items())))
 
@@ -43,7 +42,7 @@ class FigureKind:
 @functools.lru_cache(maxsize=1000)  # a page asks for it in every run of its script
 def _size(
     function: PlotFunction[...],
-    subjects: tuple[Experiment | Watched, ...],
+    subjects: tuple[Subject, ...],
     arguments: tuple[tuple[str, Hashable], ...],
 ) -> tuple[int, int]:
     empty = [Recording(subject) for subject in subjects]

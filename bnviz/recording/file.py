@@ -1,9 +1,9 @@
-"""The file a Recording is kept in, `.bnviz`: a zip of recording.json and a Parquet table of each kind.
+"""The file format of a Recording, `.bnviz`: a zip of recording.json and five Parquet tables.
 
-A file may come from a stranger. Before anything is unpacked its declared sizes are held against what
-it could honestly need, then it is unpacked no further than that, and every column, type, row and step
-is compared with what its network calls for. What does not fit is refused with one sentence, a
-ValueError; nothing from the file is ever run, or used as a path.
+A file may come from a stranger. Its declared sizes are checked before anything is unpacked, and no member is
+unpacked beyond its declared size. Then every column, type, row and step is compared with what the network calls
+for. A file that does not fit is refused with a ValueError of one sentence. Nothing from the file is ever run, or
+used as a path.
 """
 
 from __future__ import annotations
@@ -16,20 +16,19 @@ import secrets
 import stat
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bnviz.experiment import Experiment, Intervention
 from bnviz.experiment.intervention import MAX_INTERVENTIONS
-from bnviz.recording.recording import Recording
-from bnviz.recording.snapshot import TABLES, Provenance
-from bnviz.recording.tables import SCHEMAS, RefusedError, snapshots
+from bnviz.recording.parquet import RefusedError, parquet_bytes, read_snapshots
+from bnviz.recording.snapshot import TABLES, Provenance, Snapshot
+from bnviz.recording.subject import Subject
+from bnviz.recording.tables import all_tables
 from bnviz.recording.watched import Watched
 
 FORMAT = 1
@@ -38,59 +37,59 @@ MAX_BYTES = 512 * 2**20
 """The largest file that is read. Twenty layers of 1,000 units with 300 records take a quarter of it."""
 
 UPLOAD_BYTES = 64 * 2**20
-"""The largest file taken from a visitor. Seven layers of 1,000 units with 300 records fit."""
+"""The largest file taken from a person over the network. Seven layers of 1,000 units with 300 records fit."""
 
 GROWTH = 8
-"""How many times the largest file allowed its tables may take, unpacked. Those of large files take 2 to 3 times."""
+"""The tables may take so many times the bytes of the largest allowed file. Those of large files take 2 to 3 times."""
 
 ABOUT = "recording.json"
 ABOUT_BYTES = 2**20
 MEMBERS = (ABOUT, *(f"{name}.parquet" for name in TABLES))
-ABOUT_PARTS = ("format", "experiment", "interventions", "diverged_at", "reference_step", "provenance")
-WATCHED = "watched"
-"""What there is in place of "experiment" of a network that bnviz only watched."""
+SUBJECTS: Mapping[str, Callable[[dict[str, Any]], Subject]] = MappingProxyType(
+    {Experiment.part: lambda values: Experiment(**values), Watched.part: Watched.of_dict}
+)
+"""How each kind of Subject is built from its part of recording.json. A file has one of them."""
 
-MAX_WATCHED_STEPS = 10**9
+OTHER_PARTS = ("interventions", "diverged_at", "reference_step", "provenance")
+MAX_UNPLANNED_STEPS = 10**9
+"""The largest step of a network whose number of steps nobody planned."""
+
 PLAIN_TEXT = re.compile(r"[\w .,:;+()/@®™-]{0,120}")
-"""What may stand in a provenance: names and numbers of versions, and nothing that a page could run."""
+"""What a provenance may hold: names and numbers of versions, and nothing that a page could run."""
 
 _DIRECTORY_END = struct.Struct("<4s4H2LH")
 _ZIP64_LOCATOR_BYTES = 20
 _DIRECTORY_BYTES = 200 * len(MEMBERS)
 
 
-def recording_bytes(recording: Recording) -> bytes:
-    """The content of the file that holds the Recording; equal Recordings made at one time give equal bytes."""
+@dataclass(frozen=True)
+class Parts:
+    """What a file holds; the fields are those of Recording."""
+
+    subject: Subject
+    interventions: tuple[Intervention, ...]
+    snapshots: tuple[Snapshot, ...]
+    diverged_at: int | None
+    reference_step: int
+    provenance: Provenance
+
+
+def file_bytes(parts: Parts) -> bytes:
+    """The content of the file that holds the parts; equal parts give equal bytes."""
     about = {
         "format": FORMAT,
-        **_subject_parts(recording.subject),
-        "interventions": [item.model_dump() for item in recording.interventions],
-        "diverged_at": recording.diverged_at,
-        "reference_step": recording.reference_step,
-        "provenance": asdict(recording.provenance),
+        parts.subject.part: parts.subject.to_dict(),
+        "interventions": [item.model_dump() for item in parts.interventions],
+        "diverged_at": parts.diverged_at,
+        "reference_step": parts.reference_step,
+        "provenance": asdict(parts.provenance),
     }
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_member(ABOUT), json.dumps(about, indent=1))
-        for name in TABLES:
-            frame = getattr(recording, name)
-            table = pa.Table.from_pandas(frame, schema=SCHEMAS[name], preserve_index=False)
-            buffer = io.BytesIO()
-            # Few measured values repeat: a dictionary of them takes ten times as long and more room.
-            pq.write_table(
-                table.replace_schema_metadata(),
-                buffer,
-                compression="zstd",
-                use_dictionary=False,
-                store_schema=False,
-            )
-            archive.writestr(_member(f"{name}.parquet", zipfile.ZIP_STORED), buffer.getvalue())
+        for name, frame in all_tables(parts.snapshots, parts.subject.widths).items():
+            archive.writestr(_member(f"{name}.parquet", zipfile.ZIP_STORED), parquet_bytes(name, frame))
     return content.getvalue()
-
-
-def write_recording(recording: Recording, path: str | Path) -> None:
-    """Write the Recording's file; it is there whole or not at all, even if the machine stops midway."""
-    write_whole(Path(path), recording_bytes(recording))
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -113,10 +112,10 @@ def write_whole(path: Path, content: bytes) -> None:
             os.close(folder)
 
 
-def read_recording(source: str | Path | BinaryIO, most: int = MAX_BYTES) -> Recording:
-    """Read a file written by `write_recording`, from a path or an open file.
+def read_parts(source: str | Path | BinaryIO, most: int = MAX_BYTES) -> Parts:
+    """Read a file that holds what `file_bytes` returned, from a path or an open file.
 
-    most: bytes; a larger file is refused. Raises ValueError for whatever is no such file, with one sentence.
+    most: bytes; a larger file is refused. Raises ValueError, with one sentence, for any other file.
     """
     name = Path(source).name if isinstance(source, str | Path) else "This file"
     try:
@@ -129,15 +128,8 @@ def read_recording(source: str | Path | BinaryIO, most: int = MAX_BYTES) -> Reco
         raise ValueError(f"{' '.join(name.split())[:80]} is no recording of bnviz: {reason}") from None
 
 
-def _subject_parts(subject: Experiment | Watched) -> dict[str, Any]:
-    """What was recorded, under the name that tells which of the two it is."""
-    if isinstance(subject, Watched):
-        return {WATCHED: asdict(subject)}
-    return {"experiment": subject.model_dump()}
-
-
 def _member(name: str, compress_type: int = zipfile.ZIP_DEFLATED) -> zipfile.ZipInfo:
-    """How a part is filed: without the time of writing, so that equal content gives equal bytes."""
+    """A member's header: without the time of writing, so that equal content gives equal bytes."""
     info = zipfile.ZipInfo(name)
     info.compress_type = compress_type
     info.create_system = 3
@@ -155,19 +147,22 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _read(file: BinaryIO, most: int) -> Recording:
+def _read(file: BinaryIO, most: int) -> Parts:
     members = _unpack(file, most)
     about = _about(members[ABOUT])
-    subject = _subject(about)
-    last = MAX_WATCHED_STEPS if isinstance(subject, Watched) else subject.steps
+    subject = next(build(_mapping(about, part)) for part, build in SUBJECTS.items() if part in about)
+    planned = subject.planned_steps
+    # A program that was watched tells neither how long it trains nor how many examples it evaluated.
+    last, fewest_examples = (MAX_UNPLANNED_STEPS, 0) if planned is None else (planned, 1)
     interventions = about["interventions"]
     if not isinstance(interventions, list) or len(interventions) > MAX_INTERVENTIONS:
         raise RefusedError(f"interventions are no list of at most {MAX_INTERVENTIONS:,}")
     diverged_at = about["diverged_at"]
-    return Recording(
+    tables = {name: members[f"{name}.parquet"] for name in TABLES}
+    return Parts(
         subject=subject,
         interventions=tuple(Intervention(**item) for item in interventions),
-        snapshots=snapshots(subject, last, members, GROWTH * most),
+        snapshots=read_snapshots(tables, subject.widths, last, fewest_examples, GROWTH * most),
         diverged_at=None if diverged_at is None else _step(last, "diverged_at", diverged_at),
         reference_step=_step(last, "reference_step", about["reference_step"]),
         provenance=_provenance(_mapping(about, "provenance")),
@@ -175,7 +170,7 @@ def _read(file: BinaryIO, most: int) -> Recording:
 
 
 def _unpack(file: BinaryIO, most: int) -> dict[str, bytes]:
-    """The content of each member, none read further than it declared, all together within bounds."""
+    """The content of each member by its name; none is unpacked beyond its declared size."""
     size = file.seek(0, os.SEEK_END)
     if size > most:
         raise RefusedError(f"it has {size:,} bytes, and {most:,} are allowed")
@@ -194,7 +189,7 @@ def _unpack(file: BinaryIO, most: int) -> dict[str, bytes]:
 
 
 def _check_directory(file: BinaryIO, size: int) -> None:
-    """Look at the zip's directory before zipfile does, which would read any number of entries into memory."""
+    """Check the size of the zip's directory first: zipfile would read any number of entries into memory."""
     length = _DIRECTORY_END.size + _ZIP64_LOCATOR_BYTES
     file.seek(max(0, size - length))
     tail = file.read(length)
@@ -225,19 +220,14 @@ def _about(content: bytes) -> dict[str, Any]:
     if about.get("format") != FORMAT or isinstance(about["format"], bool):
         written = str(about.get("format"))[:20]
         raise RefusedError(f"it has format {written}, this bnviz reads format {FORMAT}")
-    parts = [WATCHED if part == "experiment" and WATCHED in about else part for part in ABOUT_PARTS]
+    subject = next((part for part in SUBJECTS if part in about), Experiment.part)
+    parts = ["format", subject, *OTHER_PARTS]
     for name in parts:
         if name not in about:
             raise RefusedError(f"{name} is missing in {ABOUT}")
     if len(about) > len(parts):
         raise RefusedError(f"{ABOUT} holds more than {', '.join(parts)}")
     return about
-
-
-def _subject(about: Mapping[str, Any]) -> Experiment | Watched:
-    if WATCHED in about:
-        return Watched.of_dict(_mapping(about, WATCHED))
-    return Experiment(**_mapping(about, "experiment"))
 
 
 def _no_number(text: str) -> None:

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 import pandas as pd
 
 from bnviz.experiment import Experiment, Intervention
+from bnviz.recording import tables
 from bnviz.recording.snapshot import (
-    BOUNDARY_POINTS,
-    HISTOGRAM_EDGES,
     LAYER_COLUMNS,
     UNIT_COLUMNS,
     Provenance,
     Snapshot,
-    _same,
+    same_numbers,
 )
+from bnviz.recording.subject import Subject
 from bnviz.recording.watched import Watched
 
 
@@ -38,7 +38,7 @@ class Recording:
     reference_step: the step that the column `drift` measures from.
     """
 
-    subject: Experiment | Watched
+    subject: Subject
     interventions: tuple[Intervention, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     diverged_at: int | None = None
@@ -66,11 +66,10 @@ class Recording:
     @property
     def experiment(self) -> Experiment:
         """What determined the training. Raises ValueError for a network that bnviz only watched."""
-        if isinstance(self.subject, Watched):
-            raise ValueError(
-                f"{self.subject.name} was watched while another program trained it: bnviz cannot train it again"
-            )
-        return self.subject
+        if isinstance(self.subject, Experiment):
+            return self.subject
+        name = "this network" if self.watched is None else self.watched.name
+        raise ValueError(f"{name} was watched while another program trained it: bnviz cannot train it again")
 
     @property
     def watched(self) -> Watched | None:
@@ -80,36 +79,27 @@ class Recording:
     @property
     def widths(self) -> tuple[int, ...]:
         """How many units each layer has, from the input on."""
-        if isinstance(self.subject, Watched):
-            return tuple(layer.width for layer in self.subject.layers)
-        return self.subject.hidden
+        return self.subject.widths
 
     @property
     def layer_names(self) -> tuple[str, ...]:
         """What each layer is called: "layer 1", or as the watched network calls it."""
-        if isinstance(self.subject, Watched):
-            return tuple(layer.name for layer in self.subject.layers)
-        return tuple(f"layer {number}" for number in range(1, len(self.widths) + 1))
+        return self.subject.layer_names
 
     def activation(self, layer: int | None = None) -> str:
         """The nonlinearity of a layer, counted from 1, or of all of them; "" where they differ or there is none."""
-        if isinstance(self.subject, Watched) and layer is not None:
-            return self.subject.layers[layer - 1].activation if layer <= len(self.widths) else ""
-        return self.subject.activation
+        return self.subject.activation if layer is None else self.subject.layer_activation(layer)
 
     @property
     def normalized(self) -> bool:
         """Whether the network has a normalizer."""
-        if isinstance(self.subject, Watched):
-            return self.subject.normalized
-        return self.subject.normalizer != "none"
+        return self.subject.normalized
 
     @property
     def planned_steps(self) -> int:
-        """How many steps the whole run takes; of a watched one, as many as were seen, at least 1."""
-        if isinstance(self.subject, Watched):
-            return max(1, self.last_step, self.diverged_at or 0)
-        return self.subject.steps
+        """How many steps the whole run takes; where nobody planned it, as many as were seen, at least 1."""
+        planned = self.subject.planned_steps
+        return max(1, self.last_step, self.diverged_at or 0) if planned is None else planned
 
     @property
     def revision(self) -> int:
@@ -137,14 +127,12 @@ class Recording:
     @cached_property
     def steps(self) -> np.ndarray:
         """The recorded steps, (R,) int64."""
-        return np.array([item.step for item in self.snapshots], dtype=np.int64)
+        return tables.recorded_steps(self.snapshots)
 
     @cached_property
     def layer_values(self) -> np.ndarray:
         """(R, L, len(LAYER_COLUMNS)) float64: record, layer, column."""
-        if not self.snapshots:
-            return np.empty((0, len(self.widths), len(LAYER_COLUMNS)))
-        return np.stack([item.layers for item in self.snapshots])
+        return tables.layer_values(self.snapshots, self.widths)
 
     def layer_column(self, layer: int, column: str) -> np.ndarray:
         """One column of one layer over the recorded steps, (R,). `layer` counts from 1 at the input."""
@@ -153,9 +141,7 @@ class Recording:
     @cached_property
     def unit_values(self) -> np.ndarray:
         """(R, all units, len(UNIT_COLUMNS)) float32, units layer after layer."""
-        if not self.snapshots:
-            return np.empty((0, sum(self.widths), len(UNIT_COLUMNS)), np.float32)
-        return np.stack([item.units for item in self.snapshots])
+        return tables.unit_values(self.snapshots, self.widths)
 
     def unit_column(self, layer: int, unit: int, column: str) -> np.ndarray:
         """One column of one unit over the recorded steps, (R,). `layer` and `unit` count from 1."""
@@ -169,62 +155,27 @@ class Recording:
         Columns before_… describe the input of the normalizer; grad_norm and update_ratio belong to the
         update that led to the step.
         """
-        records, layers, columns = self.layer_values.shape
-        rows = self.layer_values.reshape(records * layers, columns)
-        frame = pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
-        frame.insert(0, "step", np.repeat(self.steps, layers))
-        frame.insert(1, "layer", np.tile(np.arange(1, layers + 1), records))
-        return frame
+        return tables.layers_table(self.steps, self.layer_values)
 
     @cached_property
     def units(self) -> pd.DataFrame:
         """A row per (step, layer, unit)."""
-        records, units, columns = self.unit_values.shape
-        widths = self.widths
-        rows = self.unit_values.reshape(records * units, columns)
-        frame = pd.DataFrame(rows, columns=list(UNIT_COLUMNS))
-        frame.insert(0, "step", np.repeat(self.steps, units))
-        frame.insert(1, "layer", np.tile(np.repeat(np.arange(1, len(widths) + 1), widths), records))
-        frame.insert(
-            2, "unit", np.tile(np.concatenate([np.arange(1, width + 1) for width in widths]), records)
-        )
-        return frame
+        return tables.units_table(self.steps, self.unit_values, self.widths)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
         """A row per (step, split): loss and accuracy in inference mode on `examples` examples."""
-        rows = [(item.step, *asdict(point).values()) for item in self.snapshots for point in item.curves]
-        return pd.DataFrame(rows, columns=["step", "split", "loss", "accuracy", "examples"])
+        return tables.curves_table(self.snapshots)
 
     @cached_property
     def histograms(self) -> pd.DataFrame:
         """A row per (step, layer, bin): the bin's edges and how many probe values fell between them."""
-        records, layers, bins = len(self.snapshots), len(self.widths), len(HISTOGRAM_EDGES) - 1
-        counts = [item.histogram for item in self.snapshots]
-        return pd.DataFrame(
-            {
-                "step": np.repeat(self.steps, layers * bins),
-                "layer": np.tile(np.repeat(np.arange(1, layers + 1), bins), records),
-                "low": np.tile(HISTOGRAM_EDGES[:-1], records * layers),
-                "high": np.tile(HISTOGRAM_EDGES[1:], records * layers),
-                "count": np.stack(counts).ravel() if counts else np.empty(0, np.int32),
-            }
-        )
+        return tables.histograms_table(self.snapshots, len(self.widths))
 
     @cached_property
     def boundaries(self) -> pd.DataFrame:
         """For two-dimensional data, a row per (step, grid point): 255 × the probability of class 1."""
-        drawn = [(item.step, item.boundary) for item in self.snapshots if item.boundary is not None]
-        points = BOUNDARY_POINTS**2
-        return pd.DataFrame(
-            {
-                "step": np.repeat(np.array([step for step, _ in drawn], np.int64), points),
-                "point": np.tile(np.arange(points), len(drawn)),
-                "probability": np.concatenate([grid.ravel() for _, grid in drawn])
-                if drawn
-                else np.empty(0, np.uint8),
-            }
-        )
+        return tables.boundaries_table(self.snapshots)
 
     def at(self, step: int) -> Snapshot:
         """The latest snapshot at or before `step`, else the first. Raises ValueError if there is none."""
@@ -240,23 +191,53 @@ class Recording:
             (self.subject, self.interventions, self.diverged_at, self.reference_step)
             == (other.subject, other.interventions, other.diverged_at, other.reference_step)
             and np.array_equal(self.steps, other.steps)
-            and all(_same(mine, theirs) for mine, theirs in zip(self.snapshots, other.snapshots, strict=True))
+            and all(
+                same_numbers(mine, theirs)
+                for mine, theirs in zip(self.snapshots, other.snapshots, strict=True)
+            )
         )
 
     __hash__ = None  # type: ignore[assignment]
 
+    def to_bytes(self) -> bytes:
+        """The content of its file; equal Recordings made at one time give equal bytes."""
+        from bnviz.recording import file  # it loads Parquet
+
+        return file.file_bytes(
+            file.Parts(
+                self.subject,
+                self.interventions,
+                self.snapshots,
+                self.diverged_at,
+                self.reference_step,
+                self.provenance,
+            )
+        )
+
     def save(self, path: str | Path) -> None:
         """Write one file: a zip of JSON and Parquet, there whole or not at all. Raises OSError."""
-        from bnviz.recording.file import write_recording  # it knows Recordings, and loads Parquet
+        from bnviz.recording.file import write_whole
 
-        write_recording(self, path)
+        write_whole(Path(path), self.to_bytes())
 
     @classmethod
-    def load(cls, path: str | Path) -> Recording:
-        """Read a file written by `save`. Raises ValueError for anything else, with one sentence."""
-        from bnviz.recording.file import read_recording
+    def load(cls, source: str | Path | BinaryIO, most: int | None = None) -> Self:
+        """Read a file written by `save`, from a path or an open file.
 
-        return read_recording(path)
+        most: bytes; a larger file is refused, by default one beyond MAX_BYTES. Raises ValueError, with one
+        sentence, for any other file.
+        """
+        from bnviz.recording import file
+
+        parts = file.read_parts(source, file.MAX_BYTES if most is None else most)
+        return cls(
+            parts.subject,
+            parts.interventions,
+            parts.snapshots,
+            parts.diverged_at,
+            parts.reference_step,
+            parts.provenance,
+        )
 
 
 def fingerprint(recordings: Sequence[Recording]) -> str:

@@ -1,8 +1,8 @@
-"""A stranger's file is read in a process of its own, which hands back the same Recording, written anew.
+"""A sandbox for a stranger's file: a process of its own reads it and hands back the Recording, written anew.
 
-The reader checks all it can, but unpacks with libraries in C++ that a file made for the purpose may
-crash or swell. So it happens where there is nothing to lose: within limits of memory and time, in a
-process that holds nobody's runs. What it hands back was written by `recording_bytes` alone.
+The reader checks all it can, but it unpacks with libraries in C++, which a hostile file may crash or fill with
+data. So it runs in a process that holds no runs, within limits of memory and time. This process then reads what
+`Recording.to_bytes` wrote there, never the file itself.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bnviz.recording.file import UPLOAD_BYTES, read_recording, recording_bytes
+from bnviz.recording.file import UPLOAD_BYTES
 from bnviz.recording.recording import Recording
 
 COMMAND = ("-m", "bnviz.recording.sandbox")
 SECONDS = 60
 MEMORY_BYTES = 4 * 2**30
-"""Of address space, of which a process that only loads its libraries takes a good part."""
+"""Of address space. Loading the libraries alone takes a good part of it."""
 
 _REFUSED = 3
 
 
 def read_stranger(content: bytes, most: int = UPLOAD_BYTES) -> Recording:
-    """Read the content of a visitor's file. Raises ValueError, with one sentence, for all but a recording."""
+    """Read the content of a stranger's file. Raises ValueError, with one sentence, for all but a recording."""
     if len(content) > most:
         raise ValueError(
             f"This file is no recording of bnviz: it has {len(content):,} bytes, and {most:,} are allowed"
@@ -44,18 +44,18 @@ def read_stranger(content: bytes, most: int = UPLOAD_BYTES) -> Recording:
         raise ValueError(done.stderr.decode(errors="replace")[:300])
     if done.returncode:
         raise ValueError("This file is no recording of bnviz: it cannot be read safely")
-    return read_recording(io.BytesIO(done.stdout))
+    return Recording.load(io.BytesIO(done.stdout))
 
 
 def main() -> int:
     """Read a file from standard input and write it anew to standard output, or why not to standard error."""
     _limit()
     try:
-        recording = read_recording(io.BytesIO(sys.stdin.buffer.read()), int(sys.argv[1]))
+        recording = Recording.load(io.BytesIO(sys.stdin.buffer.read()), int(sys.argv[1]))
     except ValueError as error:
         sys.stderr.buffer.write(str(error).encode())
         return _REFUSED
-    sys.stdout.buffer.write(recording_bytes(recording))
+    sys.stdout.buffer.write(recording.to_bytes())
     return 0
 
 

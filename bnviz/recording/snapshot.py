@@ -27,9 +27,9 @@ LAYER_COLUMNS = (
 
 UNIT_COLUMNS = ("q15", "q50", "q85", "gamma", "beta")
 
-_outer = np.geomspace(8.0, 8.0e4, 21)[1:]
+_OUTER_EDGES = np.geomspace(8.0, 8.0e4, 21)[1:]
 
-HISTOGRAM_EDGES: np.ndarray = np.concatenate([-_outer[::-1], np.linspace(-8.0, 8.0, 65), _outer])
+HISTOGRAM_EDGES: np.ndarray = np.concatenate([-_OUTER_EDGES[::-1], np.linspace(-8.0, 8.0, 65), _OUTER_EDGES])
 """Bin edges, the same for every layer, step and arm: even from −8 to 8, where a sigmoid lives, then
 widening geometrically. Values beyond ±80,000 are counted in the outermost bins."""
 
@@ -84,7 +84,7 @@ TABLES = ("layers", "units", "curves", "histograms", "boundaries")
 """The tables of a Recording, each a property of it and a part of its file."""
 
 
-def _same(mine: Snapshot, theirs: Snapshot) -> bool:
+def same_numbers(mine: Snapshot, theirs: Snapshot) -> bool:
     """Whether two snapshots hold the same numbers, bit for bit."""
     if (mine.boundary is None) != (theirs.boundary is None):
         return False

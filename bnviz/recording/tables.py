@@ -1,210 +1,115 @@
-"""The tables in a Recording's file, read back into Snapshots: every column, type, row and step is compared
-with what its network calls for before a number is believed.
+"""The tables of a Recording: Snapshots as tidy pandas data frames, a row for each thing measured.
+
+Shapes: R records, L layers, U units of all layers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 
-from bnviz.experiment import Experiment
-from bnviz.recording.recording import Recording
 from bnviz.recording.snapshot import (
     BOUNDARY_POINTS,
     HISTOGRAM_EDGES,
     LAYER_COLUMNS,
-    TABLES,
     UNIT_COLUMNS,
-    CurvePoint,
     Snapshot,
 )
-from bnviz.recording.watched import Watched
 
-SPLITS = ("train", "test")
+CURVE_COLUMNS = ("step", "split", "loss", "accuracy", "examples")
 
-SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
-    {
-        name: pa.schema(columns)
-        for name, columns in {
-            "layers": [
-                ("step", pa.int64()),
-                ("layer", pa.int64()),
-                *((column, pa.float64()) for column in LAYER_COLUMNS),
-            ],
-            "units": [
-                ("step", pa.int64()),
-                ("layer", pa.int64()),
-                ("unit", pa.int64()),
-                *((column, pa.float32()) for column in UNIT_COLUMNS),
-            ],
-            "curves": [
-                ("step", pa.int64()),
-                ("split", pa.string()),
-                ("loss", pa.float64()),
-                ("accuracy", pa.float64()),
-                ("examples", pa.int64()),
-            ],
-            "histograms": [
-                ("step", pa.int64()),
-                ("layer", pa.int64()),
-                ("low", pa.float64()),
-                ("high", pa.float64()),
-                ("count", pa.int32()),
-            ],
-            "boundaries": [("step", pa.int64()), ("point", pa.int64()), ("probability", pa.uint8())],
-        }.items()
+
+def recorded_steps(snapshots: Sequence[Snapshot]) -> np.ndarray:
+    """The steps of the records, (R,) int64."""
+    return np.array([item.step for item in snapshots], dtype=np.int64)
+
+
+def layer_values(snapshots: Sequence[Snapshot], widths: Sequence[int]) -> np.ndarray:
+    """(R, L, len(LAYER_COLUMNS)) float64: record, layer, column."""
+    if not snapshots:
+        return np.empty((0, len(widths), len(LAYER_COLUMNS)))
+    return np.stack([item.layers for item in snapshots])
+
+
+def unit_values(snapshots: Sequence[Snapshot], widths: Sequence[int]) -> np.ndarray:
+    """(R, U, len(UNIT_COLUMNS)) float32: record, unit, column; units layer after layer."""
+    if not snapshots:
+        return np.empty((0, sum(widths), len(UNIT_COLUMNS)), np.float32)
+    return np.stack([item.units for item in snapshots])
+
+
+def layers_table(steps: np.ndarray, values: np.ndarray) -> pd.DataFrame:
+    """A row per (step, layer). steps: (R,). values: as `layer_values` gives them."""
+    records, layers, columns = values.shape
+    frame = pd.DataFrame(values.reshape(records * layers, columns), columns=list(LAYER_COLUMNS))
+    frame.insert(0, "step", np.repeat(steps, layers))
+    frame.insert(1, "layer", np.tile(np.arange(1, layers + 1), records))
+    return frame
+
+
+def units_table(steps: np.ndarray, values: np.ndarray, widths: Sequence[int]) -> pd.DataFrame:
+    """A row per (step, layer, unit). steps: (R,). values: as `unit_values` gives them."""
+    records, units, columns = values.shape
+    frame = pd.DataFrame(values.reshape(records * units, columns), columns=list(UNIT_COLUMNS))
+    layer, unit = unit_keys(widths)
+    frame.insert(0, "step", np.repeat(steps, units))
+    frame.insert(1, "layer", np.tile(layer, records))
+    frame.insert(2, "unit", np.tile(unit, records))
+    return frame
+
+
+def unit_keys(widths: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The layer of each unit and its number within the layer, (U,) each; both count from 1."""
+    layer = np.repeat(np.arange(1, len(widths) + 1), widths)
+    return layer, np.concatenate([np.arange(1, width + 1) for width in widths])
+
+
+def curves_table(snapshots: Sequence[Snapshot]) -> pd.DataFrame:
+    """A row per (step, split): loss and accuracy in inference mode on `examples` examples."""
+    rows = [(item.step, *asdict(point).values()) for item in snapshots for point in item.curves]
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+
+
+def histograms_table(snapshots: Sequence[Snapshot], layers: int) -> pd.DataFrame:
+    """A row per (step, layer, bin): the bin's edges and how many probe values fell between them."""
+    records, bins = len(snapshots), len(HISTOGRAM_EDGES) - 1
+    counts = [item.histogram for item in snapshots]
+    return pd.DataFrame(
+        {
+            "step": np.repeat(recorded_steps(snapshots), layers * bins),
+            "layer": np.tile(np.repeat(np.arange(1, layers + 1), bins), records),
+            "low": np.tile(HISTOGRAM_EDGES[:-1], records * layers),
+            "high": np.tile(HISTOGRAM_EDGES[1:], records * layers),
+            "count": np.stack(counts).ravel() if counts else np.empty(0, np.int32),
+        }
+    )
+
+
+def boundaries_table(snapshots: Sequence[Snapshot]) -> pd.DataFrame:
+    """For two-dimensional data, a row per (step, grid point): 255 × the probability of class 1."""
+    drawn = [(item.step, item.boundary) for item in snapshots if item.boundary is not None]
+    points = BOUNDARY_POINTS**2
+    return pd.DataFrame(
+        {
+            "step": np.repeat(np.array([step for step, _ in drawn], np.int64), points),
+            "point": np.tile(np.arange(points), len(drawn)),
+            "probability": np.concatenate([grid.ravel() for _, grid in drawn])
+            if drawn
+            else np.empty(0, np.uint8),
+        }
+    )
+
+
+def all_tables(snapshots: Sequence[Snapshot], widths: Sequence[int]) -> dict[str, pd.DataFrame]:
+    """Every table by its name, in the order of TABLES."""
+    steps = recorded_steps(snapshots)
+    return {
+        "layers": layers_table(steps, layer_values(snapshots, widths)),
+        "units": units_table(steps, unit_values(snapshots, widths), widths),
+        "curves": curves_table(snapshots),
+        "histograms": histograms_table(snapshots, len(widths)),
+        "boundaries": boundaries_table(snapshots),
     }
-)
-
-
-class RefusedError(ValueError):
-    """A file is refused; the message says why, as the end of a sentence."""
-
-
-def snapshots(
-    subject: Experiment | Watched, last: int, members: Mapping[str, bytes], most: int
-) -> tuple[Snapshot, ...]:
-    """The rows of the tables, gathered by step again, after every key was compared with the expected one."""
-    widths, bins = Recording(subject).widths, len(HISTOGRAM_EDGES) - 1
-    depth = len(widths)
-    files = {name: _Table(name, members[f"{name}.parquet"]) for name in TABLES}
-    if sum(file.bytes for file in files.values()) > most:
-        raise RefusedError(f"its tables are larger than the allowed {most:,} bytes")
-
-    layers = files["layers"].columns()
-    steps = layers["step"][::depth]
-    if len(steps) and not (steps[0] >= 0 and (np.diff(steps) > 0).all() and steps[-1] <= last):
-        raise RefusedError(f"its steps are not increasing from 0 to {last:,}")
-    one_layer_each = np.arange(1, depth + 1)
-    _expect("layers", layers, steps, layer=one_layer_each)
-    units = files["units"].columns()
-    _expect(
-        "units",
-        units,
-        steps,
-        layer=np.repeat(one_layer_each, widths),
-        unit=np.concatenate([np.arange(1, width + 1) for width in widths]),
-    )
-    histograms = files["histograms"].columns()
-    _expect(
-        "histograms",
-        histograms,
-        steps,
-        layer=np.repeat(one_layer_each, bins),
-        low=np.tile(HISTOGRAM_EDGES[:-1], depth),
-        high=np.tile(HISTOGRAM_EDGES[1:], depth),
-    )
-    counts = histograms["count"]
-    if len(counts) and counts.min() < 0:
-        raise RefusedError("a count in histograms is negative")
-    boundaries = files["boundaries"].columns()
-    drawn_at = boundaries["step"][:: BOUNDARY_POINTS**2]
-    if not (np.isin(drawn_at, steps).all() and (np.diff(drawn_at) > 0).all()):
-        raise RefusedError("the steps of boundaries are not among those of layers")
-    _expect("boundaries", boundaries, drawn_at, point=np.arange(BOUNDARY_POINTS**2))
-
-    if not (records := len(steps)):
-        return ()
-    per_layer = _side_by_side(layers, LAYER_COLUMNS, np.float64).reshape(records, depth, -1)
-    per_unit = _side_by_side(units, UNIT_COLUMNS, np.float32).reshape(records, sum(widths), -1)
-    grids = boundaries["probability"].reshape(-1, BOUNDARY_POINTS, BOUNDARY_POINTS)
-    grid_at = dict(zip(drawn_at.tolist(), grids, strict=True))
-    # A watched program has not told how many examples it computed a number on.
-    points = _curves(files["curves"].columns(), steps, 0 if isinstance(subject, Watched) else 1)
-    return tuple(
-        Snapshot(step, layer, unit, count, points.get(step, ()), grid_at.get(step))
-        for step, layer, unit, count in zip(
-            steps.tolist(), per_layer, per_unit, counts.reshape(records, depth, bins), strict=True
-        )
-    )
-
-
-def _expect(name: str, columns: Mapping[str, np.ndarray], steps: np.ndarray, **keys: np.ndarray) -> None:
-    """Refuse a table whose rows are not, for each step, those that `keys` name."""
-    rows = len(next(iter(keys.values())))
-    expected = {"step": np.repeat(steps, rows)} | {
-        key: np.tile(values, len(steps)) for key, values in keys.items()
-    }
-    for key, values in expected.items():
-        if len(columns[key]) != len(values):
-            raise RefusedError(f"{name} has {len(columns[key]):,} rows, and {len(values):,} are expected")
-        if not np.array_equal(columns[key], values):
-            raise RefusedError(f"the column {key} of {name} does not hold what is expected")
-
-
-def _side_by_side(columns: Mapping[str, np.ndarray], names: tuple[str, ...], dtype: type) -> np.ndarray:
-    """(rows, columns), the columns in the order of `names`."""
-    return np.ascontiguousarray(np.stack([columns[name] for name in names], axis=-1), dtype)
-
-
-def _curves(
-    columns: Mapping[str, np.ndarray], steps: np.ndarray, fewest: int
-) -> dict[int, tuple[CurvePoint, ...]]:
-    """The evaluations by step. fewest: how many examples they have at least."""
-    at, split, examples, accuracy = (columns[name] for name in ("step", "split", "examples", "accuracy"))
-    if not (np.isin(at, steps).all() and (np.diff(at) >= 0).all()):
-        raise RefusedError("the steps of curves are not among those of layers, in their order")
-    if not np.isin(split, SPLITS).all():
-        raise RefusedError(f"a split in curves is not allowed; allowed are {' and '.join(SPLITS)}")
-    if len({*zip(at.tolist(), split.tolist(), strict=True)}) < len(at):
-        raise RefusedError("a step and split stand twice in curves")
-    if (examples < fewest).any() or (accuracy < 0).any() or (accuracy > 1).any():
-        raise RefusedError(
-            f"a number in curves is not allowed; allowed are examples from {fewest}, accuracies from 0 to 1"
-        )
-    found: dict[int, tuple[CurvePoint, ...]] = {}
-    for step, *values in zip(*(columns[name].tolist() for name in SCHEMAS["curves"].names), strict=True):
-        found[step] = (*found.get(step, ()), CurvePoint(*values))
-    return found
-
-
-class _Table:
-    """A Parquet file whose description was found to be in order; `columns` reads it.
-
-    Of the description only the totals and the schema are asked for: pyarrow ends the process when it is
-    asked for the description of a damaged row group, but raises when it is to read one.
-    """
-
-    def __init__(self, name: str, content: bytes) -> None:
-        self.name = name
-        self.schema = SCHEMAS[name]
-        self.file = pq.ParquetFile(
-            pa.BufferReader(content),
-            pre_buffer=False,
-            thrift_string_size_limit=2**20,
-            thrift_container_size_limit=2**16,
-        )
-        found, about = self.file.schema_arrow, self.file.metadata
-        if found.names != self.schema.names or about.num_columns != len(self.schema):
-            raise RefusedError(f"{name} has other columns than {', '.join(self.schema.names)}")
-        self.rows: int = about.num_rows
-        wrong = [item.name for item in self.schema if not self._fits(item, found.field(item.name))]
-        if wrong:
-            raise RefusedError(f"the column {wrong[0]} of {name} has another type")
-        width = sum(16 if pa.types.is_string(item.type) else item.type.bit_width // 8 for item in self.schema)
-        self.bytes = self.rows * width
-
-    def columns(self) -> dict[str, np.ndarray]:
-        """Each column as an array, (rows,). Missing numbers become NaN, where there may be such."""
-        table = self.file.read(use_threads=False, use_pandas_metadata=False)
-        if table.num_rows != self.rows:
-            raise RefusedError(f"{self.name} has another number of rows than it says")
-        return {item.name: self._array(item, table.column(item.name)) for item in self.schema}
-
-    def _fits(self, wanted: pa.Field, found: pa.Field) -> bool:
-        if not self.rows:  # earlier versions of bnviz left the types of an empty table open
-            return True
-        same_kind = pa.types.is_string(wanted.type) and pa.types.is_large_string(found.type)
-        return bool(found.type == wanted.type or same_kind)
-
-    def _array(self, wanted: pa.Field, column: pa.ChunkedArray) -> np.ndarray:
-        kind = object if pa.types.is_string(wanted.type) else wanted.type.to_pandas_dtype()
-        if not self.rows:
-            return np.empty(0, kind)
-        if column.null_count and not pa.types.is_floating(wanted.type):
-            raise RefusedError(f"the column {wanted.name} of {self.name} has gaps")
-        return np.asarray(column.to_numpy(), kind)

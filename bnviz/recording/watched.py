@@ -1,14 +1,13 @@
-"""What a Recording says of a network that somebody else's program trained while bnviz only watched.
+"""What a Recording says of a network that another program trained while bnviz only watched: a Subject.
 
-It stands where an Experiment stands otherwise. Its texts may come from a stranger's file, so none but plain
-signs are allowed in them, and everything is bounded.
+Its texts may come from a stranger's file. So they may hold plain characters only, and all sizes are bounded.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
 
 from bnviz.experiment.knob import MAX_WIDTH
 
@@ -25,9 +24,9 @@ class WatchError(ValueError):
 
 
 def plain_name(text: str) -> str:
-    """A name of somebody else's, with "_" for every sign that a page could take for more than text.
+    """The text with "_" for every character that a page could take for markup.
 
-    Of a long one the end is kept, which tells most: "encoder.blocks.3.mlp.fc1".
+    Of a long text the end is kept, which says most: "encoder.blocks.3.mlp.fc1".
     """
     return _OTHER.sub("_", text[-MAX_NAME:]) or "_"
 
@@ -71,6 +70,8 @@ class WatchedLayer:
 class Watched:
     """A network that was watched: its name, and its layers from the input on. Raises WatchError."""
 
+    part: ClassVar[str] = "watched"
+
     name: str
     layers: tuple[WatchedLayer, ...]
 
@@ -82,19 +83,42 @@ class Watched:
             )
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """How many units of each layer were measured."""
+        return tuple(layer.width for layer in self.layers)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """What the watched network calls each layer."""
+        return tuple(layer.name for layer in self.layers)
+
+    @property
     def activation(self) -> str:
         """The nonlinearity of all layers; "" where they differ or have none."""
         kinds = {layer.activation for layer in self.layers}
         return kinds.pop() if len(kinds) == 1 else ""
+
+    def layer_activation(self, layer: int) -> str:
+        """The nonlinearity of a layer, counted from 1; "" where there is no such layer, or none follows it."""
+        return self.layers[layer - 1].activation if layer <= len(self.layers) else ""
 
     @property
     def normalized(self) -> bool:
         """Whether any layer has a normalizer."""
         return any(layer.normalizer for layer in self.layers)
 
+    @property
+    def planned_steps(self) -> None:
+        """Nobody knows how many steps the other program will take."""
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and layers as plain data for JSON; `of_dict` is the inverse."""
+        return asdict(self)
+
     @classmethod
     def of_dict(cls, values: dict[str, Any]) -> Self:
-        """The inverse of dataclasses.asdict, for what was read from a file. Raises WatchError."""
+        """The inverse of `to_dict`, for data from a stranger. Raises WatchError."""
         layers = values.get("layers")
         if set(values) != {"name", "layers"} or not isinstance(layers, list):
             raise WatchError("a watched network has the parts name and layers, and no others")

@@ -32,7 +32,7 @@ from bnviz.export.numbers import drawn_numbers, numbers
 from bnviz.export.stamp import comparison_query
 from bnviz.export.stills import Stills
 from bnviz.figures.charts.where_training_works import accuracy_map
-from bnviz.recording.file import SUFFIX, recording_bytes
+from bnviz.recording.file import SUFFIX
 from bnviz.recording.recording import fingerprint
 from bnviz.runs import Run
 from bnviz.runs.lab_run import LabRun, LabRuns
@@ -200,7 +200,7 @@ class ExportRoutes:
         run = self._find(request.path_params["id"])
         arm = whole_number(request.path_params, "arm", 0, len(run.recordings) - 1)
         recording = run.recordings[arm or 0]
-        content = await to_thread.run_sync(recording_bytes, recording, limiter=self._recordings)
+        content = await to_thread.run_sync(recording.to_bytes, limiter=self._recordings)
         kind = "watched" if recording.watched else recording.experiment.normalizer
         parts = (f"arm{(arm or 0) + 1}", kind, f"step{recording.last_step}")
         return download(Response(content, media_type="application/zip"), f"bnviz-{'-'.join(parts)}{SUFFIX}")

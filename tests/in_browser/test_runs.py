@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from bnviz.experiment import Experiment
-from bnviz.recording.file import read_recording, write_recording
+from bnviz.recording import Recording
 from tests import recordings
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 def test_a_file_is_opened_kept_set_beside_a_live_run_and_comes_back_equal(open_page, tmp_path):
     mine = recordings.recording(Experiment(steps=2000, hidden=(30, 30), activation="tanh"))
-    write_recording(mine, tmp_path / "mine.bnviz")
+    mine.save(tmp_path / "mine.bnviz")
     (tmp_path / "<img src=x onerror=alert(1)>.bnviz").write_bytes(b"no zip")
     page = open_page("runs")
     expect(page.get_by_text("Nothing is kept yet")).to_be_visible()
@@ -29,7 +29,7 @@ def test_a_file_is_opened_kept_set_beside_a_live_run_and_comes_back_equal(open_p
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
     download.value.save_as(tmp_path / "back")
-    assert read_recording(tmp_path / "back") == mine
+    assert Recording.load(tmp_path / "back") == mine
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Compare with a live run").click()
     page.get_by_role("button", name="Play").first.click()

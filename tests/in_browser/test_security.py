@@ -10,7 +10,6 @@ from urllib.parse import quote, urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from bnviz.recording.file import recording_bytes
 from tests.browser import ROOT, Server
 from tests.in_browser.conftest import Opener
 from tests.recordings import pair
@@ -143,7 +142,7 @@ def test_a_hostile_file_and_its_name_are_shown_as_text(open_page: Opener) -> Non
     page.get_by_role("button", name="Open files").click()
     name = "<img src=x onerror=window.hit=1>.bnviz"
     files: list[Any] = [
-        {"name": name, "mimeType": "application/zip", "buffer": recording_bytes(pair()[0])},
+        {"name": name, "mimeType": "application/zip", "buffer": pair()[0].to_bytes()},
         {"name": f"bad{name}", "mimeType": "text/html", "buffer": SCRIPT.encode()},
     ]
     page.locator("input[type=file]").set_input_files(files)

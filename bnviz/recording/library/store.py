@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bnviz.figures.thumbnail import thumbnail
 from bnviz.figures.wording import labels, settings
-from bnviz.recording.file import SUFFIX, read_recording, recording_bytes, write_whole
+from bnviz.recording.file import SUFFIX, write_whole
 from bnviz.recording.library.entry import Entry, KeptArm, LibraryError, Visitor
 from bnviz.recording.recording import Recording
 
@@ -102,7 +102,7 @@ class Library:
         if not recordings or not any(item.snapshots for item in recordings):
             raise LibraryError("There is nothing to keep yet: press Play first.")
         names = tuple(names) or labels(recordings)
-        contents = [recording_bytes(item) for item in recordings]
+        contents = [item.to_bytes() for item in recordings]
         needed = sum(map(len, contents))
         row = {
             "id": secrets.token_hex(12),
@@ -174,7 +174,7 @@ class Library:
         if not 0 <= arm < len(arms):
             raise LibraryError("This run has no such arm.")
         try:
-            return read_recording(self._folder / arms[arm].file)
+            return Recording.load(self._folder / arms[arm].file)
         except ValueError:
             raise LibraryError(f"The file of {arms[arm].label} is damaged or gone.") from None
 

@@ -12,7 +12,7 @@ import streamlit as st
 from bnviz.figures.frame.palette import MAX_ARMS
 from bnviz.figures.thumbnail import thumbnail
 from bnviz.figures.wording import labels, settings
-from bnviz.recording.file import SUFFIX, recording_bytes
+from bnviz.recording.file import SUFFIX
 from bnviz.recording.library import Entry, LibraryError, Visitor
 from bnviz.ui.parts import layout, library, link
 from bnviz.ui.parts.opened_files import OpenedFile, opened_files
@@ -107,7 +107,7 @@ def _file(file: OpenedFile) -> None:
         _show_button(file.id, [f"{file.id}.0"])
         library.button(lambda: library.Keepsake(recordings, "File"), key=f"runs.keep.{file.id}")
         with st.popover("More", icon=":material/more_horiz:", type="tertiary"):
-            _download("Download", functools.partial(recording_bytes, file.recording), file.id[4:], file.id)
+            _download("Download", file.recording.to_bytes, file.id[4:], file.id)
             st.button(
                 "Close",
                 icon=":material/close:",
