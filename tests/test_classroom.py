@@ -29,7 +29,6 @@ from bnviz.labs.predictions import Estimate, PredictionError, Slider
 from bnviz.runs import RunManager
 from bnviz.runs.lab_run import LabRun, LabRuns
 from bnviz.web.rate_limit import AT_ONCE, EVERY_SECONDS, Doorkeeper
-from tests.test_layering import inside, reached
 
 ARMS = (Experiment(hidden=(4, 3), normalizer="none"), Experiment(hidden=(4, 3)))
 TOKEN = "a" * 32
@@ -66,15 +65,6 @@ def lab_room(rooms, lab_run):
 
 def vote(rooms, room, token, answer, number=1, admits=lambda: True):
     return rooms.vote(room, number, token, answer, admits)
-
-
-@pytest.mark.parametrize("name", ["rooms", "routes", "telling", "lessons", "restrictions", "invitation"])
-def test_classes_need_no_torch_and_no_streamlit(name):
-    seen = reached(f"bnviz.classroom.{name}")
-    assert not any(
-        inside(item, "torch", "streamlit", "bnviz.ui", "bnviz.web.app", "bnviz.engine.trainer")
-        for item in seen
-    )
 
 
 def test_home_is_where_the_environment_says(monkeypatch, tmp_path):

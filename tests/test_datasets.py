@@ -462,8 +462,8 @@ def test_a_cache_that_cannot_be_written_is_named(mirror, home):
 
 DOWNLOAD = """
 import json, sys
-from bnviz import mnist
-from bnviz.datasets import load
+from bnviz.data import mnist
+from bnviz.data.datasets import load
 mnist.SHA256, mnist.MIRRORS = json.loads(sys.argv[1])
 print(load("mnist").train.inputs.sum())
 """

@@ -227,12 +227,12 @@ def test_many_at_once_lose_nothing(tmp_path):
 NURSERY = """
 import os, signal, sys
 from pathlib import Path
-from bnviz.library import Entry, Library, Visitor
+from bnviz.recording.library import Entry, Library, Visitor
 from tests import recordings
 from tests.test_library import one
 
 def count(frame, event, argument):
-    if frame.f_code.co_name == "write_whole" or "bnviz/library/store" in frame.f_code.co_filename:
+    if frame.f_code.co_name == "write_whole" or "recording/library/store" in frame.f_code.co_filename:
         if event == "line":
             global lines
             lines += 1

@@ -304,4 +304,4 @@ def test_keep_on_the_playground_keeps_what_was_measured_of_its_own_arms(manager,
     ],
 )
 def test_only_who_opened_the_page_on_this_machine_itself_sits_at_the_server(remote, headers, there):
-    assert library.at_the_server(remote, headers) is there
+    assert kept_runs.at_the_server(remote, headers) is there

@@ -427,12 +427,12 @@ def test_what_takes_much_work_to_make_is_made_less_often(monkeypatch: pytest.Mon
         shared = SharedBodies(hold=1e-9)
         return [(await shared.get("key", version, lambda: bytes(10**6))).version for version in ("1", "2")]
 
-    monkeypatch.setattr("bnviz.web.app.response_cache.SHARE", 1e-9)
-    monkeypatch.setattr("bnviz.web.app.response_cache.MOST_HOLD", 60.0)
+    monkeypatch.setattr("bnviz.web.response_cache.SHARE", 1e-9)
+    monkeypatch.setattr("bnviz.web.response_cache.MOST_HOLD", 60.0)
     assert asyncio.run(versions()) == ["1", "2"]  # one page's figures are few
-    monkeypatch.setattr("bnviz.web.app.response_cache.ONE_PAGE", 0)
+    monkeypatch.setattr("bnviz.web.response_cache.ONE_PAGE", 0)
     assert asyncio.run(versions()) == ["1", "1"]
-    monkeypatch.setattr("bnviz.web.app.response_cache.SHARE", 1e9)
+    monkeypatch.setattr("bnviz.web.response_cache.SHARE", 1e9)
     assert asyncio.run(versions()) == ["1", "2"]
 
 
@@ -442,8 +442,8 @@ def test_what_a_crowd_asks_for_is_made_less_often(monkeypatch: pytest.MonkeyPatc
         asked = ["1"] * people + ["2"]
         return [(await shared.get("key", version, version.encode)).version for version in asked]
 
-    monkeypatch.setattr("bnviz.web.app.response_cache.SHARE", 1e9)
-    monkeypatch.setattr("bnviz.web.app.response_cache.CROWD_HOLD", 60.0)
+    monkeypatch.setattr("bnviz.web.response_cache.SHARE", 1e9)
+    monkeypatch.setattr("bnviz.web.response_cache.CROWD_HOLD", 60.0)
     assert asyncio.run(versions(2))[-1] == "2"
     assert asyncio.run(versions(20))[-1] == "1"
 

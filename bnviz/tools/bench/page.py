@@ -16,11 +16,11 @@ from pathlib import Path
 from bnviz.tools.bench.browser import NO_BROWSER, BrowserMissingError, in_browser
 from bnviz.tools.bench.readings import Reading, Section, Setting
 from bnviz.tools.load.scenarios import LONG, WARM_UP, enter, measure, until_all_advance
-from bnviz.tools.load.server import ROOT, Server, Target
+from bnviz.tools.load.server import Server, Target
 from bnviz.tools.load.session import Session
 from bnviz.tools.load.visitors import IN_SIGHT, Teacher, viewer
 
-FRAGMENT = str(ROOT / "bnviz" / "bench" / "fragment_app.py")
+FRAGMENT = str(Path(__file__).with_name("fragment_app.py"))
 HEALTH = "/_stcore/health"
 MOST_FRAGMENTS = 10
 """Viewers of the other page: with 30, its server answers no more."""
