@@ -1,5 +1,4 @@
-"""Lab regularizer: does batch normalization narrow the gap between training and held-out examples, as Dropout "
-"does?"""
+"""Lab regularizer: does batch normalization narrow the gap to held-out examples, as Dropout does?"""
 
 from __future__ import annotations
 

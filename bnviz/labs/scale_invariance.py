@@ -1,5 +1,4 @@
-"""Lab scale-invariance: what becomes of a layer and of its gradients when its weights are multiplied by a "
-"number."""
+"""Lab scale-invariance: what becomes of a layer and its gradients when its weights are multiplied by a number."""
 
 from __future__ import annotations
 
@@ -37,8 +36,7 @@ QUANTITIES = {
 }
 
 EXACT = 1e-9
-"""The relative deviation up to which an identity holds. Rounding in float64 makes about 1e-15 of every "
-"operation."""
+"""The relative deviation up to which an identity holds. Rounding in float64 makes about 1e-15 of an operation."""
 LEARNED = 0.9
 """A network that ends with this held-out accuracy has learned from its start. Those that do not end far below."""
 MOST_DIGITS = -math.log10(np.finfo(np.float64).eps)

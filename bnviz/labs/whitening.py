@@ -38,11 +38,10 @@ ARMS = {
 }
 
 COSTLY = 5.0
-"""How many times longer a step must take in the widest network. The measured ratio is several times that, and "
-"moves by half."""
+"""How many times longer a step must take in the widest network. The measured ratio is several
+times that, and moves by half."""
 GROWING = 2.0
-"""How many times larger that ratio must be in the widest network than in the narrowest, which is 16 times "
-"narrower."""
+"""How many times larger that ratio must be in the widest network than in the narrowest, a 16th as wide."""
 AS_GOOD = 0.02
 """The accuracy by which batch normalization may fall behind and still count as sufficient: what seeds differ by."""
 

@@ -1,5 +1,4 @@
-"""Full whitening beside normalization of each unit by itself: what it does to a layer, what it costs, where it "
-"fails."""
+"""Full whitening beside normalization of each unit by itself: what it does, what it costs, where it fails."""
 
 from __future__ import annotations
 
@@ -17,20 +16,19 @@ WIDTHS = (25, 50, 100, 200, 400)
 REPEATS = 9
 BATCHES = (10, 20, 30, 40, 60, 80, 120, 240)
 NEGLIGIBLE = 1e-12
-"""An eigenvalue of the covariance this many times smaller than the largest is rounding: in float64 about 1e-16 "
-"is."""
+"""An eigenvalue this fraction of the largest is rounding, which makes about 1e-16 of it in float64."""
 
 
 def layer(trainer: Trainer) -> Mapping[str, np.ndarray]:
     """The last hidden layer of a fully connected network; and for one that whitens, what a step costs.
 
-        before, after: (F, F) float64, the correlation of its units before and after the normalizer, on the probe batch.
-        rank: (len(BATCHES),) in how many directions the F inputs of the normalizer vary in a mini-batch of so many
-        training examples; "batches" says how many.
-        widths: (W,), and seconds: (3, W), the median processor time of a training step without normalizer, with "batch"
-        and with "whiten" in networks of this width, on one core; there for the normalizer "whiten" alone. It is
-    measured,     and differs a little from one call to the next.
-        Raises ValueError for a convolutional network.
+    before, after: (F, F) float64, the correlation of its units before and after the normalizer, on the probe
+    batch. rank: (len(BATCHES),) in how many directions the F inputs of the normalizer vary in a mini-batch of so
+    many training examples; "batches" says how many.
+    widths: (W,), and seconds: (3, W), the median processor time of a training step without normalizer, with
+    "batch" and with "whiten" in networks of this width, on one core; there for the normalizer "whiten" alone.
+    It is measured, and differs a little from one call to the next.
+    Raises ValueError for a convolutional network.
     """
     if trainer.network.shape is not None:
         raise ValueError("architecture = 'conv' is not allowed here; allowed is 'mlp'")
@@ -54,8 +52,7 @@ def _correlation(values: np.ndarray) -> np.ndarray:
 
 
 def _ranks(trainer: Trainer) -> np.ndarray:
-    """How many eigenvalues of the covariance are not negligible, for each size of mini-batch; NaN if none is "
-    "finite."""
+    """How many eigenvalues of the covariance are not negligible, for each size of mini-batch. NaN if none is finite."""
     network = copy.deepcopy(trainer.network).double()
     chosen = torch.randperm(len(trainer.train), generator=generator(trainer.experiment.seed, "ranks"))
     ranks = np.full(len(BATCHES), np.nan)
