@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 import bnviz.labs as registry
+from bnviz.classroom.lesson_plans import Part, all_lessons
 from bnviz.experiment import Experiment
 from bnviz.export import lab_files
 from bnviz.labs import all_labs, find
 from bnviz.labs.base import Lab, Result, Setting, View
+from bnviz.labs.formulas import set_apart
 from bnviz.labs.predictions import NOTHING, Choice, Estimate, PredictionError, Slider
 from bnviz.labs.verdicts import Measure, agreed, late_accuracy, quotients, steps_to
 from bnviz.recording import CurvePoint, Recording, Snapshot
@@ -54,6 +56,42 @@ def test_a_lab_says_what_is_claimed_where_and_what_to_predict(name: str) -> None
     else:
         assert 1 <= len(lab.prediction.sliders) <= 2
         assert all(item.low <= item.start <= item.high for item in lab.prediction.sliders)
+
+
+def lines_with_a_fence(markdown: str) -> list[str]:
+    return [line for line in markdown.splitlines() if "$$" in line]
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_every_formula_of_a_lab_stands_between_two_lines_that_are_dollar_signs_alone(name: str) -> None:
+    fences = lines_with_a_fence(find(name).explanation)
+    assert fences
+    assert set(fences) == {"$$"}
+    assert len(fences) % 2 == 0
+
+
+def test_no_text_of_a_lesson_opens_a_formula_on_a_line_and_closes_it_on_another() -> None:
+    for lesson in all_lessons()[0]:
+        for part in lesson.parts:
+            assert set(lines_with_a_fence(part.shown_text)) <= {"$$"}
+    with_formula = Part(title="Mine", text="A line:\n\n$$x\n+ y$$\n\nand more.")
+    assert with_formula.shown_text == "A line:\n\n$$\nx\n+ y\n$$\n\nand more."
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("$$x$$", "$$\nx\n$$"),
+        ("Then $$x$$ follows.", "Then $$x$$ follows."),
+        ("One line\n$$x$$\nanother", "One line\n\n$$\nx\n$$\n\nanother"),
+        ("It is $$x,\n y$$ here.", "It is\n\n$$\nx,\n y\n$$\n\nhere."),
+        ("$$\nx\n$$\n\n$$\ny\n$$", "$$\nx\n$$\n\n$$\ny\n$$"),
+        ("It costs $5 and $x$ is a formula.", "It costs $5 and $x$ is a formula."),
+    ],
+)
+def test_formulas_are_set_apart_once_and_text_is_left_alone(written: str, shown: str) -> None:
+    assert set_apart(written) == shown
+    assert set_apart(shown) == shown
 
 
 def test_labs_have_numbers_of_their_own() -> None:

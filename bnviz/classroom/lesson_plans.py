@@ -37,6 +37,7 @@ from bnviz.classroom.restrictions import Restrictions
 from bnviz.data.paths import home
 from bnviz.experiment.comparison import Comparison
 from bnviz.labs import find
+from bnviz.labs.formulas import set_apart
 
 SHIPPED = Path(__file__).parent / "lessons"
 MOST_BYTES = 100_000
@@ -101,8 +102,8 @@ class Part(BaseModel):
 
     @property
     def shown_text(self) -> str:
-        """The Markdown without pictures: they could ask another machine for something."""
-        return self.text.replace("![", "!\\[")
+        """The Markdown, its formulas set apart, without pictures: they could ask another machine for something."""
+        return set_apart(self.text).replace("![", "!\\[")
 
 
 class Lesson(BaseModel):

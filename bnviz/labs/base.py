@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from bnviz.experiment import Experiment
 from bnviz.experiment.job import Job
 from bnviz.figures.frame.plot import Plot
+from bnviz.labs.formulas import set_apart
 from bnviz.labs.predictions import Choice, Estimate, Score
 from bnviz.labs.verdicts import Verdict
 from bnviz.recording import Recording
@@ -163,6 +164,9 @@ class Lab:
     inspection: str | None = None
     inspection_trains: bool = False
     units: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "explanation", set_apart(self.explanation))
 
     @property
     def source(self) -> str:
