@@ -5,7 +5,7 @@ PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test check lint types house bench clean
+.PHONY: app test check lint types house look film bench clean
 
 app: $(VENV)/.app
 	@echo "bnviz opens at http://localhost:$(PORT)"
@@ -23,6 +23,12 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+look: $(VENV)/.dev
+	$(BIN)/python -m bnviz.tools.look pages
+
+film: $(VENV)/.dev
+	$(BIN)/python -m bnviz.tools.look film
 
 house: $(VENV)/.dev
 	@command -v dot >/dev/null || { echo "make house needs Graphviz: apt-get install graphviz"; exit 1; }
