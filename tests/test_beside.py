@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bnviz.experiment import Experiment
-from bnviz.figures.frame.palette import arm_names
+from bnviz.figures.frame.arms import arm_names
 from bnviz.runs import RunManager
 from tests import recordings
 

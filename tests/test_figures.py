@@ -16,17 +16,13 @@ from scipy import stats
 
 from bnviz import figures
 from bnviz.experiment import Experiment
-from bnviz.figures.frame.palette import THEMES, arm_styles, contrast, readable, shades
-from bnviz.figures.frame.series import (
-    MOST_POINTS,
-    decades,
-    log_ticks,
-    rounded_up,
-    short,
-    spread,
-    thin,
-    usual,
-)
+from bnviz.figures.frame.arms import arm_styles
+from bnviz.figures.frame.axes import decades, log_ticks, rounded_up, usual
+from bnviz.figures.frame.numbers import short
+from bnviz.figures.frame.palette import contrast
+from bnviz.figures.frame.theme import THEMES, readable, shades
+from bnviz.figures.frame.thinning import MOST_POINTS, thin
+from bnviz.figures.marks.end_labels import spread
 from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import median_shift
 from bnviz.recording.statistics import running_median

@@ -23,7 +23,7 @@ from bnviz.engine.recorder import MOST_RECORDS, schedule
 from bnviz.engine.trainer import Trainer, pick_device, train
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.knob import NORMALIZERS
-from bnviz.figures.frame.series import MOST_POINTS
+from bnviz.figures.frame.thinning import MOST_POINTS
 from bnviz.recording import Recording
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 

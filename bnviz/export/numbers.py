@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from bnviz.export.metadata import KEY
 from bnviz.export.stamp import Stamp, plain
-from bnviz.figures.frame.palette import arm_styles
+from bnviz.figures.frame.arms import arm_styles
 from bnviz.recording import Recording
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE, QUANTILE_COLUMNS
 

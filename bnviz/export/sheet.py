@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from bnviz.export.kinds import Kind
 from bnviz.export.stamp import Stamp
-from bnviz.figures.frame.palette import TYPEFACE, theme_named
+from bnviz.figures.frame.theme import TYPEFACE, theme_named
 
 TYPEFACE_NAME = "Inter"
 FOOTER_SIZE = 10

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bnviz.experiment import Experiment
+from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.layers import called, depth
-from bnviz.figures.frame.palette import ArmStyle, arm_styles
-from bnviz.figures.frame.series import short
+from bnviz.figures.frame.numbers import short
 from bnviz.recording import Recording
 from bnviz.recording.evaluations import latest
 from bnviz.recording.layer_inputs import median_shift

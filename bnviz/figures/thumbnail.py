@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnviz.figures.frame.palette import MAX_ARMS, ArmStyle, arm_styles
+from bnviz.figures.frame.arms import MAX_ARMS, ArmStyle, arm_styles
 from bnviz.recording import Recording
 
 WIDTH, HEIGHT = 240, 84

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bnviz.experiment import Experiment
-from bnviz.figures.frame.palette import MAX_ARMS, arm_styles
+from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
 from bnviz.recording import Recording
 
 ALWAYS_TOLD = ("dataset", "hidden", "activation", "learning_rate", "batch_size", "steps")

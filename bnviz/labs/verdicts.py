@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bnviz.data.classes import class_count
-from bnviz.figures.frame.series import short
+from bnviz.figures.frame.numbers import short
 from bnviz.labs.predictions import Answer
 from bnviz.recording import Recording
 

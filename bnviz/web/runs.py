@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from bnviz.figures.frame.palette import MAX_ARMS, arm_styles
+from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
 from bnviz.figures.story import changes, readouts, story
 from bnviz.recording import Recording
 from bnviz.runs import Run

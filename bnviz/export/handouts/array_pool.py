@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from bnviz.figures.frame.frame import compact
+from bnviz.figures.frame.plot import compact
 
 _PLOTLY_TYPES = ("i1", "u1", "i2", "u2", "i4", "u4", "f4")
 """What plotly.js reads in binary, without float64: float32 is finer than any screen."""

@@ -17,8 +17,9 @@ from bnviz.export.handouts.page_data import for_script
 from bnviz.export.handouts.question import form, scores
 from bnviz.export.handouts.readouts import Reader, cards
 from bnviz.figures.charts.distribution_at_one_step import histogram
+from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
 from bnviz.figures.frame.layers import last_step
-from bnviz.figures.frame.palette import MAX_ARMS, WITH, WITHOUT, arm_styles
+from bnviz.figures.frame.palette import WITH, WITHOUT
 from bnviz.labs.base import Lab, Result, View
 from bnviz.labs.verdicts import Measure, Verdict
 from bnviz.recording import Recording

@@ -8,7 +8,7 @@ from typing import Any
 from bnviz.export.handouts.animation import Slide
 from bnviz.export.handouts.array_pool import Pool
 from bnviz.export.handouts.readouts import Reader
-from bnviz.figures.frame.palette import THEMES
+from bnviz.figures.frame.theme import THEMES
 
 
 def for_script(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnviz.export.handouts.html import Html, tag
-from bnviz.figures.frame.palette import ArmStyle
+from bnviz.figures.frame.arms import ArmStyle
 from bnviz.figures.story import Readout, readouts
 from bnviz.recording import Recording
 

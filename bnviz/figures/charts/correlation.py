@@ -8,8 +8,7 @@ import numpy as np
 
 from bnviz.figures.frame.frame import Frame
 from bnviz.figures.frame.palette import BLUE, VERMILLION
-from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array
+from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.recording.statistics import mean_correlation
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from bnviz.data.datasets import load
 from bnviz.experiment.knob import POINT_DATASETS
-from bnviz.figures.frame.frame import Frame, Panel, compact
-from bnviz.figures.frame.palette import CLASS_COLOURS, arm_styles, mixed
-from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array
+from bnviz.figures.frame.arms import arm_styles
+from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.palette import CLASS_COLOURS, mixed
+from bnviz.figures.frame.plot import Array, Plot, PlotFunction, compact
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 
@@ -63,7 +63,7 @@ def boundary(
             frame.layout[key] |= {"scaleanchor": panel.x, "constraintoward": "top"}
     for a, (arm, item) in enumerate(zip(arms, shown, strict=True)):
         panel = grid[a][0] if narrow else grid[0][a]
-        frame.header(panel, frame.heading(arm, columns > 2), arm.colour)
+        frame.header(panel, arm.heading(columns > 2), arm.colour)
         if item is not None and item.step != at:
             frame.panel_note(
                 panel, f"as last recorded, at step {item.step:,}", xshift=4, bgcolor=frame.theme.paper

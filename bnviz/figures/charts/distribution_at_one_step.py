@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bnviz.figures.frame.arms import ArmStyle, arm_styles
+from bnviz.figures.frame.axes import reach, rounded_up, usual
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import (
     called,
@@ -17,9 +19,8 @@ from bnviz.figures.frame.layers import (
     units_called,
     zones,
 )
-from bnviz.figures.frame.palette import ArmStyle, arm_styles
-from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array, reach, rounded_up, short, usual
+from bnviz.figures.frame.numbers import short
+from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.layer_inputs import counted_median, density, has, quantile_path, share_outside
 from bnviz.recording.snapshot import HISTOGRAM_EDGES
@@ -154,7 +155,7 @@ def _outline(frame: Frame, panel: Panel, arm: ArmStyle, own: Array) -> None:
         legendgroup=arm.letter,
         showlegend=True,
         fill="tozeroy",
-        fillcolor=frame.colour_fill(arm, strong=False),
+        fillcolor=frame.theme.fill(arm.colour, strong=False),
         line={"color": arm.colour, "width": frame.theme.line, "dash": arm.dash, "shape": "hv"},
         hovertemplate=f"%{{y:.3~g}}<extra>{arm.letter}</extra>",
     )

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from bnviz.figures.frame.arms import ArmStyle, arm_styles
+from bnviz.figures.frame.axes import reach, rounded_up, usual
 from bnviz.figures.frame.frame import Frame
 from bnviz.figures.frame.layers import check_unit, depth, elapsed, last_step, units_called
-from bnviz.figures.frame.palette import ArmStyle, arm_styles
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import reach, rounded_up, short, thin, usual
+from bnviz.figures.frame.thinning import thin
+from bnviz.figures.marks.lines import diverged
 from bnviz.recording import Recording
 from bnviz.recording.evaluations import curve
 from bnviz.recording.layer_inputs import QuantilePath, quantile_path, typical_unit
@@ -77,7 +80,7 @@ def figure_one(
             hovertemplate="%{y:.1%}",
         )
         end = float(drawn.values[-1]) if drawn.steps.size else LEAST_ACCURACY
-        frame.diverged(panels[0], arm, item.diverged_at, end, last)
+        diverged(frame, panels[0], arm, item.diverged_at, end, last)
     frame.header(panels[0], "(a) accuracy", frame.theme.ink)
     for index, (arm, panel, number, drawn_path) in enumerate(
         zip(arms, panels[1:], shown, paths, strict=True)
@@ -88,7 +91,7 @@ def figure_one(
                 _look(frame, arm) if row == 1 else {"line": {"width": 1, "color": arm.colour}}
             )
             if row == 2:
-                look |= {"fill": "tonexty", "fillcolor": frame.colour_fill(arm, strong=False)}
+                look |= {"fill": "tonexty", "fillcolor": frame.theme.fill(arm.colour, strong=False)}
             frame.line(
                 panel,
                 drawn_path.steps[kept],

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from bnviz.figures.frame.axes import rounded_up
 from bnviz.figures.frame.frame import Frame, Panel
-from bnviz.figures.frame.palette import readable
-from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array, rounded_up, short
+from bnviz.figures.frame.numbers import short
+from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.theme import readable
 from bnviz.recording.statistics import middle
 
 APART = 0.09

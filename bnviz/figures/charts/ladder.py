@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from bnviz.figures.frame.axes import decades, log_ticks, rounded_up
 from bnviz.figures.frame.frame import Frame, Panel
-from bnviz.figures.frame.palette import readable
-from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array, decades, log_ticks, rounded_up, short, spread
+from bnviz.figures.frame.numbers import short
+from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.theme import readable
+from bnviz.figures.marks.end_labels import spread
+from bnviz.figures.marks.lines import level
 from bnviz.recording.statistics import middle
 
 ASIDE = 0.12
@@ -134,7 +137,7 @@ def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
     if scale.reference is None:
         return
     value, words = scale.reference
-    frame.level(panel, value)
+    level(frame, panel, value)
     frame.note(
         words,
         xref=f"{panel.x} domain",

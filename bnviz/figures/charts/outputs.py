@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnviz.figures.frame.frame import Frame
-from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array
+from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bnviz.figures.frame.axes import log_ticks
 from bnviz.figures.frame.frame import Frame
 from bnviz.figures.frame.layers import last_step
-from bnviz.figures.frame.palette import readable
 from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import log_ticks, spread
+from bnviz.figures.frame.theme import readable
+from bnviz.figures.marks.end_labels import spread
 from bnviz.recording import Recording
 from bnviz.recording.evaluations import curve
 

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.charts.ladder import Scale
+from bnviz.figures.frame.axes import decades, log_ticks, rounded_up
 from bnviz.figures.frame.frame import Frame, Panel
-from bnviz.figures.frame.palette import readable
-from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array, decades, log_ticks, rounded_up, short, spread
+from bnviz.figures.frame.numbers import short
+from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.theme import readable
+from bnviz.figures.marks.end_labels import spread
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame.frame import Frame, Panel, compact
+from bnviz.figures.frame.arms import ArmStyle, arm_styles
+from bnviz.figures.frame.axes import reach, rounded_up, usual
+from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import (
     called,
     check_unit,
@@ -25,9 +27,12 @@ from bnviz.figures.frame.layers import (
     units_called,
     zones,
 )
-from bnviz.figures.frame.palette import ArmStyle, arm_styles, mixed, readable
-from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import reach, rounded_up, short, thin, usual
+from bnviz.figures.frame.numbers import short
+from bnviz.figures.frame.palette import mixed
+from bnviz.figures.frame.plot import Plot, PlotFunction, compact
+from bnviz.figures.frame.theme import readable
+from bnviz.figures.frame.thinning import thin
+from bnviz.figures.marks.lines import diverged, scrubber
 from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import QuantilePath, has, quantile_path
 
@@ -106,10 +111,10 @@ def bands(
             _draw(frame, panel, arm, drawn, called([item], number))
             ending = float(drawn.median[-1]) if drawn.steps.size else 0.0
             ending = float(np.clip(ending, low + 0.3 * (high - low), high - 0.3 * (high - low)))
-            frame.diverged(
-                panel, arm, item.diverged_at, ending, last_step(recordings), by_layer or columns > 3
+            diverged(
+                frame, panel, arm, item.diverged_at, ending, last_step(recordings), by_layer or columns > 3
             )
-            frame.scrubber(panel, step)
+            scrubber(frame, panel, step)
             if not has(item, number, unit):
                 frame.place_for_words(
                     panel, f"no layer {number}" if not has(item, number) else f"no unit {unit}"
@@ -265,7 +270,7 @@ def _draw(frame: Frame, panel: Panel, arm: ArmStyle, drawn: QuantilePath, name: 
             legendgroup=arm.letter,
             line={"width": 0, "color": arm.colour},
             fill="toself",
-            fillcolor=frame.colour_fill(arm, share == "15–85 %"),
+            fillcolor=frame.theme.fill(arm.colour, strong=share == "15–85 %"),
             hoverinfo="skip",
         )
     middle = mixed(arm.colour, frame.theme.ink, frame.theme.lifted)
@@ -297,7 +302,7 @@ def _headings(
     for a, arm in enumerate(arms):
         panel = grid[0][a] if by_layer else grid[a][0]
         lifted = 22 if a == 0 and names and not by_layer else 3
-        text = frame.heading(arm, by_layer)
+        text = arm.heading(by_layer)
         font = {"size": frame.size - by_layer, "color": readable(arm.colour, frame.theme)}
         frame.header(panel, text, arm.colour, yshift=20 if by_layer else lifted, font=font)
     for i, name in enumerate(names):

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.frame.frame import Frame, Panel
-from bnviz.figures.frame.palette import WITH, WITHOUT, readable
-from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import Array, short
+from bnviz.figures.frame.numbers import short
+from bnviz.figures.frame.palette import WITH, WITHOUT
+from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.theme import readable
 
 USABLE = 0.8
 """A setting is said to work if the network ends with this accuracy on held-out examples."""

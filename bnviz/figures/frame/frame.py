@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame.palette import ArmStyle, faded, readable, template, theme_named
-from bnviz.figures.frame.plot import Plot
+from bnviz.figures.frame.axes import round_distance
+from bnviz.figures.frame.plot import Array, Plot, compact
+from bnviz.figures.frame.theme import readable, template, theme_named
 
-Array = np.ndarray
-LARGEST = float(np.finfo(np.float32).max)
+GAP_Y = 34
+"""Pixels between rows of panels."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,24 @@ class Frame:
         """Pixels between the margins."""
         return max(60.0, self.height - self.top - self.bottom)
 
+    def panel_height(self, rows: int) -> float:
+        """Pixels that one of `rows` panels below each other is high."""
+        return (self.plot_height - GAP_Y * (rows - 1)) / rows
+
+    def axis(self, name: str) -> dict[str, Any]:
+        """The properties of the axis `name` of a Panel, such as "y2", to be changed."""
+        axis: dict[str, Any] = self.layout[f"{name[0]}axis{name[1:]}"]
+        return axis
+
+    def own_y(self, panel: Panel, values: Array) -> tuple[float, float]:
+        """Let the panel have a y axis of its own, wide enough for `values`. Returns its range."""
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        margin = 0.06 * (high - low) or 0.5
+        axis = self.axis(panel.y)
+        axis.pop("matches", None)
+        axis["range"] = [low - margin, high + margin]
+        return low - margin, high + margin
+
     def panels(
         self,
         rows: int,
@@ -129,7 +148,7 @@ class Frame:
         y: dict[str, Any],
         *,
         gap_x: float = 0.045,
-        gap_y: int = 34,
+        gap_y: int = GAP_Y,
         each_y: bool = False,
     ) -> list[list[Panel]]:
         """Lay out a grid of panels that all share both ranges; zooming one zooms all.
@@ -168,7 +187,7 @@ class Frame:
         """An axis over training steps, fixed from the start from 0 to `last`, so that curves grow into it."""
         self.meta["over"] = "steps"
         few = panels > 3 or (self.narrow and panels > 1)
-        every = last if few else max(1, _round_division(last, 3 if self.narrow else 4))
+        every = last if few else max(1, round_distance(last, 3 if self.narrow else 4))
         return {
             "range": [0, last],
             "tickmode": "array",
@@ -191,22 +210,6 @@ class Frame:
             font={"size": self.size - 1, "color": self.theme.quiet},
         )
 
-    def level(self, panel: Panel, value: float) -> None:
-        """A thin dotted line across the panel at `value`, behind what is measured."""
-        self.shapes.append(
-            {
-                "type": "line",
-                "xref": f"{panel.x} domain",
-                "yref": panel.y,
-                "x0": 0,
-                "x1": 1,
-                "y0": value,
-                "y1": value,
-                "line": {"color": self.theme.quiet, "width": 1, "dash": "dot"},
-                "layer": "below",
-            }
-        )
-
     def note(self, text: str, **properties: Any) -> None:
         """An annotation without an arrow; `properties` as in Plotly."""
         base = {"text": text, "showarrow": False, "font": {"size": self.size - 1, "color": self.theme.quiet}}
@@ -216,15 +219,6 @@ class Frame:
         """A note at a place in a panel given as shares of its width and height (default: top left, inside)."""
         place = {"x": 0.0, "y": 1.0, "xanchor": "left", "yanchor": "top"}
         self.note(text, **(place | {"xref": f"{panel.x} domain", "yref": f"{panel.y} domain"} | properties))
-
-    def heading(self, arm: ArmStyle, narrow: bool) -> str:
-        """An arm's name as it stands above a panel, over two lines where the panel is small and the name long."""
-        text = arm.label
-        if narrow and ", " in text:
-            text = text.replace(", ", ",<br>", 1)
-        elif narrow and len(text) > 20:
-            text = "<br>".join(textwrap.wrap(text, 20, max_lines=2, placeholder=" …"))
-        return f"<b>{text}</b>"
 
     def header(self, panel: Panel, text: str, colour: str, yshift: float = 3, **properties: Any) -> None:
         """A heading above a panel, in a colour that is readable on this theme."""
@@ -262,57 +256,6 @@ class Frame:
             | properties
         )
 
-    def scrubber(self, panel: Panel, step: int | None) -> None:
-        """The thin vertical line at the step that the reader looks at."""
-        if step is not None:
-            self.shapes.append(
-                {
-                    "type": "line",
-                    "xref": panel.x,
-                    "yref": f"{panel.y} domain",
-                    "x0": step,
-                    "x1": step,
-                    "y0": 0,
-                    "y1": 1,
-                    "line": {"color": self.theme.quiet, "width": 1},
-                }
-            )
-
-    def diverged(
-        self, panel: Panel, arm: ArmStyle, at: int | None, height: float, last: int, short: bool = False
-    ) -> None:
-        """An × and a word where an arm diverged; drawn last, so that the other traces keep their places.
-
-        height: where on the y axis. last: the end of the x axis, from which the word keeps its distance.
-        short: for small panels, the word alone without the step.
-        """
-        if at is None:
-            return
-        word = "diverged" if short else f"diverged at step {at:,}"
-        self.crosses.append(
-            {
-                "type": "scatter",
-                "mode": "markers+text",
-                "x": [at],
-                "y": [height],
-                "text": [f" {word} "],
-                "textposition": "top right" if at < 0.5 * last else "top left",
-                "textfont": {"size": self.size - 2, "color": readable(arm.colour, self.theme)},
-                "marker": {"symbol": "x-thin", "size": 10, "line": {"width": 2.5, "color": arm.colour}},
-                "xaxis": panel.x,
-                "yaxis": panel.y,
-                "cliponaxis": False,
-                "hoverinfo": "skip",
-                "showlegend": False,
-                "legendgroup": arm.letter,
-                "name": f"{arm.letter} diverged",
-            }
-        )
-
-    def colour_fill(self, arm: ArmStyle, strong: bool) -> str:
-        """The fill of a band in the arm's colour."""
-        return faded(arm.colour, self.theme.strong_fill if strong else self.theme.light_fill)
-
     def plot(self, alt: str) -> Plot:
         """What was collected; layout.meta holds `alt`, a text for those who do not see it, and "over": "steps" where
         the x axes count training steps.
@@ -320,21 +263,3 @@ class Frame:
         meta = self.meta | {"alt": alt}
         layout = self.layout | {"annotations": self.notes, "shapes": self.shapes, "meta": meta}
         return Plot(self.curves + self.crosses, layout)
-
-
-def compact(values: Array) -> Array:
-    """The smallest type that a chart needs: unsigned integers for steps, float32 for what was measured."""
-    values = np.asarray(values)
-    if values.dtype.kind in "iu":
-        small = np.uint16 if not values.size or values.max() < 2**16 else np.uint32
-        return values.astype(small)
-    return np.asarray(np.clip(values, -LARGEST, LARGEST).astype(np.float32))
-
-
-def _round_division(last: int, parts: int) -> int:
-    """A round distance between ticks that divides 0 … last into about `parts`."""
-    rough = last / parts
-    power = 10 ** max(0, len(str(int(rough))) - 1)
-    rounds = [rung * power for rung in (1, 2, 2.5, 5, 10) if (rung * power) % 1 == 0]
-    exact = [value for value in rounds if last % value == 0 and parts / 2 <= last / value <= parts * 1.3]
-    return int(exact[-1] if exact else min(rounds, key=lambda value: abs(value - rough)))

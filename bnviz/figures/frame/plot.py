@@ -16,7 +16,9 @@ import numpy as np
 import orjson
 import plotly.graph_objects as go
 
+Array = np.ndarray
 Asked = ParamSpec("Asked")
+LARGEST = float(np.finfo(np.float32).max)
 
 PLOTLY_TYPES = frozenset({"i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"})
 """The arrays that plotly.js reads in binary."""
@@ -67,3 +69,12 @@ def _plain(value: object) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} is nothing that a figure is made of")
+
+
+def compact(values: Array) -> Array:
+    """The smallest type that a chart needs: unsigned integers for steps, float32 for what was measured."""
+    values = np.asarray(values)
+    if values.dtype.kind in "iu":
+        small = np.uint16 if not values.size or values.max() < 2**16 else np.uint32
+        return values.astype(small)
+    return np.asarray(np.clip(values, -LARGEST, LARGEST).astype(np.float32))

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from bnviz.data.classes import class_count
+from bnviz.figures.frame.arms import ArmStyle, arm_styles
+from bnviz.figures.frame.axes import decades, log_ticks
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import last_step
-from bnviz.figures.frame.palette import ArmStyle, arm_styles, readable
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import decades, log_ticks, short, spread, thin
+from bnviz.figures.frame.theme import readable
+from bnviz.figures.frame.thinning import thin
+from bnviz.figures.marks.end_labels import spread
+from bnviz.figures.marks.lines import diverged, level, scrubber
 from bnviz.recording import Recording
 from bnviz.recording.evaluations import Curve, curve
 
@@ -92,7 +97,7 @@ def _curves(
         y_axis["title"] = {"text": "" if narrow else "accuracy"}
     panel = frame.panels(1, 1, frame.steps_axis(last_step(recordings)), y_axis)[0][0]
     if guess is not None:
-        frame.level(panel, guess)
+        level(frame, panel, guess)
     for arm, item, one in zip(arms, recordings, drawn, strict=True):
         kept = thin(one.values) if one.steps.size else np.empty(0, int)
         frame.line(
@@ -106,13 +111,13 @@ def _curves(
             hovertemplate=("%{y:.1%}" if not logarithmic else "%{y:.3~g}") + f"<extra>{arm.letter}</extra>",
         )
         final = float(one.values[-1]) if one.steps.size else 1.0
-        frame.diverged(
-            panel, arm, item.diverged_at, _inside(final, low, high, logarithmic), last_step(recordings)
+        diverged(
+            frame, panel, arm, item.diverged_at, _inside(final, low, high, logarithmic), last_step(recordings)
         )
     if beyond and not narrow:
         frame.panel_note(panel, beyond, x=1.0, xanchor="right", yshift=-2)
     _end_labels(frame, panel, arms, recordings, drawn, logarithmic, (low, high), guess)
-    frame.scrubber(panel, step)
+    scrubber(frame, panel, step)
     frame.axis_note("training step")
     if not any(one.steps.size for one in drawn):
         words = f"The {measure} of each network is drawn here while it trains."

@@ -9,21 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from bnviz.figures.frame.arms import ArmStyle, arm_styles
+from bnviz.figures.frame.axes import decades, log_ticks, reach, rounded_up, usual
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import called, depth, elapsed, last_step, short_name, units_called
-from bnviz.figures.frame.palette import ArmStyle, arm_styles, faded, readable, shades
-from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import (
-    Array,
-    decades,
-    log_ticks,
-    reach,
-    rounded_up,
-    short,
-    spread,
-    thin,
-    usual,
-)
+from bnviz.figures.frame.numbers import short
+from bnviz.figures.frame.palette import faded
+from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.theme import readable, shades
+from bnviz.figures.frame.thinning import thin
+from bnviz.figures.marks.end_labels import spread
+from bnviz.figures.marks.lines import diverged, scrubber
 from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import has
 from bnviz.recording.statistics import running_median
@@ -150,7 +146,7 @@ def _lines(
     )
     for a, (arm, item, own) in enumerate(zip(arms, recordings, values, strict=True)):
         panel = grid[a][0] if narrow else grid[0][a]
-        frame.header(panel, frame.heading(arm, columns > 2), arm.colour)
+        frame.header(panel, arm.heading(columns > 2), arm.colour)
         colours = shades(arm.colour, len(own), frame.theme)
         for number, (colour, line) in enumerate(zip(colours, own, strict=True), start=1):
             _draw(frame, panel, arm, item, line, number, colour, quantity)
@@ -161,8 +157,8 @@ def _lines(
             _label(frame, panel, item, ends, colours, quantity.logarithmic, (low, high), rows)
         place = low + 0.1 * (high - low)
         height = 10**place if quantity.logarithmic else place
-        frame.diverged(panel, arm, item.diverged_at, height, last_step(recordings))
-        frame.scrubber(panel, step)
+        diverged(frame, panel, arm, item.diverged_at, height, last_step(recordings))
+        scrubber(frame, panel, step)
         if a in leaving:
             frame.panel_note(panel, leaving[a], xshift=8)
     frame.axis_note("training step")

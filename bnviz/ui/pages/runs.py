@@ -9,7 +9,7 @@ from typing import Self
 
 import streamlit as st
 
-from bnviz.figures.frame.palette import MAX_ARMS
+from bnviz.figures.frame.arms import MAX_ARMS
 from bnviz.recording.file import UPLOAD_BYTES
 from bnviz.recording.library import LibraryError
 from bnviz.runs import Run

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from bnviz.figures.frame.palette import MAX_ARMS
+from bnviz.figures.frame.arms import MAX_ARMS
 from bnviz.figures.thumbnail import thumbnail
 from bnviz.figures.wording import labels, settings
 from bnviz.recording.file import SUFFIX

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from bnviz.figures.frame.palette import MAX_ARMS
+from bnviz.figures.frame.arms import MAX_ARMS
 from bnviz.recording import Recording
 from bnviz.recording.library import LibraryError
 from bnviz.ui.parts import arm_choice, link

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import BLUE, MORE, VERMILLION, faded
 from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.series import short
+from bnviz.figures.marks.lines import scrubber
 from bnviz.layer.arithmetic import forward, running_average, unbiased
 from bnviz.layer.captured import History
 
@@ -142,7 +143,7 @@ def learned(history: History, unit: int, step: int, *, theme: str = "light", nar
             line={"color": BLUE, "width": 1.6 * frame.theme.line},
             hovertemplate=f"{name} = %{{y:.3f}}<extra>unit {unit}</extra>",
         )
-        frame.scrubber(panel, step)
+        scrubber(frame, panel, step)
         frame.header(panel, f"{name} of unit {unit}: {rounded(own[0])} → {rounded(own[-1])}", BLUE)
         low, high = float(table[-1, :, index].min()), float(table[-1, :, index].max())
         said.append(
@@ -225,7 +226,7 @@ def statistics(
             line={"color": VERMILLION, "width": 1, "dash": "dot"},
             hovertemplate="population %{y:.4~g}<extra></extra>",
         )
-        frame.scrubber(panel, step)
+        scrubber(frame, panel, step)
         text = f"<b>{name}</b>   running {rounded(average[-1])}, population {rounded(populations[-1])}"
         frame.header(panel, text, frame.theme.ink)
         said.append(

@@ -1,4 +1,4 @@
-"""Numbers on their way into a chart: thinned without losing extremes, and axis ranges that hold still."""
+"""How far an axis reaches, and where its ticks stand: ranges that hold still while a network trains."""
 
 from __future__ import annotations
 
@@ -7,32 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-Array = np.ndarray
+from bnviz.figures.frame.numbers import raised
+from bnviz.figures.frame.plot import Array
 
-MOST_POINTS = 300
 LADDER = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-
-
-def thin(rows: Array, limit: int = MOST_POINTS) -> Array:
-    """Indices of at most `limit` of N points that keep the first, the last and every extreme of any size.
-
-    rows: (K, N) or (N,), K curves over the same points. The points are cut into equal buckets; of each
-    bucket every curve's smallest and largest value stay. Returns sorted indices, all of them if N ≤ limit.
-    """
-    rows = np.atleast_2d(rows)
-    curves, points = rows.shape
-    if points <= limit:
-        return np.arange(points)
-    size = math.ceil(points / max(1, (limit - 2) // (2 * curves)))
-    buckets = math.ceil(points / size)
-    # The last bucket is filled up with copies of the last point, which stays in any case.
-    padded = np.concatenate([rows, np.repeat(rows[:, -1:], buckets * size - points, axis=1)], axis=1)
-    cut = padded.reshape(curves, buckets, size)
-    lowest = np.where(np.isfinite(cut), cut, np.inf).argmin(axis=2)
-    highest = np.where(np.isfinite(cut), cut, -np.inf).argmax(axis=2)
-    starts = np.arange(buckets) * size
-    kept = np.concatenate([(starts + lowest).ravel(), (starts + highest).ravel(), [0, points - 1]])
-    return np.unique(np.minimum(kept, points - 1))
+"""Where an axis may end, times a power of ten."""
 
 
 def rounded_up(value: float, floor: float = 0.0) -> float:
@@ -122,43 +101,10 @@ def _decimal(value: float) -> str:
     return f"10{raised(power)}" if factor == 1 else f"{factor}·10{raised(power)}"
 
 
-def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Positions moved apart, as little as needed, so that neighbours are `gap` apart within [low, high].
-
-    Returns them in the order given.
-    """
-    order = sorted(range(len(positions)), key=lambda index: positions[index])
-    placed = [min(max(positions[index], low), high) for index in order]
-    for _ in range(50):
-        moved = False
-        for below in range(len(placed) - 1):
-            lack = gap - (placed[below + 1] - placed[below])
-            if lack > 1e-6:
-                placed[below] -= lack / 2
-                placed[below + 1] += lack / 2
-                moved = True
-        if placed and (placed[0] < low or placed[-1] > high):
-            placed[0], placed[-1] = max(placed[0], low), min(placed[-1], high)
-        if not moved:
-            break
-    result = [0.0] * len(positions)
-    for index, position in zip(order, placed, strict=True):
-        result[index] = position
-    return result
-
-
-def short(value: float) -> str:
-    """Three significant digits at most, thousands separated, huge and tiny numbers by their power of ten."""
-    if not math.isfinite(value):
-        return "no finite number"
-    if value != 0 and not 1e-3 <= abs(value) < 1e6:
-        factor, power = f"{value:.1e}".split("e")
-        text = f"{factor}·10{raised(int(power))}"
-    else:
-        text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return text.replace("-", "−")
-
-
-def raised(power: int) -> str:
-    """An exponent in superscript digits."""
-    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+def round_distance(last: int, parts: int) -> int:
+    """A round distance between ticks that divides 0 … last into about `parts`."""
+    rough = last / parts
+    power = 10 ** max(0, len(str(int(rough))) - 1)
+    rounds = [rung * power for rung in (1, 2, 2.5, 5, 10) if (rung * power) % 1 == 0]
+    exact = [value for value in rounds if last % value == 0 and parts / 2 <= last / value <= parts * 1.3]
+    return int(exact[-1] if exact else min(rounds, key=lambda value: abs(value - rough)))

@@ -1,0 +1,80 @@
+"""Lines that stand for something besides the data: a reference, a step, a mean, the end of an arm that diverged."""
+
+from __future__ import annotations
+
+from bnviz.figures.frame.arms import ArmStyle
+from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.theme import readable
+
+
+def level(frame: Frame, panel: Panel, value: float, *, behind: bool = True) -> None:
+    """A thin dotted line across the panel at `value`. behind: below what is measured."""
+    line = {
+        "type": "line",
+        "xref": f"{panel.x} domain",
+        "yref": panel.y,
+        "x0": 0,
+        "x1": 1,
+        "y0": value,
+        "y1": value,
+        "line": {"color": frame.theme.quiet, "width": 1, "dash": "dot"},
+    }
+    frame.shapes.append(line | ({"layer": "below"} if behind else {}))
+
+
+def scrubber(frame: Frame, panel: Panel, step: int | None) -> None:
+    """The thin upright line at the step that the reader looks at."""
+    if step is not None:
+        _upright(frame, panel, step, {"color": frame.theme.quiet, "width": 1})
+
+
+def mean_line(frame: Frame, panel: Panel, value: float) -> None:
+    """A dotted upright line at the mean of what the panel shows."""
+    _upright(frame, panel, value, {"color": frame.theme.ink, "width": 1.5, "dash": "dot"})
+
+
+def _upright(frame: Frame, panel: Panel, x: float, line: dict[str, object]) -> None:
+    frame.shapes.append(
+        {
+            "type": "line",
+            "xref": panel.x,
+            "yref": f"{panel.y} domain",
+            "x0": x,
+            "x1": x,
+            "y0": 0,
+            "y1": 1,
+            "line": line,
+        }
+    )
+
+
+def diverged(
+    frame: Frame, panel: Panel, arm: ArmStyle, at: int | None, height: float, last: int, short: bool = False
+) -> None:
+    """An × and a word where an arm diverged; drawn last, so that the other traces keep their places.
+
+    height: where on the y axis. last: the end of the x axis, from which the word keeps its distance.
+    short: for small panels, the word alone without the step.
+    """
+    if at is None:
+        return
+    word = "diverged" if short else f"diverged at step {at:,}"
+    frame.crosses.append(
+        {
+            "type": "scatter",
+            "mode": "markers+text",
+            "x": [at],
+            "y": [height],
+            "text": [f" {word} "],
+            "textposition": "top right" if at < 0.5 * last else "top left",
+            "textfont": {"size": frame.size - 2, "color": readable(arm.colour, frame.theme)},
+            "marker": {"symbol": "x-thin", "size": 10, "line": {"width": 2.5, "color": arm.colour}},
+            "xaxis": panel.x,
+            "yaxis": panel.y,
+            "cliponaxis": False,
+            "hoverinfo": "skip",
+            "showlegend": False,
+            "legendgroup": arm.letter,
+            "name": f"{arm.letter} diverged",
+        }
+    )
