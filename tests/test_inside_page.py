@@ -11,8 +11,7 @@ from streamlit.testing.v1 import AppTest
 from bnviz.engine.inspections import layer
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
-from bnviz.figures.charts.layer import mini_batch as inside_batch
-from bnviz.figures.charts.layer import unit as figures
+from bnviz.figures.charts import layer as figures
 from bnviz.layer.gradients import HEADS, Shown
 from bnviz.layer.numerals import decimals, in_powers, scientific, shown
 from bnviz.layer.walk import LINES, unit_window, walk
@@ -207,9 +206,9 @@ def test_every_figure_is_valid_and_described(batch, history, theme, narrow):
         figures.before_and_after(batch.crowd[:, 0], 1.5, -2.0, batch.epsilon, unit=1, **looks),
         figures.learned(history, 4, 10, **looks),
         figures.statistics(history, 4, 0.01, 10, **looks),
-        inside_batch.input_gradients(batch.dy[:, 0], -batch.dy[:, 0], unit=1, **looks),
-        inside_batch.moves(companions, "drop", 2, 3, **looks),
-        inside_batch.maps(layer.layer(maps, 1, 3).x, ("1", "2", "3"), 3, **looks),
+        figures.input_gradients(batch.dy[:, 0], -batch.dy[:, 0], unit=1, **looks),
+        figures.moves(companions, "drop", 2, 3, **looks),
+        figures.maps(layer.layer(maps, 1, 3).x, ("1", "2", "3"), 3, **looks),
     ]
     for figure in made:
         plain = figure.to_plotly_json()

@@ -191,7 +191,7 @@ def test_status_tells_how_the_run_stands_and_counts_as_watching(site: Site, run:
     assert status["recorded_steps"] == [0, 1, 2]
     assert [arm["loss"] for arm in status["words"]["arms"]] == [1.5, None]
     assert [arm["accuracy"] for arm in status["words"]["arms"]] == [0.25, 0.25]
-    assert [arm["dash"] for arm in status["words"]["arms"]] == ["dash", "solid"]
+    assert [arm["dashes"] for arm in status["words"]["arms"]] == ["9 5", ""]
     assert status["words"]["story"] == figures.story(run.recordings, None, None)
     assert run.told == ["touch"]
 

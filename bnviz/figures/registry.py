@@ -8,12 +8,15 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from bnviz.figures.charts.accuracy import accuracy
 from bnviz.figures.charts.decision_boundary import boundary
 from bnviz.figures.charts.distribution_at_one_step import histogram
+from bnviz.figures.charts.drift import drift
+from bnviz.figures.charts.gradients import gradients
+from bnviz.figures.charts.loss import loss
+from bnviz.figures.charts.saturation import saturation
 from bnviz.figures.charts.what_each_layer_receives import bands
 from bnviz.figures.frame.plot import PlotFunction
-from bnviz.figures.marks.arm_lines import accuracy, loss
-from bnviz.figures.marks.layer_lines import drift, gradients, saturation
 from bnviz.recording import Recording
 from bnviz.recording.subject import Subject
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnviz.figures.frame.arms import MAX_ARMS, ArmStyle, arm_styles
+from bnviz.figures.frame.palette import DASHES
 from bnviz.recording import Recording
 
 WIDTH, HEIGHT = 240, 84
 MARGIN = 3
 POINTS = 60
 """The most steps of a recording that are drawn."""
-
-_DASHES = {"solid": "", "dash": "6 3", "dashdot": "6 2 1 2", "dot": "1.5 2.5", "longdash": "10 3"}
 
 
 def thumbnail(recordings: Sequence[Recording]) -> str:
@@ -61,7 +60,7 @@ def _arm(style: ArmStyle, values: np.ndarray, steps: int, low: float, high: floa
     share = np.clip((values[:, 1:] - low) / (high - low), -0.2, 1.2)
     bottom, middle, top = (HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * share).T
     band = _points(np.concatenate([x, x[::-1]]), np.concatenate([bottom, top[::-1]]))
-    dash = _DASHES[style.dash]
+    dash = DASHES[style.dash].thin
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
     return (
         f'<polygon points="{band}" fill="{style.colour}" fill-opacity="0.25"/>'

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
+from bnviz.figures.frame.palette import DASHES
 from bnviz.figures.story import changes, readouts, story
 from bnviz.recording import Recording
 from bnviz.runs import Run
@@ -62,7 +63,7 @@ def words(recordings: Sequence[Recording], step: int | None, layer: int | None) 
         {
             "name": readout.arm,
             "colour": style.colour,
-            "dash": style.dash,
+            "dashes": DASHES[style.dash].thick,
             "loss": readout.loss,
             "accuracy": readout.accuracy,
             "diverged_at": readout.diverged_at,

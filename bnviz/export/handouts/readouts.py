@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from bnviz.export.handouts.html import Html, tag
 from bnviz.figures.frame.arms import ArmStyle
+from bnviz.figures.frame.palette import DASHES
 from bnviz.figures.story import Readout, readouts
 from bnviz.recording import Recording
-
-DASHES = {"solid": "", "dash": "9 5", "dot": "3 4", "dashdot": "10 4 3 4", "longdash": "15 5"}
-"""The palette's dashes in pixels, for the short line beside a name."""
 
 MOST_CARDS = 5
 
@@ -81,6 +79,6 @@ def line(look: tuple[str, str]) -> Html:
     colour, dash = look
     stroke = tag(
         "line",
-        x1="1", y1="5", x2="35", y2="5", stroke=colour, stroke_width="4", stroke_dasharray=DASHES[dash] or "none",
+        x1="1", y1="5", x2="35", y2="5", stroke=colour, stroke_width="4", stroke_dasharray=DASHES[dash].thick or "none",
     )  # fmt: skip
     return tag("svg", stroke, viewbox="0 0 36 10", width="36", height="10", aria_hidden="true")

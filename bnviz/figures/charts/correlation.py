@@ -45,7 +45,7 @@ def correlation(
     places = [panel for row in grid for panel in row]
     for panel, (heading, matrix) in zip(places, matrices.items(), strict=False):
         frame.header(panel, f"<b>{heading.replace(', ', ',<br>', 1)}</b>", frame.theme.ink)
-        frame.layout[panel.y.replace("y", "yaxis")] |= {"scaleanchor": panel.x}
+        frame.axis(panel.y)["scaleanchor"] = panel.x
         if not matrix.size:
             continue
         frame.curves.append(

@@ -59,8 +59,7 @@ def boundary(
     frame.layout["hovermode"] = "closest"
     for row in grid:
         for panel in row:
-            key = "yaxis" + panel.y[1:]
-            frame.layout[key] |= {"scaleanchor": panel.x, "constraintoward": "top"}
+            frame.axis(panel.y).update({"scaleanchor": panel.x, "constraintoward": "top"})
     for a, (arm, item) in enumerate(zip(arms, shown, strict=True)):
         panel = grid[a][0] if narrow else grid[0][a]
         frame.header(panel, arm.heading(columns > 2), arm.colour)

@@ -21,6 +21,7 @@ from bnviz.figures.frame.layers import (
 )
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.marks.zones import shade_zones
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.layer_inputs import counted_median, density, has, quantile_path, share_outside
 from bnviz.recording.snapshot import HISTOGRAM_EDGES
@@ -164,21 +165,7 @@ def _outline(frame: Frame, panel: Panel, arm: ArmStyle, own: Array) -> None:
 def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float, narrow: bool) -> None:
     """The nonlinearity's curve on an axis at the right, if it is one of ours, and where it hardly answers."""
     intervals, words = zones(activation)
-    for start, end in intervals:
-        frame.shapes.append(
-            {
-                "type": "rect",
-                "xref": panel.x,
-                "yref": f"{panel.y} domain",
-                "x0": max(start, 1000 * low),
-                "x1": min(end, 1000 * high),
-                "y0": 0,
-                "y1": 1,
-                "fillcolor": frame.theme.zone,
-                "line": {"width": 0},
-                "layer": "below",
-            }
-        )
+    shade_zones(frame, panel, activation, low, high, upright=True)
     if intervals:
         middle = (low + min(intervals[0][1], high)) / 2
         frame.note(

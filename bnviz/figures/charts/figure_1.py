@@ -117,7 +117,7 @@ def _accuracy_axis(frame: Frame, recordings: tuple[Recording, Recording]) -> Non
         drawn.values[-1] for item in recordings if (drawn := curve(item, "test", "accuracy")).steps.size
     ]
     low = LEAST_ACCURACY if min(finals, default=1.0) >= LEAST_ACCURACY + 0.05 else 0.0
-    frame.layout["yaxis"] |= {"range": [low, 1.0], "tickformat": ".0%", "dtick": 0.1 if low else 0.2}
+    frame.axis("y").update({"range": [low, 1.0], "tickformat": ".0%", "dtick": 0.1 if low else 0.2})
 
 
 def _input_axes(frame: Frame, recordings: tuple[Recording, Recording], paths: list[QuantilePath]) -> None:
@@ -128,14 +128,16 @@ def _input_axes(frame: Frame, recordings: tuple[Recording, Recording], paths: li
         for item in paths
     ]
     limit = rounded_up(1.06 * reach(bounds, 10.0), LEAST_REACH)
-    for suffix in "23":
-        frame.layout[f"yaxis{suffix}"] |= {
-            "range": [-limit, limit],
-            "matches": "y2" if suffix == "3" else None,
-            "zeroline": True,
-            "zerolinecolor": frame.theme.grid,
-            "zerolinewidth": 1,
-        }
+    for name in ("y2", "y3"):
+        frame.axis(name).update(
+            {
+                "range": [-limit, limit],
+                "matches": "y2" if name == "y3" else None,
+                "zeroline": True,
+                "zerolinecolor": frame.theme.grid,
+                "zerolinewidth": 1,
+            }
+        )
 
 
 def _alt(

@@ -17,7 +17,7 @@ from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
-from bnviz.figures.marks.end_labels import spread
+from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
 from bnviz.figures.marks.lines import level
 from bnviz.recording.statistics import middle
 
@@ -197,32 +197,16 @@ def _labels(
 ) -> None:
     """Each line's name at its right end, moved apart where lines meet."""
     low, high = limits
-    tall = (frame.plot_height - 34 * (rows - 1)) / rows
-    ends = []
+    labels = []
     for line in lines:
         drawn = np.flatnonzero(np.isfinite(line.medians))
         if drawn.size:
-            ends.append((line, int(drawn[-1]), float(line.medians[drawn[-1]])))
-    shares = [
-        ((math.log10(value) if scale.logarithmic else value) - low) / (high - low) for _, _, value in ends
-    ]
-    pixels = [min(max(share, 0.0), 1.0) * tall for share in shares]
-    for (line, rung, _), pixel, moved in zip(
-        ends, pixels, spread(pixels, frame.size + 4, 0, tall), strict=True
-    ):
-        frame.note(
-            line.label,
-            xref=panel.x,
-            x=rung,
-            xanchor="left",
-            xshift=9,
-            yref=f"{panel.y} domain",
-            y=pixel / tall,
-            yshift=moved - pixel,
-            yanchor="middle",
-            align="left",
-            font={"size": frame.size - 1, "color": readable(line.look[0], frame.theme)},
-        )
+            value = float(line.medians[drawn[-1]])
+            share = ((math.log10(value) if scale.logarithmic else value) - low) / (high - low)
+            height = clipped(share) * frame.panel_height(rows)
+            colour = readable(line.look[0], frame.theme)
+            labels.append(EndLabel(line.label, int(drawn[-1]), height, colour, smaller=1))
+    end_labels(frame, panel, labels, rows=rows, gap=4, xshift=9, align="left")
 
 
 def _alt(

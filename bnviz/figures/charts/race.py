@@ -16,7 +16,8 @@ from bnviz.figures.frame.frame import Frame
 from bnviz.figures.frame.layers import last_step
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
-from bnviz.figures.marks.end_labels import spread
+from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
+from bnviz.figures.marks.lines import level
 from bnviz.recording import Recording
 from bnviz.recording.evaluations import curve
 
@@ -79,36 +80,18 @@ def race(
         if kept.any():
             ends.append((runner, int(drawn.steps[-1]), float(drawn.values[-1])))
     if target is not None and math.isfinite(target):
-        frame.shapes.append(
-            {
-                "type": "line",
-                "xref": f"{panel.x} domain",
-                "yref": panel.y,
-                "x0": 0,
-                "x1": 1,
-                "y0": target,
-                "y1": target,
-                "line": {"color": frame.theme.quiet, "width": 1, "dash": "dot"},
-                "layer": "below",
-            }
+        level(frame, panel, target)
+    labels = [
+        EndLabel(
+            f"{runner.label} {value:.1%}" + " (diverged)" * (runner.recording.diverged_at is not None),
+            math.log10(step),
+            clipped(value / 1.03) * frame.plot_height,
+            readable(runner.look[0], frame.theme),
+            smaller=1,
         )
-    pixels = [value / 1.03 * frame.plot_height for _, _, value in ends]
-    for (runner, step, value), pixel, moved in zip(
-        ends, pixels, spread(pixels, frame.size + 4, 0, frame.plot_height), strict=True
-    ):
-        diverged = " (diverged)" if runner.recording.diverged_at is not None else ""
-        frame.note(
-            f"{runner.label} {value:.1%}{diverged}",
-            xref=panel.x,
-            x=math.log10(step),
-            xanchor="left",
-            xshift=6,
-            yref="paper",
-            y=pixel / frame.plot_height,
-            yshift=moved - pixel,
-            yanchor="middle",
-            font={"size": frame.size - 1, "color": readable(runner.look[0], frame.theme)},
-        )
+        for runner, step, value in ends
+    ]
+    end_labels(frame, panel, labels, gap=4, xshift=6, yref="paper")
     frame.axis_note("training step (log)")
     if not ends:
         frame.place_for_words(panel, "The curves are drawn here while the networks train.")

@@ -18,7 +18,7 @@ from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
-from bnviz.figures.marks.end_labels import spread
+from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,28 +151,17 @@ def _labels(
 ) -> None:
     """Each line's name at its right end, moved apart where lines meet."""
     low, high = limits
-    tall = (frame.plot_height - 34 * (rows - 1)) / rows
-    ends = [(line, *(part[-1] for part in line.drawn)) for line in lines if line.drawn[0].size]
-    heights = [
-        math.log10(value) if scale.logarithmic and value > 0 else low if scale.logarithmic else float(value)
-        for _, _, value in ends
-    ]
-    pixels = [min(max((height - low) / (high - low), 0.0), 1.0) * tall for height in heights]
-    moved = spread(pixels, frame.size + 2, 0, tall)
-    for (line, step, _), pixel, place in zip(ends, pixels, moved, strict=True):
-        frame.note(
-            line.label,
-            xref=panel.x,
-            x=int(step),
-            xanchor="left",
-            xshift=5,
-            yref=f"{panel.y} domain",
-            y=pixel / tall,
-            yshift=place - pixel,
-            yanchor="middle",
-            align="left",
-            font={"size": frame.size - 2, "color": readable(line.look[0], frame.theme)},
-        )
+    labels = []
+    for line in lines:
+        steps, values = line.drawn
+        if steps.size:
+            value = float(values[-1])
+            if scale.logarithmic:
+                value = math.log10(value) if value > 0 else low
+            height = clipped((value - low) / (high - low)) * frame.panel_height(rows)
+            colour = readable(line.look[0], frame.theme)
+            labels.append(EndLabel(line.label, int(steps[-1]), height, colour, smaller=2))
+    end_labels(frame, panel, labels, rows=rows, gap=2, xshift=5, align="left")
 
 
 def _alt(panels: Mapping[str, Sequence[Trace]], scale: Scale, title: str) -> str:

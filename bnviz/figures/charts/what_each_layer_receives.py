@@ -28,11 +28,11 @@ from bnviz.figures.frame.layers import (
     zones,
 )
 from bnviz.figures.frame.numbers import short
-from bnviz.figures.frame.palette import mixed
-from bnviz.figures.frame.plot import Plot, PlotFunction, compact
+from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
-from bnviz.figures.frame.thinning import thin
 from bnviz.figures.marks.lines import diverged, scrubber
+from bnviz.figures.marks.quantile_bands import quantile_bands
+from bnviz.figures.marks.zones import shade_zones, zone_label
 from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import QuantilePath, has, quantile_path
 
@@ -106,9 +106,11 @@ def bands(
     for a, (arm, item) in enumerate(zip(arms, recordings, strict=True)):
         for i, number in enumerate(layers):
             panel = grid[i][a] if by_layer else grid[a][i]
-            _zone(frame, panel, item.activation(number) if where == "input" else "", high)
+            shade_zones(
+                frame, panel, item.activation(number) if where == "input" else "", -high, high, upright=False
+            )
             drawn = paths[a, i]
-            _draw(frame, panel, arm, drawn, called([item], number))
+            quantile_bands(frame, panel, arm, drawn, called([item], number))
             ending = float(drawn.median[-1]) if drawn.steps.size else 0.0
             ending = float(np.clip(ending, low + 0.3 * (high - low), high - 0.3 * (high - low)))
             diverged(
@@ -130,7 +132,7 @@ def bands(
         kinds = [recordings[0].activation(number) for number in layers]
         for i, kind in enumerate(kinds):
             if kind not in kinds[:i]:
-                _zone_label(frame, grid[i][0] if by_layer else grid[0][i], kind, high, low)
+                zone_label(frame, grid[i][0] if by_layer else grid[0][i], kind, high, low)
     frame.axis_note("training step")
     if not any(drawn.steps.size for drawn in paths.values()):
         frame.place_for_words(grid[0][0], _invitation(recordings), xref="paper")
@@ -203,44 +205,6 @@ def _frame_range(
     return low, high, leaving
 
 
-def _zone(frame: Frame, panel: Panel, activation: str, high: float) -> None:
-    """Shade where the nonlinearity hardly answers; far beyond the frame, so that zooming out shows it too."""
-    far = 1000 * high
-    for start, end in zones(activation)[0]:
-        frame.shapes.append(
-            {
-                "type": "rect",
-                "xref": f"{panel.x} domain",
-                "yref": panel.y,
-                "x0": 0,
-                "x1": 1,
-                "y0": max(start, -far),
-                "y1": min(end, far),
-                "fillcolor": frame.theme.zone,
-                "line": {"width": 0},
-                "layer": "below",
-            }
-        )
-
-
-def _zone_label(frame: Frame, panel: Panel, activation: str, high: float, low: float) -> None:
-    """Say once what the shading means, if it is in the frame."""
-    intervals, words = zones(activation)
-    if not intervals or not any(start < high and end > low for start, end in intervals):
-        return
-    if frame.narrow:
-        words = words.split(":")[0]
-    top = intervals[-1][1] > high
-    frame.panel_note(
-        panel,
-        words,
-        y=1.0 if top else 0.0,
-        yanchor="top" if top else "bottom",
-        xshift=4,
-        font={"size": frame.size - 2, "color": frame.theme.quiet},
-    )
-
-
 def _corner(activation: str) -> dict[str, Any]:
     """Where a panel has room for a note: the left corner away from the words that explain the zones."""
     bottom = activation != "relu"
@@ -249,45 +213,6 @@ def _corner(activation: str) -> dict[str, Any]:
         "yanchor": "bottom" if bottom else "top",
         "yshift": 2 if bottom else -2,
     }
-
-
-def _draw(frame: Frame, panel: Panel, arm: ArmStyle, drawn: QuantilePath, name: str) -> None:
-    """The bands from the outside in, then the median, whose hover text names all the quantiles.
-
-    A band is one closed curve, there and back: half the traces of two edges each, and a browser without a
-    graphics card draws it in two thirds of the time.
-    """
-    pairs = len(drawn.values) // 2
-    kept = thin(drawn.values[[0, pairs, -1]]) if drawn.steps.size else np.empty(0, int)
-    steps, values = drawn.steps[kept], drawn.values[:, kept]
-    shares = ("5–95 %", "15–85 %")[-pairs:]
-    for index, share in enumerate(shares):
-        frame.line(
-            panel,
-            np.concatenate([steps, steps[::-1]]),
-            np.concatenate([values[-1 - index], values[index][::-1]]),
-            name=f"{arm.letter}, {name}: {share}",
-            legendgroup=arm.letter,
-            line={"width": 0, "color": arm.colour},
-            fill="toself",
-            fillcolor=frame.theme.fill(arm.colour, strong=share == "15–85 %"),
-            hoverinfo="skip",
-        )
-    middle = mixed(arm.colour, frame.theme.ink, frame.theme.lifted)
-    edges = [
-        f"{share}: %{{customdata[{2 * n}]:.3~g}} to %{{customdata[{2 * n + 1}]:.3~g}}"
-        for n, share in enumerate(shares)
-    ]
-    frame.line(
-        panel,
-        steps,
-        values[pairs],
-        name=f"{arm.letter}, {name}: median",
-        legendgroup=arm.letter,
-        line={"color": middle, "width": frame.theme.line, "dash": arm.dash},
-        customdata=compact(np.stack([values[row] for n in range(pairs) for row in (n, -1 - n)], axis=1)),
-        hovertemplate="<br>".join(["median: %{y:.3~g}", *edges[::-1]]) + f"<extra>{arm.letter}</extra>",
-    )
 
 
 def _headings(

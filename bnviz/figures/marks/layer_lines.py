@@ -1,8 +1,7 @@
-"""One line for each layer over the training steps: gradients, drift, saturation. The arms side by side."""
+"""A line for each layer over the training steps, the arms side by side: gradients, drift, saturation."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,29 +11,29 @@ import numpy as np
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.axes import decades, log_ticks, reach, rounded_up, usual
 from bnviz.figures.frame.frame import Frame, Panel
-from bnviz.figures.frame.layers import called, depth, elapsed, last_step, short_name, units_called
+from bnviz.figures.frame.layers import called, elapsed, last_step
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import faded
-from bnviz.figures.frame.plot import Array, Plot, PlotFunction
-from bnviz.figures.frame.theme import readable, shades
+from bnviz.figures.frame.plot import Array, Plot
+from bnviz.figures.frame.theme import shades
 from bnviz.figures.frame.thinning import thin
-from bnviz.figures.marks.end_labels import spread
+from bnviz.figures.marks.layer_labels import label_layers, room
 from bnviz.figures.marks.lines import diverged, scrubber
 from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import has
 from bnviz.recording.statistics import running_median
 
-MOST_LABELS = 6
 SMOOTHED = 15
-LABEL_LENGTHS = (12, 10)
-"""Characters of a watched layer's own name at the end of its line: alone, and where several lines meet."""
+"""Records that the running median of a noisy quantity is over."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a figure of this kind shows.
+    """What a chart of this kind shows.
 
-    column: which column of `Recording.layers` the line of a layer of an arm comes from.
+    axis: the title of the y axis. column: of an arm and a layer, the column of `Recording.layers` that is drawn.
+    percent: the values are shares, from 0 to 1. least: where the y axis ends at least. noisy: each line is also drawn
+    as its running median.
     """
 
     name: str
@@ -48,68 +47,10 @@ class Quantity:
     noisy: bool = False
 
 
-@PlotFunction
-def gradients(
-    recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
-) -> Plot:
-    """The norm of the loss's gradient with respect to each layer's weights, on a logarithmic axis."""
-    quantity = Quantity(
-        "gradients",
-        "How strongly each layer is told to change",
-        "Norm of the loss gradient with respect to each layer’s weights, on the mini-batch of that step. "
-        f"Thick: running median over {SMOOTHED} records; thin: every record.",
-        "gradient norm (log)",
-        lambda *_: "grad_norm",
-        logarithmic=True,
-        noisy=True,
-    )
-    return _lines(recordings, quantity, theme, step, narrow)
-
-
-@PlotFunction
-def drift(
-    recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
-) -> Plot:
-    """How far each layer's input distribution has moved: the internal covariate shift as a number.
-
-    It is the 1-Wasserstein distance between each unit's distribution now and at `Recording.reference_step`,
-    averaged over units, in units of the nonlinearity's input.
-    """
-    since = " or ".join(sorted({f"step {item.reference_step:,}" for item in recordings}))
-    quantity = Quantity(
-        "drift",
-        "How far each layer’s input has moved",
-        f"Drift: distance (1-Wasserstein) of each unit’s input distribution from {since}, averaged over units; "
-        "probe batch, after the normalizer where there is one.",
-        "drift (units of the input)",
-        lambda *_: "drift",
-    )
-    return _lines(recordings, quantity, theme, step, narrow)
-
-
-@PlotFunction
-def saturation(
-    recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
-) -> Plot:
-    """The share of each layer that hardly learns: saturated sigmoids or tanh units, or dead ReLUs."""
-    kinds = {item.activation(layer) for item in recordings for layer in range(1, len(item.widths) + 1)}
-    units = units_called(recordings)
-    dead = "Share of ReLUs that are silent for every probe example."
-    flat = f"Share of inputs of {units} where the slope is below 5 % of its maximum; probe batch."
-    quantity = Quantity(
-        "saturation",
-        "How many ReLUs are dead" if kinds == {"relu"} else f"How many {units} are saturated",
-        dead if kinds == {"relu"} else flat + (f" {dead}" if "relu" in kinds else ""),
-        "dead" if kinds == {"relu"} else "saturated",
-        lambda item, layer: "dead" if item.activation(layer) == "relu" else "saturated",
-        percent=True,
-    )
-    return _lines(recordings, quantity, theme, step, narrow)
-
-
-def _lines(
+def layer_lines(
     recordings: Sequence[Recording], quantity: Quantity, theme: str, step: int | None, narrow: bool
 ) -> Plot:
+    """The whole chart."""
     arms = arm_styles(recordings)
     values = [_values(item, quantity) for item in recordings]
     rows, columns = (len(arms), 1) if narrow else (1, len(arms))
@@ -121,7 +62,7 @@ def _lines(
         height=330 if not narrow else 150 + 165 * rows,
         view=(quantity.name, last_step(recordings)),
         wide=120,
-        right=_room(recordings),
+        right=room(recordings),
         head=26 if columns < 3 else 42,
     )
     low, high, leaving = _range(recordings, values, quantity)
@@ -142,7 +83,7 @@ def _lines(
         columns,
         frame.steps_axis(last_step(recordings), columns),
         y_axis,
-        gap_x=0.1 if _room(recordings) < 100 else 0.17,
+        gap_x=0.1 if room(recordings) < 100 else 0.17,
     )
     for a, (arm, item, own) in enumerate(zip(arms, recordings, values, strict=True)):
         panel = grid[a][0] if narrow else grid[0][a]
@@ -154,7 +95,7 @@ def _lines(
         ends = [_last(item.steps, line) for line in drawn]
         # Of an arm that diverged at once there is no line to put a name to.
         if item.diverged_at is None or item.last_step > 0.02 * last_step(recordings):
-            _label(frame, panel, item, ends, colours, quantity.logarithmic, (low, high), rows)
+            label_layers(frame, panel, item, ends, colours, quantity.logarithmic, (low, high), rows)
         place = low + 0.1 * (high - low)
         height = 10**place if quantity.logarithmic else place
         diverged(frame, panel, arm, item.diverged_at, height, last_step(recordings))
@@ -168,13 +109,6 @@ def _lines(
             words = "Of these networks nothing<br>of this kind was recorded."
         frame.place_for_words(grid[0][0], words, xref="paper")
     return frame.plot(_alt(recordings, arms, values, quantity))
-
-
-def _room(recordings: Sequence[Recording]) -> int:
-    """Pixels to the right of the lines for the layers' names."""
-    if any(item.watched is not None for item in recordings):
-        return 145
-    return 68 if depth(recordings) < 10 else 80
 
 
 def _draw(
@@ -244,60 +178,6 @@ def _last(steps: Array, line: Array) -> tuple[int, float] | None:
     """The last point of a line that can be drawn."""
     finite = np.flatnonzero(np.isfinite(line))
     return (int(steps[finite[-1]]), float(line[finite[-1]])) if finite.size else None
-
-
-def _label(
-    frame: Frame,
-    panel: Panel,
-    recording: Recording,
-    ends: Sequence[tuple[int, float] | None],
-    colours: Sequence[str],
-    logarithmic: bool,
-    limits: tuple[float, float],
-    rows: int,
-) -> None:
-    """Name the lines at their ends: all layers, or of more than six the first and the last; ends that meet, once."""
-    told = range(len(ends)) if len(ends) <= MOST_LABELS else (0, len(ends) - 1)
-    named = [(index, *end) for index in told if (end := ends[index]) is not None]
-    low, high = limits
-    tall = (frame.plot_height - 34 * (rows - 1)) / rows
-    shares = [((math.log10(value) if logarithmic else value) - low) / (high - low) for _, _, value in named]
-    pixels = [min(max(share, 0.0), 1.0) * tall for share in shares]
-    groups: list[list[int]] = []
-    for place in sorted(range(len(named)), key=lambda place: pixels[place]):
-        if groups and pixels[place] - pixels[groups[-1][-1]] < 4:
-            groups[-1].append(place)
-        else:
-            groups.append([place])
-    middles = [sum(pixels[place] for place in group) / len(group) for group in groups]
-    for group, middle, moved in zip(groups, middles, spread(middles, frame.size + 1, 0, tall), strict=True):
-        numbers = sorted(named[place][0] + 1 for place in group)
-        colour = colours[numbers[-1] - 1]
-        frame.note(
-            _layers(recording, numbers),
-            xref=panel.x,
-            x=max(named[place][1] for place in group),
-            xanchor="left",
-            xshift=4,
-            yref=f"{panel.y} domain",
-            y=middle / tall,
-            yshift=moved - middle,
-            yanchor="middle",
-            font={"size": frame.size - 2, "color": readable(colour, frame.theme)},
-        )
-
-
-def _layers(recording: Recording, numbers: Sequence[int]) -> str:
-    """ "layer 2", "layers 1, 3" or "layers 1–3"; of a watched network "fc2" or "fc1 … fc3"."""
-    if recording.watched is not None:
-        most = LABEL_LENGTHS[len(numbers) > 1]
-        names = [short_name(recording.layer_names[number - 1], most) for number in numbers]
-        return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]}"
-    if len(numbers) == 1:
-        return f"layer {numbers[0]}"
-    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
-        return f"layers {numbers[0]}–{numbers[-1]}"
-    return f"layers {', '.join(map(str, numbers))}"
 
 
 def _alt(

@@ -8,8 +8,7 @@ import numpy as np
 import streamlit as st
 
 from bnviz.experiment.knob import POINT_DATASETS
-from bnviz.figures.charts.layer import mini_batch as inside_batch
-from bnviz.figures.charts.layer import unit as figures
+from bnviz.figures.charts import layer as figures
 from bnviz.layer import arithmetic
 from bnviz.layer import gradients as formulas
 from bnviz.layer import numerals as n
@@ -140,9 +139,7 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
             "central ones, through the whole rest of the network, in double precision."
         )
     parts.table("What the sums add up, example by example", *shown.terms(), key="inside-terms")
-    parts.figure(
-        inside_batch.input_gradients, whole.x, constant.x, key="inside-input-gradients", unit=view.unit
-    )
+    parts.figure(figures.input_gradients, whole.x, constant.x, key="inside-input-gradients", unit=view.unit)
 
 
 def _example(batch: LayerBatch, view: View) -> None:
@@ -197,7 +194,7 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
         f"and by {n.scientific(most['inference'], 1)} in inference mode"
         f"{', which is rounding' if 0 < most['inference'] < 1e-9 else ''}."
     )
-    parts.figure(inside_batch.moves, found, view.change, view.example, view.unit, key="inside-moves")
+    parts.figure(figures.moves, found, view.change, view.example, view.unit, key="inside-moves")
     rows = []
     for row in others:
         cells = [f"{row + 1}: {safe(names[row])}"]
@@ -299,7 +296,7 @@ def maps(ask: Ask, view: View) -> None:
         f"So there are {features} means and variances, one for each channel, and not one for each of the "
         f"{features} · {height} · {width} = {features * height * width:,} channels and positions."
     )
-    parts.figure(inside_batch.maps, batch.x, batch.members.names, view.channel, key="inside-maps")
+    parts.figure(figures.maps, batch.x, batch.members.names, view.channel, key="inside-maps")
     kernel = float(np.abs(lines.y - batch.y[:, view.channel - 1].ravel()).max())
     parts.table(
         f"Layer {view.map_layer}'s channels: what each divides and shifts by",

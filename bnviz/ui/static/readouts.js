@@ -3,8 +3,6 @@
 import { drawing, grouped, make, write } from "./elements.js";
 import { Hub, Part } from "./hub.js";
 
-const DASHES = { solid: "none", dash: "9 5", dot: "3 4", dashdot: "10 4 3 4", longdash: "15 5" };
-
 /** Each network's name, loss and accuracy, and the story in words. */
 export class Readouts extends Part {
   arms = [];
@@ -26,7 +24,7 @@ export class Readouts extends Part {
   refresh() {
     const { status } = this.hub;
     if (!status) return;
-    const looks = JSON.stringify(status.words.arms.map(({ name, colour, dash }) => [name, colour, dash]));
+    const looks = JSON.stringify(status.words.arms.map(({ name, colour, dashes }) => [name, colour, dashes]));
     if (looks !== this.looks) {
       this.looks = looks;
       this.arms = status.words.arms.map((arm) => this.card(arm));
@@ -41,8 +39,8 @@ export class Readouts extends Part {
     write(this.story, status.words.story);
   }
 
-  card({ name, colour, dash }) {
-    const line = { x1: 1, y1: 5, x2: 35, y2: 5, stroke: colour, "stroke-width": 4, "stroke-dasharray": DASHES[dash] };
+  card({ name, colour, dashes }) {
+    const line = { x1: 1, y1: 5, x2: 35, y2: 5, stroke: colour, "stroke-width": 4, "stroke-dasharray": dashes || "none" };
     const [loss, accuracy, note] = ["bnviz-number", "bnviz-number", "bnviz-alarm"].map((name) => make("span", { class: name }));
     const card = make("div", { class: "bnviz-arm" },
       make("div", { class: "bnviz-name" }, drawing(36, 10, ["line", line]), make("span", {}, name)),

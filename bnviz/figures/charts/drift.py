@@ -1,0 +1,32 @@
+"""Drift: how far each layer's input has moved, the internal covariate shift as a number, over the training steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.marks.layer_lines import Quantity, layer_lines
+from bnviz.recording import Recording
+
+
+@PlotFunction
+def drift(
+    recordings: Sequence[Recording], *, theme: str = "light", step: int | None = None, narrow: bool = False
+) -> Plot:
+    """How far the distribution of each layer's input has moved since `Recording.reference_step`.
+
+    Column: `drift` of `Recording.layers`, the 1-Wasserstein distance of each unit's distribution on the probe batch,
+    averaged over units, in units of the nonlinearity's input. Not to be mistaken for the speed of the movement: it is
+    the distance from the start. Nor is it relative to the width of the distribution: a layer whose inputs are spread
+    widely drifts far in these units.
+    """
+    since = " or ".join(sorted({f"step {item.reference_step:,}" for item in recordings}))
+    quantity = Quantity(
+        "drift",
+        "How far each layer’s input has moved",
+        f"Drift: distance (1-Wasserstein) of each unit’s input distribution from {since}, averaged over units; "
+        "probe batch, after the normalizer where there is one.",
+        "drift (units of the input)",
+        lambda *_: "drift",
+    )
+    return layer_lines(recordings, quantity, theme, step, narrow)

@@ -1,0 +1,75 @@
+"""∂ℓ/∂x of one unit, example by example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.numbers import rounded
+from bnviz.figures.frame.palette import BLUE, VERMILLION
+from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+
+
+@PlotFunction
+def input_gradients(
+    through: Array, constant: Array, *, unit: int, theme: str = "light", narrow: bool = False
+) -> Plot:
+    """∂ℓ/∂x of each example, (m,): through the statistics, and as if these were constants."""
+    frame = Frame(
+        f"∂ℓ/∂x of unit {unit}, example by example",
+        f"Through the statistics they add up to {rounded(through.sum())}: moving all alike changes nothing. "
+        f"With constant statistics they add up to {rounded(constant.sum())}.",
+        theme=theme,
+        narrow=narrow,
+        height=330 if not narrow else 400,
+        view=("input gradients", unit),
+        wide=110,
+        legend=["through the statistics", "as if they were constants"],
+    )
+    reach = 1.15 * max(float(np.abs(through).max()), float(np.abs(constant).max()), 1e-12)
+    m = len(through)
+    panel = frame.panels(
+        1,
+        1,
+        {"range": [0.4, m + 0.6], "tickmode": "array", "tickvals": list(range(1, m + 1)), "showgrid": False},
+        {
+            "range": [-reach, reach],
+            "nticks": 7,
+            "hoverformat": ".3~g",
+            "exponentformat": "power",
+            "zeroline": True,
+        },
+    )[0][0]
+    looks: list[tuple[str, Array, str, dict[str, Any]]] = [
+        ("through the statistics", through, BLUE, {}),
+        (
+            "as if they were constants",
+            constant,
+            VERMILLION,
+            {"pattern": {"shape": "/", "fillmode": "replace"}},
+        ),
+    ]
+    for name, values, colour, pattern in looks:
+        frame.curves.append(
+            {
+                "type": "bar",
+                "x": np.arange(1, m + 1),
+                "y": values,
+                "name": name,
+                "marker": {"color": colour, "line": {"color": colour, "width": 1}} | pattern,
+                "xaxis": panel.x,
+                "yaxis": panel.y,
+                "showlegend": True,
+                "hovertemplate": "%{y:.4~g}<extra>" + name + "</extra>",
+            }
+        )
+    frame.layout |= {"barmode": "group", "bargap": 0.3}
+    frame.axis_note("example")
+    return frame.plot(
+        f"Bars of the loss’s gradient with respect to the {m} inputs of unit {unit}. Through the statistics they "
+        f"lie between {rounded(through.min())} and {rounded(through.max())} and add up to {rounded(through.sum())}; "
+        f"with constant statistics between {rounded(constant.min())} and {rounded(constant.max())}, "
+        f"adding up to {rounded(constant.sum())}."
+    )
