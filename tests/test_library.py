@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,16 +20,24 @@ import pytest
 from bnviz.experiment import Experiment, Intervention
 from bnviz.figures.thumbnail import thumbnail
 from bnviz.recording import Recording
-from bnviz.recording.library import Entry, Library, LibraryError, Visitor, most_bytes
+from bnviz.recording.library import Credentials, Entry, Library, LibraryError, most_bytes
+from bnviz.ui.parts.library import describe
 from tests import recordings
 
-ME, YOU, TEACHER = Visitor("a" * 32), Visitor("b" * 32), Visitor("c" * 32, manages=True)
+ME, YOU, TEACHER = Credentials("a" * 32), Credentials("b" * 32), Credentials("c" * 32, manages=True)
 PAIR = recordings.pair(hidden=(4, 4))
 SIZE = sum(len(item.to_bytes()) for item in PAIR)
 
 
 def pair(seed: int) -> list[Recording]:
     return recordings.pair(hidden=(4, 4), seed=seed)
+
+
+def keep(
+    library: Library, recordings: Sequence[Recording], who: Credentials, source: str, **words: str
+) -> Entry:
+    """Keep a run as a page does."""
+    return library.keep(recordings, who, describe(recordings, source, **words))
 
 
 @pytest.fixture
@@ -45,7 +54,7 @@ def named(library: Library) -> set[str]:
 
 
 def test_a_kept_run_is_listed_in_words_and_its_recordings_come_back_equal(library, tmp_path):
-    entry = library.keep(PAIR, ME, "Playground", verdict="B learns, A does not.")
+    entry = keep(library, PAIR, ME, "Playground", verdict="B learns, A does not.")
     assert library.entries() == (entry,)
     assert entry.title == "no normalization · batch norm"
     assert entry.settings == (
@@ -67,31 +76,31 @@ def test_settings_tell_what_is_not_at_its_default_and_what_was_changed_on_the_wa
         (Intervention(3, "momentum", 0.5),),
         recordings.recording(base, records=3).snapshots,
     )
-    entry = library.keep([changed], ME, "a file")
+    entry = keep(library, [changed], ME, "a file")
     assert entry.title == "batch norm"
     for words in ("Two moons, 2-D", "6-3 units", "momentum 0.9", "changed while training"):
         assert words in entry.settings
 
 
 def test_the_same_run_kept_twice_is_there_once(library):
-    assert library.keep(PAIR, ME, "Playground") == library.keep(PAIR, YOU, "Playground")
+    assert keep(library, PAIR, ME, "Playground") == keep(library, PAIR, YOU, "Playground")
     assert len(library.entries()) == 1
 
 
 def test_nothing_measured_is_nothing_to_keep(library):
     with pytest.raises(LibraryError, match="press Play first"):
-        library.keep([Recording(Experiment())], ME, "Playground")
+        keep(library, [Recording(Experiment())], ME, "Playground")
     assert library.entries() == ()
 
 
 def test_it_survives_a_restart(library, tmp_path):
-    entry = library.keep(PAIR, ME, "Playground")
+    entry = keep(library, PAIR, ME, "Playground")
     assert Library(tmp_path / "runs", 10**8).entries() == (entry,)
 
 
 def test_text_filters_by_every_word_and_knows_no_special_signs(library):
-    mine = library.keep(PAIR, ME, "Playground")
-    lab = library.keep(pair(1), ME, "Lab 3: Less care", title="Less care about the first weights")
+    mine = keep(library, PAIR, ME, "Playground")
+    lab = keep(library, pair(1), ME, "Lab 3: Less care", title="Less care about the first weights")
     assert library.entries("BATCH sigmoid") == (lab, mine)
     assert library.entries("care weights") == (lab,)
     for text in ("%", "'; DROP TABLE runs", "_", "care playground"):
@@ -99,11 +108,11 @@ def test_text_filters_by_every_word_and_knows_no_special_signs(library):
 
 
 def test_who_kept_a_run_and_who_sits_at_the_server_may_change_it_and_nobody_else(library, tmp_path):
-    entry = library.keep(PAIR, ME, "Playground")
+    entry = keep(library, PAIR, ME, "Playground")
     for change in (
         lambda: library.pin(entry.id, True, YOU),
         lambda: library.delete(entry.id, YOU),
-        lambda: library.delete(entry.id, Visitor("")),
+        lambda: library.delete(entry.id, Credentials("")),
     ):
         with pytest.raises(LibraryError, match="Only who kept this run"):
             change()
@@ -119,24 +128,24 @@ def test_who_kept_a_run_and_who_sits_at_the_server_may_change_it_and_nobody_else
 
 def test_beyond_its_size_the_oldest_that_are_not_pinned_go_first(tmp_path):
     library = Library(tmp_path, int(3.5 * SIZE))
-    first, _, third = (library.keep(pair(seed), ME, "Playground") for seed in (1, 2, 3))
+    first, _, third = (keep(library, pair(seed), ME, "Playground") for seed in (1, 2, 3))
     library.pin(first.id, True, ME)
-    fourth = library.keep(pair(4), ME, "Playground")
+    fourth = keep(library, pair(4), ME, "Playground")
     assert [entry.id for entry in library.entries()] == [first.id, fourth.id, third.id]
     assert files(tmp_path) == named(library)
     for entry in (third, fourth):
         library.pin(entry.id, True, ME)
     with pytest.raises(LibraryError, match="Unpin or delete some first"):
-        library.keep(pair(5), ME, "Playground")
+        keep(library, pair(5), ME, "Playground")
     assert len(library.entries()) == 3
     assert files(tmp_path) == named(library)
 
 
 def test_a_run_larger_than_the_library_drives_nothing_out(tmp_path):
     library = Library(tmp_path, int(1.5 * SIZE))
-    entry = library.keep(PAIR, ME, "Playground")
+    entry = keep(library, PAIR, ME, "Playground")
     with pytest.raises(LibraryError, match="There is no room"):
-        library.keep([*pair(1), *pair(2)], ME, "Playground")
+        keep(library, [*pair(1), *pair(2)], ME, "Playground")
     assert library.entries() == (entry,)
 
 
@@ -144,7 +153,7 @@ def test_a_run_larger_than_the_library_drives_nothing_out(tmp_path):
 def test_a_disk_that_is_full_gives_one_sentence_and_loses_nothing(tmp_path, monkeypatch, calls):
     """Full at the first or the second file; the library's limit has just made another run go."""
     library = Library(tmp_path, int(1.5 * SIZE))
-    entry = library.keep(PAIR, ME, "Playground")
+    entry = keep(library, PAIR, ME, "Playground")
     sync, left = os.fsync, [calls]
 
     def full(file: int) -> None:
@@ -155,7 +164,7 @@ def test_a_disk_that_is_full_gives_one_sentence_and_loses_nothing(tmp_path, monk
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(LibraryError, match=r"^The disk is full: nothing was kept, and nothing was lost\.$"):
-        library.keep(pair(1), ME, "Playground")
+        keep(library, pair(1), ME, "Playground")
     monkeypatch.undo()
     assert library.entries() == (entry,)
     assert [library.recording(entry.id, place) for place in (0, 1)] == PAIR
@@ -164,7 +173,7 @@ def test_a_disk_that_is_full_gives_one_sentence_and_loses_nothing(tmp_path, monk
 
 def test_a_table_that_is_full_gives_the_same_sentence(tmp_path):
     library = Library(tmp_path, 10**8)
-    entry = library.keep(PAIR, ME, "Playground")
+    entry = keep(library, PAIR, ME, "Playground")
     connect = library._connect
 
     def small() -> sqlite3.Connection:
@@ -174,14 +183,14 @@ def test_a_table_that_is_full_gives_the_same_sentence(tmp_path):
 
     library._connect = small
     with pytest.raises(LibraryError, match="The disk is full"):
-        library.keep(pair(1), ME, "Playground")
+        keep(library, pair(1), ME, "Playground")
     library._connect = connect
     assert entry in library.entries()
     assert files(tmp_path) == named(library)
 
 
 def test_a_file_that_was_damaged_is_told_of_and_the_rest_goes_on(library, tmp_path):
-    entry = library.keep(PAIR, ME, "Playground")
+    entry = keep(library, PAIR, ME, "Playground")
     path = tmp_path / "runs" / entry.arms[0].file
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(LibraryError, match="no normalization is damaged or gone"):
@@ -212,10 +221,10 @@ def test_many_at_once_lose_nothing(tmp_path):
     libraries = [Library(tmp_path, 10**8) for _ in range(3)]
     runs = [pair(seed) for seed in range(12)]
 
-    def keep(index: int) -> None:
-        libraries[index % 3].keep(runs[index], ME, "Playground")
+    def keep_one(index: int) -> None:
+        keep(libraries[index % 3], runs[index], ME, "Playground")
 
-    threads = [threading.Thread(target=keep, args=(index,)) for index in range(12)]
+    threads = [threading.Thread(target=keep_one, args=(index,)) for index in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -227,9 +236,9 @@ def test_many_at_once_lose_nothing(tmp_path):
 NURSERY = """
 import os, signal, sys
 from pathlib import Path
-from bnviz.recording.library import Entry, Library, Visitor
+from bnviz.recording.library import Credentials, Library
 from tests import recordings
-from tests.test_library import one
+from tests.test_library import keep, one
 
 def count(frame, event, argument):
     if frame.f_code.co_name == "write_whole" or "recording/library/store" in frame.f_code.co_filename:
@@ -247,7 +256,7 @@ for request in sys.stdin:
         last, lines = int(last), 0
         library = Library(Path(folder), int(most))
         sys.settrace(count)
-        kept = [library.keep([one(seed)], Visitor("x"), "Playground").id for seed in (8, 9)]
+        kept = [keep(library, [one(seed)], Credentials("x"), "Playground").id for seed in (8, 9)]
         os.write(1, f"{lines}\\n".encode())
         os._exit(0)
     os.waitpid(child, 0)
@@ -264,7 +273,7 @@ def test_a_process_killed_at_any_line_while_it_keeps_runs_loses_none_and_leaves_
     """Two runs are kept, one after the other, and for each the oldest must go."""
     library = Library(tmp_path / "before", 10**8)
     for seed in (1, 2, 3):
-        library.keep([one(seed)], ME, "Playground")
+        keep(library, [one(seed)], ME, "Playground")
     most = library.bytes + 200
     with sqlite3.connect(tmp_path / "before" / "library.sqlite") as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bnviz.experiment import Experiment
-from bnviz.recording.library import Visitor
+from bnviz.recording import Recording
+from bnviz.recording.library import Credentials, Entry, Library
 from bnviz.runs import RunManager
 from bnviz.runs.run import Run
 from bnviz.ui.parts import library as kept_runs
@@ -19,7 +21,7 @@ from tests import recordings
 
 MAIN = Path(__file__).parents[1] / "bnviz" / "ui" / "parts" / "navigation.py"
 RUNS = str(MAIN.parents[3] / "pages" / "runs.py")
-SOMEBODY = Visitor("somebody else")
+SOMEBODY = Credentials("somebody else")
 PAIR = recordings.pair(hidden=(6, 5, 4))
 DEEP = recordings.recording(Experiment(hidden=(5,) * 5, steps=3000, learning_rate=0.1))
 
@@ -58,6 +60,13 @@ def texts(app: AppTest) -> str:
     return " ".join(item.value for kind in (app.markdown, app.caption, app.info) for item in kind)
 
 
+def keep(
+    library: Library, recordings: Sequence[Recording], who: Credentials, source: str, **words: str
+) -> Entry:
+    """Keep a run as a page does."""
+    return library.keep(recordings, who, kept_runs.describe(recordings, source, **words))
+
+
 def labels(app: AppTest) -> list[str]:
     return [item.label for item in app.button]
 
@@ -77,7 +86,7 @@ def test_an_empty_library_says_how_to_fill_it(manager, library):
 
 
 def test_a_kept_run_is_a_card_and_opens_with_all_its_figures(manager, library):
-    entry = library.keep(PAIR, SOMEBODY, "Playground", verdict="A wanders.")
+    entry = keep(library, PAIR, SOMEBODY, "Playground", verdict="A wanders.")
     app = page()
     assert "no normalization · batch norm" in texts(app)
     assert "A wanders." in texts(app)
@@ -94,9 +103,9 @@ def test_a_kept_run_is_a_card_and_opens_with_all_its_figures(manager, library):
 
 
 def test_runs_of_other_depth_and_length_are_laid_over_each_other_up_to_five(manager, library):
-    first = library.keep(PAIR, SOMEBODY, "Playground")
-    second = library.keep([DEEP, replace(DEEP, reference_step=1)], SOMEBODY, "Lab 2")
-    third = library.keep(recordings.pair(seed=4), SOMEBODY, "Playground")
+    first = keep(library, PAIR, SOMEBODY, "Playground")
+    second = keep(library, [DEEP, replace(DEEP, reference_step=1)], SOMEBODY, "Lab 2")
+    third = keep(library, recordings.pair(seed=4), SOMEBODY, "Playground")
     app = page()
     for entry in (first, second, third):
         app.button(key=f"runs.show.{entry.id}").click().run()
@@ -117,8 +126,8 @@ def test_runs_of_other_depth_and_length_are_laid_over_each_other_up_to_five(mana
 
 
 def test_the_list_is_filtered_by_text(manager, library):
-    library.keep(PAIR, SOMEBODY, "Playground")
-    library.keep([DEEP], SOMEBODY, "Lab 2", title="Higher learning rates")
+    keep(library, PAIR, SOMEBODY, "Playground")
+    keep(library, [DEEP], SOMEBODY, "Lab 2", title="Higher learning rates")
     app = page(find="higher lab")
     assert "Higher learning rates" in texts(app)
     assert "no normalization · batch norm" not in texts(app)
@@ -128,7 +137,7 @@ def test_the_list_is_filtered_by_text(manager, library):
 
 
 def test_somebody_elses_run_cannot_be_pinned_or_deleted_from_elsewhere(manager, library):
-    entry = library.keep(PAIR, SOMEBODY, "Playground")
+    entry = keep(library, PAIR, SOMEBODY, "Playground")
     app = page()
     assert not {"Pin", "Delete for ever"} & set(labels(app))
     assert "Only who kept it" in texts(app)
@@ -137,7 +146,7 @@ def test_somebody_elses_run_cannot_be_pinned_or_deleted_from_elsewhere(manager, 
 
 
 def test_who_sits_at_the_server_pins_and_deletes(manager, library, at_the_server):
-    entry = library.keep(PAIR, SOMEBODY, "Playground")
+    entry = keep(library, PAIR, SOMEBODY, "Playground")
     app = page(arms=f"{entry.id}.0")
     app.button(key=f"runs.pin.{entry.id}").click().run()
     assert library.entry(entry.id).pinned
@@ -164,7 +173,7 @@ def test_nonsense_in_a_link_is_said_in_one_line(manager, library, query, named):
 
 
 def test_a_link_may_ask_for_a_layer_unit_and_step_that_there_is_not(manager, library):
-    entry = library.keep(PAIR, SOMEBODY, "Playground")
+    entry = keep(library, PAIR, SOMEBODY, "Playground")
     app = page(arms=f"{entry.id}.0", layer="99", unit="999999999", at="123456789")
     assert app.selectbox(key="runs.layer").value == 0
 
@@ -252,7 +261,7 @@ def test_a_session_holds_only_so_many_files(monkeypatch):
 
 
 def test_the_playground_shows_kept_arms_beside_its_own_and_lets_them_go(manager, library):
-    entry = library.keep([DEEP], SOMEBODY, "Lab 2")
+    entry = keep(library, [DEEP], SOMEBODY, "Lab 2")
     app = AppTest.from_file(str(MAIN), default_timeout=60)
     app.query_params["beside"] = f"{entry.id}.0,{entry.id}.7"
     app.run()
@@ -282,7 +291,7 @@ def test_keep_on_the_playground_keeps_what_was_measured_of_its_own_arms(manager,
     assert [library.recording(entry.id, place) for place in (0, 1)] == PAIR
     assert entry.source == "Playground"
     assert "At step 1,000" in entry.verdict
-    assert entry.may_change(Visitor(app.session_state["kept.token"]))
+    assert entry.may_change(Credentials(app.session_state["kept.token"]))
 
 
 @pytest.mark.parametrize(

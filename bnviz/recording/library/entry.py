@@ -1,4 +1,4 @@
-"""What the library knows of a kept run without opening its files."""
+"""What the library knows of a kept run without opening its files, and who may change it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,30 @@ class LibraryError(Exception):
 
 
 @dataclass(frozen=True)
-class Visitor:
-    """Who asks. token: a secret of this visitor's session. manages: whether they may change everybody's runs."""
+class Credentials:
+    """What decides whether somebody may change a kept run.
+
+    token: a secret of the session that keeps or changes it. manages: whether it may change everybody's runs.
+    """
 
     token: str
     manages: bool = False
+
+
+@dataclass(frozen=True)
+class Description:
+    """The words and the picture of a run, in the words of the page that keeps it.
+
+    source: where it comes from, such as "Playground". title: what sets its arms apart. labels: what each arm is
+    called. settings: what the arms have in common. verdict: what was found. thumbnail: an SVG.
+    """
+
+    source: str
+    title: str
+    labels: tuple[str, ...]
+    settings: str = ""
+    verdict: str = ""
+    thumbnail: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,11 +49,7 @@ class KeptArm:
 
 @dataclass(frozen=True)
 class Entry:
-    """One kept run.
-
-    source: where it comes from, such as "Playground". title: what sets its arms apart. settings: what they
-    have in common. verdict: what was found. thumbnail: an SVG. kept_at: with the time zone, UTC.
-    """
+    """One kept run. kept_at: with the time zone, UTC. owner: the token of who kept it. Texts: as in Description."""
 
     id: str
     kept_at: datetime.datetime
@@ -49,15 +64,15 @@ class Entry:
 
     @property
     def bytes(self) -> int:
-        """What its files take."""
+        """The size of all its files."""
         return sum(arm.bytes for arm in self.arms)
 
-    def may_change(self, visitor: Visitor) -> bool:
-        """Whether the visitor may pin and delete it: who manages the library, or who kept it."""
-        return visitor.manages or hmac.compare_digest(self.owner.encode(), visitor.token.encode())
+    def may_change(self, who: Credentials) -> bool:
+        """Whether they may pin and delete it: who manages the library may, and who kept the run."""
+        return who.manages or hmac.compare_digest(self.owner.encode(), who.token.encode())
 
     def matches(self, text: str) -> bool:
-        """Whether every word of `text` stands in what is told of it, in small letters or large."""
+        """Whether every word of `text` stands in the entry's texts, in small letters or capitals."""
         labels = " ".join(arm.label for arm in self.arms)
-        told = f"{self.source} {self.title} {self.settings} {self.verdict} {labels}".casefold()
-        return all(word in told for word in text.casefold().split())
+        texts = f"{self.source} {self.title} {self.settings} {self.verdict} {labels}".casefold()
+        return all(word in texts for word in text.casefold().split())

@@ -1,9 +1,8 @@
-"""The Library: a table in SQLite that says what there is, and beside it a file for each Recording.
+"""The Library: two tables in SQLite that list the kept runs, and beside them a file for each Recording.
 
-A file is on the disk before the table names it, and gone from the table before it is removed. So the
-table never names a file that is not whole; a file that no row names is left from a process that was
-killed, and is swept away when a Library is opened. Every writer holds SQLite's one write lock while
-it touches files, also against other processes.
+A file is written before a row names it, and its row is deleted before the file. So no row ever names a file that
+is not whole. A file that no row names was left by a process that was killed; it is deleted when a Library is
+opened. A writer holds SQLite's write lock while it touches files, so that no other process writes meanwhile.
 """
 
 from __future__ import annotations
@@ -18,19 +17,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from bnviz.figures.thumbnail import thumbnail
-from bnviz.figures.wording import labels, settings
 from bnviz.recording.file import SUFFIX, write_whole
-from bnviz.recording.library.entry import Entry, KeptArm, LibraryError, Visitor
+from bnviz.recording.library.entry import Credentials, Description, Entry, KeptArm, LibraryError
 from bnviz.recording.recording import Recording
 
 VERSION = 1
 WAIT_SECONDS = 20.0
-"""For another writer, before the library is called busy."""
+"""How long to wait for another writer before the library counts as busy."""
 
 DEFAULT_MEGABYTES = 2000
 MOST_TEXT = 600
-"""Characters of a title, label or verdict."""
+"""Characters of a title, label or verdict; longer ones are cut."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -57,7 +54,7 @@ CREATE TABLE IF NOT EXISTS arms (
 
 
 def most_bytes(environment: Mapping[str, str] = os.environ) -> int:
-    """What a library may hold: $BNVIZ_LIBRARY_MB million bytes. Raises ValueError for no whole number above 0."""
+    """How many bytes a library may hold: $BNVIZ_LIBRARY_MB million. Raises ValueError for no whole number above 0."""
     text = environment.get("BNVIZ_LIBRARY_MB", str(DEFAULT_MEGABYTES))
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0):
         raise ValueError(
@@ -67,15 +64,15 @@ def most_bytes(environment: Mapping[str, str] = os.environ) -> int:
 
 
 class Library:
-    """The kept runs in `folder`. Every method is for any thread, and raises LibraryError.
+    """The kept runs in `folder`. Every method may be called from any thread, and raises LibraryError.
 
-    most: bytes that all files may take; beyond it the oldest runs that are not pinned make room.
+    most: bytes that all files may take; beyond it the oldest runs that are not pinned are deleted.
     """
 
     def __init__(self, folder: Path, most: int) -> None:
         self._folder, self._most = folder, most
         self._database = folder / "library.sqlite"
-        with _in_words():
+        with _as_library_error():
             folder.mkdir(parents=True, exist_ok=True)
             with closing(self._connect()) as database:
                 database.execute("PRAGMA journal_mode = WAL")
@@ -89,35 +86,28 @@ class Library:
     def keep(
         self,
         recordings: Sequence[Recording],
-        visitor: Visitor,
-        source: str,
-        title: str = "",
-        names: Sequence[str] = (),
-        verdict: str = "",
+        owner: Credentials,
+        description: Description,
     ) -> Entry:
-        """Keep Recordings of one run; the same ones kept already are found again.
-
-        title, names: of the run and its arms; by default what sets the arms apart. verdict: what was found.
-        """
+        """Keep the Recordings of one run. Returns the entry there is if the same ones are kept already."""
         if not recordings or not any(item.snapshots for item in recordings):
             raise LibraryError("There is nothing to keep yet: press Play first.")
-        names = tuple(names) or labels(recordings)
         contents = [item.to_bytes() for item in recordings]
         needed = sum(map(len, contents))
         row = {
             "id": secrets.token_hex(12),
             "digest": hashlib.blake2b(b"".join(contents), digest_size=20).hexdigest(),
             "kept_at": datetime.datetime.now(datetime.UTC).isoformat(),
-            "owner": visitor.token,
-            "source": source[:MOST_TEXT],
-            "title": (title or " · ".join(names))[:MOST_TEXT],
-            "settings": settings(recordings)[:MOST_TEXT],
-            "verdict": verdict[:MOST_TEXT],
-            "thumbnail": thumbnail(recordings),
+            "owner": owner.token,
+            "source": description.source[:MOST_TEXT],
+            "title": description.title[:MOST_TEXT],
+            "settings": description.settings[:MOST_TEXT],
+            "verdict": description.verdict[:MOST_TEXT],
+            "thumbnail": description.thumbnail,
         }
         written: list[Path] = []
         try:
-            with _in_words(), self._writing() as database:
+            with _as_library_error(), self._writing() as database:
                 found = database.execute("SELECT id FROM runs WHERE digest = :digest", row).fetchone()
                 if found:
                     row["id"] = found["id"]
@@ -128,13 +118,13 @@ class Library:
                         f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",
                         row,
                     )
-                    for place, (name, content) in enumerate(zip(names, contents, strict=True)):
+                    for place, (label, content) in enumerate(zip(description.labels, contents, strict=True)):
                         path = self._folder / f"{secrets.token_hex(16)}{SUFFIX}"
                         written.append(path)
                         write_whole(path, content)
                         database.execute(
                             "INSERT INTO arms VALUES (?, ?, ?, ?, ?)",
-                            (row["id"], place, name[:MOST_TEXT], path.name, len(content)),
+                            (row["id"], place, label[:MOST_TEXT], path.name, len(content)),
                         )
         except BaseException:
             _remove(written)
@@ -143,9 +133,9 @@ class Library:
         return self.entry(row["id"])
 
     def entries(self, text: str = "") -> tuple[Entry, ...]:
-        """The kept runs of which every word of `text` is true: pinned ones first, then the latest."""
-        with _in_words(), closing(self._connect()) as database:
-            database.execute("BEGIN")  # both questions are answered as of one moment
+        """The kept runs whose texts hold every word of `text`: pinned ones first, then the latest."""
+        with _as_library_error(), closing(self._connect()) as database:
+            database.execute("BEGIN")  # both SELECTs see the same state
             rows = database.execute("SELECT * FROM runs ORDER BY pinned DESC, kept_at DESC, id").fetchall()
             arms: dict[str, list[KeptArm]] = {row["id"]: [] for row in rows}
             for arm in database.execute("SELECT * FROM arms ORDER BY run, place"):
@@ -165,7 +155,7 @@ class Library:
         arms = self.entry(run).arms
         if not 0 <= arm < len(arms):
             raise LibraryError("This run has no such arm.")
-        with _in_words():
+        with _as_library_error():
             return (self._folder / arms[arm].file).read_bytes()
 
     def recording(self, run: str, arm: int) -> Recording:
@@ -178,43 +168,43 @@ class Library:
         except ValueError:
             raise LibraryError(f"The file of {arms[arm].label} is damaged or gone.") from None
 
-    def pin(self, run: str, pinned: bool, visitor: Visitor) -> None:
-        """Let a run stay whatever the size limit says, or no more."""
-        self._check(run, visitor)
-        with _in_words(), self._writing() as database:
+    def pin(self, run: str, pinned: bool, who: Credentials) -> None:
+        """Pin a run, so that the size limit never deletes it, or unpin it."""
+        self._check(run, who)
+        with _as_library_error(), self._writing() as database:
             database.execute("UPDATE runs SET pinned = ? WHERE id = ?", (int(pinned), run))
 
-    def delete(self, run: str, visitor: Visitor) -> None:
+    def delete(self, run: str, who: Credentials) -> None:
         """Remove a run and its files."""
-        self._check(run, visitor)
-        with _in_words(), self._writing() as database:
+        self._check(run, who)
+        with _as_library_error(), self._writing() as database:
             files = self._forget(database, run)
         _remove(files)
 
     @property
     def bytes(self) -> int:
-        """What all files take."""
+        """How many bytes all files take."""
         return sum(entry.bytes for entry in self.entries())
 
     @property
     def most(self) -> int:
-        """What all files may take."""
+        """How many bytes all files may take."""
         return self._most
 
-    def _check(self, run: str, visitor: Visitor) -> None:
-        if not self.entry(run).may_change(visitor):
+    def _check(self, run: str, who: Credentials) -> None:
+        if not self.entry(run).may_change(who):
             raise LibraryError("Only who kept this run, or whoever sits at the server, may change it.")
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._database, timeout=WAIT_SECONDS, isolation_level=None)
         database.row_factory = sqlite3.Row
         database.execute("PRAGMA foreign_keys = ON")
-        database.execute("PRAGMA synchronous = FULL")  # what was promised survives a power cut
+        database.execute("PRAGMA synchronous = FULL")  # what was committed survives a power cut
         return database
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction of the only writer; it is undone if anything goes wrong in it."""
+        """A write transaction: one at a time, rolled back if an exception leaves it."""
         with closing(self._connect()) as database:
             database.execute("BEGIN IMMEDIATE")
             try:
@@ -226,18 +216,18 @@ class Library:
                 raise
 
     def _make_room(self, database: sqlite3.Connection, needed: int) -> list[Path]:
-        """Forget the oldest runs that are not pinned until `needed` bytes fit; returns their files."""
+        """Delete the rows of the oldest runs that are not pinned until `needed` bytes fit; returns their files."""
         query = "SELECT id, pinned, SUM(bytes) AS bytes FROM runs JOIN arms ON run = id GROUP BY id ORDER BY kept_at"
         rows = database.execute(query).fetchall()
         surplus = sum(row["bytes"] for row in rows) + needed - self._most
-        loose = [row for row in rows if not row["pinned"]]
-        if surplus > sum(row["bytes"] for row in loose):
+        unpinned = [row for row in rows if not row["pinned"]]
+        if surplus > sum(row["bytes"] for row in unpinned):
             raise LibraryError(
                 f"There is no room for {needed / 1e6:.1f} MB: the library holds {self._most / 1e6:,.0f} MB, "
                 "and pinned runs stay. Unpin or delete some first."
             )
         files: list[Path] = []
-        for row in loose:
+        for row in unpinned:
             if surplus <= 0:
                 break
             surplus -= row["bytes"]
@@ -245,13 +235,13 @@ class Library:
         return files
 
     def _forget(self, database: sqlite3.Connection, run: str) -> list[Path]:
-        """Take a run out of the table; returns its files, to be removed once that is settled."""
+        """Delete a run's rows; returns its files, to be removed after the commit."""
         rows = database.execute("SELECT file FROM arms WHERE run = ?", (run,)).fetchall()
         database.execute("DELETE FROM runs WHERE id = ?", (run,))
         return [self._folder / row["file"] for row in rows]
 
     def _sweep(self) -> None:
-        """Remove what a killed process has left behind."""
+        """Remove files that a killed process has left behind."""
         with self._writing() as database:
             known = {row["file"] for row in database.execute("SELECT file FROM arms")}
             _remove(
@@ -279,15 +269,15 @@ def _entry(row: sqlite3.Row, arms: Sequence[KeptArm]) -> Entry:
 
 
 def _remove(files: Sequence[Path]) -> None:
-    """Remove files that no row names; one that cannot be removed now is swept away another time."""
+    """Remove files that no row names. `_sweep` tries again with those that cannot be removed now."""
     for path in files:
         with suppress(OSError):
             path.unlink()
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
-    """Turn what the disk and SQLite complain of into a sentence."""
+def _as_library_error() -> Iterator[None]:
+    """Turn errors of the disk and of SQLite into a LibraryError with a sentence."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:

@@ -13,7 +13,7 @@ from bnviz.figures.frame.arms import MAX_ARMS
 from bnviz.figures.thumbnail import thumbnail
 from bnviz.figures.wording import labels, settings
 from bnviz.recording.file import SUFFIX
-from bnviz.recording.library import Entry, LibraryError, Visitor
+from bnviz.recording.library import Credentials, Entry, LibraryError
 from bnviz.ui.parts import layout, library, link
 from bnviz.ui.parts.opened_files import OpenedFile, opened_files
 
@@ -25,10 +25,10 @@ MOST_DOWNLOADS = 12
 
 def show(entries: Sequence[Entry], in_all: int) -> None:
     """Draw a card for each opened file and for each entry. in_all: how many runs are kept, found or not."""
-    visitor = library.visitor()
+    who = library.credentials()
     drawn: list[Callable[[], None]] = [
         *(functools.partial(_file, file) for file in opened_files().values()),
-        *(functools.partial(_entry, entry, visitor) for entry in entries[:MOST_CARDS]),
+        *(functools.partial(_entry, entry, who) for entry in entries[:MOST_CARDS]),
     ]
     if not in_all:
         st.info(
@@ -50,7 +50,7 @@ def show(entries: Sequence[Entry], in_all: int) -> None:
         st.caption(f"{len(entries) - MOST_CARDS} more: write into Find what you look for.")
 
 
-def _entry(entry: Entry, visitor: Visitor) -> None:
+def _entry(entry: Entry, who: Credentials) -> None:
     _picture(entry.thumbnail, entry.title)
     pin = ":material/keep: " if entry.pinned else ""
     st.markdown(f"{pin}**{layout.plain(entry.title)}**")
@@ -73,14 +73,14 @@ def _entry(entry: Entry, visitor: Visitor) -> None:
                 )
             if len(entry.arms) > MOST_DOWNLOADS:
                 st.caption(f"The first {MOST_DOWNLOADS} of {len(entry.arms)} files.")
-            if entry.may_change(visitor):
+            if entry.may_change(who):
                 st.button(
                     "Unpin" if entry.pinned else "Pin",
                     icon=":material/keep:",
                     help="A pinned run stays, however full the library is.",
                     key=f"runs.pin.{entry.id}",
                     on_click=_change,
-                    args=(functools.partial(library.library().pin, entry.id, not entry.pinned, visitor),),
+                    args=(functools.partial(library.library().pin, entry.id, not entry.pinned, who),),
                     width="stretch",
                 )
                 st.button(
@@ -88,7 +88,7 @@ def _entry(entry: Entry, visitor: Visitor) -> None:
                     icon=":material/delete:",
                     key=f"runs.delete.{entry.id}",
                     on_click=_change,
-                    args=(functools.partial(library.library().delete, entry.id, visitor),),
+                    args=(functools.partial(library.library().delete, entry.id, who),),
                     width="stretch",
                 )
             else:

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from bnviz.data.paths import home
+from bnviz.figures.thumbnail import thumbnail
+from bnviz.figures.wording import labels, settings
 from bnviz.recording import Recording
-from bnviz.recording.library import Library, LibraryError, Visitor, most_bytes
+from bnviz.recording.library import Credentials, Description, Library, LibraryError, most_bytes
 from bnviz.ui.parts import link
 
 FORWARDING = frozenset(
@@ -25,7 +27,7 @@ _TOKEN = "kept.token"
 
 @dataclass(frozen=True)
 class Keepsake:
-    """What is to be kept, in the words of the page that keeps it; see `Library.keep`."""
+    """What is to be kept, in the words of the page that keeps it; see `describe`."""
 
     recordings: Sequence[Recording]
     source: str
@@ -43,10 +45,10 @@ def library() -> Library:
         raise LibraryError(f"The library cannot be opened: {error}") from error
 
 
-def visitor() -> Visitor:
-    """Who looks at the page."""
+def credentials() -> Credentials:
+    """Those of this page's session."""
     token: str = st.session_state.setdefault(_TOKEN, secrets.token_urlsafe(24))
-    return Visitor(token, at_the_server(st.context.ip_address, st.context.headers))
+    return Credentials(token, at_the_server(st.context.ip_address, st.context.headers))
 
 
 def at_the_server(remote: str | None, headers: Mapping[str, str]) -> bool:
@@ -71,6 +73,25 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
+def describe(
+    recordings: Sequence[Recording],
+    source: str,
+    title: str = "",
+    names: Sequence[str] = (),
+    verdict: str = "",
+) -> Description:
+    """The words and the picture of a run. title, names: of the run and its arms; by default what sets them apart."""
+    named = tuple(names) or labels(recordings)
+    return Description(
+        source=source,
+        title=title or " · ".join(named),
+        labels=named,
+        settings=settings(recordings),
+        verdict=verdict,
+        thumbnail=thumbnail(recordings),
+    )
+
+
 def button(what: Callable[[], Keepsake], key: str = "keep") -> None:
     """A button that keeps what `what` returns when it is pressed."""
     st.button(
@@ -87,7 +108,8 @@ def _keep(what: Callable[[], Keepsake]) -> None:
     link.touch()
     item = what()
     try:
-        library().keep(item.recordings, visitor(), item.source, item.title, item.names, item.verdict)
+        described = describe(item.recordings, item.source, item.title, item.names, item.verdict)
+        library().keep(item.recordings, credentials(), described)
     except LibraryError as error:
         st.toast(str(error), icon=":material/error:", duration="long")
     else:
