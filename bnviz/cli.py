@@ -231,20 +231,21 @@ def load(
     students: Annotated[int, typer.Option(help="How many train runs of their own.", min=0)] = 30,
     seconds: Annotated[float, typer.Option(help="How long each turn is measured.", min=1)] = 15.0,
     repeats: Annotated[int, typer.Option(help="Turns with viewers, and as many without.", min=1)] = 2,
-    lesson: Annotated[
-        float, typer.Option(help="Minutes in which people come and go; 0 for none.", min=0)
+    churn: Annotated[
+        float,
+        typer.Option("--churn", "--lesson", help="Minutes in which users come and go; 0 for none.", min=0),
     ] = 0.0,
     dataset: Annotated[str, typer.Option(help="What is trained on.")] = "digits",
     out: Annotated[Path | None, typer.Option(help="A JSON file to write.", show_default=False)] = None,
 ) -> None:
-    """Put a class before a server of its own, and measure what it lives through. Exit status 1 if an aim is missed."""
+    """Put a class of virtual users on a server of its own and measure it. Exit status 1 if an aim is missed."""
     import json
 
     from bnviz.tools.load.findings import machine, table
     from bnviz.tools.load.whole import Plan, run
 
     where, chapters = machine(), []
-    for chapter in run(Plan(viewers, students, seconds, repeats, lesson, dataset)):
+    for chapter in run(Plan(viewers, students, seconds, repeats, churn, dataset)):
         print(table(chapter), flush=True)
         chapters.append(chapter)
     if out is not None:

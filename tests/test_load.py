@@ -1,6 +1,7 @@
-"""The load script works, against a real server; how fast anything is, no test asks."""
+"""The load command works on a real server. No test asks how fast anything is."""
 
 import asyncio
+import contextlib
 import json
 import re
 import urllib.error
@@ -15,15 +16,15 @@ from starlette.routing import Mount, Route
 from typer.testing import CliRunner
 
 from bnviz.cli import app
-from bnviz.tools.load import visitors
+from bnviz.tools.load import virtual_users
+from bnviz.tools.load.churn import churn
 from bnviz.tools.load.connection import Connections, LoadError
 from bnviz.tools.load.findings import Chapter, Finding, table
-from bnviz.tools.load.lesson import lesson
 from bnviz.tools.load.scenarios import LONG, own
 from bnviz.tools.load.server import HOST, Server
 from bnviz.tools.load.session import Session
 from bnviz.tools.load.tally import Tally
-from bnviz.tools.load.visitors import Teacher, look_at_layer, student, viewer
+from bnviz.tools.load.virtual_users import Teacher, look_at_layer, student, viewer
 from bnviz.web import assets
 from bnviz.web.fast_path import Shortcut
 
@@ -48,8 +49,8 @@ async def a_class(target):
     working = await student(target, 1, {"steps": LONG, "hidden": "8-8"})
     told = await teacher.drive("play")
     tally = Tally()
-    for visitor in (watching, working):
-        visitor.watching.begin(tally)
+    for user in (watching, working):
+        user.watching.begin(tally)
     while len(tally.updates) < 6 or not all(tally.updates.values()) or not watching.watching.step:
         await asyncio.sleep(0.05)
     before = working.session.messages
@@ -57,8 +58,8 @@ async def a_class(target):
     chosen = working.session.parts()
     drawn = working.session.messages - before
     look = await teacher.look()
-    for visitor in (watching, working, teacher):
-        await visitor.leave()
+    for user in (watching, working, teacher):
+        await user.leave()
     return teacher, told, look, tally, watching, chosen, drawn
 
 
@@ -94,6 +95,55 @@ def test_an_answer_is_what_another_client_reads(server):
         )
     with pytest.raises(LoadError, match="404"):
         missing.json()
+
+
+def told(parts, requests=1):
+    """What Connections reads from a server that answers each request with these parts, one after the other."""
+
+    async def exchange():
+        handlers = []
+
+        async def serve(reader, writer):
+            handlers.append(asyncio.current_task())
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    await reader.readuntil(b"\r\n\r\n")
+                    for part in parts:
+                        writer.write(part)
+                        await asyncio.sleep(0.001)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+        async with await asyncio.start_server(serve, HOST, 0) as server:
+            connections = Connections(HOST, server.sockets[0].getsockname()[1])
+            try:
+                return [await connections.get("/") for _ in range(requests)]
+            finally:
+                connections.close()
+                await asyncio.gather(*handlers)
+
+    return asyncio.run(exchange())
+
+
+def test_an_answer_is_read_however_the_server_sends_it():
+    whole = b'HTTP/1.1 200 OK\r\nETag: "a: b"\r\nContent-Length: 6\r\n\r\n"abcd"'
+    chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n"\r\n5\r\nabcd"\r\n0\r\n\r\n'
+    for content in (whole, chunked):
+        for parts in ([content], [content[:9], content[9:50], content[50:]]):
+            answers = told(parts, requests=2)
+            assert [answer.json() for answer in answers] == ["abcd", "abcd"]
+            assert [answer.size for answer in answers] == [len(content)] * 2
+    assert told([whole])[0].headers["etag"] == '"a: b"'
+    [unchanged] = told([b"HTTP/1.1 304 Not Modified\r\nContent-Length: 6\r\n\r\n"])
+    assert (unchanged.status, unchanged.body) == (304, b"")
+
+
+def test_what_is_not_http_is_an_error_and_a_closing_server_is_asked_anew():
+    with pytest.raises(ConnectionError, match="not HTTP"):
+        told([b"hello\r\n\r\n"])
+    closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n7"
+    assert [answer.json() for answer in told([closing], requests=2)] == [7, 7]
 
 
 async def asked(app, path):
@@ -165,14 +215,17 @@ def test_the_paces_are_those_of_the_pages():
     hub, page = (assets.ASSETS[name].read_text() for name in ("hub.js", "class.js"))
     [(running, idle)] = re.findall(r"ASK_RUNNING = (\d+), ASK_IDLE = (\d+)", hub)
     [(room, run)] = re.findall(r"STUDENT = \{ room: (\d+), run: (\d+) \}", page)
-    told = [1000 * item for item in (visitors.RUNNING, visitors.IDLE, visitors.ROOM, visitors.STUDENT)]
+    told = [
+        1000 * item
+        for item in (virtual_users.RUNNING, virtual_users.IDLE, virtual_users.ROOM, virtual_users.STUDENT)
+    ]
     assert told == [float(text) for text in (running, idle, room, run)]
 
 
-def test_students_and_a_lesson_are_measured(server):
+def test_students_and_users_who_come_and_go_are_measured(server):
     chapters = [
         asyncio.run(own(server.target, 1, 1.0, "digits")),
-        asyncio.run(lesson(server.target, 0.05, 1, 1, "digits")),
+        asyncio.run(churn(server.target, 0.05, 1, 1, "digits")),
     ]
     for chapter in chapters:
         assert chapter.title in table(chapter)

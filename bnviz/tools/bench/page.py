@@ -18,7 +18,7 @@ from bnviz.tools.bench.readings import Reading, Section, Setting
 from bnviz.tools.load.scenarios import LONG, WARM_UP, enter, measure, until_all_advance
 from bnviz.tools.load.server import Server, Target
 from bnviz.tools.load.session import Session
-from bnviz.tools.load.visitors import IN_SIGHT, Teacher, viewer
+from bnviz.tools.load.virtual_users import IN_SIGHT, Teacher, viewer
 
 FRAGMENT = str(Path(__file__).with_name("fragment_app.py"))
 HEALTH = "/_stcore/health"

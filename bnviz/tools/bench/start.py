@@ -14,7 +14,7 @@ from bnviz.tools.bench.readings import Reading, Section, Setting
 from bnviz.tools.load.connection import LoadError
 from bnviz.tools.load.server import ROOT, Server, Target
 from bnviz.tools.load.session import Session
-from bnviz.tools.load.visitors import student
+from bnviz.tools.load.virtual_users import student
 
 IMPORTS = {
     "nothing": "pass",

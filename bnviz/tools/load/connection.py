@@ -1,7 +1,7 @@
-"""HTTP over connections that stay open, as a browser holds them; made to cost the machine it runs on little.
+"""HTTP over connections that stay open, as a browser holds them.
 
-Whoever measures a server from the same machine takes processor time from it: here an answer is read as it
-comes, and unpacked only by those who ask what it says.
+The load is made on the machine of the server that it measures, so it must cost little: httptools, the parser of
+uvicorn, reads the answers, and their bodies are decompressed only when somebody asks what they say.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httptools
 import orjson
 
 PATIENCE = 60.0
-"""Seconds after which an answer counts as missing: slow answers are to be seen, not cut off."""
+"""Seconds after which a request has failed. It is long because a slow answer is a result, too."""
 
 
 class LoadError(Exception):
-    """The server did not do what a page needs; the message is a sentence."""
+    """The server did not do what a page needs. The message is a sentence."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. headers: names in small letters. seconds: from the question to the last byte."""
+    """An HTTP response.
+
+    headers: by names in lower case. seconds: from the request to the last byte. size: bytes, with the headers.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -34,27 +38,32 @@ class Answer:
     size: int
 
     def text(self) -> str:
-        """The body, unpacked."""
-        packed = self.headers.get("content-encoding") == "gzip"
-        return (gzip.decompress(self.body) if packed else self.body).decode()
+        """The body as text, decompressed."""
+        compressed = self.headers.get("content-encoding") == "gzip"
+        return (gzip.decompress(self.body) if compressed else self.body).decode()
 
     def json(self) -> Any:
-        """What the body says as JSON. Raises LoadError if the server refused."""
+        """The body as JSON. Raises LoadError if the server refused."""
         text = self.text()
         if self.status >= 400:
             raise LoadError(f"the server answered {self.status}: {text[:200]}")
         return orjson.loads(text)
 
 
-class _Wire(asyncio.Protocol):
-    """One connection: a question, then its answer, then the next."""
+class _Connection(asyncio.Protocol):
+    """One TCP connection, on which one request is answered before the next is sent.
+
+    The methods `on_…` are called by httptools while it parses.
+    """
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._received = bytearray()
-        self._head: tuple[int, dict[str, str], int, int] | None = None
+        self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
-        self._asked = 0.0
+        self._headers: dict[str, str] = {}
+        self._body = bytearray()
+        self._size = 0
+        self._sent = 0.0
         self.open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,71 +72,71 @@ class _Wire(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.open = False
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionResetError("the server closed the connection"))
+        self._fail(ConnectionResetError("the server closed the connection"))
 
-    def ask(self, question: bytes) -> asyncio.Future[Answer]:
+    def ask(self, request: bytes) -> asyncio.Future[Answer]:
+        """Send a request. The future fails with an OSError if no answer can be read."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
-        self._asked = time.perf_counter()
-        self._transport.write(question)
+        self._sent = time.perf_counter()
+        self._transport.write(request)
         return self._answer
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        if self._head is None:
-            end = self._received.find(b"\r\n\r\n")
-            if end < 0:
-                return
-            self._head = _head(bytes(self._received[:end]), end + 4)
-        status, headers, begin, length = self._head
-        if len(self._received) < begin + length:
-            return
-        body, size = bytes(self._received[begin : begin + length]), begin + length
-        self._received.clear()
-        self._head = None
-        seconds = time.perf_counter() - self._asked
+        self._size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(ConnectionError(f"the server's answer is not HTTP: {error}"))
+            self.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, part: bytes) -> None:
+        self._body += part
+
+    def on_message_complete(self) -> None:
+        self.open = self.open and self._parser.should_keep_alive()
+        seconds = time.perf_counter() - self._sent
+        answer = Answer(self._parser.get_status_code(), self._headers, bytes(self._body), seconds, self._size)
+        self._headers, self._body, self._size = {}, bytearray(), 0
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(status, headers, body, seconds, size))
+            self._answer.set_result(answer)
 
     def close(self) -> None:
+        self.open = False
         if self._transport is not None:
             self._transport.close()
 
-
-def _head(head: bytes, begin: int) -> tuple[int, dict[str, str], int, int]:
-    """Status, headers, where the body begins, how long it is."""
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
-    return int(first.split(" ", 2)[1]), headers, begin, int(headers.get("content-length", 0))
+    def _fail(self, error: OSError) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
 
 
 class Connections:
-    """The connections of one visitor's browser; questions asked at once go over several."""
+    """The connections of one browser. Requests that overlap in time use several."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
-        self._idle: list[_Wire] = []
-        self._all: set[_Wire] = set()
+        self._idle: list[_Connection] = []
+        self._all: set[_Connection] = set()
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
-        """Ask for `path`. Raises OSError or TimeoutError."""
+        """GET `path`. Raises OSError or TimeoutError."""
         return await self._exchange("GET", path, headers or {}, b"")
 
     async def post(
         self, path: str, values: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send `values` as JSON. Raises OSError or TimeoutError."""
+        """POST `values` as JSON. Raises OSError or TimeoutError."""
         told = {"Content-Type": "application/json", **(headers or {})}
         return await self._exchange("POST", path, told, orjson.dumps(values))
 
     def close(self) -> None:
-        """Hang up."""
-        for wire in self._all:
-            wire.close()
+        """Close them all."""
+        for connection in self._all:
+            connection.close()
         self._all, self._idle = set(), []
 
     async def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -138,38 +147,40 @@ class Connections:
             *(f"{name}: {value}" for name, value in headers.items()),
             *([f"Content-Length: {len(body)}"] if body else []),
         ]
-        question = "\r\n".join([*lines, "", ""]).encode() + body
+        request = "\r\n".join([*lines, "", ""]).encode() + body
         used = bool(self._idle)
         try:
-            return await self._ask(await self._wire(), question)
+            return await self._ask(await self._free(), request)
         except ConnectionResetError:
             if not used:
                 raise
-        # The server hung up on a connection that had been idle for long; browsers ask again then, too.
-        return await self._ask(await self._connect(), question)
+        # The server had closed a connection that was idle for long. Browsers then ask again, too.
+        return await self._ask(await self._connect(), request)
 
-    async def _ask(self, wire: _Wire, question: bytes) -> Answer:
+    async def _ask(self, connection: _Connection, request: bytes) -> Answer:
         try:
             async with asyncio.timeout(PATIENCE):  # wait_for may swallow a cancellation before Python 3.12
-                answer = await wire.ask(question)
+                answer = await connection.ask(request)
         except BaseException:
-            wire.close()  # what comes now would be taken for the answer to another question
-            self._all.discard(wire)
+            connection.close()  # a late answer would be taken for that to the next request
+            self._all.discard(connection)
             raise
-        self._idle.append(wire)
+        self._idle.append(connection)
         return answer
 
-    async def _wire(self) -> _Wire:
+    async def _free(self) -> _Connection:
+        """A connection that is open and idle, or a new one."""
         while self._idle:
-            wire = self._idle.pop()
-            if wire.open:
-                return wire
-            self._all.discard(wire)
+            connection = self._idle.pop()
+            if connection.open:
+                return connection
+            connection.close()
+            self._all.discard(connection)
         return await self._connect()
 
-    async def _connect(self) -> _Wire:
+    async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(PATIENCE):
-            _, wire = await loop.create_connection(_Wire, self._host, self._port)
-        self._all.add(wire)
-        return wire
+            _, connection = await loop.create_connection(_Connection, self._host, self._port)
+        self._all.add(connection)
+        return connection

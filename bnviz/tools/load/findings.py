@@ -1,4 +1,4 @@
-"""What was found, the aims, and the table that tells of both."""
+"""The numbers that a scenario found, their aims, and the table that shows both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Finding:
-    """A number that was measured. aim: what it should be at least, or at most, None where nothing was aimed at."""
+    """A measured number. aim: its upper bound, or with `at_least` its lower; None where there is no aim."""
 
     words: str
     value: float
@@ -24,7 +24,7 @@ class Finding:
 
     @property
     def met(self) -> bool:
-        """Whether it is as it should be; what could not be measured is not."""
+        """Whether the aim is met. A number that could not be measured, NaN, meets none."""
         if self.aim is None:
             return True
         if math.isnan(self.value):
@@ -41,7 +41,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Chapter:
-    """Findings that belong together. remarks: what else is to be known."""
+    """The findings of one scenario. remarks: sentences below them."""
 
     title: str
     findings: Sequence[Finding]
@@ -62,7 +62,7 @@ class Chapter:
 
 
 def machine() -> dict[str, Any]:
-    """Where and when it was measured. busy: how many processes wanted a core in the minute before."""
+    """Where and when it was measured. busy: the load average of the last minute."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "cores": os.cpu_count(),
@@ -72,7 +72,7 @@ def machine() -> dict[str, Any]:
 
 
 def table(chapter: Chapter) -> str:
-    """A chapter as lines of text."""
+    """The chapter as text, one line a finding."""
     lines = [chapter.title]
     for item in chapter.findings:
         bound = "≥" if item.at_least else "≤"

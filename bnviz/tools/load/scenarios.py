@@ -1,4 +1,4 @@
-"""What a class does: watch one run together, or train runs of their own."""
+"""The scenarios "shared", a class that watches one run, and "own", students who each train a run."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from bnviz.tools.load.connection import LoadError
 from bnviz.tools.load.findings import Chapter, Finding
 from bnviz.tools.load.server import Target, Usage
 from bnviz.tools.load.tally import Tally, percentile
-from bnviz.tools.load.visitors import Teacher, Visitor, look_at_layer, student, viewer
+from bnviz.tools.load.virtual_users import Teacher, VirtualUser, look_at_layer, student, viewer
 
 LONG = 100_000
-"""Steps of a run that lasts longer than anybody looks: with more, there were fewer records a second."""
+"""Steps of a run that outlasts every measurement. With more, fewer steps would be recorded each second."""
 WARM_UP = 3.0
-"""Seconds at the start of a run before it is measured."""
+"""Seconds from the start of a run to that of the measurement."""
 AT_ONCE = 4
-"""Visitors whose pages open at the same time."""
+"""Users whose pages open at the same time."""
 CHOOSE_EVERY = (5.0, 15.0)
 """Seconds after which a student looks at another layer."""
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """What was measured over some seconds. client_seconds: of the processor, spent on being the visitors."""
+    """What was measured over some seconds. client_seconds: processor time of the virtual users' own process."""
 
     seconds: float
     before: Usage
@@ -47,27 +47,27 @@ class Stretch:
 
     @property
     def client_cores(self) -> float:
-        """How many cores the visitors used."""
+        """How many cores the virtual users took."""
         return self.client_seconds / self.seconds
 
 
 async def shared(server: Target, viewers: int, seconds: float, repeats: int, dataset: str) -> Chapter:
-    """`viewers` watch a run as fast as it goes, and nobody does, in turns of `seconds`. Raises LoadError."""
+    """A run at full speed with `viewers` and without any, in turns of `seconds`. Raises LoadError."""
     async with AsyncExitStack() as stack:
         teacher = await Teacher.arrive(server, {"dataset": dataset, "steps": LONG, "speed": "max"})
         stack.push_async_callback(teacher.leave)
         alone = await _turn(server, teacher, (), seconds)  # also warms up
-        visitors = await enter(
+        users = await enter(
             [viewer(server, number, teacher.base, teacher.code) for number in range(viewers)], stack
         )
-        for item in visitors:
+        for item in users:
             item.watching.awake.clear()
         quiet, watched = [], []
         for _ in range(repeats):
             quiet.append(await _turn(server, teacher, (), seconds))
-            watched.append(await _turn(server, teacher, visitors, seconds))
+            watched.append(await _turn(server, teacher, users, seconds))
         await teacher.drive("pause")
-    return _shared_chapter(viewers, alone, quiet, watched, [item.opened for item in visitors])
+    return _shared_chapter(viewers, alone, quiet, watched, [item.opened for item in users])
 
 
 def _shared_chapter(
@@ -95,7 +95,7 @@ def _shared_chapter(
         Finding("training steps a second of each arm, nobody watching", without),
         Finding("cores that the server used", server_cores),
         Finding("the same, nobody watching", float(np.median([item.server_cores for item in quiet]))),
-        Finding("cores that playing the viewers took from the same machine", watched[-1].client_cores),
+        Finding("cores that the virtual viewers took from the same machine", watched[-1].client_cores),
         Finding("ms of the processor a viewer and second", 1000 * server_cores / viewers),
         Finding(
             "kB a viewer and second", sum(item.tally.bytes for item in watched) / seconds / viewers / 1000
@@ -116,19 +116,19 @@ def _shared_chapter(
     )
 
 
-async def _turn(server: Target, teacher: Teacher, visitors: Sequence[Visitor], seconds: float) -> Stretch:
-    """Train from the start, with these visitors awake, and measure after the warm-up."""
+async def _turn(server: Target, teacher: Teacher, users: Sequence[VirtualUser], seconds: float) -> Stretch:
+    """Train from step 0 while these users ask, and measure after the warm-up."""
     await teacher.drive("pause")
     await teacher.drive("reset")
     await teacher.drive("play", fresh=True)
-    for item in visitors:
+    for item in users:
         item.watching.awake.set()
     await _until_running(teacher)
     await asyncio.sleep(min(WARM_UP, seconds))
     first = (await teacher.look())["step"]
-    stretch = await measure(server, visitors, seconds)
+    stretch = await measure(server, users, seconds)
     told = await teacher.look()
-    for item in visitors:
+    for item in users:
         item.watching.awake.clear()
     if told["state"] != "running":
         raise LoadError(f"the run did not last: it is {told['state']} at step {told['step']:,}")
@@ -151,39 +151,39 @@ async def _until_running(teacher: Teacher, patience: float = 60.0) -> None:
     raise LoadError(f"the run did not start within {patience:g} seconds")
 
 
-async def measure(server: Target, visitors: Sequence[Visitor], seconds: float) -> Stretch:
-    """What these visitors live through, and what the server uses, in the next `seconds`."""
+async def measure(server: Target, users: Sequence[VirtualUser], seconds: float) -> Stretch:
+    """Count what these users receive, and what the server uses, in the next `seconds`."""
     tally, own = Tally(), psutil.Process()
-    for item in visitors:
+    for item in users:
         item.watching.begin(tally)
-    received = sum(item.session.received for item in visitors)
+    received = sum(item.session.received for item in users)
     before, times = server.usage(), own.cpu_times()
     await asyncio.sleep(seconds)
     after, later = server.usage(), own.cpu_times()
-    for item in visitors:
+    for item in users:
         item.watching.begin(Tally())
-    tally.bytes += sum(item.session.received for item in visitors) - received
+    tally.bytes += sum(item.session.received for item in users) - received
     used = later.user + later.system - times.user - times.system
     return Stretch(after.at - before.at, before, after, used, tally)
 
 
 async def own(server: Target, students: int, seconds: float, dataset: str) -> Chapter:
-    """`students` open the Playground, press Play and look around, each with another seed. Raises LoadError."""
+    """`students` open the Playground, each with another seed, press Play and choose layers. Raises LoadError."""
     async with AsyncExitStack() as stack:
         arrivals = [
             student(server, number, {"dataset": dataset, "seed": number}) for number in range(students)
         ]
-        visitors = await enter(arrivals, stack)
-        began = await until_all_advance(visitors)
+        users = await enter(arrivals, stack)
+        began = await until_all_advance(users)
         scripts: list[float] = []
         troubles: list[str] = []
-        around = [asyncio.create_task(_look_around(item, scripts, troubles)) for item in visitors]
+        around = [asyncio.create_task(_look_around(item, scripts, troubles)) for item in users]
         await asyncio.sleep(min(WARM_UP, seconds))
         scripts.clear()
-        first = [item.watching.step for item in visitors]
-        stretch = await measure(server, visitors, seconds)
-        gained = np.array([item.watching.step for item in visitors]) - first
-        finished = np.array([item.watching.state == "finished" for item in visitors])
+        first = [item.watching.step for item in users]
+        stretch = await measure(server, users, seconds)
+        gained = np.array([item.watching.step for item in users]) - first
+        finished = np.array([item.watching.state == "finished" for item in users])
         for task in around:
             task.cancel()
         await asyncio.gather(*around, return_exceptions=True)
@@ -202,10 +202,10 @@ async def own(server: Target, students: int, seconds: float, dataset: str) -> Ch
         Finding("seconds in which 95 % of the questions were answered", percentile(tally.statuses, 95), 1.0),
         Finding("new pictures a second of each figure, the median student", float(np.median(updates))),
         Finding("the same, the least fortunate", updates.min()),
-        Finding("seconds until a page was open, the slowest of all", max(item.opened for item in visitors)),
+        Finding("seconds until a page was open, the slowest of all", max(item.opened for item in users)),
         Finding("seconds from the last arrival until every run had taken a step", began),
         Finding("cores that the server used", stretch.server_cores),
-        Finding("cores that playing the students took from the same machine", stretch.client_cores),
+        Finding("cores that the virtual students took from the same machine", stretch.client_cores),
         Finding("MB of memory, the server", stretch.after.server_bytes / 1e6),
         Finding("MB of memory, the trainers", stretch.after.worker_bytes / 1e6),
         Finding("answers that failed", sum(tally.failures.values()) + len(troubles), 0),
@@ -215,41 +215,41 @@ async def own(server: Target, students: int, seconds: float, dataset: str) -> Ch
     )
 
 
-async def until_all_advance(visitors: Sequence[Visitor], patience: float = 120.0) -> float:
-    """Wait until each has seen a first step, at most `patience` seconds; how long it took."""
+async def until_all_advance(users: Sequence[VirtualUser], patience: float = 120.0) -> float:
+    """Wait, at most `patience` seconds, until each user's run has made a step. Returns the seconds it took."""
     started = time.perf_counter()
     while time.perf_counter() - started < patience:
-        if all(item.watching.step > 0 for item in visitors):
+        if all(item.watching.step > 0 for item in users):
             break
         await asyncio.sleep(0.1)
     return time.perf_counter() - started
 
 
-async def _look_around(visitor: Visitor, scripts: list[float], troubles: list[str]) -> None:
-    chance = random.Random(visitor.number)
+async def _look_around(user: VirtualUser, scripts: list[float], troubles: list[str]) -> None:
+    chance = random.Random(user.number)
     while True:
         await asyncio.sleep(chance.uniform(*CHOOSE_EVERY))
         try:
-            scripts.append(await look_at_layer(visitor, chance.choice((0, 1, 2, 3))))
+            scripts.append(await look_at_layer(user, chance.choice((0, 1, 2, 3))))
         except LoadError as error:
             troubles.append(str(error))
 
 
-async def enter(arrivals: Sequence[Any], stack: AsyncExitStack) -> list[Visitor]:
-    """All visitors, a few at a time; they leave with the stack."""
+async def enter(arrivals: Sequence[Any], stack: AsyncExitStack) -> list[VirtualUser]:
+    """Let the users arrive, AT_ONCE at a time. They leave when the stack closes."""
     door = asyncio.Semaphore(AT_ONCE)
 
-    async def one(arrival: Any) -> Visitor:
+    async def one(arrival: Any) -> VirtualUser:
         async with door:
-            visitor: Visitor = await arrival
-            stack.push_async_callback(visitor.leave)
-            return visitor
+            user: VirtualUser = await arrival
+            stack.push_async_callback(user.leave)
+            return user
 
     results = await asyncio.gather(*(one(item) for item in arrivals), return_exceptions=True)
     for item in results:
         if isinstance(item, BaseException):
             raise item
-    return [item for item in results if isinstance(item, Visitor)]
+    return [item for item in results if isinstance(item, VirtualUser)]
 
 
 def _failures(stretches: Sequence[Stretch]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The server under load: started as a user starts it, watched, and ended with all its processes."""
+"""The server under load: started as anybody starts it, measured, and ended with all its processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Usage:
-    """What the server's processes have used. Processor seconds since they began, bytes of memory now."""
+    """Processor seconds of the server's processes since they began, and their bytes of memory now. at: when."""
 
     at: float
     server_seconds: float
@@ -37,24 +37,24 @@ class Usage:
 
     @property
     def bytes(self) -> int:
-        """Memory of all."""
+        """Memory of all processes."""
         return self.server_bytes + self.worker_bytes
 
 
 @dataclass(frozen=True)
 class Target:
-    """A running server as visitors know it, and its process as its machine does; any process may hold one."""
+    """A running server: its port, and its process id. It can be sent to another process."""
 
     port: int
     process: int
 
     @property
     def url(self) -> str:
-        """Where its pages are."""
+        """The address of its pages."""
         return f"http://{HOST}:{self.port}"
 
     def usage(self) -> Usage:
-        """What its processes have used so far."""
+        """What its processes have used until now."""
         at, own = time.perf_counter(), psutil.Process(self.process)
         seconds, memory = _used(own)
         workers = [_used(item) for item in own.children(recursive=True)]
@@ -64,7 +64,7 @@ class Target:
 class Server:
     """`streamlit run` of a script on a free port, in the folder of bnviz.
 
-    health: the path that answers once it can be used. environment: what to set besides what is set.
+    health: the path that is answered as soon as the server is ready. environment: variables to add.
     """
 
     def __init__(
@@ -116,11 +116,11 @@ class Server:
         raise LoadError(f"the server does not answer: {self.log()}")
 
     def log(self) -> str:
-        """What it has said last."""
+        """The end of its log."""
         return self._log.read_text(errors="replace")[-2000:]
 
     def stop(self) -> list[psutil.Process]:
-        """End it as a service manager does; returns those of its processes that outlive it, which are ended too."""
+        """End it as a service manager does. Returns the processes that outlived it; they are killed."""
         if self._process.poll() is not None:
             return []
         family = psutil.Process(self._process.pid).children(recursive=True)
@@ -138,7 +138,7 @@ class Server:
 
 
 def _used(process: psutil.Process) -> tuple[float, int]:
-    """Processor seconds and bytes of memory; nothing of a process that has just ended."""
+    """Processor seconds and bytes of memory; zeros for a process that has just ended."""
     try:
         with process.oneshot():
             times = process.cpu_times()

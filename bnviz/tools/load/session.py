@@ -1,6 +1,6 @@
 """A Streamlit session over its websocket, as the page in a browser holds it.
 
-The messages are Streamlit's own: a BackMsg asks for a run of the script, ForwardMsgs bring what it drew.
+The messages are Streamlit's own: a BackMsg asks for a run of the script, ForwardMsgs bring its elements.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from websockets.typing import Subprotocol
 from bnviz.tools.load.connection import LoadError
 
 PATIENCE = 60.0
-"""Seconds after which a page counts as not answering."""
+"""Seconds after which a page has failed to answer."""
 
 PROTOCOLS = (Subprotocol("streamlit"), Subprotocol("PLACEHOLDER_AUTH_TOKEN"))
-"""What a browser offers that is not logged in."""
+"""The subprotocols that a browser offers which is not logged in."""
 
 
 class Shown(NamedTuple):
@@ -38,9 +38,7 @@ class Shown(NamedTuple):
 class Session:
     """One page in a browser.
 
-    elements: what the page shows, in its order: drawn by the last run of the script or, where that was of a
-    fragment alone, by the ones before. received, messages, charts: so far, in bytes,
-    messages, and Plotly charts of Streamlit's own.
+    received, messages, charts: how many bytes, messages and Plotly charts of Streamlit's own have come.
     """
 
     def __init__(self, socket: ClientConnection, page: str, query: str) -> None:
@@ -48,14 +46,14 @@ class Session:
         self._page, self._query, self._script = page, query, ""
         self._states: dict[str, WidgetState] = {}
         self._shown: list[Shown] = []
-        self._every: dict[str, float] = {}  # seconds after which a fragment is to run again, and again
+        self._every: dict[str, float] = {}  # seconds between two runs of a fragment
         self.received = 0
         self.messages = 0
         self.charts = 0
 
     @classmethod
     async def open(cls, url: str, page: str = "", query: str = "") -> Self:
-        """Connect and have the script run once. url: of the server. page: its name in the link, "" for the first.
+        """Connect and run the script once. url: the server's. page: its name in the link, "" for the first.
 
         Raises LoadError.
         """
@@ -81,15 +79,15 @@ class Session:
 
     @property
     def elements(self) -> list[Element]:
-        """What the page shows."""
+        """What the page shows, in its order: a run of one fragment replaces only that fragment's elements."""
         return [item.element for item in self._shown]
 
     async def close(self) -> None:
-        """Leave the page."""
+        """Close the page."""
         await self._socket.close()
 
     async def rerun(self, pressed: str = "", chosen: Mapping[str, str] | None = None) -> float:
-        """Have the script run; the seconds until all that it drew is here. Raises LoadError.
+        """Run the script. Returns the seconds until all its elements have arrived. Raises LoadError.
 
         pressed: the label of a button. chosen: options of select boxes by the boxes' keys.
         """
@@ -114,7 +112,7 @@ class Session:
         return time.perf_counter() - started
 
     async def listen(self) -> None:
-        """For ever ask for the fragments that are to run again and again, and take in whatever comes."""
+        """Receive messages, and ask for the fragments that run at intervals, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for fragment, seconds in self._every.items():
                 group.create_task(self._repeat(fragment, seconds))
@@ -122,7 +120,7 @@ class Session:
                 self._count(await self._socket.recv(decode=False))
 
     async def _repeat(self, fragment: str, seconds: float) -> None:
-        """Have one fragment run every so many seconds: it is the browser that asks for it."""
+        """Ask for one fragment every so many seconds, as a browser does."""
         message = self._request()
         message.rerun_script.widget_states.widgets.extend(self._states.values())
         message.rerun_script.fragment_id, message.rerun_script.is_auto_rerun = fragment, True
@@ -131,7 +129,7 @@ class Session:
             await self._socket.send(message.SerializeToString())
 
     def _request(self) -> BackMsg:
-        """The beginning of a request to run the script."""
+        """A request to run the script, without widgets."""
         message = BackMsg()
         message.rerun_script.query_string = self._query
         message.rerun_script.page_name = "" if self._script else self._page
@@ -147,7 +145,7 @@ class Session:
         ]
 
     def codes(self) -> list[str]:
-        """The texts on the page that are there to be copied."""
+        """The texts on the page with a button to copy them."""
         return [item.code.code_text for item in self.elements if item.WhichOneof("type") == "code"]
 
     def _button(self, label: str) -> str:
@@ -165,11 +163,11 @@ class Session:
         raise LoadError(f"there is no control {key!r} on the page")
 
     def _fragment_of(self, control: str) -> str:
-        """The fragment that a browser asks to be run when this control is used, "" for the whole script."""
+        """The fragment that this control reruns, "" for the whole script."""
         return next((item.fragment for item in self._shown if _id(item.element) == control), "")
 
     async def _until_drawn(self, fragment: str) -> None:
-        """Take in what a run of the script, or of one fragment, draws."""
+        """Receive the elements of a run of the script, or of one fragment, until it ends."""
         drawn: list[Shown] = []
         while True:
             message = self._count(await self._socket.recv(decode=False))
@@ -208,19 +206,19 @@ class Session:
 
 
 def _id(element: Element) -> str:
-    """The id of a control, "" of what is none."""
+    """The id of a control, "" for an element that is none."""
     part = getattr(element, element.WhichOneof("type") or "", None)
     return str(getattr(part, "id", ""))
 
 
 def _is_set(element: Element) -> bool:
-    """Whether the script says what a control holds, in place of what the page holds."""
+    """Whether the script overrides the value that the page holds for a control."""
     part = getattr(element, element.WhichOneof("type") or "")
     return bool(part.set_value)
 
 
 def _state(element: Element) -> WidgetState | None:
-    """What a control holds when it is first drawn; None for what is none, or holds nothing."""
+    """The first value of a control; None for an element that is none, and for a control without a value."""
     kind = element.WhichOneof("type")
     if kind == "selectbox":
         box = element.selectbox

@@ -1,4 +1,4 @@
-"""A lesson in which people come and go, and whether the server's memory stays what it was."""
+"""The scenario "churn": users come and go for as long as a lesson lasts, and the server's memory must not grow."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from bnviz.tools.load.connection import LoadError
 from bnviz.tools.load.findings import Chapter, Finding
 from bnviz.tools.load.server import Target
 from bnviz.tools.load.tally import Tally, percentile
-from bnviz.tools.load.visitors import Teacher, Visitor, look_at_layer, student, viewer
+from bnviz.tools.load.virtual_users import Teacher, VirtualUser, look_at_layer, student, viewer
 
 STAY = (15.0, 60.0)
-"""Seconds that somebody stays."""
+"""Seconds for which a user stays, from and to."""
 LOOK = 5.0
-"""Seconds between two looks at the memory."""
+"""Seconds between two measurements of the memory."""
 HOUR = 60.0
+"""Minutes for which the server's own time limits are made."""
 SHORT_RUN = 1000
 """Steps of a student's run."""
 
 
 def environment(minutes: float) -> dict[str, str]:
-    """What lets a server forget in a short lesson what it forgets in an hour's: times shrink alike."""
+    """Time limits with which a server frees in so many minutes what it otherwise frees within an hour."""
     share = min(1.0, minutes / HOUR)
     return {
         "BNVIZ_UNWATCHED_SECONDS": f"{max(10.0, 120 * share):g}",
@@ -35,8 +36,8 @@ def environment(minutes: float) -> dict[str, str]:
     }
 
 
-async def lesson(server: Target, minutes: float, viewers: int, students: int, dataset: str) -> Chapter:
-    """Seats for `viewers` of the teacher's run and `students` with runs of their own, taken over and over."""
+async def churn(server: Target, minutes: float, viewers: int, students: int, dataset: str) -> Chapter:
+    """Keep `viewers` of the teacher's run and `students` with runs of their own present; each leaves, another comes."""
     end = time.perf_counter() + 60 * minutes
     tally, troubles, visits = Tally(), Counter[str](), Counter[str]()
     async with AsyncExitStack() as stack:
@@ -75,13 +76,9 @@ async def lesson(server: Target, minutes: float, viewers: int, students: int, da
         Finding("visits that failed", sum(troubles.values()), 0),
     ]
     limits = ", ".join(f"{name}={value}" for name, value in environment(minutes).items())
-    remarks = (
-        [f"The server forgets sooner, as the lesson is shorter than an hour: {limits}."]
-        if minutes < HOUR
-        else []
-    )
+    remarks = [f"The server's time limits are shortened, as an hour is: {limits}."] if minutes < HOUR else []
     remarks += [f"{count} × {what}" for what, count in troubles.items()]
-    return Chapter(f"A lesson of {minutes:g} minutes in which people come and go", findings, remarks)
+    return Chapter(f"{minutes:g} minutes in which users come and go", findings, remarks)
 
 
 def _growth(quarters: Sequence[float]) -> float:
@@ -108,34 +105,32 @@ async def _seat(
     visits: Counter[str],
     dataset: str,
 ) -> None:
-    """One visit after the other."""
+    """One user after the other, until `end`."""
     chance = random.Random(number)
     await asyncio.sleep(chance.uniform(0, STAY[0]))
     while time.perf_counter() < end:
         stay = min(chance.uniform(*STAY), end - time.perf_counter())
         try:
             if kind == "viewers":
-                visitor = await viewer(server, number, teacher.base, teacher.code)
+                user = await viewer(server, number, teacher.base, teacher.code)
             else:
                 seed = chance.randrange(1000)
-                visitor = await student(
-                    server, number, {"dataset": dataset, "steps": SHORT_RUN, "seed": seed}
-                )
+                user = await student(server, number, {"dataset": dataset, "steps": SHORT_RUN, "seed": seed})
             try:
-                visitor.watching.begin(tally)
-                await _stay(visitor, kind, stay, chance)
+                user.watching.begin(tally)
+                await _stay(user, kind, stay, chance)
             finally:
-                await visitor.leave()
+                await user.leave()
             visits[kind] += 1
         except (LoadError, OSError, TimeoutError) as error:
             troubles[f"{type(error).__name__}: {error}"] += 1
             await asyncio.sleep(1.0)
 
 
-async def _stay(visitor: Visitor, kind: str, seconds: float, chance: random.Random) -> None:
+async def _stay(user: VirtualUser, kind: str, seconds: float, chance: random.Random) -> None:
     if kind == "students" and seconds > 2:
         await asyncio.sleep(seconds / 2)
-        await look_at_layer(visitor, chance.choice((0, 1, 2, 3)))
+        await look_at_layer(user, chance.choice((0, 1, 2, 3)))
         await asyncio.sleep(seconds / 2)
     else:
         await asyncio.sleep(max(0.0, seconds))

@@ -1,7 +1,7 @@
-"""Who comes to a lesson: the teacher, viewers of the teacher's run, students with runs of their own.
+"""Virtual users: a teacher, viewers of the teacher's run, and students with runs of their own.
 
-They ask for what the pages ask for, as often: the paces are those of hub.js and class.js, and a figure is
-fetched when the run has something new, as in figure.js. Nothing is drawn.
+They send the requests of the pages, as often: the intervals are those of hub.js and class.js, and a figure is
+fetched when the run has recorded something new, as in figure.js. Nothing is drawn.
 """
 
 from __future__ import annotations
@@ -20,15 +20,13 @@ from bnviz.tools.load.session import Session
 from bnviz.tools.load.tally import Tally
 
 RUNNING, IDLE = 0.22, 1.0
-"""Seconds between two questions of a page about its own run, see hub.js."""
+"""Seconds between two requests of a page about its own run, see hub.js."""
 STUDENT, ROOM = 0.975, 2.5
-"""Seconds between two questions of a viewer about the run, and about the class, see class.js."""
+"""Seconds between two requests of a viewer about the run, and about the class, see class.js."""
 TICK = 0.1
-"""Seconds by which a page asks early for a figure that is to come, see figure.js."""
+"""Seconds by which a page asks for the next figure before it is due, see figure.js."""
 IN_SIGHT = 3
-"""Figures that fit a screen and its surroundings; the others are fetched only when one scrolls there."""
-FOR_EVER = 1_000_000
-"""Steps of a run that is not to end while it is looked at."""
+"""Figures on the screen or near it. A page fetches the others only when it is scrolled."""
 
 _LINK = re.compile(r'(?:src|href|data-plotly)="(/[^"]+/assets/[^"]+)"')
 _IMPORT = re.compile(r'from "\./([\w.]+)"')
@@ -36,7 +34,10 @@ _IMPORT = re.compile(r'from "\./([\w.]+)"')
 
 @dataclass
 class Picture:
-    """A figure on a page. shown: the recording it shows, tag: its ETag. rest: until then there is nothing newer."""
+    """A figure on a page.
+
+    shown: the recording that it shows. tag: its ETag. rest: the time until which the server has nothing newer.
+    """
 
     path: str
     arguments: Mapping[str, Any]
@@ -47,7 +48,7 @@ class Picture:
 
 
 class Watching:
-    """A run as a page follows it, with the figures in sight."""
+    """A run that a page follows, with the figures in sight."""
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class Watching:
         self.state, self.step = "", 0
 
     async def follow(self) -> None:
-        """Ask for ever how the run stands, and for what is new."""
+        """Ask how the run stands, and for new figures, until cancelled."""
         try:
             while True:
                 await self.awake.wait()
@@ -86,7 +87,7 @@ class Watching:
                 task.cancel()
 
     def begin(self, tally: Tally) -> None:
-        """From now on count into `tally`."""
+        """Count into `tally` from now on."""
         self.tally = tally
         for picture in self.pictures:
             tally.expect(self._number, picture.path)
@@ -154,7 +155,7 @@ class Watching:
 
 @dataclass
 class Teacher:
-    """A Playground shared with the class."""
+    """The teacher's page: a Playground that is shared with the class."""
 
     session: Session
     connections: Connections
@@ -177,7 +178,7 @@ class Teacher:
         return cls(session, connections, bar["base"], bar["run"], bar["key"], code)
 
     async def drive(self, action: str, **values: Any) -> dict[str, Any]:
-        """Play, pause, speed …; how the run stands then."""
+        """Send an action such as "play" or "pause". Returns how the run stands then."""
         path = f"{self.base}/runs/{quote(self.run)}/{action}"
         answer = await self.connections.post(path, values, {"X-Bnviz-Key": self.key})
         told: dict[str, Any] = answer.json()
@@ -195,8 +196,8 @@ class Teacher:
 
 
 @dataclass
-class Visitor:
-    """Somebody with a page open. opened: the seconds until it could be used."""
+class VirtualUser:
+    """A user with one page open. opened: the seconds until the page could be used."""
 
     number: int
     connections: Connections
@@ -214,8 +215,8 @@ class Visitor:
         await self.session.close()
 
 
-async def viewer(server: Target, number: int, base: str, code: str) -> Visitor:
-    """A student with a phone: opens the Class page, and from there the class. Raises LoadError, OSError."""
+async def viewer(server: Target, number: int, base: str, code: str) -> VirtualUser:
+    """A student with a phone, who opens the Class page, and from there the class. Raises LoadError, OSError."""
     started = time.perf_counter()
     session = await Session.open(server.url, page="class")
     connections = Connections(HOST, server.port)
@@ -234,16 +235,16 @@ async def viewer(server: Target, number: int, base: str, code: str) -> Visitor:
     watching = Watching(
         connections, base, standing["run"], pictures, number, standing["layers"], pace=STUDENT
     )
-    visitor = Visitor(number, connections, session, watching, time.perf_counter() - started)
-    visitor.tasks += [
+    user = VirtualUser(number, connections, session, watching, time.perf_counter() - started)
+    user.tasks += [
         asyncio.create_task(watching.follow()),
         asyncio.create_task(_attend(watching, connections, f"{base}/classes/{code}")),
     ]
-    return visitor
+    return user
 
 
-async def student(server: Target, number: int, query: Mapping[str, Any]) -> Visitor:
-    """A student with a computer: opens the Playground and presses Play. Raises LoadError, OSError."""
+async def student(server: Target, number: int, query: Mapping[str, Any]) -> VirtualUser:
+    """A student with a computer, who opens the Playground and presses Play. Raises LoadError, OSError."""
     started = time.perf_counter()
     session = await Session.open(server.url, query=urlencode(query))
     connections = Connections(HOST, server.port)
@@ -253,18 +254,18 @@ async def student(server: Target, number: int, query: Mapping[str, Any]) -> Visi
     opened = time.perf_counter() - started
     path = f"{bar['base']}/runs/{quote(bar['run'])}/play"
     (await connections.post(path, {}, {"X-Bnviz-Key": bar["key"]})).json()
-    visitor = Visitor(number, connections, session, watching, opened)
-    visitor.tasks.append(asyncio.create_task(watching.follow()))
-    return visitor
+    user = VirtualUser(number, connections, session, watching, opened)
+    user.tasks.append(asyncio.create_task(watching.follow()))
+    return user
 
 
-async def look_at_layer(visitor: Visitor, layer: int) -> float:
-    """Choose a layer on the Playground, 0 for all; the seconds until the page has answered. Raises LoadError."""
+async def look_at_layer(user: VirtualUser, layer: int) -> float:
+    """Choose a layer on the Playground, 0 for all. Returns the seconds until the page answered. Raises LoadError."""
     option = f"layer {layer}" if layer else "all layers"
-    seconds = await visitor.session.rerun(chosen={"layer": option})
-    shown = {item.path: item for item in visitor.watching.pictures}
-    fresh = _pictures(visitor.session)
-    visitor.watching.pictures = [
+    seconds = await user.session.rerun(chosen={"layer": option})
+    shown = {item.path: item for item in user.watching.pictures}
+    fresh = _pictures(user.session)
+    user.watching.pictures = [
         shown[item.path] if item.path in shown and shown[item.path].arguments == item.arguments else item
         for item in fresh
     ]
@@ -272,7 +273,7 @@ async def look_at_layer(visitor: Visitor, layer: int) -> float:
 
 
 def _bar(session: Session) -> dict[str, Any]:
-    """The data of the bar by which a page drives its run. Raises LoadError."""
+    """The data of the bar that drives the page's run. Raises LoadError."""
     for part in session.parts():
         if part.get("key"):
             return part
@@ -286,7 +287,7 @@ def _pictures(session: Session) -> list[Picture]:
 
 
 async def _load(connections: Connections, page: str) -> None:
-    """Fetch what a page loads: scripts, the scripts that they import, style."""
+    """Fetch the assets of a page: its scripts, the scripts that these import, and its style sheets."""
     waiting, seen = _LINK.findall(page), set[str]()
     while waiting:
         path = waiting.pop()
@@ -302,7 +303,7 @@ async def _load(connections: Connections, page: str) -> None:
 
 
 async def _attend(watching: Watching, connections: Connections, path: str) -> None:
-    """Ask for ever how the class stands."""
+    """Ask how the class stands, until cancelled."""
     tag = ""
     while True:
         await asyncio.sleep(ROOM)
