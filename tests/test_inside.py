@@ -1,5 +1,8 @@
 """Inside one layer: the arithmetic shown against torch, NumPy, and the network itself."""
 
+import re
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,9 @@ from torch.nn import functional as F
 from bnviz.engine.inspections import layer
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
-from bnviz.layer import arithmetic
+from bnviz.layer import arithmetic, mathml
+from bnviz.layer.gradients import BackwardPass
+from bnviz.layer.walk import walk
 
 SMALL = Experiment(hidden=(12, 9), batch_size=20, steps=60, learning_rate=0.3)
 CONVOLVING = SMALL.replace(architecture="conv", hidden=(4, 6), activation="relu")
@@ -173,3 +178,77 @@ def test_a_feature_maps_values_share_their_statistics_over_examples_and_position
 def test_a_layer_that_is_not_there_is_refused(trained):
     with pytest.raises(ValueError, match="allowed is 1 to 2"):
         layer.layer(trained, layer=3, examples=4)
+
+
+RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+SIGNS = {"−": "-", "⋅": "*", "·": "*", "×": "*", "=": "=", "+": "+", "/": "/", "(": "(", ")": ")"}
+
+
+def expression(node):
+    """Presentation MathML without variables, read by an XML parser, as arithmetic that Python evaluates."""
+    parts = [expression(part) for part in node]
+    match node.tag.rpartition("}")[2]:
+        case "mn":
+            return node.text
+        case "mo":
+            return SIGNS[node.text]
+        case "mfrac":
+            return f"(({parts[0]})/({parts[1]}))"
+        case "msup":
+            return f"{parts[0]}**({parts[1]})"
+        case "msqrt":
+            return f"({''.join(parts)})**0.5"
+        case "math" | "mrow" | "mstyle":
+            return "".join(parts)
+    raise AssertionError(f"{node.tag} has no value")
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_the_numbers_filled_into_the_gradients_give_the_values_beside_them(batch, constant):
+    for unit, example in ((3, 2), (5, 7)):
+        for cells in BackwardPass(batch, unit, example, constant, None).gradients():
+            _, *filled = re.findall(r"<math.*?</math>", cells[0])
+            digits, _, power = cells[1].replace("−", "-").translate(RAISED).partition(" × 10")
+            value = float(digits) * 10.0 ** int(power or 0)
+            if not filled:
+                assert value == 0
+                continue
+            terms = expression(ElementTree.fromstring(filled[0])).removeprefix("=")
+            largest = max(abs(eval(term)) for term in re.split(r"(?<=\))\+", terms))
+            assert eval(terms) == pytest.approx(value, rel=1e-3, abs=1e-3 * largest)
+
+
+def test_the_numbers_filled_into_algorithm_1_add_up(batch):
+    lines = {line["title"]: line["filled"] for line in walk(batch, 3)["lines"]}
+    for title in ("mean", "variance", "ε and the root"):
+        sides = expression_sides(lines[title])
+        assert sides[0] == pytest.approx(sides[-1], abs=2e-3)
+    for title in ("deviations", "x̂", "times γ", "plus β"):
+        sides = expression_sides(lines[title])
+        assert sides[0] == pytest.approx(sides[-1], abs=5e-3)
+
+
+def expression_sides(formula):
+    """The values of those sides of an equation that hold numbers alone."""
+    sides = [[]]
+    for node in ElementTree.fromstring(formula)[0]:
+        if node.text == "=":
+            sides.append([])
+        else:
+            sides[-1].append(node)
+    values = []
+    for side in sides:
+        names = [part for node in side for part in node.iter() if part.tag.endswith("}mi")]
+        if not names:
+            values.append(eval("".join(map(expression, side)).replace(")(", ")*(")))  # 1/m before a sum
+    assert len(values) > 1
+    return values
+
+
+def test_numbers_stand_in_formulas_as_readers_see_them():
+    shown = "".join(ElementTree.fromstring(mathml.block(mathml.number("−1.2 × 10⁻³"))).itertext())
+    assert shown == "−1.2×10−3"
+    several = ElementTree.fromstring(mathml.block(mathml.added(["−0.5", "0.25", "−3"])))
+    assert "".join(several.itertext()) == "−0.5+0.25−3"
+    assert eval(expression(several)) == -3.25
+    assert "".join(ElementTree.fromstring(mathml.inline(mathml.enclosed("−2"))).itertext()) == "(−2)"

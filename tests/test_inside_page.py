@@ -12,7 +12,7 @@ from bnviz.engine.inspections import layer
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
 from bnviz.figures.charts import layer as figures
-from bnviz.layer.gradients import HEADS, Shown
+from bnviz.layer.gradients import HEADS, BackwardPass
 from bnviz.layer.numerals import decimals, in_powers, scientific, shown
 from bnviz.layer.walk import LINES, unit_window, walk
 from bnviz.runs.questions import InspectionError, answered
@@ -180,7 +180,7 @@ def test_the_window_of_units_holds_the_chosen_one():
 
 @pytest.mark.parametrize("constant", [False, True])
 def test_the_gradient_tables_have_a_cell_for_every_heading(batch, constant):
-    table = Shown(batch, 3, 2, constant, None)
+    table = BackwardPass(batch, 3, 2, constant, None)
     assert [len(row) for row in table.gradients()] == [len(HEADS)] * 6
     heads, rows = table.terms()
     assert [len(row) for row in rows] == [len(heads)] * 6  # five examples and their sum

@@ -1,9 +1,9 @@
 """Inside one batch-normalization layer: what it does to one mini-batch, number by number.
 
-captured     what was read, as NumPy arrays
+captured     what was read from a network, as NumPy arrays
 arithmetic   Algorithm 1, the gradients of Section 3 and running averages, in NumPy, beside the paper
 numerals     numbers as readers see them
 mathml       formulas as browsers draw them
-gradients       the six gradients with their numbers, ready to be shown
-walk         Algorithm 1 line by line, ready to be shown
+walk         the forward pass: Algorithm 1 line by line, as words, formulas and table cells
+gradients    the backward pass: the six gradients of Section 3, likewise
 """

@@ -1,7 +1,8 @@
-"""The six gradients of Section 3 for one unit of a captured mini-batch, as formulas, numbers and table cells."""
+"""The backward pass of one unit: the six gradients of Section 3 as formulas, numbers and table cells."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,28 +15,53 @@ from bnviz.layer.walk import lines_of
 
 Array = np.ndarray
 
-_EQUALS, _PLUS, _MINUS, _TIMES = ml.sign("="), ml.sign("+"), ml.sign("−"), ml.sign("·")
-_SUM = ml.sum_over("i", "m")
-_DEVIATION = ml.row(ml.sign("("), ml.x(), _MINUS, ml.MU, ml.sign(")"))
-_DY, _DX_HAT, _DX = ml.slope(ml.y()), ml.slope(ml.x_hat()), ml.slope(ml.x())
-_DVARIANCE, _DMEAN = ml.slope(ml.VARIANCE), ml.slope(ml.MU)
-_MINUS_HALF = ml.fraction(ml.row(_MINUS, ml.digits("1")), ml.digits("2"))
-_POWER = ml.row(_MINUS, ml.digits("3"), ml.sign("/"), ml.digits("2"))
-
 HEADS = ("formula and numbers", "its value", "autograd", "differs by", "finite differences", "differs by")
+"""Of the columns of `BackwardPass.gradients`."""
+
+
+def _derivative(of: str) -> str:
+    return ml.fraction(r"\partial \ell", rf"\partial {of}")
+
+
+_DY, _DX_HAT, _DX = _derivative("y_i"), _derivative(ml.X_HAT), _derivative("x_i")
+_DVARIANCE, _DMEAN = _derivative(ml.VARIANCE), _derivative(ml.MU)
+_DGAMMA, _DBETA = _derivative(r"\gamma"), _derivative(r"\beta")
+_SUM = r"\sum_{i=1}^m"
+
+_FORMULAS = {
+    "x_hat": rf"{_DX_HAT} = {_DY} \cdot \gamma",
+    "variance": rf"{_DVARIANCE} = {_SUM} {_DX_HAT} \cdot ({ml.DEVIATION}) \cdot \frac{{-1}}{{2}} "
+    rf"\left({ml.VARIANCE} + \varepsilon\right)^{{-3/2}}",
+    "mean": rf"{_DMEAN} = {_SUM} {_DX_HAT} \cdot {ml.fraction('-1', ml.ROOT)} + {_DVARIANCE} \cdot "
+    + ml.fraction(rf"{_SUM} -2 ({ml.DEVIATION})", "m"),
+    "x": rf"{_DX} = {_DX_HAT} \cdot {ml.fraction('1', ml.ROOT)} + {_DVARIANCE} \cdot "
+    + ml.fraction(f"2 ({ml.DEVIATION})", "m")
+    + rf" + {_DMEAN} \cdot \frac{{1}}{{m}}",
+    "gamma": rf"{_DGAMMA} = {_SUM} {_DY} \cdot {ml.X_HAT}",
+    "beta": rf"{_DBETA} = {_SUM} {_DY}",
+}
+"""Section 3, in the paper's order."""
+
+_OF_CONSTANTS = {
+    "variance": f"{_DVARIANCE} = 0",
+    "mean": f"{_DMEAN} = 0",
+    "x": rf"{_DX} = {_DX_HAT} \cdot {ml.fraction('1', ml.ROOT)}",
+}
+"""What becomes of three of them if μ and σ² are taken for constants."""
+
 _TERMS = (
     _DY,
-    ml.x_hat(),
-    ml.row(ml.x(), _MINUS, ml.MU),
+    ml.X_HAT,
+    ml.DEVIATION,
     _DX_HAT,
-    ml.row(_DX_HAT, _TIMES, _DEVIATION),
-    ml.row(_DY, _TIMES, ml.x_hat()),
+    rf"{_DX_HAT} \cdot ({ml.DEVIATION})",
+    rf"{_DY} \cdot {ml.X_HAT}",
     _DX,
 )
 
 
-class Shown:
-    """The gradients of one unit. unit, example: counted from 1.
+class BackwardPass:
+    """The gradients of one unit as tables. unit, example: counted from 1.
 
     constant: as if μ and σ² were constants. nudged: finite differences, None where there are none.
     """
@@ -55,11 +81,13 @@ class Shown:
     def gradients(self) -> list[list[str]]:
         """A row for each of the six, in the paper's order: formula with its numbers, value, the two checks."""
         filled = self._filled()
+        formulas = _FORMULAS | _OF_CONSTANTS if self.constant else _FORMULAS
         rows = []
-        for name, formula in self._formulas().items():
+        for name, formula in formulas.items():
             mine = np.ravel(getattr(self.found, name))
             at = self.example if len(mine) > 1 else 0
-            cells = [formula + filled[name], n.scientific(float(mine[at]), 6)]
+            numbers = ml.block(filled[name]) if filled[name] else ""
+            cells = [ml.block(formula) + numbers, n.scientific(float(mine[at]), 6)]
             others = [np.ravel(getattr(self.batch.gradients, name)[..., self.unit])]
             if self.nudged is not None:
                 others.append(np.ravel(getattr(self.nudged, name)))
@@ -70,7 +98,7 @@ class Shown:
         return rows
 
     def terms(self) -> tuple[list[str], list[list[str]]]:
-        """What the formulas add up: headings; a row for each example, and a last one with the sums."""
+        """The terms of the sums: headings, a row for each example, and a last one with the sums. Cells are HTML."""
         found, lines = self.found, self.lines
         columns: Sequence[Array] = (
             self.dy,
@@ -86,80 +114,42 @@ class Shown:
             power, cells = n.in_powers(np.append(column, _sum(column)))
             heads.append(ml.inline(head) + (f" / {n.power_of_ten(power)}" if power else ""))
             texts.append(cells)
-        named = [f"{index + 1}: {ml.safe(name)}" for index, name in enumerate(self.batch.members.names)]
+        named = [f"{index + 1}: {html.escape(name)}" for index, name in enumerate(self.batch.members.names)]
         rows = [[name, *cells] for name, *cells in zip(named, *texts, strict=False)]
         return heads, [*rows, ["<b>sum</b>", *(f"<b>{cells[-1]}</b>" for cells in texts)]]
-
-    def _formulas(self) -> dict[str, str]:
-        m = ml.letter("m")
-        variance = [_SUM, _DX_HAT, _TIMES, _DEVIATION, _TIMES, _MINUS_HALF]
-        variance += [ml.above(ml.row(ml.sign("("), ml.VARIANCE, _PLUS, ml.EPSILON, ml.sign(")")), _POWER)]
-        mean = [_SUM, _DX_HAT, _TIMES, ml.fraction(ml.row(_MINUS, ml.digits("1")), ml.ROOT), _PLUS]
-        mean += [_DVARIANCE, _TIMES, ml.fraction(ml.row(_SUM, _MINUS, ml.digits("2"), _DEVIATION), m)]
-        x = [_DX_HAT, _TIMES, ml.fraction(ml.digits("1"), ml.ROOT)]
-        if self.constant:
-            variance = mean = [ml.digits("0")]
-        else:
-            x += [_PLUS, _DVARIANCE, _TIMES, ml.fraction(ml.row(ml.digits("2"), _DEVIATION), m)]
-            x += [_PLUS, _DMEAN, _TIMES, ml.fraction(ml.digits("1"), m)]
-        return {
-            "x_hat": ml.formula(_DX_HAT, _EQUALS, _DY, _TIMES, ml.GAMMA),
-            "variance": ml.formula(_DVARIANCE, _EQUALS, *variance),
-            "mean": ml.formula(_DMEAN, _EQUALS, *mean),
-            "x": ml.formula(_DX, _EQUALS, *x),
-            "gamma": ml.formula(ml.slope(ml.GAMMA), _EQUALS, _SUM, _DY, _TIMES, ml.x_hat()),
-            "beta": ml.formula(ml.slope(ml.BETA), _EQUALS, _SUM, _DY),
-        }
 
     def _filled(self) -> dict[str, str]:
         """The right-hand sides with their numbers; sums by the sums of `terms`."""
         found, lines, at = self.found, self.lines, self.example
-        m = ml.digits(str(len(self.dy)))
-        root = ml.digits(n.scientific(lines.root, 4))
-
-        def number(value: float) -> str:
-            return ml.enclosed(_number(value))
-
-        x = [number(found.x_hat[at]), _TIMES, ml.fraction(ml.digits("1"), root)]
+        m, root = len(self.dy), ml.number(n.scientific(lines.root, 4))
+        from_x_hat = rf"= {_enclosed(found.x_hat[at])} \cdot {ml.fraction('1', root)}"
         filled = {
-            "x_hat": [number(self.dy[at]), _TIMES, number(lines.gamma)],
-            "x": x,
-            "gamma": [ml.digits(_number(found.gamma))],
-            "beta": [ml.digits(_number(found.beta))],
+            "x_hat": rf"= {_enclosed(self.dy[at])} \cdot {_enclosed(lines.gamma)}",
+            "gamma": f"= {_number(found.gamma)}",
+            "beta": f"= {_number(found.beta)}",
         }
         if self.constant:
-            return {"variance": "", "mean": ""} | {
-                name: ml.formula(_EQUALS, *parts) for name, parts in filled.items()
-            }
-        square = ml.row(ml.sign("("), number(lines.variance + lines.epsilon), ml.sign(")"))
-        summed = number(_sum(found.x_hat * lines.deviation))
-        twice = ml.row(ml.digits("2"), _TIMES, number(lines.deviation[at]))
-        x += [_PLUS, number(found.variance), _TIMES, ml.fraction(twice, m)]
-        x += [_PLUS, number(found.mean), _TIMES, ml.fraction(ml.digits("1"), m)]
-        none = ml.row(_MINUS, ml.digits("2"), _TIMES, number(_sum(lines.deviation)))
-        filled |= {
-            "variance": [
-                summed,
-                _TIMES,
-                _MINUS_HALF,
-                _TIMES,
-                ml.above(square, _POWER),
-            ],
-            "mean": [
-                number(_sum(found.x_hat)),
-                _TIMES,
-                ml.fraction(ml.row(_MINUS, ml.digits("1")), root),
-                _PLUS,
-                number(found.variance),
-                _TIMES,
-                ml.fraction(none, m),
-            ],
+            return filled | {"variance": "", "mean": "", "x": from_x_hat}
+        summed = _enclosed(_sum(found.x_hat * lines.deviation))
+        square = _enclosed(lines.variance + lines.epsilon)
+        zero = rf"-2 \cdot {_enclosed(_sum(lines.deviation))}"
+        twice = rf"2 \cdot {_enclosed(lines.deviation[at])}"
+        by_variance = rf"+ {_enclosed(found.variance)} \cdot"
+        return filled | {
+            "variance": rf"= {summed} \cdot \frac{{-1}}{{2}} \cdot \left({square}\right)^{{-3/2}}",
+            "mean": rf"= {_enclosed(_sum(found.x_hat))} \cdot {ml.fraction('-1', root)} "
+            f"{by_variance} {ml.fraction(zero, str(m))}",
+            "x": f"{from_x_hat} {by_variance} {ml.fraction(twice, str(m))} "
+            rf"+ {_enclosed(found.mean)} \cdot {ml.fraction('1', str(m))}",
         }
-        return {name: ml.formula(_EQUALS, *parts) for name, parts in filled.items()}
 
 
 def _number(value: float) -> str:
-    return n.scientific(float(value), 4)
+    return ml.number(n.scientific(float(value), 4))
+
+
+def _enclosed(value: float) -> str:
+    return ml.enclosed(n.scientific(float(value), 4))
 
 
 def _sum(values: Array) -> float:

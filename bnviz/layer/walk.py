@@ -65,14 +65,20 @@ def rows(members: Members) -> list[dict[str, Any]]:
 
 
 _COLUMNS = {
-    "x": ml.x(),
-    "deviation": ml.row(ml.x(), ml.sign("−"), ml.MU),
-    "square": ml.above(ml.row(ml.sign("("), ml.x(), ml.sign("−"), ml.MU, ml.sign(")")), ml.digits("2")),
-    "x_hat": ml.x_hat(),
-    "scaled": ml.row(ml.GAMMA, ml.x_hat()),
-    "y": ml.y(),
+    "x": "x_i",
+    "deviation": ml.DEVIATION,
+    "square": f"({ml.DEVIATION})^2",
+    "x_hat": ml.X_HAT,
+    "scaled": rf"\gamma {ml.X_HAT}",
+    "y": "y_i",
 }
-_STATISTICS = {"mean": ml.MU, "variance": ml.VARIANCE, "root": ml.ROOT, "gamma": ml.GAMMA, "beta": ml.BETA}
+_STATISTICS = {
+    "mean": ml.MU,
+    "variance": ml.VARIANCE,
+    "root": ml.ROOT,
+    "gamma": r"\gamma",
+    "beta": r"\beta",
+}
 
 
 class _Texts:
@@ -109,16 +115,13 @@ class _Texts:
 
 def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, Any]]:
     m = len(found.x)
-    equals, minus, plus, times = ml.sign("="), ml.sign("−"), ml.sign("+"), ml.sign("·")
-    share = ml.fraction(ml.digits("1"), ml.letter("m"))
-    counted = ml.fraction(ml.digits("1"), ml.digits(str(m)))
-    several = [ml.x("1"), ml.sign(","), ml.sign("…"), ml.sign(","), ml.x("m")]
-    spread = ml.above(ml.row(ml.sign("("), ml.x(), minus, ml.MU, ml.sign(")")), ml.digits("2"))
-    mean, root = texts.statistic("mean"), texts.statistic("root")
-    gamma, beta = texts.statistic("gamma"), texts.statistic("beta")
-    first = {name: texts.column(name, 0) for name in _COLUMNS}
-    fine = max(texts.places["variance"], 6)
-    squares = [ml.above(ml.enclosed(text), ml.digits("2")) for text in texts.all("deviation")]
+    mean, variance, root, gamma = (
+        ml.number(texts.statistic(name)) for name in ("mean", "variance", "root", "gamma")
+    )
+    first = {name: ml.number(texts.column(name, 0)) for name in _COLUMNS}
+    fine = ml.number(n.shown(found.variance, max(texts.places["variance"], 6)))
+    squares = " + ".join(f"{ml.enclosed(text)}^2" for text in texts.all("deviation"))
+    x_hat = ml.enclosed(texts.column("x_hat", 0))
 
     def line(
         title: str, words: str, formula: str, filled: str, used: list[str], made: list[str]
@@ -126,8 +129,8 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
         return {
             "title": title,
             "words": words,
-            "formula": formula,
-            "filled": filled,
+            "formula": ml.block(formula),
+            "filled": ml.block(filled),
             "used": used,
             "made": made,
         }
@@ -137,51 +140,25 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
             "the mini-batch",
             f"The layer’s weights deliver a number for each of the m = {m} examples and each unit. "
             "Each unit is normalized by itself, so follow one column.",
-            ml.formula(ml.letter("ℬ"), equals, ml.sign("{"), *several, ml.sign("}")),
-            ml.formula(
-                ml.letter("m"),
-                equals,
-                ml.digits(str(m)),
-                ml.sign(","),
-                ml.x("1"),
-                equals,
-                ml.digits(first["x"]),
-            ),
+            r"\mathcal{B} = \{x_1, \dots, x_m\}",
+            f"m = {m}, x_1 = {first['x']}",
             [],
             ["x"],
         ),
         line(
             "mean",
             "Add up the column and divide by the number of examples.",
-            ml.formula(ml.MU, equals, share, ml.sum_over("i", "m"), ml.x()),
-            ml.formula(
-                ml.MU,
-                equals,
-                ml.digits(mean),  # first, as many examples make a long line
-                equals,
-                counted,
-                ml.sign("("),
-                ml.added(texts.all("x")),
-                ml.sign(")"),
-            ),
+            rf"{ml.MU} = \frac{{1}}{{m}} \sum_{{i=1}}^m x_i",
+            # The result first, as many examples make a long line.
+            rf"{ml.MU} = {mean} = \frac{{1}}{{{m}}} ({ml.added(texts.all('x'))})",
             ["x"],
             ["mean"],
         ),
         line(
             "deviations",
             "Subtract the mean from every example. The deviations add up to 0.",
-            ml.formula(ml.x(), minus, ml.MU),
-            ml.formula(
-                ml.x("1"),
-                minus,
-                ml.MU,
-                equals,
-                ml.digits(first["x"]),
-                minus,
-                ml.enclosed(mean),
-                equals,
-                ml.digits(first["deviation"]),
-            ),
+            ml.DEVIATION,
+            f"x_1 - {ml.MU} = {first['x']} - {ml.enclosed(texts.statistic('mean'))} = {first['deviation']}",
             ["x", "mean"],
             ["deviation"],
         ),
@@ -189,62 +166,32 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
             "variance",
             "Square the deviations and take their mean: divided by m, not by m − 1. "
             "This is the biased variance; it normalizes this mini-batch.",
-            ml.formula(ml.VARIANCE, equals, share, ml.sum_over("i", "m"), spread),
-            ml.formula(
-                ml.VARIANCE,
-                equals,
-                ml.digits(texts.statistic("variance")),
-                equals,
-                counted,
-                ml.sign("("),
-                plus.join(squares),
-                ml.sign(")"),
-            ),
+            rf"{ml.VARIANCE} = \frac{{1}}{{m}} \sum_{{i=1}}^m ({ml.DEVIATION})^2",
+            rf"{ml.VARIANCE} = {variance} = \frac{{1}}{{{m}}} ({squares})",
             ["deviation"],
             ["square", "variance"],
         ),
         line(
             "ε and the root",
             f"ε = {found.epsilon:.5f} keeps the divisor away from 0 where a unit hardly varies.",
-            ml.formula(ml.ROOT),
-            ml.formula(
-                ml.root(
-                    ml.row(ml.digits(n.shown(found.variance, fine)), plus, ml.digits(f"{found.epsilon:.5f}"))
-                ),
-                equals,
-                ml.digits(root),
-            ),
+            ml.ROOT,
+            rf"\sqrt{{{fine} + {found.epsilon:.5f}}} = {root}",
             ["variance"],
             ["root"],
         ),
         line(
             "x̂",
             "Divide every deviation by that root. The column x̂ has mean 0 and, but for ε, variance 1.",
-            ml.formula(ml.x_hat(), equals, ml.fraction(ml.row(ml.x(), minus, ml.MU), ml.ROOT)),
-            ml.formula(
-                ml.x_hat("1"),
-                equals,
-                ml.fraction(ml.digits(first["deviation"]), ml.digits(root)),
-                equals,
-                ml.digits(first["x_hat"]),
-            ),
+            f"{ml.X_HAT} = {ml.fraction(ml.DEVIATION, ml.ROOT)}",
+            rf"\hat{{x}}_1 = {ml.fraction(first['deviation'], root)} = {first['x_hat']}",
             ["deviation", "root"],
             ["x_hat"],
         ),
         line(
             "times γ",
             "γ is learned, one for each unit: it sets how widely this unit’s outputs spread.",
-            ml.formula(ml.GAMMA, ml.x_hat()),
-            ml.formula(
-                ml.GAMMA,
-                ml.x_hat("1"),
-                equals,
-                ml.digits(gamma),
-                times,
-                ml.enclosed(first["x_hat"]),
-                equals,
-                ml.digits(first["scaled"]),
-            ),
+            rf"\gamma {ml.X_HAT}",
+            rf"\gamma \hat{{x}}_1 = {gamma} \cdot {x_hat} = {first['scaled']}",
             ["x_hat", "gamma"],
             ["scaled"],
         ),
@@ -252,16 +199,8 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
             "plus β",
             "β is learned too: it sets where they lie. y is what the nonlinearity receives. "
             f"The network itself computed the same column, to within {n.scientific(difference, 1)}.",
-            ml.formula(ml.y(), equals, ml.GAMMA, ml.x_hat(), plus, ml.BETA),
-            ml.formula(
-                ml.y("1"),
-                equals,
-                ml.digits(first["scaled"]),
-                plus,
-                ml.enclosed(beta),
-                equals,
-                ml.digits(first["y"]),
-            ),
+            rf"y_i = \gamma {ml.X_HAT} + \beta",
+            f"y_1 = {first['scaled']} + {ml.enclosed(texts.statistic('beta'))} = {first['y']}",
             ["scaled", "beta"],
             ["y"],
         ),

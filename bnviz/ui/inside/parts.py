@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from bnviz.export.kinds import Kind
 from bnviz.export.stamp import ArmStamp, Stamp, made_here
 from bnviz.export.stills import Still
 from bnviz.figures.frame.plot import PlotFunction
-from bnviz.layer.mathml import safe
 from bnviz.web import assets, state
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def are_about(experiment: Experiment, step: int) -> None:
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, key: str) -> None:
     """A table that scrolls in its own box; the first cell of each row is its heading.
 
-    Cells are HTML, also MathML, which `st.html` would take out; `safe` makes it of text.
+    Cells are HTML, also MathML, which `st.html` would take out; `html.escape` makes it of text.
     """
     head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
     body = "".join(
@@ -101,9 +101,9 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, 
         for first, *rest in rows
     )
     markup = (
-        f'<p class="bnviz-caption" aria-hidden="true">{safe(caption)}</p>'
-        f'<div class="bnviz-scroll" tabindex="0" role="region" aria-label="{safe(caption)}">'
-        f'<table aria-label="{safe(caption)}">'
+        f'<p class="bnviz-caption" aria-hidden="true">{html.escape(caption)}</p>'
+        f'<div class="bnviz-scroll" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
+        f'<table aria-label="{html.escape(caption)}">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     part = _component("table", '<div data-bnviz class="bnviz-table"></div>')

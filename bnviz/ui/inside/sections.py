@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 
 import numpy as np
@@ -13,7 +14,6 @@ from bnviz.layer import arithmetic
 from bnviz.layer import gradients as formulas
 from bnviz.layer import numerals as n
 from bnviz.layer.captured import Companions, Gradients, History, LayerBatch
-from bnviz.layer.mathml import safe
 from bnviz.layer.walk import lines_of
 from bnviz.layer.walk import walk as written
 from bnviz.ui.inside import parts
@@ -121,7 +121,7 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
     nudged: Gradients | None = ask(
         "differences", view.step, layer=view.layer, examples=view.examples, unit=view.unit
     )
-    shown = formulas.Shown(batch, view.unit, view.example, view.constant, nudged)
+    shown = formulas.BackwardPass(batch, view.unit, view.example, view.constant, nudged)
     parts.table(
         f"The six gradients of unit {view.unit}, for example {view.example} where there is one for each",
         formulas.HEADS,
@@ -197,7 +197,7 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
     parts.figure(figures.moves, found, view.change, view.example, view.unit, key="inside-moves")
     rows = []
     for row in others:
-        cells = [f"{row + 1}: {safe(names[row])}"]
+        cells = [f"{row + 1}: {html.escape(names[row])}"]
         for replies in (found.training, found.inference):
             before, after = replies["none"], replies[view.change]
             outputs = (n.shown(float(item.y[row, view.unit - 1]), 4) for item in (before, after))
