@@ -1,6 +1,14 @@
 """Figures: pure functions from Recordings to `plotly.graph_objects.Figure`, and from Recordings to words.
 
 They draw what was measured and nothing else: no torch, no Streamlit, no files.
+
+charts/     one chart a file
+marks/      what several charts are drawn with
+frame/      what every chart stands on
+registry    the charts of a run by name
+story       what was measured, in words
+wording     a run in words: what its arms share, and what each is called
+thumbnail   a small picture of a run
 """
 
 from bnviz.figures.charts.accuracy import accuracy

@@ -1,4 +1,7 @@
-"""All figures by name, so that a page, a route or a command can build any of them. Adding a figure is one entry."""
+"""The charts of a run by name, so that a page, a route or a command can build any of them.
+
+To add one, write its file in `charts/` and add an entry here.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,10 @@ from bnviz.recording.subject import Subject
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A figure as pages know it.
+    """A chart as pages know it.
 
-    heights: in pixels, wide and narrow, for two arms and three layers; `size` gives them for any.
+    title: above it on the page; its file in `charts/` has the same name. heights: in pixels,
+    wide and narrow, for two arms and three layers; `size` gives them for any.
     """
 
     function: PlotFunction[...]
@@ -33,7 +37,7 @@ class FigureKind:
     heights: tuple[int, int]
 
     def size(self, subjects: Sequence[Subject], **arguments: Hashable) -> tuple[int, int]:
-        """The heights, wide and narrow, that the figure of these networks takes with these view arguments."""
+        """The heights of the chart of these networks with these view arguments, wide and narrow."""
         return _size(self.function, tuple(subjects), tuple(sorted(arguments.items())))
 
     @property
@@ -42,7 +46,7 @@ class FigureKind:
         return tuple(inspect.signature(self.function).parameters)[1:]
 
 
-@functools.lru_cache(maxsize=1000)  # a page asks for it in every run of its script
+@functools.lru_cache(maxsize=1000)  # a page asks every time that its script runs
 def _size(
     function: PlotFunction[...],
     subjects: tuple[Subject, ...],

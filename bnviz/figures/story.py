@@ -14,7 +14,7 @@ from bnviz.recording.evaluations import latest
 from bnviz.recording.layer_inputs import median_shift
 
 LEAD = 0.02
-"""A lead in accuracy smaller than this is not told: it is within what the held-out sample can resolve."""
+"""A smaller lead in accuracy is not mentioned: the held-out sample cannot resolve it."""
 
 
 class Readout(NamedTuple):

@@ -47,7 +47,7 @@ def _series(recording: Recording) -> np.ndarray:
 
 
 def _range(series: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The lowest and highest value drawn: without the outermost that a diverging network leaves behind."""
+    """The range of the y axis: the middle 96 % of the values, as a network that diverges leaves extremes behind."""
     values = np.concatenate([item[:, 1:].ravel() for item in series])
     if not values.size:
         return -1.0, 1.0

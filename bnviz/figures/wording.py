@@ -10,7 +10,7 @@ from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
 from bnviz.recording import Recording
 
 ALWAYS_TOLD = ("dataset", "hidden", "activation", "learning_rate", "batch_size", "steps")
-"""Fields of an experiment that are told even where they are at their defaults."""
+"""Fields of an experiment that are named also at their defaults."""
 
 
 def labels(recordings: Sequence[Recording]) -> tuple[str, ...]:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures.charts.ladder import Scale, Series, ladder
+from bnviz.figures.charts.ladder import Series, ladder
 from bnviz.figures.charts.race import Runner, race
 from bnviz.figures.charts.table import table
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
+from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Estimate, Slider
 from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy

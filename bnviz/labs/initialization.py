@@ -9,7 +9,8 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import bands
-from bnviz.figures.charts.ladder import Scale, ladder
+from bnviz.figures.charts.ladder import ladder
+from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS, line
 from bnviz.labs.predictions import Choice

@@ -8,9 +8,10 @@ from functools import partial
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures.charts.ladder import Scale, Series, ladder
+from bnviz.figures.charts.ladder import Series, ladder
 from bnviz.figures.charts.race import Runner, race
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
+from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import Measure, Verdict, agreed, counted, final_accuracy, quotients, steps_to

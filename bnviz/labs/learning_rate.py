@@ -10,7 +10,8 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import loss
-from bnviz.figures.charts.ladder import Scale, ladder
+from bnviz.figures.charts.ladder import ladder
+from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS, line
 from bnviz.labs.predictions import Estimate, Slider

@@ -9,10 +9,10 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import drift
-from bnviz.figures.charts.ladder import Scale
 from bnviz.figures.charts.race import Runner, race
 from bnviz.figures.charts.traces import Trace, traces
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
+from bnviz.figures.frame.scale import Scale
 from bnviz.figures.frame.theme import shades, theme_named
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice

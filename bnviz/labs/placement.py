@@ -8,8 +8,9 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import histogram, loss
-from bnviz.figures.charts.ladder import Scale, Series, ladder
+from bnviz.figures.charts.ladder import Series, ladder
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
+from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import LATE, Measure, Verdict, agreed, final_accuracy, quotients

@@ -8,8 +8,9 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
-from bnviz.figures.charts.ladder import Scale, Series, ladder
+from bnviz.figures.charts.ladder import Series, ladder
 from bnviz.figures.frame.palette import MORE, WITH
+from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS, line
 from bnviz.labs.predictions import Choice

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures.charts.ladder import Scale
 from bnviz.figures.charts.traces import Trace, traces
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
+from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, quotients

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from bnviz.figures.charts.decision_boundary import training_points
 from bnviz.figures.frame.plot import Plot
 from bnviz.figures.registry import FIGURES
 from bnviz.recording import Recording
+from bnviz.recording.training_points import training_points
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

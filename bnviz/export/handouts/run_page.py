@@ -17,13 +17,14 @@ from bnviz.export.handouts.markdown import prose, sentence
 from bnviz.export.handouts.page_data import for_script
 from bnviz.export.handouts.readouts import Reader, cards
 from bnviz.export.stamp import Stamp, plain
-from bnviz.figures.charts.decision_boundary import boundary, training_points
+from bnviz.figures.charts.decision_boundary import boundary
 from bnviz.figures.charts.distribution_at_one_step import histogram
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.layers import chosen_layers, depth, last_step
 from bnviz.figures.registry import FIGURES
 from bnviz.figures.story import changes, story
 from bnviz.recording import Recording
+from bnviz.recording.training_points import training_points
 
 MAX_TITLE = 120
 MAX_NOTE = 4000

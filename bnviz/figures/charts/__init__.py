@@ -1,1 +1,24 @@
-"""The charts, one a file."""
+"""The charts, one a file. A chart on the pages of a run is in the file named after its title there.
+
+accuracy                   Accuracy
+loss                       Loss
+what_each_layer_receives   What each layer receives: quantile bands
+distribution_at_one_step   Distribution at one step: a histogram
+gradients                  Gradients
+drift                      Drift
+saturation                 Saturation
+decision_boundary          Decision boundary
+figure_1                   The paper's Figure 1
+where_training_works       Where training works: the map of learning rate and first weights
+layer/                     the charts of one normalization layer, for the page "Inside"
+
+Labs give these their titles:
+
+ladder        a quantity for each of several settings, a dot for each seed
+traces        quantities over the training steps
+race          accuracy over the training steps, to see which network is first
+gap           training and held-out examples, side by side
+outputs       what a network answers for one example in many mini-batches
+correlation   how the units of a layer vary together
+table         text in rows and columns
+"""

@@ -19,6 +19,9 @@ def correlation(
     """One square for each heading. matrices: (F, F), from −1 to 1, or (0, 0) before there is one.
 
     Blue is positive, vermillion negative; the background is zero.
+
+    From what a lab's inspection found. Not to be mistaken for the covariance: units of any variance count alike. Nor is
+    no correlation independence.
     """
     columns = 2 if narrow else len(matrices)
     rows = -(-len(matrices) // columns)

@@ -1,4 +1,4 @@
-"""For two-dimensional data: how sure each network is of its answer at every point of the plane."""
+"""Decision boundary: for two-dimensional data, how sure each network is of its answer at every point of the plane."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.data.datasets import load
-from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.figures.frame.arms import arm_styles
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.palette import CLASS_COLOURS, mixed
@@ -33,6 +31,10 @@ def boundary(
 
     points: training examples (N, 2) and their classes (N,), 0 or 1, drawn on top (at most 400, evenly chosen).
     step: the latest map at or before it; None for the latest. Raises ValueError.
+
+    Column: `probability` of `Recording.boundaries`, in bytes, in inference mode, on a grid of 48 × 48 points.
+    Not to be mistaken for being right: a network is as sure far from all data as near it. A line finer than the grid
+    is interpolated.
     """
     places, classes = _checked(points)
     arms = arm_styles(recordings)
@@ -173,14 +175,3 @@ def _alt(labels: Sequence[str], shown: Sequence[Snapshot | None]) -> str:
             f"and is at least 90 % sure on {sure.mean():.0%} of it"
         )
     return said + "; ".join(parts) + "."
-
-
-def training_points(recordings: Sequence[Recording]) -> tuple[np.ndarray, np.ndarray] | None:
-    """The two-dimensional examples that all arms train on, (N, 2) and (N,); None where there are none."""
-    if any(recording.watched is not None for recording in recordings):
-        return None
-    names = {recording.experiment.dataset for recording in recordings}
-    if len(names) > 1 or not names <= set(POINT_DATASETS):
-        return None
-    train = load(names.pop()).train
-    return train.inputs, train.labels

@@ -1,4 +1,4 @@
-"""The distribution that one layer receives at one step, with the nonlinearity's curve behind it."""
+"""Distribution at one step: what one layer receives, with the nonlinearity's curve behind it."""
 
 from __future__ import annotations
 
@@ -50,8 +50,14 @@ def histogram(
 ) -> Plot:
     """The density of one layer's inputs, all units pooled, of all arms on the same axes.
 
+    Columns: low, high and count of `Recording.histograms`, the probe batch. Behind them stand the nonlinearity's curve
+    on an axis of its own, and its saturated zones.
+
     layer: None for the last hidden layer. step: the latest record at or before it; None for the latest.
-    Behind it the nonlinearity's curve on an axis of its own, and its saturated zones. Raises ValueError.
+    Raises ValueError.
+
+    Not to be mistaken for counts: a density may exceed 1, its area is 1. A sum of two peaks may be two kinds of units,
+    and no unit need have it.
     """
     arms = arm_styles(recordings)
     number = chosen_layers(recordings, layer or depth(recordings))[0]
@@ -112,7 +118,7 @@ def _shown(recording: Recording, layer: int, step: int | None) -> Snapshot | Non
 
 
 def _range(recordings: Sequence[Recording], layer: int, activation: str) -> tuple[float, float]:
-    """The same over the whole run: what all arms usually need, and at least enough to see the nonlinearity bend."""
+    """The x range for the whole run: what all arms usually need, and at least where the nonlinearity bends."""
     whole = elapsed(recordings)
     needed_low, needed_high = [], []
     for item in recordings:
@@ -134,7 +140,7 @@ def _missing(
     densities: Sequence[Array],
     frame: tuple[float, float, float],
 ) -> list[str]:
-    """What the frame does not show, in words: values beyond its sides, a peak beyond its top."""
+    """What lies outside the frame, in words: values beyond its sides, a peak beyond its top. frame: low, high, top."""
     low, high, top = frame
     said = []
     for arm, item, own in zip(arms, shown, densities, strict=True):
@@ -163,7 +169,7 @@ def _outline(frame: Frame, panel: Panel, arm: ArmStyle, own: Array) -> None:
 
 
 def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float, narrow: bool) -> None:
-    """The nonlinearity's curve on an axis at the right, if it is one of ours, and where it hardly answers."""
+    """The nonlinearity's curve on an axis at the right, if bnviz knows it, and where it hardly answers."""
     intervals, words = zones(activation)
     shade_zones(frame, panel, activation, low, high, upright=True)
     if intervals:

@@ -39,8 +39,12 @@ def figure_one(
 ) -> Plot:
     """The three panels side by side, on a phone below each other; (b) and (c) on the same axes.
 
-    unit: of the last hidden layer, the same in both networks; None for each network's own typical unit.
+    Columns: `accuracy` of `Recording.curves`, held-out; q15, q50 and q85 of `Recording.units`. unit: of the last hidden
+    layer, the same in both networks; None for each network's own typical unit. Both networks are equally deep.
     Raises ValueError for a unit that is not there.
+
+    Not to be mistaken for the paper's own measurement: the data, the width and the number of steps are those of the
+    two recordings. One unit is shown, and others may do otherwise.
     """
     recordings = (plain, normalized)
     arms = arm_styles(recordings)
@@ -121,7 +125,7 @@ def _accuracy_axis(frame: Frame, recordings: tuple[Recording, Recording]) -> Non
 
 
 def _input_axes(frame: Frame, recordings: tuple[Recording, Recording], paths: list[QuantilePath]) -> None:
-    """One range for (b) and (c), symmetric about 0 and wide enough for what each usually does."""
+    """One range for (b) and (c), symmetric about 0, wide enough for what each usually receives."""
     whole = elapsed(recordings)
     bounds = [
         usual(item.steps, np.abs(item.values).max(axis=0), whole) if item.steps.size else 0.0

@@ -1,4 +1,4 @@
-"""The gap between what networks do on examples they were trained on and on held-out ones, side by side."""
+"""The generalization gap: a quantity on the examples that a network trained on and on held-out ones."""
 
 from __future__ import annotations
 
@@ -44,6 +44,9 @@ def gap(
     """For each seed of each network a line from training examples (ring) to held-out examples (dot).
 
     axis: the quantity, with its unit. percent: it is a share, from 0 to 1.
+
+    From one value on each split for each seed; the number beside the lines is the median gap. Not to be mistaken for
+    quality: a network that learns nothing has no gap. Seeds stand side by side for room alone.
     """
     frame = Frame(
         title, subtitle, theme=theme, narrow=narrow, height=380, view=("gap", title), wide=130, right=18

@@ -1,6 +1,6 @@
-"""A quantity over the rungs of a ladder: learning rates, weight scales, layers. One line for each kind of network.
+"""A quantity for each of several settings: learning rates, weight scales, layers. One line for each kind of network.
 
-Every seed is a dot; the line joins the medians. Rungs stand evenly, whatever they are called.
+The settings are the rungs of a ladder: they stand evenly, whatever their values.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from bnviz.figures.frame.axes import decades, log_ticks, rounded_up
 from bnviz.figures.frame.frame import Frame, Panel
-from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.scale import Scale
 from bnviz.figures.frame.theme import readable
 from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
-from bnviz.figures.marks.lines import level
+from bnviz.figures.marks.lines import level, name_reference
 from bnviz.recording.statistics import middle
 
 ASIDE = 0.12
@@ -44,26 +44,6 @@ class Series:
         return np.where(np.isfinite(medians), medians, math.nan)
 
 
-@dataclass(frozen=True)
-class Scale:
-    """The y axis. title: with its unit. reference: a value drawn as a thin line, and what it is called.
-
-    beyond: what a value that is infinite means, such as "never".
-    """
-
-    title: str
-    percent: bool = False
-    logarithmic: bool = False
-    reference: tuple[float, str] | None = None
-    beyond: str = "never"
-
-    def shown(self, value: float) -> str:
-        """A value as words."""
-        if math.isinf(value):
-            return self.beyond
-        return f"{value:.1%}" if self.percent else short(value)
-
-
 @PlotFunction
 def ladder(
     panels: Mapping[str, Sequence[Series]],
@@ -78,7 +58,11 @@ def ladder(
 ) -> Plot:
     """One panel for each heading in `panels` (a single one may be called ""), all on the same axes.
 
-    rungs: what each place on the x axis is called; rung_title: what they are together.
+    rungs: the settings, from left to right; rung_title: what they are together.
+
+    From one value for each seed and rung. Every seed is a dot, one that diverged a cross; the line joins the medians.
+    Not to be mistaken for a function of the rungs: between two of them nothing was measured, and their distances are
+    not to scale.
     """
     rows, columns = (len(panels), 1) if narrow else (1, len(panels))
     headed = len(panels) > 1
@@ -111,7 +95,9 @@ def ladder(
     for panel, (heading, lines) in zip(places, panels.items(), strict=True):
         if headed:
             frame.header(panel, f"<b>{heading}</b>", frame.theme.ink)
-        _reference(frame, panel, scale)
+        if scale.reference is not None:
+            level(frame, panel, scale.reference[0])
+            name_reference(frame, panel, scale)
         for place, line in enumerate(lines):
             _line(frame, panel, line, scale, (low, high), ASIDE * (place - (len(lines) - 1) / 2))
         _labels(frame, panel, lines, scale, (low, high), rows)
@@ -130,24 +116,6 @@ def _range(panels: Mapping[str, Sequence[Series]], scale: Scale) -> tuple[float,
         low, high = decades(values)
         return low - 0.08 * (high - low), high + 0.08 * (high - low)
     return 0.0, rounded_up(1.06 * max((float(item.max()) for item in values if item.size), default=1.0), 1e-9)
-
-
-def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
-    """A thin dotted line and its name."""
-    if scale.reference is None:
-        return
-    value, words = scale.reference
-    level(frame, panel, value)
-    frame.note(
-        words,
-        xref=f"{panel.x} domain",
-        x=0,
-        xanchor="left",
-        yref=panel.y,
-        y=math.log10(value) if scale.logarithmic else value,
-        yanchor="bottom",
-        font={"size": frame.size - 2, "color": frame.theme.quiet},
-    )
 
 
 def _line(

@@ -1,4 +1,4 @@
-"""What networks give out for one and the same example, mini-batch after mini-batch."""
+"""What a network answers for one example, in one mini-batch after another."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """One network. look: colour and dash. chances: (batches,), empty before there are any.
+    """One network. look: colour and dash.
 
-    inference: what it gives out by itself, without a mini-batch.
+    chances: (batches,), the probability of the example's class in each mini-batch; empty before there are any.
+    inference: the same in inference mode, without a mini-batch.
     """
 
     label: str
@@ -28,7 +29,11 @@ class Outputs:
 def outputs(
     networks: Sequence[Outputs], *, title: str, subtitle: str, theme: str = "light", narrow: bool = False
 ) -> Plot:
-    """A panel for each network: a dot for each mini-batch, a line for the output at inference."""
+    """A panel for each network: a dot for each mini-batch, a dotted line for the output at inference.
+
+    From what a lab's inspection found of one example. Not to be mistaken for training: the network is the same for all
+    dots, and their order means nothing.
+    """
     rows, columns = (len(networks), 1) if narrow else (1, len(networks))
     frame = Frame(
         title,

@@ -27,7 +27,11 @@ def table(
     theme: str = "light",
     narrow: bool = False,
 ) -> Plot:
-    """Text in rows and columns; the first column is the row's name. Every row has an entry for each column."""
+    """Text in rows and columns; the first column is the row's name. Every row has an entry for each column.
+
+    From texts that the caller wrote: numbers in them are rounded already. Not to be mistaken for the exported table,
+    which has them in full.
+    """
 
     def framed(height: int) -> Frame:
         return Frame(
@@ -41,7 +45,7 @@ def table(
             right=10,
         )
 
-    trial = framed(1000)  # tells how much the title takes, and how the theme scales heights
+    trial = framed(1000)  # to learn how high the title is, and how the theme scales heights
     row = ROW_HEIGHT * trial.theme.size / 13 * (1.6 if narrow else 1)
     frame = framed(round((trial.top + row * (len(rows) + 1) + MARGIN + 4) * 1000 / trial.height))
     frame.layout["margin"] |= {"l": MARGIN, "r": MARGIN, "b": MARGIN}

@@ -1,6 +1,6 @@
 """Measured quantities over the training steps, a line each, in panels that share their axes.
 
-For what a lab measures itself; what every Recording holds is drawn by `layer_lines` and `curves`.
+For what a lab measures itself; for what every Recording holds there are charts with names.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.charts.ladder import Scale
 from bnviz.figures.frame.axes import decades, log_ticks, rounded_up
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.scale import Scale
 from bnviz.figures.frame.theme import readable
 from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
+from bnviz.figures.marks.lines import name_reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,9 @@ def traces(
     """A panel for each heading (a single one may be called ""). last: the end of the axis of steps.
 
     limits: the range of the y axis where theory gives one; None to fit what was measured.
+
+    From what a lab's inspection found. Not to be mistaken for measured at every step: a line joins the steps at which
+    the inspection looked.
     """
     rows, columns = (len(panels), 1) if narrow else (1, len(panels))
     headed = len(panels) > 1
@@ -121,7 +125,7 @@ def _range(panels: Mapping[str, Sequence[Trace]], scale: Scale) -> tuple[float, 
 
 def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
     """A thin dotted line and its name."""
-    value, words = scale.reference or (0.0, "")
+    value, _ = scale.reference or (0.0, "")
     frame.line(
         panel,
         np.array([0, 10**7]),  # beyond both ends of any axis of steps
@@ -129,16 +133,7 @@ def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
         line={"color": frame.theme.quiet, "width": 1, "dash": "dot"},
         hoverinfo="skip",
     )
-    frame.note(
-        words,
-        xref=f"{panel.x} domain",
-        x=0,
-        xanchor="left",
-        yref=panel.y,
-        y=math.log10(value) if scale.logarithmic else value,
-        yanchor="bottom",
-        font={"size": frame.size - 2, "color": frame.theme.quiet},
-    )
+    name_reference(frame, panel, scale)
 
 
 def _labels(

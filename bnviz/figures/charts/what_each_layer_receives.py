@@ -1,4 +1,4 @@
-"""How the distribution that each layer receives moves while the network trains: the centre of bnviz.
+"""What each layer receives: how its distribution moves while the network trains. The centre of bnviz.
 
 After Figure 1(b, c) of Ioffe & Szegedy 2015, which draws the {15, 50, 85}th percentiles of the input of
 one typical sigmoid of the last hidden layer over the course of training.
@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
-from bnviz.figures.frame.axes import reach, rounded_up, usual
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import (
     called,
     check_unit,
     chosen_layers,
     depth,
-    elapsed,
     last_step,
     listed,
     short_name,
@@ -31,15 +29,12 @@ from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
 from bnviz.figures.marks.lines import diverged, scrubber
-from bnviz.figures.marks.quantile_bands import quantile_bands
+from bnviz.figures.marks.quantile_bands import bands_range, quantile_bands
 from bnviz.figures.marks.zones import shade_zones, zone_label
 from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import QuantilePath, has, quantile_path
 
 WHERE = ("input", "before")
-LEAST_REACH = {"sigmoid": 2.0, "tanh": 2.0, "relu": 2.0}
-OTHER_REACH = 2.0
-EMPTY_REACH = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
 
 
 @PlotFunction
@@ -55,9 +50,15 @@ def bands(
 ) -> Plot:
     """Quantile bands of each layer's values over the training steps, all panels on the same axes.
 
+    Columns: q05, q15, q50, q85 and q95 of `Recording.layers`, with where = "before" those named before_…; of one unit
+    q15, q50 and q85 of `Recording.units`. All are of the probe batch, normalized by its own statistics.
+
     layer: one layer, larger; None for all, of more than five for five of them. unit: one unit's 15, 50 and
     85 % as in the paper; None for all units pooled. where: "input", what the nonlinearity receives, or
     "before", what the normalizer receives (pooled only). step: marked by a line. Raises ValueError.
+
+    Not to be mistaken for a confidence band: it is the spread over examples and units. A pooled band that holds still
+    can hide units that wander in opposite directions; choose one unit to see them.
     """
     if where not in WHERE:
         raise ValueError(f"where = {where!r} is not allowed; allowed is one of {', '.join(WHERE)}")
@@ -82,7 +83,7 @@ def bands(
         head=46 if layer is None else 26,
         right=26,
     )
-    low, high, leaving = _frame_range(recordings, paths, len(layers), where)
+    low, high, leaving = bands_range(recordings, paths, len(layers))
     singular = "input of the normalizer" if where == "before" else f"input of the {unit_called(recordings)}"
     y_axis = {
         "range": [low, high],
@@ -171,38 +172,6 @@ def _height(rows: int, narrow: bool, layer: int | None, theme: str) -> int:
     if layer is not None and not narrow:
         return 120 + 250 * rows
     return 150 + (150 if narrow else 185) * rows
-
-
-def _frame_range(
-    recordings: Sequence[Recording], paths: dict[tuple[int, int], QuantilePath], count: int, where: str
-) -> tuple[float, float, dict[tuple[int, int], str]]:
-    """The y range of all panels, and for each panel whose bands leave it a sentence that says so.
-
-    Robust: what a band does for less than 2 % of the time shown does not widen the frame.
-    """
-    kind = recordings[0].activation()
-    if not any(item.steps.size for item in paths.values()):
-        empty = EMPTY_REACH.get(kind, OTHER_REACH)
-        return -empty, empty, {}
-    least = LEAST_REACH.get(kind, OTHER_REACH)
-    whole = elapsed(recordings)
-    below, above = [], []
-    for a in range(len(recordings)):
-        own = [paths[a, i] for i in range(count) if paths[a, i].steps.size]
-        below.append(max((usual(item.steps, -item.values[0], whole) for item in own), default=0.0))
-        above.append(max((usual(item.steps, item.values[-1], whole) for item in own), default=0.0))
-    both = [max(pair) for pair in zip(below, above, strict=True)]
-    limit = reach(both, 10.0)
-    low = -rounded_up(1.06 * min(max(below), limit), least)
-    high = rounded_up(1.06 * min(max(above), limit), least)
-    leaving = {}
-    for key, item in paths.items():
-        if item.steps.size and (item.values[0].min() < low * 1.001 or item.values[-1].max() > high * 1.001):
-            outside = np.maximum(-item.values[0] / -low, item.values[-1] / high)
-            worst = int(outside.argmax())
-            extreme = max(item.values[0][worst], item.values[-1][worst], key=abs)
-            leaving[key] = f"beyond the frame: {short(extreme)} at step {item.steps[worst]:,}"
-    return low, high, leaving
 
 
 def _corner(activation: str) -> dict[str, Any]:

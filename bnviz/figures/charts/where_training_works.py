@@ -1,4 +1,4 @@
-"""The map: learning rate against the scale of the first weights, each cell a trained network, BN beside none."""
+"""Where training works: accuracy over learning rate and scale of the first weights, without and with BN."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
 
 USABLE = 0.8
-"""A setting is said to work if the network ends with this accuracy on held-out examples."""
+"""Training works with a setting if the network ends with this accuracy on held-out examples."""
 
 NAMES = ("no normalization", "batch norm")
 COLOURS = (WITHOUT[0], WITH[0])
@@ -53,7 +53,12 @@ class MapData:
 
 @PlotFunction
 def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -> Plot:
-    """Two maps on the same axes and the same colours; an × where the network diverged; blank: not trained yet."""
+    """Two maps on the same axes and the same colours; an × where the network diverged; blank: not trained yet.
+
+    From a MapData: of each cell the held-out accuracy at the end, a mean over seeds. Not to be mistaken for how well a
+    setting can do: every cell has the same few steps, and a slow one may be on its way. The outline is at USABLE, a
+    threshold of ours.
+    """
     rows, columns = (2, 1) if narrow else (1, 2)
     cells = len(data.init_scales) * len(data.learning_rates)
     frame = Frame(
@@ -101,7 +106,7 @@ def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -
 
 
 def _axis(values: Sequence[float]) -> dict[str, Any]:
-    """An axis of equal cells; every other one named where there are many."""
+    """An axis of equal cells; of more than six every other one is named."""
     every = 1 if len(values) <= 6 else 2
     places = list(range(0, len(values), every))
     return {
@@ -116,8 +121,8 @@ def _axis(values: Sequence[float]) -> dict[str, Any]:
 
 def _cells(frame: Frame, panel: Panel, data: MapData, kind: int, first: bool) -> None:
     """The coloured cells. customdata: of each, whether with batch normalization, its row and column."""
-    told = [
-        [_told(data, kind, row, column) for column in range(len(data.learning_rates))]
+    texts = [
+        [_hover_text(data, kind, row, column) for column in range(len(data.learning_rates))]
         for row in range(len(data.init_scales))
     ]
     frame.curves.append(
@@ -133,7 +138,7 @@ def _cells(frame: Frame, panel: Panel, data: MapData, kind: int, first: bool) ->
             "colorscale": SCALE,
             "showscale": first,
             "hoverongaps": False,
-            "text": told,
+            "text": texts,
             "hovertemplate": "%{text}<extra></extra>",
             "name": NAMES[kind],
             "colorbar": {
@@ -147,8 +152,8 @@ def _cells(frame: Frame, panel: Panel, data: MapData, kind: int, first: bool) ->
     )
 
 
-def _told(data: MapData, kind: int, row: int, column: int) -> str:
-    """What the pointer is told of a cell."""
+def _hover_text(data: MapData, kind: int, row: int, column: int) -> str:
+    """The hover text of a cell."""
     said = (
         f"<b>{NAMES[kind]}</b><br>learning rate {data.learning_rates[column]:g}, σ {data.init_scales[row]:g}<br>"
         f"accuracy {data.accuracy[kind, row, column]:.1%}"
@@ -162,7 +167,7 @@ def _told(data: MapData, kind: int, row: int, column: int) -> str:
 
 
 def _outlines(frame: Frame, panel: Panel, accuracy: Array) -> None:
-    """A line around the settings that work: their border is seen without colour."""
+    """A line around the settings that work, so that their border is seen without colour."""
     works = np.nan_to_num(accuracy) >= USABLE
     padded = np.pad(works, 1)
     x: list[float | None] = []

@@ -68,10 +68,10 @@ def arm_names(experiments: Sequence[Experiment]) -> tuple[str, ...]:
         return tuple(_words("normalizer", only.normalizer) for only in experiments)
     first = experiments[0]
     changed = {name for other in experiments[1:] for name in first.differences(other)}
-    # The seed says least: it names an arm only where nothing else does.
+    # A seed says little: it names an arm only where nothing else does.
     told = [name for name in Experiment.knobs() if name in changed and name not in ("seed", "device")]
     told = told or [name for name in ("seed", "device") if name in changed]
-    shown = _telling(experiments, told)
+    shown = _distinguishing(experiments, told)
     return tuple(
         ", ".join(_words(name, getattr(experiment, name)) for name in shown)
         + (" …" if len(told) > len(shown) else "")
@@ -79,7 +79,7 @@ def arm_names(experiments: Sequence[Experiment]) -> tuple[str, ...]:
     )
 
 
-def _telling(experiments: Sequence[Experiment], names: Sequence[str]) -> tuple[str, ...]:
+def _distinguishing(experiments: Sequence[Experiment], names: Sequence[str]) -> tuple[str, ...]:
     """Of the fields `names` the two that tell the experiments apart best, or three where two leave some alike."""
 
     def kinds(chosen: Sequence[str]) -> int:

@@ -28,9 +28,9 @@ def usual(steps: Array, values: Array, whole: int | None = None, share: float = 
 
     whole: that time in steps, the latest of all arms; None for the arm's own.
 
-    A record stands for the steps since the one before it, so that many early records weigh no more than the
-    time they cover. steps, values: (R,). An arm that lasted no longer than the share, because it diverged at
-    once, needs nothing: 0, as for one without a finite number.
+    steps, values: (R,). A record stands for the steps since the one before it, so that many early records weigh no
+    more than the time they cover. 0 for an arm without a finite number, and for one that lasted no longer than the
+    share because it diverged at once.
     """
     finite = np.isfinite(values)
     steps, values = steps[finite], values[finite]
@@ -57,7 +57,7 @@ def reach(bounds: Sequence[float], contain: float, ratio: float = 10.0) -> float
 def decades(values: Iterable[Array], least: float = 1e-12) -> tuple[float, float]:
     """A range for a logarithmic axis, as powers of ten, rounded outward to 1, 2 or 5 times a power of ten.
 
-    Extremes beyond the middle 99.5 % of each array are left to the axis's discretion.
+    The lowest and the highest 0.25 % of each array may lie outside.
     """
     lows, highs = [], []
     for array in values:

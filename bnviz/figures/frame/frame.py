@@ -1,7 +1,7 @@
-"""A Frame collects panels, curves and notes as plain dictionaries and becomes a Plot once, at the end.
+"""A Frame collects panels, curves and notes as plain dictionaries, and becomes a Plot at the end.
 
-Building a figure property by property and `make_subplots` cost tens of milliseconds; this costs a few,
-which counts where a class watches and every figure is drawn anew several times a second.
+To build a go.Figure property by property took tens of milliseconds, this takes a few. Where a class watches,
+every figure is drawn several times a second.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Panel:
 class Frame:
     """One figure in the making.
 
-    title, subtitle: what is shown; `wide` is the width in characters of small type at which the subtitle breaks.
-    height: of the whole figure in pixels. view: whatever, when it changes, makes it another picture, whose zoom
-    is not to be kept (Plotly's uirevision). left, right: margins for tick labels and direct labels. head: room
-    for headings above the panels. legend: the names in the legend, if there is one.
+    title, subtitle: what is shown; the subtitle breaks after `wide` characters. height: of the whole figure.
+    view: what identifies the picture; when it changes, the reader's zoom is dropped (Plotly's uirevision).
+    left, right: margins for tick labels and direct labels. head: room for headings above the panels. legend: the
+    names in the legend, if there is one. Sizes are in pixels at the usual size of type.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Frame:
         }
 
     def _legend_rows(self, labels: Sequence[str], characters: int) -> int:
-        """How many rows the legend takes above the panels; entries wrap where they do not fit side by side."""
+        """How many rows the legend takes above the panels; entries that do not fit side by side wrap."""
         if not labels:
             return 0
         entries = 1 if self.narrow else max(1, characters // (max(map(len, labels)) + 9))

@@ -1,4 +1,4 @@
-"""What figures need to know about layers and arms: which to show, and how to call their parts."""
+"""Layers in figures: which are shown, and what they and their units are called."""
 
 from __future__ import annotations
 

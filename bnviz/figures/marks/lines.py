@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from bnviz.figures.frame.arms import ArmStyle
 from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.scale import Scale
 from bnviz.figures.frame.theme import readable
 
 
@@ -20,6 +23,23 @@ def level(frame: Frame, panel: Panel, value: float, *, behind: bool = True) -> N
         "line": {"color": frame.theme.quiet, "width": 1, "dash": "dot"},
     }
     frame.shapes.append(line | ({"layer": "below"} if behind else {}))
+
+
+def name_reference(frame: Frame, panel: Panel, scale: Scale) -> None:
+    """The words of a scale's reference value, above its line at the left."""
+    if scale.reference is None:
+        return
+    value, words = scale.reference
+    frame.note(
+        words,
+        xref=f"{panel.x} domain",
+        x=0,
+        xanchor="left",
+        yref=panel.y,
+        y=math.log10(value) if scale.logarithmic else value,
+        yanchor="bottom",
+        font={"size": frame.size - 2, "color": frame.theme.quiet},
+    )
 
 
 def scrubber(frame: Frame, panel: Panel, step: int | None) -> None:

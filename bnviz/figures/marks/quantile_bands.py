@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from bnviz.figures.frame.arms import ArmStyle
+from bnviz.figures.frame.axes import reach, rounded_up, usual
 from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.layers import elapsed
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import mixed
 from bnviz.figures.frame.plot import compact
 from bnviz.figures.frame.thinning import thin
+from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import QuantilePath
+
+LEAST_REACH = 2.0
+"""How far the axis reaches to either side of 0 at least."""
+EMPTY_REACH = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
+"""How far it reaches before there is anything to draw, by activation: the nonlinearity's zones are in it."""
 
 
 def quantile_bands(frame: Frame, panel: Panel, arm: ArmStyle, drawn: QuantilePath, name: str) -> None:
@@ -49,3 +60,34 @@ def quantile_bands(frame: Frame, panel: Panel, arm: ArmStyle, drawn: QuantilePat
         customdata=compact(np.stack([values[row] for n in range(pairs) for row in (n, -1 - n)], axis=1)),
         hovertemplate="<br>".join(["median: %{y:.3~g}", *edges[::-1]]) + f"<extra>{arm.letter}</extra>",
     )
+
+
+def bands_range(
+    recordings: Sequence[Recording], paths: Mapping[tuple[int, int], QuantilePath], count: int
+) -> tuple[float, float, dict[tuple[int, int], str]]:
+    """The y range of all panels, and for each panel whose bands leave it a sentence that says so.
+
+    paths: of each arm and each of `count` layers. What a band does for less than 2 % of the time shown does not widen
+    the range.
+    """
+    if not any(item.steps.size for item in paths.values()):
+        empty = EMPTY_REACH.get(recordings[0].activation(), LEAST_REACH)
+        return -empty, empty, {}
+    whole = elapsed(recordings)
+    below, above = [], []
+    for a in range(len(recordings)):
+        own = [paths[a, i] for i in range(count) if paths[a, i].steps.size]
+        below.append(max((usual(item.steps, -item.values[0], whole) for item in own), default=0.0))
+        above.append(max((usual(item.steps, item.values[-1], whole) for item in own), default=0.0))
+    both = [max(pair) for pair in zip(below, above, strict=True)]
+    limit = reach(both, 10.0)
+    low = -rounded_up(1.06 * min(max(below), limit), LEAST_REACH)
+    high = rounded_up(1.06 * min(max(above), limit), LEAST_REACH)
+    leaving = {}
+    for key, item in paths.items():
+        if item.steps.size and (item.values[0].min() < low * 1.001 or item.values[-1].max() > high * 1.001):
+            outside = np.maximum(-item.values[0] / -low, item.values[-1] / high)
+            worst = int(outside.argmax())
+            extreme = max(item.values[0][worst], item.values[-1][worst], key=abs)
+            leaving[key] = f"beyond the frame: {short(extreme)} at step {item.steps[worst]:,}"
+    return low, high, leaving

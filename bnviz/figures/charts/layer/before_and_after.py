@@ -26,7 +26,11 @@ def before_and_after(
     theme: str = "light",
     narrow: bool = False,
 ) -> Plot:
-    """Histograms of one unit's x, x̂ and y = γ·x̂ + β, one below the other on one axis. values: (N,), x."""
+    """Histograms of one unit's x, x̂ and y = γ·x̂ + β, one below the other on one axis; dotted: the mean.
+
+    values: (N,), x, from `LayerBatch.crowd`, one large mini-batch. Not to be mistaken for what training sees: its
+    mini-batches are smaller, and each has a mean and a variance of its own.
+    """
     lines = forward(values, gamma, beta, epsilon)
     shown = {"x, before": lines.x, "x̂, normalized": lines.x_hat, "y = γ·x̂ + β": lines.y}
     low = min(float(item.min()) for item in shown.values())

@@ -19,7 +19,10 @@ def maps(
 ) -> Plot:
     """A channel's feature maps of all examples and below them another channel's, on one scale of colours.
 
-    values: (m, F, p, q), what enters the layer. channel: counted from 1.
+    values: (m, F, p, q), `LayerBatch.x`, what enters the layer. channel: counted from 1.
+
+    Not to be mistaken for pictures of the input: a square is what the channel's filter found at a position. All
+    squares of a channel, of all examples, share one mean and one variance.
     """
     m, features, height, width = values.shape
     other = channel % features + 1

@@ -10,6 +10,8 @@ from bnviz.figures.frame.palette import BLUE, faded
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.marks.lines import level, scrubber
 from bnviz.layer.captured import History
+from bnviz.recording.layer_inputs import units_of
+from bnviz.recording.snapshot import UNIT_COLUMNS
 
 MOST_POINTS = 3000
 """Of all units' curves in one panel."""
@@ -17,11 +19,14 @@ MOST_POINTS = 3000
 
 @PlotFunction
 def learned(history: History, unit: int, step: int, *, theme: str = "light", narrow: bool = False) -> Plot:
-    """γ and β of every unit of the layer over training, `unit` (from 1) picked out."""
+    """γ and β of every unit of the layer over training, `unit` (from 1) in blue.
+
+    Columns: gamma and beta of `Recording.units`, of long trainings not at every record. Not to be mistaken for mean and
+    standard deviation of the whole layer's output: these hold for each unit over the mini-batch. The y axes differ.
+    """
     recording, layer = history.recording, history.layer
-    widths = recording.experiment.hidden
-    first = sum(widths[: layer - 1])
-    table = recording.unit_values[:, first : first + widths[layer - 1], 3:]  # (records, F, 2)
+    pair = [UNIT_COLUMNS.index(name) for name in ("gamma", "beta")]
+    table = recording.unit_values[:, units_of(recording, layer)][:, :, pair]  # (R, F, 2)
     every = max(1, len(recording.steps) * table.shape[1] // MOST_POINTS)
     chosen = np.unique(np.append(np.arange(0, len(recording.steps), every), len(recording.steps) - 1))
     steps, table = recording.steps[chosen], table[chosen]

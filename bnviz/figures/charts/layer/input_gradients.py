@@ -16,7 +16,11 @@ from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 def input_gradients(
     through: Array, constant: Array, *, unit: int, theme: str = "light", narrow: bool = False
 ) -> Plot:
-    """∂ℓ/∂x of each example, (m,): through the statistics, and as if these were constants."""
+    """∂ℓ/∂x of each example, (m,): through the statistics, and as if these were constants.
+
+    From the backward pass of `layer.arithmetic`. Not to be mistaken for a change of the loss: it is a slope, of the sum
+    over the mini-batch. With constant statistics it is the slope of another function than the loss.
+    """
     frame = Frame(
         f"∂ℓ/∂x of unit {unit}, example by example",
         f"Through the statistics they add up to {rounded(through.sum())}: moving all alike changes nothing. "

@@ -19,8 +19,11 @@ def statistics(
 ) -> Plot:
     """One unit's mini-batch statistics, running averages and population statistics over training.
 
-    newest: the weight of the newest mini-batch in the running averages, which are computed here from the
-    recorded statistics of every mini-batch.
+    From `History.batch_mean`, `batch_variance` (here unbiased) and `population_…`. newest: the weight of the newest
+    mini-batch in the running averages, which are computed anew from the statistics of every mini-batch.
+
+    Not to be mistaken for what this network used in inference: its own weight of the newest may be another. The scatter
+    of the dots is the noise of mini-batches, not movement of the population.
     """
     taken = len(history.batch_mean)
     frame = Frame(
@@ -49,7 +52,7 @@ def statistics(
         (p for r in grid for p in r), _kinds(history, unit), strict=True
     ):
         average = running_average(batches, newest, start)
-        settled = average[taken // 4 :]  # where it starts says nothing of the unit, and may be far away
+        settled = average[taken // 4 :]  # its start says nothing of the unit, and may be far away
         low, high = frame.own_y(
             panel, np.concatenate([np.quantile(batches, [0.002, 0.998]), settled, populations])
         )

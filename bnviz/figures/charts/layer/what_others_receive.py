@@ -15,7 +15,11 @@ from bnviz.layer.captured import Companions
 def moves(
     found: Companions, change: str, example: int, unit: int, *, theme: str = "light", narrow: bool = False
 ) -> Plot:
-    """Every other example's y of one unit before and after the change, in training and in inference mode."""
+    """Every other example's y of one unit before and after the change, in training and in inference mode.
+
+    From `Companions`, by kind of `change`. Not to be mistaken for training: the network stays the same, one example of
+    its mini-batch is another.
+    """
     others = np.array([row for row in range(len(found.training["none"].y)) if row != example - 1])
     modes = {"training mode": found.training, "inference mode": found.inference}
     values = np.concatenate(
@@ -83,5 +87,5 @@ def moves(
 
 
 def moved(largest: float) -> str:
-    """A largest move in words. In double precision what does not move is equal but for rounding."""
+    """The largest move in words; what double precision rounds is no move."""
     return "nothing moves" if largest < 1e-9 else f"moves by up to {rounded(largest)}"
