@@ -24,8 +24,6 @@ from bnviz.figures.frame.theme import THEMES, readable, shades
 from bnviz.figures.frame.thinning import MOST_POINTS, thin
 from bnviz.figures.marks.end_labels import spread
 from bnviz.recording import Recording
-from bnviz.recording.layer_inputs import median_shift
-from bnviz.recording.statistics import running_median
 from tests.recordings import pair, recording
 
 NAMES = list(figures.FIGURES)
@@ -375,15 +373,6 @@ def test_a_logarithmic_axis_contains_its_values_and_has_a_few_round_ticks():
     assert "10⁻⁶" in log_ticks(-8, 0)["ticktext"]
 
 
-def test_the_running_median_agrees_with_numpy():
-    values = np.random.default_rng(0).normal(size=101)
-    values[[3, 4]] = np.nan
-    expected = [np.nanmedian(values[max(0, at - 7) : at + 8]) for at in range(101)]
-    drawn = running_median(values, 15)
-    assert np.isnan(drawn[[3, 4]]).all()
-    np.testing.assert_allclose(np.delete(drawn, [3, 4]), np.delete(expected, [3, 4]))
-
-
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 300), min_size=1, max_size=6))
 def test_labels_are_moved_apart_and_stay_in_order(positions):
@@ -419,15 +408,6 @@ def test_the_story_tells_the_shift_of_the_median_and_the_lead():
     better = dataclasses.replace(b, snapshots=b.snapshots[-1:])
     worse = a.upto(500)
     assert "classifies 90% of the held-out examples correctly" in figures.story([worse, better])
-
-
-def test_the_shift_is_in_pooled_standard_deviations_and_does_not_explode_for_constant_units():
-    item = recording(shift=3.0, spread=2.0)
-    assert median_shift(item, 1, 1000) == pytest.approx(1.5)
-    assert median_shift(item, 1, 0) is None
-    start, end = recording(spread=1e-9).snapshots[0], recording(shift=2.0).snapshots[-1]
-    tiny = Recording(item.experiment, snapshots=(start, end))
-    assert median_shift(tiny, 1, 1000) == pytest.approx(2.0 / np.sqrt(1 / 2))
 
 
 def test_divergence_is_told_in_words():
