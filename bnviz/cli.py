@@ -1,4 +1,4 @@
-"""The command line, `python -m bnviz`: train, replay, lessons, and the labs."""
+"""The command line, `python -m bnviz`: train, replay, lesson, lab, bench and load."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run a command; what the user can mend is said in one sentence on the error stream, exit status 2."""
+    """Run a command. An error that the user can mend is one sentence on the error stream, and exit status 2."""
     from bnviz.data.mnist import DatasetError
     from bnviz.runs.pool import TrainingError
     from bnviz.tools.load.connection import LoadError
@@ -51,8 +51,8 @@ def with_knobs(command: Callable[..., None]) -> Callable[..., None]:
         item for item in signature.parameters.values() if item.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     for name, knob in Experiment.knobs().items():
-        told = f"{knob.help} Allowed: {knob.allowed}. Default: {Experiment.default_text(name)}."
-        option = typer.Option(f"--{name.replace('_', '-')}", help=told, metavar="VALUE")
+        text = f"{knob.help} Allowed: {knob.allowed}. Default: {Experiment.default_text(name)}."
+        option = typer.Option(f"--{name.replace('_', '-')}", help=text, metavar="VALUE")
         annotation = Annotated[str | None, option]
         parameters.append(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
@@ -98,7 +98,7 @@ def train(
         for name, kind in FIGURES.items()
         if name != "boundary" or len(recording.boundaries)
     }
-    _say(write_figures(drawn, out, stamp))
+    _print(write_figures(drawn, out, stamp))
     print(f"{_ended(recording)} Written to {out}.")
 
 
@@ -106,7 +106,7 @@ def train(
 def replay(
     recording: Annotated[Path, typer.Argument(help="A file written by train, a lab or the page.")],
 ) -> None:
-    """Train a recording's experiment again, changes on the way included, and say whether every number agrees.
+    """Train a recording's experiment again, with its interventions, and say whether every number agrees.
 
     Exit status 1 if not.
     """
@@ -180,13 +180,13 @@ def lab(
         raise typer.Exit(INTERRUPTED) from None
     result = chosen.result(setting, outcomes)
     score = None if prediction is None else chosen.score(prediction, result)
-    _say(lab_files.write(chosen, result, out, score))
+    _print(lab_files.write(chosen, result, out, score))
     print(chosen.verdict(result).said)
-    _say(score.sentence if score else None)
+    _print(score.sentence if score else None)
     if report:
         from bnviz.export.handouts.report import write_report
 
-        _say(write_report(chosen, result, out, predict or ""))
+        _print(write_report(chosen, result, out, predict or ""))
     if lesson:
         from bnviz.export.handouts.lab_page import lab_lesson
 
@@ -238,7 +238,7 @@ def load(
     dataset: Annotated[str, typer.Option(help="What is trained on.")] = "digits",
     out: Annotated[Path | None, typer.Option(help="A JSON file to write.", show_default=False)] = None,
 ) -> None:
-    """Put a class of virtual users on a server of its own and measure it. Exit status 1 if an aim is missed."""
+    """Measure a new server while a class of simulated users works on it. Exit status 1 if an aim is missed."""
     import json
 
     from bnviz.tools.load.findings import machine, table
@@ -259,7 +259,7 @@ def _move(bar: Any, done: int) -> None:
     bar.update(done - bar.n)
 
 
-def _say(sentence: str | None) -> None:
+def _print(sentence: str | None) -> None:
     if sentence:
         print(sentence)
 

@@ -86,7 +86,7 @@ def test_following_leaves_the_trainer_as_it_was() -> None:
     trainer.advance(30)
     untouched.advance(30)
     followed(trainer)
-    assert np.array_equal(trainer.order_chance.get_state(), untouched.order_chance.get_state())
+    assert np.array_equal(trainer.order_rng.get_state(), untouched.order_rng.get_state())
     for one in (trainer, untouched):
         one.advance(50)
     states = (one.network.state_dict().values() for one in (trainer, untouched))

@@ -15,9 +15,9 @@ from bnviz.experiment import Experiment
 from bnviz.labs import all_labs
 from bnviz.labs.base import Setting
 from bnviz.runs import Limits, Person, RunManager, TooCostlyError
-from bnviz.runs.admission import Places
+from bnviz.runs.admission import Admission
 from bnviz.runs.cost import check, step_millions
-from bnviz.runs.fair_queue import Turns
+from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.limits import variable
 
 README = Path(__file__).parents[1] / "README.md"
@@ -35,7 +35,7 @@ def until(condition: Callable[[], bool]) -> None:
 def taken(callers: dict[str, int], rounds: int, at_once: int = 2, workers: int = 1) -> Counter[str]:
     """The seconds that each person got of workers that are never idle, by the number of callers of each."""
     got: Counter[str] = Counter()
-    turns = Turns(at_once)
+    turns = FairQueue(at_once)
 
     async def call_again_and_again(person: str, worker: str) -> None:
         while sum(got.values()) < rounds:
@@ -68,7 +68,7 @@ def test_one_person_alone_gets_everything() -> None:
 
 def test_who_comes_back_from_a_rest_has_saved_nothing_up() -> None:
     async def story() -> list[str]:
-        turns, order = Turns(at_once=1), []
+        turns, order = FairQueue(at_once=1), []
 
         async def call(person: str) -> None:
             async with turns.turn("w", person, 1.0):
@@ -86,7 +86,7 @@ def test_who_comes_back_from_a_rest_has_saved_nothing_up() -> None:
 
 def test_who_gives_up_waiting_holds_up_nobody() -> None:
     async def story() -> None:
-        turns = Turns(at_once=1)
+        turns = FairQueue(at_once=1)
 
         async def call(person: str) -> None:
             async with turns.turn("w", person, 1.0):
@@ -105,7 +105,7 @@ def test_who_gives_up_waiting_holds_up_nobody() -> None:
 
 
 def test_the_queue_says_how_many_are_before_and_puts_first_who_has_least() -> None:
-    places = Places(Limits(training_runs=2, training_runs_a_person=2))
+    places = Admission(Limits(training_runs=2, training_runs_a_person=2))
     assert places.enter("a1", Person("a")) == ""
     assert places.enter("a2", Person("a")) == ""
     assert "You have 2 runs in training" in places.enter("a3", Person("a"))
@@ -120,7 +120,7 @@ def test_the_queue_says_how_many_are_before_and_puts_first_who_has_least() -> No
 
 
 def test_a_paused_run_has_its_place_again_at_once_unless_others_took_it() -> None:
-    places = Places(Limits(training_runs=1))
+    places = Admission(Limits(training_runs=1))
     assert places.enter("a", Person("a")) == ""
     places.rest("a")
     assert places.has("a")
@@ -133,7 +133,7 @@ def test_a_paused_run_has_its_place_again_at_once_unless_others_took_it() -> Non
 
 
 def test_one_address_leaves_places_to_others() -> None:
-    places = Places(Limits(training_runs=4, training_runs_an_address=2))
+    places = Admission(Limits(training_runs=4, training_runs_an_address=2))
     classroom = [Person(str(number), "10.0.0.1") for number in range(3)]
     assert [places.enter(person, person) for person in classroom[:2]] == ["", ""]
     assert "from your network" in places.enter(classroom[2], classroom[2])

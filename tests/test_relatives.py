@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from bnviz import Experiment, ExperimentError
 from bnviz.data import datasets
-from bnviz.engine.batches import some_of
+from bnviz.engine.batches import stratified_subset
 from bnviz.engine.network import Network, build, generator
 from bnviz.engine.normalizers import (
     EPSILON,
@@ -293,7 +293,7 @@ def test_noise_and_noisy_batch_draw_the_same_noise() -> None:
     states = []
     for name in ("noise", "noisy-batch"):
         network = build(SMALL.replace(normalizer=name), (6,), 3)
-        states.append([block.normalizer.chance.get_state() for block in network.hidden])
+        states.append([block.normalizer.rng.get_state() for block in network.hidden])
     assert all(torch.equal(first, second) for first, second in zip(*states, strict=True))
     assert not torch.equal(states[0][0], states[0][1])
 
@@ -387,7 +387,7 @@ def inputs_of_nonlinearities(network: Network, x: Tensor) -> list[Tensor]:
 
 def test_train_examples_takes_that_many_with_each_class_in_proportion() -> None:
     split = datasets.load("digits").train
-    some = some_of(split, 100)
+    some = stratified_subset(split, 100)
     counts = np.bincount(some.labels, minlength=10)
     expected = np.bincount(split.labels) * 100 / len(split.labels)
     assert len(some.inputs) == 100
@@ -400,7 +400,7 @@ def test_train_examples_takes_that_many_with_each_class_in_proportion() -> None:
 @pytest.mark.parametrize("count", [0, 1_000_000])
 def test_train_examples_0_and_too_many_take_all(count: int) -> None:
     split = datasets.load("digits").train
-    assert some_of(split, count) is split
+    assert stratified_subset(split, count) is split
 
 
 def test_a_network_learns_few_examples_by_heart() -> None:

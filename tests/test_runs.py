@@ -18,10 +18,10 @@ from bnviz.recording import Recording
 from bnviz.runs import Limits, Person, Run, RunManager
 from bnviz.runs.actor import Progress, TrainerActor
 from bnviz.runs.arms import LiveArm, TrainerFailedError, TrainerLostError
-from bnviz.runs.fair_queue import Turns
-from bnviz.runs.recording_cache import Shelf
-from bnviz.runs.trainer_cache import AT_HAND
-from bnviz.runs.trainers import Hired
+from bnviz.runs.fair_queue import FairQueue
+from bnviz.runs.recording_cache import RecordingCache
+from bnviz.runs.trainer_cache import TRAINER_CACHE
+from bnviz.runs.trainers import ActorHandle
 from tests.recordings import recording
 
 BASE = Experiment(hidden=(8, 8), steps=150)
@@ -73,10 +73,10 @@ def test_whoever_asks_about_a_network_just_trained_gets_the_trainer_itself():
     changes = (Intervention(3, "learning_rate", 0.01),)
     actor.advance(5, changes, False)
     actor.advance(BASE.steps, (), False)
-    assert AT_HAND.trainer(BASE, changes, BASE.steps) is actor.trainer
-    other = AT_HAND.trainer(BASE, (), BASE.steps)
+    assert TRAINER_CACHE.trainer(BASE, changes, BASE.steps) is actor.trainer
+    other = TRAINER_CACHE.trainer(BASE, (), BASE.steps)
     assert other is not actor.trainer
-    assert AT_HAND.trainer(BASE, (), BASE.steps) is other
+    assert TRAINER_CACHE.trainer(BASE, (), BASE.steps) is other
 
 
 def test_a_run_gives_what_train_gives_bit_for_bit(manager: RunManager) -> None:
@@ -349,13 +349,13 @@ def test_limits_come_from_the_environment() -> None:
 
 def test_the_shelf_keeps_the_recordings_asked_for_last() -> None:
     first, second, third = (Recording(BASE.replace(seed=seed)) for seed in range(3))
-    shelf = Shelf(capacity=2)
-    shelf.keep(first)
-    shelf.keep(second)
-    assert shelf.find([first]) == (first,)
-    shelf.keep(third)
-    assert shelf.find([first, third]) == (first, third)
-    assert shelf.find([first, second]) is None
+    recording_cache = RecordingCache(capacity=2)
+    recording_cache.keep(first)
+    recording_cache.keep(second)
+    assert recording_cache.find([first]) == (first,)
+    recording_cache.keep(third)
+    assert recording_cache.find([first, third]) == (first, third)
+    assert recording_cache.find([first, second]) is None
 
 
 class Alive:
@@ -366,15 +366,15 @@ class Doomed:
     """Trainers whose every process dies when asked to train beyond step 10."""
 
     def __init__(self) -> None:
-        self.hired = self.dismissed = 0
-        self.turns = Turns()
+        self.acquired = self.released = 0
+        self.fair_queue = FairQueue()
 
-    async def hire(self, experiment: Experiment) -> Hired:
-        self.hired += 1
-        return Hired(self, Alive(), "worker")  # type: ignore[arg-type]
+    async def acquire(self, experiment: Experiment) -> ActorHandle:
+        self.acquired += 1
+        return ActorHandle(self, Alive(), "worker")  # type: ignore[arg-type]
 
-    def dismiss(self, hired: Hired) -> None:
-        self.dismissed += 1
+    def release(self, handle: ActorHandle) -> None:
+        self.released += 1
 
     async def advance(self, steps: int, interventions: object, every_step: bool) -> Progress:
         if steps > 10:
@@ -396,7 +396,7 @@ def test_a_process_that_dies_again_and_again_fails_the_arm_in_words() -> None:
             await arm.advance(20, (), False)
 
     asyncio.run(scenario())
-    assert (trainers.hired, trainers.dismissed, trainers.turns.persons) == (3, 3, 0)
+    assert (trainers.acquired, trainers.released, trainers.fair_queue.persons) == (3, 3, 0)
 
 
 ENDING = """

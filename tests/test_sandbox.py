@@ -1,4 +1,4 @@
-"""A visitor's file is read in a process of its own."""
+"""A stranger's file is read in a process of its own."""
 
 from __future__ import annotations
 

@@ -13,7 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bnviz.engine.inspections.shift import RECORDS, chances, definition, over_training, upcoming_batch
+from bnviz.engine.inspections.shift import (
+    RECORDS,
+    definition,
+    over_training,
+    random_generators,
+    upcoming_batch,
+)
 from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.experiment import Experiment
 
@@ -123,7 +129,9 @@ def test_measuring_leaves_the_trainer_as_it_was(normalizer: str) -> None:
         one.advance(20)
     found = over_training(trainer)
     assert trainer.step == 20
-    for mine, theirs in zip(chances(trainer.network), chances(untouched.network), strict=True):
+    for mine, theirs in zip(
+        random_generators(trainer.network), random_generators(untouched.network), strict=True
+    ):
         assert torch.equal(mine.get_state(), theirs.get_state())
     for one in (trainer, untouched):
         one.advance(20)

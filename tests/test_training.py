@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from bnviz.data import datasets
 from bnviz.engine import recorder
-from bnviz.engine.batches import some_of
+from bnviz.engine.batches import stratified_subset
 from bnviz.engine.network import build, generator
 from bnviz.engine.recorder import MOST_RECORDS, schedule
 from bnviz.engine.trainer import Trainer, pick_device, train
@@ -129,7 +129,7 @@ def trained(experiment: Experiment, *arguments: object, **options: object) -> Tr
 
 def state(trainer: Trainer) -> list[torch.Tensor]:
     """Everything that the next step depends on, but for the order of examples."""
-    chances = [block.dropout.chance.get_state() for block in trainer.network.hidden]
+    chances = [block.dropout.rng.get_state() for block in trainer.network.hidden]
     return [*trainer.network.state_dict().values(), *trainer.velocities, *chances]
 
 
@@ -200,7 +200,7 @@ def test_recording_leaves_the_weights_bit_identical(normalizer):
     assert [item.step for item in never.advance(30)] == [0]
     for trainer in (trained(experiment), trained(experiment, every_step=True)):
         assert all(map(torch.equal, state(trainer), state(never)))
-        assert torch.equal(trainer.order_chance.get_state(), never.order_chance.get_state())
+        assert torch.equal(trainer.order_rng.get_state(), never.order_rng.get_state())
         assert trainer.network.training
 
 
@@ -336,7 +336,7 @@ def test_a_batch_larger_than_the_training_set_is_the_training_set():
 @pytest.mark.parametrize("count", [2, 50, 333, 1000])
 def test_fewer_training_examples_are_a_fair_and_fixed_choice_of_all(count):
     split = datasets.load("digits").train
-    chosen = some_of(split, count)
+    chosen = stratified_subset(split, count)
     assert len(chosen.labels) == len(chosen.inputs) == count
     share = np.bincount(split.labels, minlength=10) / len(split.labels)
     assert np.abs(np.bincount(chosen.labels, minlength=10) - share * count).max() <= 1
@@ -346,8 +346,8 @@ def test_fewer_training_examples_are_a_fair_and_fixed_choice_of_all(count):
     np.testing.assert_array_equal(split.labels[places], chosen.labels)
     seeds = [Trainer(TINY.replace(train_examples=count, seed=seed)).train for seed in (0, 1)]
     assert torch.equal(seeds[0].inputs, seeds[1].inputs)
-    assert some_of(split, 0) is split
-    assert some_of(split, 10**6) is split
+    assert stratified_subset(split, 0) is split
+    assert stratified_subset(split, 10**6) is split
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 100, 399, 400, 2000, 50_000, 1_000_000])

@@ -1,1 +1,6 @@
-"""The examples that networks learn from: datasets, the files of MNIST, and the folders they lie in."""
+"""The examples that networks learn from.
+
+datasets   all datasets by name
+mnist      MNIST's files: found, or downloaded and verified
+paths      the folder in which bnviz keeps runs, classes and lessons
+"""

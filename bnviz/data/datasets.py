@@ -30,7 +30,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Examples and what they are: inputs (N, *shape), uint8 or float32; labels (N,) int64; both read-only."""
+    """Examples: inputs (N, *shape), uint8 or float32; labels (N,) int64; both read-only."""
 
     inputs: np.ndarray
     labels: np.ndarray
@@ -75,9 +75,7 @@ def stratified_split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     order = np.random.default_rng(0).permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")]
-    held_out = np.isin(
-        order, by_class[::5]
-    )  # every fifth along the classes: a fifth of each, give or take one
+    held_out = np.isin(order, by_class[::5])  # every fifth of the sorted classes: a fifth of each, up to one
     return order[~held_out], order[held_out]
 
 
@@ -126,7 +124,7 @@ def _spiral(along: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def _moon(along: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Two half circles that reach into each other."""
+    """Two interleaved half circles."""
     angle = np.pi * along
     side = 1.0 - 2.0 * label
     return np.stack([0.8 * side * (np.cos(angle) - 0.5), 0.8 * side * (np.sin(angle) - 0.25)])
@@ -164,7 +162,7 @@ LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
         "circles": lambda: _drawn("circles", _circle, 0.1),
     }
 )
-"""How to make each dataset that has a name of its own."""
+"""The function that makes each dataset but the folders of images."""
 
 
 def _folder(name: str) -> Dataset:

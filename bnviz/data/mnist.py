@@ -1,7 +1,7 @@
 """MNIST's four files (LeCun, Cortes & Burges): found on this machine or downloaded once, and always verified.
 
-A file counts as MNIST's only if the SHA-256 of its uncompressed content is the published one, wherever
-it came from. Nothing reaches the cache before it is verified.
+A file is accepted only if the SHA-256 of its uncompressed content is the published one. A download enters the cache
+only after that.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ IDX_UNSIGNED_BYTE = 0x08
 
 
 class DatasetError(ValueError):
-    """A dataset that cannot be had; the message is one sentence that a page can show."""
+    """A dataset that cannot be loaded; the message is one sentence that a page can show."""
 
 
 def read(name: str) -> np.ndarray:
     """The array in one of the four files, uint8, read-only: images (N, 28, 28) or labels (N,).
 
-    Looked for in `folders()`, else downloaded. Raises DatasetError.
+    Searched for in `folders()`, otherwise downloaded. Raises DatasetError.
     """
     for folder in folders():
         for path in (folder / name, folder / f"{name}.gz"):
@@ -55,7 +55,7 @@ def read(name: str) -> np.ndarray:
 
 
 def folders() -> tuple[Path, ...]:
-    """Where the files are looked for, in this order; the last is the cache, where a download is kept."""
+    """The folders to search, in this order; the last is the cache, which keeps downloads."""
     import pooch
 
     data, home = os.environ.get("BNVIZ_DATA"), os.environ.get("BNVIZ_HOME")
@@ -99,7 +99,7 @@ def _verified(stored: bytes, name: str) -> bytes | None:
     if stored.startswith(GZIP_MAGIC):
         try:
             with gzip.open(io.BytesIO(stored)) as stream:
-                content = stream.read(LARGEST + 1)  # a bound, as a small file can unpack to any size
+                content = stream.read(LARGEST + 1)  # bounded, because a small file can unpack to any size
         except (OSError, EOFError, zlib.error):
             return None
     return content if hashlib.sha256(content).hexdigest() == SHA256[name] else None

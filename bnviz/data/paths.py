@@ -1,4 +1,4 @@
-"""The folder in which bnviz keeps what must outlive it: stored runs, classes and their votes, lessons."""
+"""The folder in which bnviz stores kept runs, classes with their votes, and lessons."""
 
 from __future__ import annotations
 

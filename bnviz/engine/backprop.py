@@ -1,8 +1,8 @@
 """A training step's loss and gradients, in two ways that agree bit for bit.
 
-`Autograd` takes any network. `ChainRule` goes back through the layers as one would on paper, through the
-mini-batch's statistics too, and takes fully connected networks, plain or batch normalized. It calls the kernels
-that autograd calls; what it saves is autograd's graph, a fifth of a step in networks as small as these.
+`Autograd` takes any network. `ChainRule` applies the chain rule layer by layer, as on paper, through the
+mini-batch's statistics too. It takes fully connected networks, plain or batch normalized. It calls the kernels that
+autograd calls, but builds no graph, which takes a fifth of a step in networks as small as these.
 
 Shapes: B examples in the mini-batch, F features.
 """
@@ -24,11 +24,11 @@ from bnviz.engine.normalizers.base import EPSILON, MOMENTUM
 aten = torch.ops.aten
 
 MEAN, NONE_IGNORED = 1, -100
-"""PyTorch's numbers for: the loss is the examples' mean; the label that would count for nothing."""
+"""PyTorch's codes: the loss is the mean over the examples; no label is ignored."""
 
 
 class Differentiation(Protocol):
-    """Asked for a mini-batch's loss and then, where that is a finite number, for its gradients."""
+    """Computes a mini-batch's loss and then, if the loss is finite, its gradients."""
 
     def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """The mean cross-entropy, a scalar, of inputs (B, inputs) and labels (B,), in training mode."""
@@ -38,12 +38,12 @@ class Differentiation(Protocol):
 
 
 def differentiation(network: Network) -> Differentiation:
-    """The faster of the two ways that take this network."""
+    """The faster one of the two that takes this network."""
     return ChainRule(network) if ChainRule.takes(network) else Autograd(network)
 
 
 class Autograd:
-    """PyTorch's own way, for every network."""
+    """By PyTorch's autograd, for every network."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -57,12 +57,12 @@ class Autograd:
     def gradients(self) -> tuple[Tensor, ...]:
         """As in Differentiation."""
         gradients = torch.autograd.grad(self.last, self.parameters)
-        self.last = self.last.detach()  # the graph is used up, and could not be copied
+        self.last = self.last.detach()  # frees the graph, which a deep copy of the Trainer could not copy
         return gradients
 
 
 class ChainRule:
-    """Link by link, forward and then back. The parameters may change their values, but not be replaced."""
+    """Link by link, forward and then backward. The network's parameters may change in place, not be replaced."""
 
     def __init__(self, network: Network) -> None:
         affine = [Affine(block.affine) for block in network.hidden]
@@ -70,9 +70,9 @@ class ChainRule:
         for own, block in zip(affine, network.hidden, strict=True):
             links += [own, *_normalization(block.normalizer), Nonlinearity(block.activation)]
         links.append(Affine(network.output))
-        self.there: list[Link] = [*_normalization(network.input_normalizer), *links]
-        self.back = links[:0:-1]
-        self.first = affine[0]  # nothing before it asks for a gradient
+        self.forward_links: list[Link] = [*_normalization(network.input_normalizer), *links]
+        self.backward_links = links[:0:-1]
+        self.first = affine[0]  # its input needs no gradient
         self.cross_entropy = CrossEntropy(network.output.weight.dtype)
 
     @staticmethod
@@ -91,7 +91,7 @@ class ChainRule:
     def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """As in Differentiation."""
         values = inputs
-        for link in self.there:
+        for link in self.forward_links:
             values = link.forward(values)
         return self.cross_entropy.forward(values, labels)
 
@@ -100,14 +100,14 @@ class ChainRule:
         """As in Differentiation."""
         gradient = self.cross_entropy.backward()
         found: list[Tensor] = []
-        for link in self.back:
+        for link in self.backward_links:
             own, gradient = link.backward(gradient)
             found[:0] = own
         return [*self.first.gradients(gradient), *found]
 
 
 class Link(Protocol):
-    """One function y = f(x) of the chain, which remembers what it needs to go back."""
+    """One function y = f(x) of the chain; `forward` saves what `backward` needs."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute y."""
@@ -150,7 +150,7 @@ class Normalization:
         self.wanted = [True, self.gamma is not None, self.beta is not None]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, F) -> (B, F); the running statistics take part of the mini-batch's."""
+        """(B, F) -> (B, F); updates the running statistics."""
         self.x = x
         y: Tensor
         y, *self.statistics = torch.native_batch_norm(
@@ -167,7 +167,7 @@ class Normalization:
 
 
 class Nonlinearity:
-    """z = g(y), whose slope g′(y) each of these nonlinearities tells from z alone: σ′ = z(1 − z), tanh′ = 1 − z²."""
+    """z = g(y). The slope g′(y) follows from z alone: σ′ = z(1 − z), tanh′ = 1 − z², ReLU′ = 1 where z > 0."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         self.function = function
@@ -213,7 +213,7 @@ NONLINEARITIES: dict[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tens
     torch.tanh: aten.tanh_backward.default,
     torch.relu: partial(aten.threshold_backward.default, threshold=0.0),
 }
-"""∂ℓ/∂y from ∂ℓ/∂z and z."""
+"""Each nonlinearity's kernel that computes ∂ℓ/∂y from ∂ℓ/∂z and z."""
 
 
 def _normalization(normalizer: Normalizer) -> Iterator[Normalization]:

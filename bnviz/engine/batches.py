@@ -1,4 +1,4 @@
-"""A dataset's examples as tensors on the device that trains."""
+"""Mini-batches: a dataset's examples as tensors on the device that trains."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from bnviz.data.datasets import Dataset, Split
 
 
-def some_of(split: Split, count: int) -> Split:
+def stratified_subset(split: Split, count: int) -> Split:
     """`count` examples of a split in its order, each class in proportion; all if count is 0 or too large.
 
-    Always the same ones, whatever an Experiment's seed.
+    The same ones for every seed of an Experiment.
     """
     if not 0 < count < len(split.labels):
         return split
@@ -24,7 +24,7 @@ def some_of(split: Split, count: int) -> Split:
 
 
 class Examples:
-    """One split. Pixels stay small integers, scaled batch by batch: a quarter of the memory, as fast."""
+    """One split. Pixels stay 8-bit integers and are scaled batch by batch: a quarter of the memory, as fast."""
 
     def __init__(self, split: Split, scale: float, device: torch.device) -> None:
         self.inputs = torch.tensor(split.inputs.reshape(len(split.inputs), -1), device=device)
@@ -46,6 +46,6 @@ class Examples:
 
 @lru_cache(maxsize=8)
 def examples_of(dataset: Dataset, count: int, device: torch.device) -> tuple[Examples, Examples]:
-    """What to train on, `count` examples or all if 0, and what is held out; one copy for all who train on them."""
-    chosen = some_of(dataset.train, count)
+    """The training examples, `count` or all if 0, and the held-out ones; cached, one copy for all Trainers."""
+    chosen = stratified_subset(dataset.train, count)
     return Examples(chosen, dataset.scale, device), Examples(dataset.test, dataset.scale, device)

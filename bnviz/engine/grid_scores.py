@@ -1,4 +1,4 @@
-"""The networks of a Grid's cells, trained as a stack where that is faster. Needs torch; called in a worker."""
+"""Trains the networks of a Grid's cells, as a stack where that is faster, and scores each. Called in a worker."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bnviz.experiment import Experiment
 from bnviz.experiment.grid import Score
 
 CHUNK = 10
-"""Steps between which others may have their turn."""
+"""Steps for which `turn` is held at a time."""
 
 
 def scores(
     experiments: Sequence[Experiment], turn: AbstractContextManager[object] | None = None
 ) -> list[Score]:
-    """Train all to their ends and say how each did. turn: held while torch is at work."""
+    """Train all to their ends. Returns their Scores, in their order. turn: held while torch computes."""
     turn = nullcontext() if turn is None else turn
     with turn:
         trainers, units = _units(experiments)
-    for trainer in trainers:  # a map shows how each ended, and nothing on the way
+    for trainer in trainers:  # a map shows only how each ended, so nothing is recorded
         trainer.started, trainer.recorder.due = True, frozenset()
     for unit in units:
         while not unit.ended:
@@ -34,7 +34,7 @@ def scores(
 
 
 def _units(experiments: Sequence[Experiment]) -> tuple[list[Trainer], Sequence[Trainer | StackedTrainer]]:
-    """A Trainer for each, and what to advance: one stack of all, or each by itself."""
+    """A Trainer for each, and what to advance: one stack of all, or every Trainer."""
     if worth_stacking(experiments):
         stack = StackedTrainer(experiments)
         return stack.trainers, [stack]

@@ -1,7 +1,7 @@
 """An Experiment's network: z = g(BN(Wu)), Section 3.2 of the paper, layer after layer.
 
 W is a matrix (architecture "mlp") or a 3×3 convolution ("conv"), whose features are its channels.
-`forward` is what trains; `probe` also hands out what enters each normalizer and each nonlinearity.
+`forward` is for training; `probe` also returns the inputs of each normalizer and each nonlinearity.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def generator(seed: int, purpose: str, index: int = 0, device: torch.device | str = "cpu") -> Generator:
-    """A source of chance of its own for each purpose ("weights", "order", "noise") and index.
+    """A random generator of its own for each purpose ("weights", "order", "noise") and index.
 
-    Independent sources keep arms alike: a further layer or a dropout draw shifts nothing elsewhere.
+    Independent generators keep arms comparable: a further layer or a dropout draw changes no other draw.
     """
     words = np.random.SeedSequence([seed, index, *purpose.encode()]).generate_state(2, np.uint32)
     return Generator(device).manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
 
 
-def initialize(weight: Tensor, experiment: Experiment, chance: Generator) -> None:
+def initialize(weight: Tensor, experiment: Experiment, rng: Generator) -> None:
     """Fill `weight` (outputs, inputs, …) as experiment.init and experiment.init_scale say."""
     scale = experiment.init_scale
     inputs = weight[0].numel()
     match experiment.init:
         case "gaussian":
-            nn.init.normal_(weight, 0.0, scale, chance)
+            nn.init.normal_(weight, 0.0, scale, rng)
         case "uniform":
-            nn.init.uniform_(weight, -scale / math.sqrt(inputs), scale / math.sqrt(inputs), chance)
+            nn.init.uniform_(weight, -scale / math.sqrt(inputs), scale / math.sqrt(inputs), rng)
         case "xavier":
-            nn.init.xavier_normal_(weight, scale, chance)
+            nn.init.xavier_normal_(weight, scale, rng)
         case "kaiming":
-            nn.init.normal_(weight, 0.0, scale * math.sqrt(2.0 / inputs), chance)
+            nn.init.normal_(weight, 0.0, scale * math.sqrt(2.0 / inputs), rng)
         case "orthogonal":
-            nn.init.orthogonal_(weight, scale, chance)
+            nn.init.orthogonal_(weight, scale, rng)
         case "zeros":
             nn.init.zeros_(weight)
         case unknown:
@@ -61,10 +61,9 @@ def initialize(weight: Tensor, experiment: Experiment, chance: Generator) -> Non
 
 @dataclass(frozen=True)
 class Probe:
-    """What one hidden layer did with a batch. Both (B, F) or (B, F, height, width), of the batch probed.
+    """The values inside one hidden layer, each (B, F) or (B, F, height, width).
 
-    before: what entered the normalizer. pre_activations: what entered the nonlinearity, whatever the
-    normalizer does to the nonlinearity's output.
+    before: the input of the normalizer. pre_activations: the input of the nonlinearity.
     """
 
     before: Tensor
@@ -72,18 +71,18 @@ class Probe:
 
 
 class Dropout(nn.Module):
-    """Silences each value with probability `share` in training, from a source of chance of its own."""
+    """Sets each value to 0 with probability `share` in training, by a random generator of its own."""
 
-    def __init__(self, share: float, chance: Generator) -> None:
+    def __init__(self, share: float, rng: Generator) -> None:
         super().__init__()
         self.share = share
-        self.chance = chance
+        self.rng = rng
 
     def forward(self, z: Tensor) -> Tensor:
         """In training, z with some values 0 and the others scaled up to keep the mean; else z itself."""
         if not self.share or not self.training:
             return z
-        kept = torch.rand(z.shape, generator=self.chance, device=z.device) >= self.share
+        kept = torch.rand(z.shape, generator=self.rng, device=z.device) >= self.share
         return z * kept / (1.0 - self.share)
 
 
@@ -111,13 +110,13 @@ class Block(nn.Module):
         return z
 
     def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
-        """What the layer would do with u in training, without dropout; and what it passes on."""
+        """The layer's Probe of u in training mode without dropout, and its output."""
         before = self.affine(u)
         pre_activations = self.normalizer.as_in_training(before)
         return Probe(before, pre_activations), self.passed_on(pre_activations)
 
     def passed_on(self, pre_activations: Tensor) -> Tensor:
-        """What the next layer receives, but for dropout, if the nonlinearity receives `pre_activations`."""
+        """The layer's output before dropout, given the input of its nonlinearity."""
         z: Tensor = self.pooling(self.normalizer.after_activation(self.activation(pre_activations)))
         return z
 
@@ -125,7 +124,7 @@ class Block(nn.Module):
 class Network(nn.Module):
     """Hidden blocks and an affine output layer, which is not normalized.
 
-    shape: of the images (channels, height, width) that the examples become, where the blocks convolve.
+    shape: of the images (channels, height, width), if the blocks are convolutional; otherwise None.
     """
 
     def __init__(
@@ -153,7 +152,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def probe(self, x: Tensor) -> list[Probe]:
-        """What every hidden layer would receive from x, (B, inputs), in training; leaves no trace."""
+        """The Probe of every hidden layer for x, (B, inputs), in training mode; changes no statistics."""
         probes = []
         x = self.input_normalizer.as_in_training(self.shaped(x))
         for block in self.hidden:
@@ -191,14 +190,14 @@ def build(
     widths = (inputs, *experiment.hidden)
     blocks = []
     for index, (fan_in, features) in enumerate(itertools.pairwise(widths)):
-        chance = generator(experiment.seed, "noise", index + 1, device)
-        normalizer = NORMALIZER_CLASSES[experiment.normalizer](features, chance)
+        rng = generator(experiment.seed, "noise", index + 1, device)
+        normalizer = NORMALIZER_CLASSES[experiment.normalizer](features, rng)
         affine = _affine(experiment, fan_in, features, index, normalizer.keeps_bias, convolves)
         pooling = nn.MaxPool2d(2) if side > POOLED_WIDTH else nn.Identity()
         side = side // 2 if side > POOLED_WIDTH else side
         dropout = Dropout(experiment.dropout, noise)
         blocks.append(Block(affine, normalizer, experiment.activation, pooling, dropout))
-    # Drawn as if behind the deepest network, so that arms of different depth share it too.
+    # The index of the deepest network, so that arms of different depth share these weights too.
     output = _affine(experiment, widths[-1], classes, MAX_LAYERS, bias=True)
     input_normalizer = (
         BatchNorm(inputs, affine=False) if experiment.normalizer == "input-only" else NoNormalizer(inputs)
@@ -209,7 +208,7 @@ def build(
 def _affine(
     experiment: Experiment, inputs: int, outputs: int, index: int, bias: bool, convolves: bool = False
 ) -> nn.Linear | nn.Conv2d:
-    # On "meta" no weights are drawn, which would use up chance that others share.
+    # On "meta" torch draws no weights, which would advance its global generator.
     layer: nn.Linear | nn.Conv2d = (
         nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=bias, device="meta")
         if convolves
@@ -220,7 +219,7 @@ def _affine(
         initialize(layer.weight, experiment, generator(experiment.seed, "weights", index))
         if index == 0:
             layer.weight.mul_(experiment.first_layer_scale)
-        if convolves:  # half as fast again on a CPU with the channels last in memory
+        if convolves:  # with the channels last in memory, a CPU is 1.5 times as fast
             layer.weight = nn.Parameter(layer.weight.contiguous(memory_format=torch.channels_last))
         if layer.bias is not None:
             layer.bias.zero_()

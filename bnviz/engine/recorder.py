@@ -1,4 +1,4 @@
-"""When and what to record while a network trains; it leaves no trace in the network.
+"""When and what to record while a network trains. Recording leaves the network unchanged.
 
 The probe batch and the examples that curves are computed on are fixed and evenly spaced over their split.
 A convolutional layer's units are its channels: a unit's distribution is over the probe batch and all
@@ -24,17 +24,17 @@ from bnviz.recording.measure import Distribution, quantiles, summary
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 
 PROBE_EXAMPLES = {"mlp": 256, "conv": 64}
-"""By architecture: a convolution computes as much for every position as a layer of units for an example."""
+"""By architecture: fewer for a convolution, which computes for every position what a layer of units computes once."""
 TEST_EXAMPLES, TRAIN_EXAMPLES = 1000, 250
-"""On which loss and accuracy are evaluated."""
+"""How many examples of each split loss and accuracy are evaluated on."""
 POSITIONS = 4096
 """The most values that are measured of each channel of a convolutional layer."""
 IMAGES_AT_ONCE = 500
-"""Evaluated together by a convolutional network, whose layers take a lot of memory for each."""
+"""Images that a convolutional network evaluates together: its layers take much memory for each."""
 EVALUATE_EVERY = 4
-"""Curves are evaluated at every fourth scheduled record: it costs more than all the rest of a record."""
+"""Curves are evaluated at every fourth scheduled record: an evaluation costs more than the rest of a record."""
 MOST_RECORDS = 300
-"""In a schedule: as many points as a figure draws of a curve, so that every record is seen."""
+"""The most records in a schedule: as many as a figure draws points of a curve."""
 
 
 def schedule(steps: int, records: int = MOST_RECORDS) -> np.ndarray:
@@ -45,9 +45,9 @@ def schedule(steps: int, records: int = MOST_RECORDS) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Update:
-    """The update just made, tensor by tensor in the order of network.parameters().
+    """The latest update, tensor by tensor in the order of network.parameters().
 
-    gradients: of the mini-batch's loss. steps: what was subtracted, before the factor `rate`.
+    gradients: of the mini-batch's loss. steps: the update is −rate × steps.
     """
 
     gradients: Sequence[Tensor]
@@ -90,7 +90,7 @@ class Recorder:
 
     def snapshot(self, step: int, update: Update | None) -> Snapshot:
         """Measure the network after `step` updates, the last of which was `update` (None at step 0)."""
-        # A network about to diverge overflows here; the Trainer decides what to make of it.
+        # A network about to diverge overflows here; the Trainer handles it.
         with np.errstate(invalid="ignore", over="ignore"):
             probes = self.network.probe(self.probe_inputs)
             inputs = [Distribution.of(as_table(probe.pre_activations)) for probe in probes]
@@ -141,9 +141,7 @@ class Recorder:
             scores = self.scores(inputs)
             loss = float(F.cross_entropy(scores, labels))
             correct = (scores.argmax(1) == labels).float().mean()
-            accuracy = (
-                math.nan if math.isnan(loss) else float(correct)
-            )  # scores that are no numbers name no class
+            accuracy = math.nan if math.isnan(loss) else float(correct)  # NaN has no largest score
             points.append(CurvePoint(split, loss, accuracy, len(labels)))
         return tuple(points)
 
@@ -173,8 +171,8 @@ def layer_row(
 ) -> list[float]:
     """One layer's numbers in the order of LAYER_COLUMNS.
 
-    before: (N·F,), what entered the normalizer; None where there is none, and `values` did.
-    reference: what drift is measured from. sizes: as `Recorder.step_sizes` gives them.
+    before: (N·F,), the input of the normalizer; None where there is none.
+    reference: the distribution that drift is measured from. sizes: as `Recorder.step_sizes` gives them.
     """
     mean, std, shares = values.summary()
     before_mean, before_std, before_shares = (mean, std, shares) if before is None else summary(before)

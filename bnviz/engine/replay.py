@@ -1,4 +1,4 @@
-"""Training what a Recording describes once more, and saying whether every number agrees, bit for bit."""
+"""Trains a Recording's experiment again, and compares every number, bit for bit."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bnviz.recording import Recording, Snapshot
 from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS
 
 VERSIONS = ("bnviz", "torch", "python", "device")
-"""What of a Recording's provenance can change its numbers."""
+"""The fields of Provenance that can change a Recording's numbers."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """Two Recordings of one Experiment: the one from the file, and the one just made."""
+    """Two Recordings of one Experiment. before: from the file. again: just made."""
 
     before: Recording
     again: Recording
@@ -30,7 +30,7 @@ class Replay:
 
     @property
     def said(self) -> str:
-        """Whether every number agrees; if not, which is the first that does not, and what may be the reason."""
+        """Whether every number agrees; if not, the first that differs, and possible reasons."""
         records, steps = self.before.revision, self.before.last_step
         if self.agrees:
             count = len(self.before.interventions)
@@ -40,7 +40,7 @@ class Replay:
         return f"Not every number agrees. {self._first()} {self._versions()}"
 
     def _first(self) -> str:
-        """The first number that differs."""
+        """A sentence on the first number that differs."""
         mine = {item.step: item for item in self.before.snapshots}
         theirs = {item.step: item for item in self.again.snapshots}
         for step in sorted(mine.keys() | theirs.keys()):
@@ -60,7 +60,7 @@ class Replay:
         return self.before.diverged_at, self.again.diverged_at
 
     def _versions(self) -> str:
-        """Which versions made the two, and what that means for a difference."""
+        """The versions that made the two, and what they may explain."""
         made, now = asdict(self.before.provenance), asdict(self.again.provenance)
         other = [
             f"{name} {made[name] or 'unknown'} then, {now[name]} now"
@@ -68,16 +68,16 @@ class Replay:
             if made[name] != now[name]
         ]
         same = ", ".join(f"{name} {now[name]}" for name in VERSIONS)
-        told = f"Other versions: {'; '.join(other)}." if other else f"The same versions: {same}."
+        versions = f"Other versions: {'; '.join(other)}." if other else f"The same versions: {same}."
         if self.agrees:
-            return told
+            return versions
         if other:
-            return f"{told} Numbers may differ in their last digits for that reason."
-        return f"{told} Another kind of processor rounds differently, or the file was changed."
+            return f"{versions} Numbers may differ in their last digits for that reason."
+        return f"{versions} Another kind of processor rounds differently, or the file was changed."
 
 
 def replay(before: Recording) -> Replay:
-    """Train `before` again, as far as it goes, and record the same steps.
+    """Train `before` again, up to its last step, and record the same steps.
 
     Raises ValueError for a network that bnviz did not train; ExperimentError, DatasetError as Trainer does.
     """
@@ -90,16 +90,16 @@ def replay(before: Recording) -> Replay:
         for step in _stops(before):
             snapshots += trainer.advance(step - 1 - trainer.step)
             if trainer.step == step - 1:
-                # A step that somebody took singly was recorded, whether or not its turn had come.
+                # A single step was recorded even if it was not on the schedule.
                 snapshots += trainer.advance(1, every_step=True)
             bar.update(trainer.step - bar.n)
     if before.diverged_at is not None:
         trainer.advance(1)  # the update that found no finite loss
-    told = trainer.recorder.due.union(before.steps.tolist())
+    due = trainer.recorder.due.union(before.steps.tolist())
     again = Recording(
         experiment, before.interventions, reference_step=before.reference_step, provenance=trainer.provenance
     )
-    kept = [item for item in snapshots if item.step in told]
+    kept = [item for item in snapshots if item.step in due]
     return Replay(before, again.extended(kept, diverged_at=trainer.diverged_at))
 
 
@@ -114,18 +114,18 @@ def first_difference(mine: Snapshot, theirs: Snapshot, recording: Recording) -> 
     if at := _place(mine.layers, theirs.layers):
         layer, column = at
         what = f"{LAYER_COLUMNS[column]} of {names[layer]}"
-        return _told(what, mine.layers[at], theirs.layers[at])
+        return _both(what, mine.layers[at], theirs.layers[at])
     if at := _place(mine.units, theirs.units):
         row, column = at
         starts = np.concatenate([[0], np.cumsum(recording.widths)])
         layer = int(np.searchsorted(starts, row, side="right")) - 1
         what = f"{UNIT_COLUMNS[column]} of unit {row - starts[layer] + 1} of {names[layer]}"
-        return _told(what, mine.units[at], theirs.units[at])
+        return _both(what, mine.units[at], theirs.units[at])
     if at := _place(mine.histogram, theirs.histogram):
         layer, place = at
         low, high = HISTOGRAM_EDGES[place], HISTOGRAM_EDGES[place + 1]
         what = f"how many inputs of {names[layer]} lie between {low:g} and {high:g}"
-        return _told(what, mine.histogram[at], theirs.histogram[at])
+        return _both(what, mine.histogram[at], theirs.histogram[at])
     splits = [[point.split for point in item.curves] for item in (mine, theirs)]
     if splits[0] != splits[1]:
         return f"what was evaluated is {' and '.join(splits[0]) or 'nothing'} in the file, " + (
@@ -135,7 +135,7 @@ def first_difference(mine: Snapshot, theirs: Snapshot, recording: Recording) -> 
         for measure in ("loss", "accuracy", "examples"):
             values = getattr(one, measure), getattr(other, measure)
             if values[0] != values[1] and not all(map(math.isnan, values)):
-                return _told(f"{measure} on the {one.split} examples", *values)
+                return _both(f"{measure} on the {one.split} examples", *values)
     if (mine.boundary is None) != (theirs.boundary is None):
         return "the map of the plane is there in one of the two"
     if (
@@ -144,17 +144,17 @@ def first_difference(mine: Snapshot, theirs: Snapshot, recording: Recording) -> 
         and (at := _place(mine.boundary, theirs.boundary))
     ):
         what = f"the probability in row {at[0] + 1}, column {at[1] + 1} of the map, out of 255"
-        return _told(what, mine.boundary[at], theirs.boundary[at])
+        return _both(what, mine.boundary[at], theirs.boundary[at])
     return ""
 
 
 def _place(mine: np.ndarray, theirs: np.ndarray) -> tuple[int, ...] | None:
-    """Where two arrays of one shape first differ; NaN equals NaN."""
+    """The index at which two arrays of one shape first differ; NaN equals NaN."""
     same = (mine == theirs) | ((mine != mine) & (theirs != theirs))
     places = np.argwhere(~same)
     return tuple(int(index) for index in places[0]) if len(places) else None
 
 
-def _told(what: str, then: float, now: float) -> str:
-    """Both values, with as many digits as it takes to see the difference."""
+def _both(what: str, then: float, now: float) -> str:
+    """Both values, with enough digits to show the difference."""
     return f"{what} is {float(then)!r} in the file and {float(now)!r} now"

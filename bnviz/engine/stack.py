@@ -1,8 +1,8 @@
 """Many networks of one shape trained together, as one stack of tensors: a grid of learning rates and seeds.
 
-Network k of the stack is the k-th of K Trainers, whose parameters and running statistics are views into the
-stack. So it starts, sees its mini-batches and is recorded exactly as if it trained alone; only the order in
-which sums are added up differs, and its numbers agree to float tolerance.
+Network k of the stack belongs to the k-th of K Trainers; its parameters and running statistics are views into the
+stack. So it starts, gets its mini-batches and is recorded exactly as if it trained alone. Only the order of additions
+differs: its numbers agree to float tolerance.
 
 Shapes: K networks, B examples in a mini-batch, F features.
 """
@@ -30,14 +30,14 @@ from bnviz.recording import Recording, Snapshot
 FREE = ("seed", "learning_rate", "init", "init_scale", "first_layer_scale", "momentum", "weight_decay")
 """Fields in which networks of one stack may differ; all others must agree."""
 FEWEST = 6
-"""Networks in a stack from which on it is faster than one after the other."""
+"""From so many networks on, a stack is faster than training one after the other."""
 MOST_WEIGHTS = 25_000
-"""Up to so many weights a network's step on a CPU is mostly overhead, which a stack divides; above, its products of
-matrices are the faster the fewer networks there are. Measured: `python -m bnviz bench --part stacking`."""
+"""Up to so many weights, a step on a CPU is mostly overhead, which the networks of a stack share. With more, a stack
+is slower. Measured by `python -m bnviz bench --part stacking`."""
 
 
 def worth_stacking(experiments: Sequence[Experiment]) -> bool:
-    """Whether these, which are stackable, train faster as a stack than one after the other."""
+    """Whether these stackable experiments train faster as a stack than one after the other."""
     first, dataset = experiments[0], load(experiments[0].dataset)
     widths = (math.prod(dataset.shape), *first.hidden, len(dataset.classes))
     small = sum(a * b for a, b in itertools.pairwise(widths)) <= MOST_WEIGHTS

@@ -1,7 +1,7 @@
 """Training one arm, in plain PyTorch, and recording what happens inside.
 
-A Trainer is pulled: `advance(steps)` trains and returns what was measured. Nothing here knows of a
-page, and nothing depends on time: the same Experiment gives the same Recording, bit for bit.
+A Trainer is pulled: `advance(steps)` trains and returns what was measured. Nothing here depends on a page or on
+time: the same Experiment gives the same Recording, bit for bit.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def pick_device(name: str) -> torch.device:
 
 
 def made_on(device: torch.device) -> Provenance:
-    """What makes a Recording on this device, and that it is made now."""
+    """The Provenance of a Recording made on this device now."""
     return Provenance(
         bnviz=__version__,
-        torch=str(torch.__version__),  # it is a class of torch’s, and a reader needs no torch
+        torch=str(torch.__version__),  # a subclass of str that only torch can unpickle
         python=platform.python_version(),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -58,7 +58,7 @@ def made_on(device: torch.device) -> Provenance:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Train on one thread: small networks gain little from more, and the bits cannot depend on the number."""
+    """Train on one thread: small networks gain little from more, and the bits then never depend on their number."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -70,7 +70,7 @@ def one_thread() -> Iterator[None]:
 class Trainer:
     """Trains one arm; deterministic in steps, however the calls to `advance` are divided.
 
-    Raises ExperimentError for a device that is not there, DatasetError for data that cannot be had.
+    Raises ExperimentError for a device that is not there, DatasetError for a dataset that cannot be loaded.
     """
 
     def __init__(self, experiment: Experiment, reference_step: int = 0) -> None:
@@ -83,7 +83,7 @@ class Trainer:
         self.differentiation = differentiation(self.network)
         self.parameters: list[Tensor] = list(self.network.parameters())
         self.velocities = [torch.zeros_like(parameter) for parameter in self.parameters]
-        self.order_chance = generator(experiment.seed, "order")
+        self.order_rng = generator(experiment.seed, "order")
         self.order = torch.empty(0, dtype=torch.int64)
         self.settings = experiment
         self.coming: list[Intervention] = []
@@ -94,12 +94,12 @@ class Trainer:
 
     @property
     def provenance(self) -> Provenance:
-        """What makes the Recording, and when."""
+        """Where the Recording is made, and when."""
         return made_on(self.device)
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing left to train: all steps are taken, or it has diverged."""
+        """Whether all steps are taken, or the network has diverged."""
         return self.step >= self.experiment.steps or self.diverged_at is not None
 
     def advance(
@@ -138,7 +138,7 @@ class Trainer:
         return snapshots
 
     def intervene(self) -> None:
-        """Make the changes that are due at this step."""
+        """Make the changes due at this step."""
         while self.coming and self.coming[0].step == self.step:
             change = self.coming.pop(0)
             self.settings = self.settings.replace(**{change.field: change.value})
@@ -148,7 +148,7 @@ class Trainer:
         size = min(self.experiment.batch_size, len(self.train))
         place = self.step % (len(self.train) // size)
         if place == 0:
-            self.order = torch.randperm(len(self.train), generator=self.order_chance).to(self.device)
+            self.order = torch.randperm(len(self.train), generator=self.order_rng).to(self.device)
         return self.train.batch(self.order[place * size : (place + 1) * size])
 
     def backward(self) -> Sequence[Tensor] | None:

@@ -1,13 +1,13 @@
 """What is trained: knobs, experiments, interventions, and whatever is made of several of them.
 
-knob           what a field of Experiment says about itself, and the values that fields may have
+knob           how a field of Experiment is declared, and the values that fields may have
 experiment     Experiment, everything that determines a training run
 intervention   what is changed while a network trains
 presets        experiments worth starting from
-comparison     the arms of a run: one Experiment, and the field in which they differ
-grid           many settings of two fields: what the page Map trains
-job            an experiment to train to its end, and what else to find out about it
-progress       how far a long piece of work has come
+comparison     two arms: one Experiment, and the field in which they differ
+grid           learning rate × scale of the first weights: the networks of the page Map
+job            an experiment to train to its end, and an inspection of the trained network
+progress       how far long work has come, reported from deep inside it
 """
 
 from bnviz.experiment.experiment import Experiment

@@ -1,4 +1,4 @@
-"""Two arms that differ in one field, and the link that stands for them."""
+"""Two arms that differ in one field, and the parameters of a link to them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Comparison:
 
 
 def changes_query(first: Sequence[Intervention], second: Sequence[Intervention]) -> dict[str, str]:
-    """The link's parameters for what is changed in arm A and in arm B: what both have in common is said once."""
+    """The link's parameters for the changes in arm A and in arm B; common changes are written once."""
     parts = (
         [item for item in first if item in second],
         [item for item in first if item not in second],

@@ -270,7 +270,7 @@ class Experiment(BaseModel):
 
     @staticmethod
     def text(value: Any) -> str:
-        """A field's value as the text that stands for it in a URL or an input box."""
+        """A field's value as text, for a URL or an input box."""
         if isinstance(value, tuple):
             return "-".join(map(str, value))
         whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
@@ -311,7 +311,7 @@ class Experiment(BaseModel):
         )
 
     def texts(self) -> dict[str, str]:
-        """Every field as the text that stands for it in a URL or an input box."""
+        """Every field as text, for a URL or an input box."""
         return {name: self.text(value) for name, value in self.model_dump().items()}
 
     @classmethod

@@ -1,6 +1,7 @@
-"""A Grid of experiments: learning rate against the scale of the first weights, with batch normalization and without.
+"""A Grid of experiments: learning rate × scale of the first weights, with batch normalization and without.
 
-It answers "how much less careful may I be?": every cell is a network to train, alike but for its place.
+It answers "how much less careful may I be?". Every cell is a network to train; the networks differ only in these
+three fields and the seed. A runs.sweeps.Sweep trains them, and the page Map shows them.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ BASE = Experiment(
 KINDS = ("none", "batch")
 LEARNING_RATES = (0.003, 30.0)
 INIT_SCALES = (0.003, 10.0)
-"""Where the axes begin and end, evenly spaced in between on a logarithmic scale."""
+"""The ends of the axes, which are evenly spaced on a logarithmic scale."""
 
 SIZES = (4, 6, 8, 12)
 MOST_SEEDS = 5
 MOST_STEPS = 1000
 MOST_UNITS = 400
 TILE = 36
-"""Networks trained together at most: from there on a stack gains little, and it is a second or two of work."""
+"""The most networks in one stack: a larger one gains little, and this one takes a second or two."""
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """A place on the map. normalizer: of KINDS; row: of the scale, column: of the learning rate, from 0."""
+    """A cell. normalizer: of KINDS. row, column: the indices of the scale and of the learning rate, from 0."""
 
     normalizer: str
     row: int
@@ -41,7 +42,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Score:
-    """How a network ended. accuracy: on all held-out examples, that of guessing if it diverged; loss: NaN then."""
+    """How a network ended, on all held-out examples. If it diverged, accuracy is that of guessing, and loss NaN."""
 
     accuracy: float
     loss: float
@@ -50,7 +51,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Grid:
-    """What to train. size: cells along each axis. seeds: networks for each cell, of which the mean is shown.
+    """The networks to train. size: cells along each axis. seeds: networks in each cell; the map shows their mean.
 
     Raises ExperimentError for a base that is too large for so many networks, or cannot be stacked.
     """
@@ -79,17 +80,17 @@ class Grid:
 
     @property
     def learning_rates(self) -> tuple[float, ...]:
-        """The columns."""
+        """The learning rate of each column."""
         return _spaced(*LEARNING_RATES, self.size)
 
     @property
     def init_scales(self) -> tuple[float, ...]:
-        """The rows, σ of the first weights."""
+        """The scale σ of the first weights of each row."""
         return _spaced(*INIT_SCALES, self.size)
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """All of them."""
+        """All cells."""
         places = range(self.size)
         return tuple(Cell(kind, row, column) for kind in KINDS for row in places for column in places)
 
@@ -123,6 +124,6 @@ class Grid:
 
 
 def _spaced(low: float, high: float, count: int) -> tuple[float, ...]:
-    """Evenly spaced on a logarithmic scale, rounded to two digits, so that a link is short and says all."""
+    """Evenly spaced on a logarithmic scale, rounded to two digits, so that links are short and exact."""
     ratio = math.log(high / low) / (count - 1)
     return tuple(float(f"{low * math.exp(ratio * place):.2g}") for place in range(count))

@@ -1,4 +1,4 @@
-"""An Intervention: something changed while a network trains, part of its Recording."""
+"""An Intervention: a field changed while a network trains; part of its Recording."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANGEABLE = ("learning_rate", "momentum", "weight_decay")
 
 
 class Intervention(BaseModel):
-    """Something changed while training: before the update that follows `step`, `field` becomes `value`."""
+    """A change while training: before the update that follows `step`, `field` becomes `value`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 

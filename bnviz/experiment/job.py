@@ -1,23 +1,19 @@
-"""A Job: an experiment to train to its end, and what else to find out about the trained network."""
+"""A Job: an experiment to train to its end, and an inspection of the trained network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bnviz.experiment.experiment import Experiment
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
 class Job:
-    """An experiment to train to its end, and what else to find out about the trained network.
+    """An experiment to train to its end, and an inspection of the trained network.
 
-    inspection: "package.module:function"; the function takes the Trainer and returns plain data by name,
-    numbers and NumPy arrays. A name, because the function needs torch and whoever asks has none.
-    inspection_steps: how many steps' worth of work that is, where it trains a second time.
+    inspection: "package.module:function"; the function takes the Trainer and returns plain data by name, numbers and
+    NumPy arrays. It is named, not passed, because it needs torch and the process that asks does not load it.
+    inspection_steps: the work of the inspection, in training steps, if it trains again.
     """
 
     experiment: Experiment
@@ -26,5 +22,5 @@ class Job:
 
     @property
     def steps(self) -> int:
-        """All the work, in training steps."""
+        """The work of the training and the inspection, in training steps."""
         return self.experiment.steps + self.inspection_steps

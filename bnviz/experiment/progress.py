@@ -1,4 +1,7 @@
-"""How far a long look into a network has come: told from deep inside it, heard by whoever asked for it."""
+"""Progress of long work: a function deep inside reports it, and the caller of the work listens.
+
+A context variable connects the two, so that the functions in between need no parameter for it.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,16 @@ Listener = Callable[[float], None]
 _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
-def tell(share: float) -> None:
-    """Say that `share` of the work, from 0 to 1, is done. What the listener raises ends the work."""
+def report(share: float) -> None:
+    """Report that `share` of the work, from 0 to 1, is done. An exception of the listener ends the work."""
     listener = _LISTENER.get()
     if listener is not None:
         listener(share)
 
 
 @contextmanager
-def heard_by(listener: Listener) -> Iterator[None]:
-    """Have `listener` called by every `tell` within, in the same thread."""
+def on_progress(listener: Listener) -> Iterator[None]:
+    """Call `listener` for every `report` within the block, in the same thread."""
     token = _LISTENER.set(listener)
     try:
         yield

@@ -1,7 +1,7 @@
-"""Tensors in, numbers out: what a Snapshot says of a layer, measured on a fixed probe batch.
+"""The numbers of a Snapshot, computed from a layer's values on a fixed probe batch.
 
-Quantiles and drift of single units come from one NumPy sort of each unit's values. All values together
-are counted, not sorted: sorting took longer than all the rest.
+Quantiles and drift of single units come from one sort of each unit's values. For quantiles of all units together,
+values are counted in buckets, because a second sort took longer than all the rest.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
 Array = np.ndarray
 
 BUCKETS = 1024
-"""In which `order_statistics` counts values: few enough to count fast, so many that few values share one."""
+"""How many `order_statistics` counts values in: few enough to be fast, and enough that few values share one."""
 EVEN, BINS_A_UNIT = 8.0, 4.0
 """HISTOGRAM_EDGES are even from −8 to 8, with 4 bins in an interval of length 1: a power of two, so that the bin
 of a value is computed without rounding."""
 BELOW_0 = float(np.searchsorted(HISTOGRAM_EDGES, 0.0))
-"""How many bins of HISTOGRAM_EDGES are below 0."""
+"""The number of bins of HISTOGRAM_EDGES below 0."""
 
 SLOPE_SHARE = 0.05
 SATURATION_THRESHOLDS = {
@@ -43,7 +43,7 @@ def quantiles(ordered: Array, shares: tuple[float, ...]) -> Array:
 
 
 def _neighbours(shares: tuple[float, ...], size: int) -> tuple[Array, Array, Array]:
-    """The ranks below and above each quantile of `size` values, and how far it is from the one to the other."""
+    """The ranks below and above each quantile of `size` values, and its position between them, from 0 to 1."""
     position = np.asarray(shares) * (size - 1)
     low = np.floor(position).astype(int)
     return low, np.minimum(low + 1, size - 1), position - low

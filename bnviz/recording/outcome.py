@@ -1,20 +1,17 @@
-"""An Outcome: what a Job brought."""
+"""The Outcome of a Job."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bnviz.recording.recording import Recording
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a Job brought: the Recording, and by name what the inspection found; nothing if it asked for none."""
+    """The Recording of a Job, and the results of its inspection by name; {} if it had none."""
 
     recording: Recording
     inspection: Mapping[str, Any] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """What was measured while a network trained: Snapshots, and the Recording that holds them as tables.
 
-A Recording never changes; `extended` returns a longer one. So a reader can hold one while the next
-is being made, and the number of snapshots serves as its revision. NumPy and pandas only, no torch.
+A Recording is immutable; `extended` returns a longer one. So a reader can hold one while the next is being made, and
+the number of snapshots serves as its revision. NumPy and pandas only, no torch.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from bnviz.recording.watched import Watched
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """An Experiment, its Interventions and its Snapshots; gives tidy pandas tables.
+    """A Subject, its Interventions and its Snapshots, also as tidy pandas tables.
 
-    subject: the Experiment that bnviz trained; or what is known of a network that it only watched.
+    subject: the Experiment that bnviz trained, or the Watched network that another program trained.
     diverged_at: the first step whose loss was not a finite number, or None.
     reference_step: the step that the column `drift` measures from.
     """
@@ -108,7 +108,7 @@ class Recording:
 
     @property
     def nbytes(self) -> int:
-        """About how many bytes of memory it takes, its snapshots as they came and stacked as tables."""
+        """About how many bytes of memory its snapshots and its tables take."""
         if not self.snapshots:
             return 0
         last = self.snapshots[-1]
@@ -184,7 +184,7 @@ class Recording:
         return self.snapshots[max(0, int(np.searchsorted(self.steps, step, side="right")) - 1)]
 
     def __eq__(self, other: object) -> bool:
-        """Equal numbers, bit for bit (NaN equals NaN); where and when they were made does not matter."""
+        """Equal numbers, bit for bit (NaN equals NaN); the provenance does not count."""
         if not isinstance(other, Recording):
             return NotImplemented
         return (
@@ -241,9 +241,9 @@ class Recording:
 
 
 def fingerprint(recordings: Sequence[Recording]) -> str:
-    """A short text that changes whenever what was recorded does.
+    """A short text that changes with what was recorded.
 
-    Training is deterministic, so within a run the recorded steps and the interventions tell recordings apart.
+    Training is deterministic, so within a run the recorded steps and the interventions identify a Recording.
     """
     digest = hashlib.blake2b(digest_size=9)
     for recording in recordings:

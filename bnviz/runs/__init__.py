@@ -1,18 +1,23 @@
 """Runs: arms trained in lockstep by trainers in worker processes, driven from the web process.
 
 RunManager, Run   what pages and routes use (manager.py, run.py)
-Limits, Person    what runs may use, and whose they are (limits.py, person.py); cost.py refuses what is too much
-Pump              drives one run's arms (pump.py), each a LiveArm or a KeptArm (arms.py)
-Places, Turns     which runs train at a time, and whose call comes next (admission.py, fair_queue.py)
+Limits, Person    what runs may use, and to whom they belong (limits.py, person.py); cost.py refuses what is beyond
+Pump              drives one run's arms (pump.py), each a LiveArm or a PlaybackArm (arms.py)
+Admission         which runs may train at a time, and the queue of the others (admission.py)
+FairQueue         whose call a worker process takes next (fair_queue.py)
 Trainers          the Dask cluster and the loop that drives all pumps (trainers.py)
-TrainerActor      what lives in a worker process (actor.py)
+TrainerActor      a Trainer in a worker process (actor.py); TrainerCache keeps trained ones there (trainer_cache.py)
+RecordingCache    finished Recordings, played back in place of training again (recording_cache.py)
+Questions         functions called on a trained network in a worker process (questions.py)
+Sweeps, LabRuns   the trainings of the page Map and of the labs (sweeps.py, lab_run.py)
+train_many        trainings of the command line, in processes of their own (pool.py)
 """
 
 from bnviz.runs.cost import TooCostlyError
 from bnviz.runs.limits import Limits
 from bnviz.runs.manager import RunManager
 from bnviz.runs.person import Person
-from bnviz.runs.questions import Looking
+from bnviz.runs.questions import Answer
 from bnviz.runs.run import Run, State
 
-__all__ = ["Limits", "Looking", "Person", "Run", "RunManager", "State", "TooCostlyError"]
+__all__ = ["Answer", "Limits", "Person", "Run", "RunManager", "State", "TooCostlyError"]

@@ -1,7 +1,7 @@
-"""What lives in a worker process: a Trainer behind the few calls that a run makes.
+"""A Trainer as a Dask actor in a worker process.
 
-This module is imported by the web process as well, to name the class it submits, so torch and the
-Trainer are imported inside the methods, which only workers call.
+The web process imports this module too, to name the class that it submits. So torch and the Trainer are imported
+inside the methods, which only workers call.
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.recording import Provenance, Snapshot
-from bnviz.runs.trainer_cache import AT_HAND
+from bnviz.runs.trainer_cache import TRAINER_CACHE
 
 if TYPE_CHECKING:
     from bnviz.engine.trainer import Trainer
 
 
 TRAINING = threading.Lock()
-"""Held while torch is at work in this process: by one trainer, by the warm-up, or for ever by its exit.
-
-A thread inside torch while Python shuts down would abort the process, with a message on the terminal.
+"""Held while torch computes in this process, by one trainer or by the warm-up. The process acquires it for good at
+its exit: a thread inside torch while Python shuts down would abort the process with a message on the terminal.
 """
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What one call of `advance` brought.
+    """What one call of `advance` returned.
 
-    seconds: spent training, without waiting for a turn. error: why training cannot go on, a sentence.
+    seconds: spent training, without the wait for a turn. error: why training cannot go on, a sentence.
     """
 
     step: int
@@ -50,9 +49,10 @@ class Progress:
 
 
 class TrainerActor:
-    """A Trainer as a Dask actor. It answers every call: an exception comes back as Progress.error.
+    """A Trainer behind the one call that a run makes.
 
-    So an exception on the manager's side always means that the process or the connection was lost.
+    It returns every exception as Progress.error. So an exception in the web process always means that the worker
+    process or the connection was lost.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -77,7 +77,7 @@ class TrainerActor:
         except Exception as error:
             return Progress(step, error=f"Training stopped at step {step:,}: {type(error).__name__}: {error}")
         if self.trainer.ended:
-            AT_HAND.keep(self.experiment, self.interventions, self.experiment.steps, self.trainer)
+            TRAINER_CACHE.keep(self.experiment, self.interventions, self.experiment.steps, self.trainer)
         return Progress(
             step=self.trainer.step,
             snapshots=snapshots,
@@ -90,7 +90,7 @@ class TrainerActor:
 class TrainerSetup(WorkerPlugin):
     """Prepares a worker process for training.
 
-    polite: the worker shares its machine with the web server and yields to it.
+    polite: whether to lower its priority, because it shares a machine with the web server.
     """
 
     name = "bnviz-trainers"
@@ -100,9 +100,9 @@ class TrainerSetup(WorkerPlugin):
         self.polite = polite
 
     def setup(self, worker: Worker) -> None:
-        """Lower the priority and warm up, in the background: the worker is ready to be asked meanwhile."""
+        """Lower the priority, and warm up in a thread, so that the worker is ready at once."""
         if self.polite and sys.platform != "win32":
-            os.nice(5)  # of this thread, and so of every thread it starts
+            os.nice(5)  # of this thread, and of every thread that it starts
         atexit.register(TRAINING.acquire)
         threading.Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
 
@@ -117,6 +117,6 @@ def _build(experiment: Experiment) -> Trainer:
 
 
 def _warm_up() -> None:
-    """Import what training needs and take a few steps, so that the first Play answers at once."""
-    with TRAINING, suppress(Exception):  # whatever is wrong here, the first run says in words
+    """Import what training needs and take a few steps, so that the first Play responds at once."""
+    with TRAINING, suppress(Exception):  # the first run reports whatever is wrong here
         _build(Experiment(hidden=(8, 8), steps=5)).advance(5)

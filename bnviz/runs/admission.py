@@ -1,6 +1,7 @@
-"""Who may train at a time: so many runs on this server, so many of one person, so many from one address.
+"""Admission control: how many runs may train at a time, in all, of one person, and from one address.
 
-Beyond that runs wait in a queue, in which who has the fewest runs comes first, and among those who came first.
+The other runs wait in a queue. The person with the fewest runs in training comes first; among equals, the run that
+has waited longest.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 
 
-class Places:
+class Admission:
     """The places for training, and the queue for them. Belongs to one asyncio loop.
 
-    A run that is paused rests: it has its place again at once, unless others took it meanwhile.
+    A paused run rests: it keeps its place as long as no other run needs it.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -25,11 +26,11 @@ class Places:
         self._waiting: dict[Hashable, Person] = {}
 
     def has(self, run: Hashable) -> bool:
-        """Whether the run has a place. For any thread."""
+        """Whether the run has a place. May be called from any thread."""
         return run in self._busy or run in self._resting
 
     def enter(self, run: Hashable, person: Person) -> str:
-        """Take a place: nothing to say if there was one, else a sentence why not, and the run is in the queue."""
+        """Take a place. Returns "", or, with the run in the queue, a sentence that says what it waits for."""
         if run in self._busy:
             return ""
         self._resting.pop(run, None)
@@ -46,19 +47,19 @@ class Places:
         return f"{_runs(len(self._busy))} {_are(len(self._busy))} training here, as many as there is room for; {ahead}."
 
     def rest(self, run: Hashable) -> None:
-        """The run does nothing now."""
+        """The run is paused: it leaves the queue, and others may take its place."""
         self._waiting.pop(run, None)
         if run in self._busy:
             self._resting[run] = self._busy.pop(run)
             self._make_room()
 
     def leave(self, run: Hashable) -> None:
-        """The run has ended."""
+        """The run has ended: it needs no place."""
         for where in (self._busy, self._resting, self._waiting):
             where.pop(run, None)
 
     def _refusal(self, run: Hashable, person: Person) -> str:
-        """Why this person may have no more runs in training now; nothing if there may be one."""
+        """Why this person may have no further run in training now, a sentence; "" if they may."""
         most = self._limits.training_runs_a_person
         if sum(item == person for item in self._busy.values()) >= most:
             return (
@@ -74,7 +75,7 @@ class Places:
         return ""
 
     def _before(self, run: Hashable) -> int:
-        """How many in the queue come before the run."""
+        """How many runs of the queue are admitted before this one."""
         has = Counter(self._busy.values())
         order = {}
         for place, (item, person) in enumerate(self._waiting.items()):
@@ -84,7 +85,7 @@ class Places:
         return sum(key < order[run] for key in order.values())
 
     def _make_room(self) -> None:
-        """Those that rest longest lose their places."""
+        """Take places from resting runs, those that rest longest first, until there are no more runs than places."""
         while self._resting and len(self._busy) + len(self._resting) > self._limits.training_runs:
             del self._resting[next(iter(self._resting))]
 

@@ -1,6 +1,6 @@
-"""Where an arm's snapshots come from: a trainer in a worker process, or a Recording kept from before.
+"""The two sources of an arm's snapshots: a trainer in a worker process, or a finished Recording.
 
-Both move on by `advance` and answer with a Progress; `step` is where they stand.
+Both go on by `advance`, which returns a Progress; `step` is the step that they have reached.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
 from bnviz.runs.person import Person
-from bnviz.runs.trainers import Hired, Trainers
+from bnviz.runs.trainers import ActorHandle, Trainers
 
 FORGET = 0.8
-"""How much of what is known of a step's duration survives a call: records make some calls slow."""
+"""The weight of earlier calls in the estimate of a step's duration, which records make uneven."""
 
-LOOK_AGAIN = 0.5
-"""Seconds after which an unanswered call asks whether its worker is still there."""
+CHECK_SECONDS = 0.5
+"""How long a call waits for its answer before it checks, again and again, whether its worker still lives."""
 
 
 class TrainerLostError(Exception):
-    """The process that held the trainer is gone. The record is not: `ready` builds another from it."""
+    """The process that held the trainer is gone. `ready` builds another trainer and repeats its steps."""
 
 
 class TrainerFailedError(Exception):
@@ -45,7 +45,8 @@ def affordable(seconds: float, seconds_per_step: float | None) -> int:
 class LiveArm:
     """An arm trained by an actor; it survives the actor's process.
 
-    person: whose it is. step: where to begin. The trainer is brought there by repeating what led to it, exactly.
+    person: whose run it is. step: where to begin: a new trainer gets there by repeating all steps, exactly.
+    deaths: of the process at one step, after which the arm fails.
     """
 
     def __init__(
@@ -53,20 +54,20 @@ class LiveArm:
     ) -> None:
         self.experiment, self.person = experiment, person
         self.step = step
-        self.is_ready = False  # whether a trainer stands at `step`, as far as is known
+        self.is_ready = False  # whether a trainer has reached `step`, as far as is known
         self._trainers = trainers
         self._deaths_allowed = deaths
         self._deaths = 0
-        self._hired: Hired | None = None
-        self._seconds, self._steps = 0.0, 0.0  # of late
+        self._handle: ActorHandle | None = None
+        self._seconds, self._steps = 0.0, 0.0  # weighted sums over the latest calls
 
     @property
     def seconds_per_step(self) -> float | None:
-        """What a step takes, of late, or None before the first."""
+        """How long a step takes, from the latest calls; None before the first."""
         return self._seconds / self._steps if self._steps else None
 
     async def ready(self, interventions: Sequence[Intervention]) -> None:
-        """Have a trainer at `step`. Raises TrainerFailedError."""
+        """Bring a trainer to `step`. Raises TrainerFailedError."""
         while not self.is_ready:
             with suppress(TrainerLostError):
                 await self._build(interventions)
@@ -74,7 +75,7 @@ class LiveArm:
     async def advance(self, steps: int, interventions: Sequence[Intervention], every_step: bool) -> Progress:
         """Train up to `steps` further.
 
-        Raises TrainerLostError or TrainerFailedError, and then stands where it stood.
+        Raises TrainerLostError or TrainerFailedError, and leaves `step` as it was.
         """
         coming = due(interventions, self.step, self.step + steps)
         progress = await self._call(steps, coming, every_step)
@@ -83,15 +84,15 @@ class LiveArm:
         return progress
 
     def release(self) -> None:
-        """Let the trainer go."""
+        """Release the trainer."""
         self.is_ready = False
-        if self._hired is not None:
-            self._trainers.dismiss(self._hired)
-            self._hired = None
+        if self._handle is not None:
+            self._trainers.release(self._handle)
+            self._handle = None
 
     async def _build(self, interventions: Sequence[Intervention]) -> None:
         try:
-            self._hired = await self._trainers.hire(self.experiment)
+            self._handle = await self._trainers.acquire(self.experiment)
         except (OSError, RuntimeError, KilledWorker) as error:
             raise self._lost() from error
         step = 0
@@ -108,30 +109,30 @@ class LiveArm:
         self.is_ready = True
 
     async def _call(self, steps: int, interventions: Sequence[Intervention], every_step: bool) -> Progress:
-        hired = self._hired
-        if hired is None:
+        handle = self._handle
+        if handle is None:
             raise self._lost()
         seconds = steps * (self.seconds_per_step or 0.0)
-        async with self._trainers.turns.turn(hired.worker, self.person, seconds) as turn:
-            progress = await self._answered(hired, steps, interventions, every_step)
+        async with self._trainers.fair_queue.turn(handle.worker, self.person, seconds) as turn:
+            progress = await self._answered(handle, steps, interventions, every_step)
             turn.seconds = progress.seconds
         if progress.error is not None:
             raise TrainerFailedError(progress.error)
-        if steps:  # without, it is the making of the trainer that took the time
+        if steps:  # a call of no steps builds the trainer, which takes another time
             self._seconds = FORGET * self._seconds + progress.seconds
             self._steps = FORGET * self._steps + steps
         return progress
 
     async def _answered(
-        self, hired: Hired, steps: int, interventions: Sequence[Intervention], every_step: bool
+        self, handle: ActorHandle, steps: int, interventions: Sequence[Intervention], every_step: bool
     ) -> Progress:
-        if hired.future.status != "finished":  # its worker died before it was this arm's turn
+        if handle.future.status != "finished":  # the worker died while the call waited for its turn
             raise self._lost()
-        call = asyncio.ensure_future(_answer(hired, steps, interventions, every_step))
+        call = asyncio.ensure_future(_answer(handle, steps, interventions, every_step))
         try:
-            while not (await asyncio.wait({call}, timeout=LOOK_AGAIN))[0]:
-                # An actor's answer can stay out for ever when its worker dies; the scheduler tells us of it.
-                if hired.future.status != "finished":
+            while not (await asyncio.wait({call}, timeout=CHECK_SECONDS))[0]:
+                # When a worker dies, its actor's answer may never come; the scheduler knows.
+                if handle.future.status != "finished":
                     raise self._lost()
             return call.result()
         except (OSError, RuntimeError) as error:
@@ -154,14 +155,14 @@ class LiveArm:
 
 
 async def _answer(
-    hired: Hired, steps: int, interventions: Sequence[Intervention], every_step: bool
+    handle: ActorHandle, steps: int, interventions: Sequence[Intervention], every_step: bool
 ) -> Progress:
-    progress: Progress = await hired.actor.advance(steps, tuple(interventions), every_step)
+    progress: Progress = await handle.actor.advance(steps, tuple(interventions), every_step)
     return progress
 
 
-class KeptArm:
-    """An arm whose snapshots are read from a finished Recording."""
+class PlaybackArm:
+    """An arm that plays back a finished Recording."""
 
     is_ready = True
     seconds_per_step = None
@@ -175,7 +176,7 @@ class KeptArm:
         """Nothing to prepare."""
 
     async def advance(self, steps: int, interventions: Sequence[Intervention], every_step: bool) -> Progress:
-        """The snapshots that were taken on the way to `steps` further on, as far as the recording goes."""
+        """The snapshots of the next `steps` steps, as far as the recording goes."""
         shown, kept = self._shown, self.recording
         end = kept.experiment.steps if kept.diverged_at is None else kept.diverged_at
         self.step = self._shown = min(self.step + steps, end)
@@ -187,4 +188,4 @@ class KeptArm:
         )
 
     def release(self) -> None:
-        """Nothing to let go."""
+        """There is nothing to release."""

@@ -1,4 +1,4 @@
-"""What a run may cost: refused in one sentence before anything is trained."""
+"""The cost of a run: one beyond the limits is refused, in one sentence, before anything is trained."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.runs.limits import Limits
 
 IMAGE_INPUTS, IMAGE_SIDE, POINT_INPUTS, CLASSES = 784, 28, 2, 10
-"""Of MNIST, and of points. A folder's images may be larger: this is an estimate."""
+"""The sizes of MNIST and of points, taken for all datasets: the cost is an estimate."""
 
 
 class TooCostlyError(ExperimentError):
-    """A run that this server does not take on; the message is a sentence that says what it does."""
+    """A run beyond the limits of this server; the message is a sentence that names the limit."""
 
 
 def check(arms: Sequence[Experiment], limits: Limits) -> None:
@@ -48,9 +48,9 @@ def check(arms: Sequence[Experiment], limits: Limits) -> None:
 
 
 def step_millions(experiment: Experiment) -> float:
-    """About how many million multiplications a mini-batch takes on its way through the network."""
+    """About how many million multiplications the forward pass of a mini-batch takes."""
     if experiment.architecture == "conv":
-        # As if no layer made the images smaller: too much rather than too little.
+        # As if no layer were pooled: an estimate from above.
         each = 9 * IMAGE_SIDE**2 * sum(a * b for a, b in itertools.pairwise((1, *experiment.hidden)))
     else:
         inputs = POINT_INPUTS if experiment.dataset in POINT_DATASETS else IMAGE_INPUTS

@@ -1,4 +1,4 @@
-"""A lab on the page: its arms as one Run, and what was found out about the trained networks at the end."""
+"""A lab on the page: one Run that trains its networks, then the lab's inspection of each of them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 
 from bnviz.labs.base import Lab, Result, Setting
 from bnviz.recording.outcome import Outcome
-from bnviz.runs import Looking, Person, Run, RunManager
+from bnviz.runs import Answer, Person, Run, RunManager
 
 CAPACITY = 200
-"""LabRuns remembered; beyond it the one not asked for longest is forgotten, as its Run will be."""
+"""LabRuns kept; beyond it the oldest whose Run is not held is dropped."""
 
 
 class LabRun:
-    """One lab being run. Every method is for any thread and returns at once."""
+    """One lab being run. Every method may be called from any thread, and returns at once."""
 
     def __init__(self, lab: Lab, setting: Setting, manager: RunManager, person: Person | None = None) -> None:
         self.lab, self.setting = lab, setting
         self._manager = manager
         self._lock = threading.Lock()
-        self._looking: list[Looking] = []
-        self._since = 0.0  # when looking began
+        self._answers: list[Answer] = []
+        self._since = 0.0  # when the inspections began
         self.run: Run = manager.open([job.experiment for job in lab.jobs(setting)], person=person)
 
     @property
@@ -35,23 +35,23 @@ class LabRun:
 
     @property
     def done(self) -> bool:
-        """Whether there is a verdict to give: all is trained, and looked into where the lab does so."""
+        """Whether there is a verdict: all networks are trained, and inspected if the lab has an inspection."""
         if not self.trained:
             return False
         if self.lab.inspection is None:
             return True
-        return bool(self._looking) and all(future.done() for future in self._looking)
+        return bool(self._answers) and all(future.done() for future in self._answers)
 
     @property
     def looked(self) -> float:
-        """How much of the looking into the trained networks is done, from 0 to 1."""
-        shares = [1.0 if item.done() else item.share for item in self._looking]
+        """The share of the inspections that is done, from 0 to 1."""
+        shares = [1.0 if item.done() else item.share for item in self._answers]
         return sum(shares) / len(shares) if shares else 0.0
 
     @property
     def message(self) -> str:
-        """How the looking into the networks goes, a sentence; nothing where there is nothing to say."""
-        if not self._looking or self.done:
+        """How far the inspections are, a sentence; "" while there are none."""
+        if not self._answers or self.done:
             return ""
         share, seconds = self.looked, time.monotonic() - self._since
         left = math.ceil(seconds / share - seconds) if share > 0.05 else 0
@@ -60,20 +60,20 @@ class LabRun:
 
     @property
     def trouble(self) -> str:
-        """Why there will be no verdict, a sentence; nothing if there will be one."""
-        failures = (future.exception() for future in self._looking if future.done())
+        """Why there will be no verdict, a sentence; "" if there will be one."""
+        failures = (future.exception() for future in self._answers if future.done())
         return next((str(failure) for failure in failures if failure is not None), "")
 
     def look_closer(self) -> None:
-        """Have the trained networks looked into, if the lab does so and it was not done yet."""
+        """Start the inspections, if the lab has one, all networks are trained, and it was not done yet."""
         if self.lab.inspection is None or not self.trained:
-            if self._looking and not self.trained:  # reset, and trained anew
-                self._looking = []
+            if self._answers and not self.trained:  # reset, and trained anew
+                self._answers = []
             return
         with self._lock:
-            if not self._looking:
+            if not self._answers:
                 self._since = time.monotonic()
-                self._looking = [
+                self._answers = [
                     self._manager.inspect(
                         item.experiment, (), item.experiment.steps, self.lab.inspection, self.run.person
                     )
@@ -81,23 +81,23 @@ class LabRun:
                 ]
 
     def result(self) -> Result:
-        """What there is so far."""
+        """The lab's Result so far."""
         found: list[Mapping[str, Any]] = [{} for _ in self.run.recordings]
         if self.done and not self.trouble:
-            found = [future.result() for future in self._looking] or found
+            found = [future.result() for future in self._answers] or found
         outcomes = [Outcome(*pair) for pair in zip(self.run.recordings, found, strict=True)]
         return self.lab.result(self.setting, outcomes)
 
 
 class LabRuns:
-    """The LabRuns of a server, by the ids of their Runs. For any thread."""
+    """The LabRuns of a server, by the ids of their Runs. May be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: OrderedDict[str, LabRun] = OrderedDict()
 
     def open(self, lab: Lab, setting: Setting, manager: RunManager, person: Person | None = None) -> LabRun:
-        """A new one, at step 0. person: whose it is. Raises TooCostlyError for more than the server takes on."""
+        """A new one, at step 0. person: to whom it belongs. Raises TooCostlyError for one beyond the limits."""
         item = LabRun(lab, setting, manager, person)
         with self._lock:
             self._all[item.run.id] = item

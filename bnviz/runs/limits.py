@@ -1,4 +1,4 @@
-"""The numbers that bound what runs may use, in one place; each can be set from the environment."""
+"""The limits of what runs may use, each of which the environment can set."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class Limits:
     The README's table of settings lists them all.
     """
 
-    training_runs: int = 60  # at a time; others wait for their turn in a queue
+    training_runs: int = 60  # at a time; further runs wait in a queue
     training_runs_a_person: int = 3
     training_runs_an_address: int = 50  # a whole class may share one
-    open_runs: int = 200  # beyond it the run idle for longest is dropped
-    open_runs_a_person: int = 20  # beyond it the person's own run idle for longest is dropped
+    open_runs: int = 200  # beyond it, the run idle for longest is dropped
+    open_runs_a_person: int = 20  # beyond it, the person's run idle for longest is dropped
     runs_mb: int = 1000  # million bytes of what runs recorded; beyond it, as with `open_runs`
     networks: int = 256  # of one run: a lab trains many
     layers: int = MAX_LAYERS
     width: int = MAX_WIDTH
     steps: int = 200_000  # of one network
     run_steps: int = 2_000_000  # of all networks of a run
-    step_millions: int = 1000  # multiplications, in millions, by which a mini-batch goes through a network
-    kept_recordings: int = 40  # finished ones, answered without training again
+    step_millions: int = 1000  # million multiplications in the forward pass of a mini-batch
+    kept_recordings: int = 40  # finished ones, played back without training again
     kept_inspections: int = 100  # answers to questions about a network at a step
     unwatched_seconds: float = 120.0  # a running run nobody looks at is paused
     dropped_seconds: float = 1800.0  # a run nobody looks at is dropped
@@ -40,7 +40,7 @@ class Limits:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """The defaults, overridden by the environment. Raises ValueError for what is no positive number."""
+        """The defaults, overridden by the environment. Raises ValueError for anything but a positive number."""
         values: dict[str, float] = {}
         for item in fields(cls):
             name = variable(item.name)

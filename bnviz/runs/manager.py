@@ -13,23 +13,23 @@ from bnviz.recording import Recording
 from bnviz.runs.cost import check
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
-from bnviz.runs.questions import Inspections, Looking
-from bnviz.runs.recording_cache import Shelf
+from bnviz.runs.questions import Answer, Questions
+from bnviz.runs.recording_cache import RecordingCache
 from bnviz.runs.run import Run
 from bnviz.runs.sweeps import Sweeps
 from bnviz.runs.trainers import Trainers
 
 HOUSEKEEPING_SECONDS = 1.0
 
-LEFT_SECONDS = 60.0
-"""After which who looked at a run is taken to have left, where its memory is needed: a page looks each second."""
+ABANDONED_SECONDS = 60.0
+"""A run that no page has asked for so long may be dropped where memory is needed. Pages ask each second."""
 
 
 class RunManager:
     """All runs of this server and the processes that train for them.
 
     workers: trainer processes, by default $BNVIZ_WORKERS or one for each core. scheduler: the address
-    of a Dask cluster to train on instead, by default $BNVIZ_SCHEDULER. Every method is for any thread.
+    of a Dask cluster to train on instead, by default $BNVIZ_SCHEDULER. Every method may be called from any thread.
     """
 
     def __init__(
@@ -41,20 +41,20 @@ class RunManager:
             scheduler=scheduler or os.environ.get("BNVIZ_SCHEDULER") or None,
             limits=self._limits,
         )
-        self._shelf = Shelf(self._limits.kept_recordings)
+        self._recording_cache = RecordingCache(self._limits.kept_recordings)
         self.sweeps = Sweeps(self._trainers)
-        self._inspections = Inspections(self._trainers, self._limits)
+        self._questions = Questions(self._trainers, self._limits)
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
 
     @property
     def limits(self) -> Limits:
-        """What bounds runs here."""
+        """The limits of this server."""
         return self._limits
 
     def start(self) -> None:
         """Begin to start the trainer processes. Returns at once; runs wait for them."""
-        self._trainers.start(self._keep_house)
+        self._trainers.start(self._housekeeping)
 
     def close(self) -> None:
         """End every run and every trainer process. Returns when they are gone; may be called again."""
@@ -81,26 +81,28 @@ class RunManager:
     ) -> Run:
         """A new run at step 0; nothing trains before `play`.
 
-        interventions: to be made, for each arm. beside: Recordings from before, to be compared with.
-        person: whose it is. Raises TooCostlyError for more than this server takes on.
+        interventions: to be made, for each arm. beside: earlier Recordings, to compare with.
+        person: to whom it belongs. Raises TooCostlyError for a run beyond the limits.
         """
         check(arms, self._limits)
         planned = [()] * len(arms) if interventions is None else interventions
-        return self._take_in(
-            Run(arms, planned, self._trainers, self._shelf, self._limits, (), beside, person)
+        return self._add(
+            Run(arms, planned, self._trainers, self._recording_cache, self._limits, (), beside, person)
         )
 
     def exhibit(self, recordings: Sequence[Recording], person: Person | None = None) -> Run:
-        """A run of what was measured before, finished from the start: there is only something to look at."""
-        return self._take_in(Run((), (), self._trainers, self._shelf, self._limits, recordings, (), person))
+        """A run of earlier Recordings: finished from the start, only to be looked at."""
+        return self._add(
+            Run((), (), self._trainers, self._recording_cache, self._limits, recordings, (), person)
+        )
 
-    def _take_in(self, run: Run) -> Run:
-        """Remember a new run; those idle for longest make room, before others' the same person's."""
+    def _add(self, run: Run) -> Run:
+        """Add a new run, and drop surplus ones: those idle for longest, the same person's before others'."""
         limits = self._limits
         with self._lock:
             self._runs[run.id] = run
-            loose = [item for item in self._runs.values() if not item.held and item is not run]
-            by_need = sorted(loose, key=lambda item: (item.active, -item.untouched_seconds))
+            droppable = [item for item in self._runs.values() if not item.held and item is not run]
+            by_need = sorted(droppable, key=lambda item: (item.active, -item.untouched_seconds))
             own = [item for item in by_need if item.person == run.person]
             surplus = own[: max(0, len(own) + 1 - limits.open_runs_a_person)]
             others = [item for item in by_need if item not in surplus]
@@ -121,14 +123,14 @@ class RunManager:
         function: str,
         person: Person | None = None,
         **arguments: Hashable,
-    ) -> Looking:
-        """What `function`, named "package.module:function", finds in the network as it stood at `step`.
+    ) -> Answer:
+        """Call `function`, named "package.module:function", on the network as it was at `step`.
 
-        It is called in a worker process with the Trainer and the arguments. What is returned is a
-        Future that tells how far it is; it raises InspectionError, whose message is a sentence.
-        person: who asks; questions of different persons are answered in turn.
+        A worker process calls it with the Trainer and the arguments. The Answer is a Future of its result; it
+        raises InspectionError, whose message is a sentence. person: who asks; the workers' time is shared
+        fairly among persons.
         """
-        return self._inspections.ask(
+        return self._questions.ask(
             experiment, interventions, step, function, person or Person(""), **arguments
         )
 
@@ -137,7 +139,7 @@ class RunManager:
             self._runs.pop(run.id, None)
         run.stop()
 
-    async def _keep_house(self) -> None:
+    async def _housekeeping(self) -> None:
         limits = self._limits
         while True:
             await asyncio.sleep(min(HOUSEKEEPING_SECONDS, limits.unwatched_seconds / 4))
@@ -152,12 +154,12 @@ class RunManager:
             self.make_room()
 
     def make_room(self) -> None:
-        """Drop runs that were left, those idle for longest first, until the others need no more than allowed."""
+        """Drop abandoned runs, those idle for longest first, until the others take no more memory than allowed."""
         with self._lock:
             runs = sorted(self._runs.values(), key=lambda item: -item.untouched_seconds)
         surplus = sum(item.nbytes for item in runs) - self._limits.runs_mb * 1_000_000
         for run in runs:
-            if surplus <= 0 or run.untouched_seconds < LEFT_SECONDS:
+            if surplus <= 0 or run.untouched_seconds < ABANDONED_SECONDS:
                 return
             if not run.held:
                 surplus -= run.nbytes

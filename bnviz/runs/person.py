@@ -1,4 +1,4 @@
-"""Who a run belongs to, as far as the server can tell one visitor from another without accounts."""
+"""The person to whom a run belongs, as far as a server without accounts can tell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Person:
-    """A visitor: one page's session, and the address that it came from, which a whole class may share."""
+    """One page's session, and the network address that it came from, which a whole class may share."""
 
     session: str
     address: str = ""

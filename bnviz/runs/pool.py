@@ -1,7 +1,7 @@
-"""Many experiments trained at once, each whole in a worker process: for the command line, labs and scripts.
+"""Many experiments trained in parallel, one in each worker process: for the command line, labs and scripts.
 
-This module is cheap to import; torch is loaded in the workers alone. A script that calls `train_many`
-needs the usual guard `if __name__ == "__main__":`, as the workers are started by "spawn".
+This module imports quickly; only the workers load torch. A script that calls `train_many` needs the usual guard
+`if __name__ == "__main__":`, because the workers are started by "spawn".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnContext
 from typing import TYPE_CHECKING, Any
 
 from bnviz.experiment.job import Job
-from bnviz.experiment.progress import heard_by
+from bnviz.experiment.progress import on_progress
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.outcome import Outcome
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 CHUNK = 20
 """Steps between two reports: a few tens of milliseconds, so that progress is smooth and costs nothing."""
 PATIENCE = 0.1
-"""Seconds after which a wait looks again whether it was cancelled."""
+"""How many seconds to wait for messages before checking whether the training was cancelled."""
 
 
 class TrainingCancelledError(Exception):
-    """The training was stopped before its end, as asked."""
+    """The training was cancelled."""
 
 
 class TrainingError(RuntimeError):
-    """An experiment could not be trained; the message says why, in a sentence."""
+    """An experiment could not be trained; the message is a sentence that says why."""
 
 
 def run_job(job: Job, report: Callable[[int], None] = lambda step: None) -> Outcome:
-    """Train in this process. `report` is called with the step every now and then; what it raises ends the job.
+    """Train in this process. report: called with the step every CHUNK steps; an exception of it ends the job.
 
     Raises ExperimentError or DatasetError.
     """
@@ -55,10 +55,10 @@ def run_job(job: Job, report: Callable[[int], None] = lambda step: None) -> Outc
     if not job.inspection:
         return Outcome(recording)
 
-    def told(share: float) -> None:
+    def inspected(share: float) -> None:
         report(job.experiment.steps + round(share * job.inspection_steps))
 
-    with heard_by(told):
+    with on_progress(inspected):
         return Outcome(recording, inspect(trainer, job.inspection))
 
 
@@ -75,11 +75,11 @@ def train_many(
     progress: Callable[[int, int], None] = lambda done, total: None,
     cancel: threading.Event | None = None,
 ) -> list[Outcome]:
-    """Train all jobs in worker processes of one thread each and return what they brought, in their order.
+    """Train all jobs in worker processes of one thread each. Returns their Outcomes, in the order of the jobs.
 
     workers: how many processes; None for one per core. progress: called with the steps done and the steps in
-    all; a network that diverged is done. cancel: set it, in any thread, and training ends within a second.
-    No process is left behind, however this ends. Raises TrainingCancelledError, TrainingError.
+    all; a network that diverged is done. cancel: once another thread sets it, training ends within a second.
+    All processes end with this call. Raises TrainingCancelledError, TrainingError.
     """
     done = [0] * len(jobs)
     outcomes: dict[int, Outcome] = {}
@@ -109,7 +109,7 @@ def train_many(
                 progress(sum(done), total)
     finally:
         for worker in pool.values():
-            worker.process.terminate()  # it holds nothing that would be lost
+            worker.process.terminate()  # it holds nothing worth saving
         for worker in pool.values():
             worker.process.join()
             worker.connection.close()
@@ -117,7 +117,7 @@ def train_many(
 
 
 class _Worker:
-    """A process that trains one job after the other. number: the job that it has."""
+    """A process that trains one job after the other. number: of its present job."""
 
     def __init__(self, context: SpawnContext) -> None:
         self.connection, theirs = context.Pipe()
@@ -145,11 +145,13 @@ class _Worker:
 
 
 def _work(connection: Connection) -> None:
-    """The life of a worker: jobs in; steps and an outcome out, or a sentence on why there is none.
+    """A worker's loop: receive a job; send its steps, then its Outcome or a sentence that says why there is none.
 
-    It ends when the other end of the pipe is gone, even if that process was killed.
+    It ends when the other end of the pipe closes, even if that process was killed.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; the process that started it decides
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is sent to it too; the process that started it decides
     try:
         while True:
             job = connection.recv()

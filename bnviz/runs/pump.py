@@ -1,8 +1,8 @@
-"""The Pump drives the arms of one run: the same number of steps on each, wait for all, append.
+"""The Pump drives the arms of one run: it trains the same number of steps on each, waits for all, and appends.
 
-It runs as a task in the loop of `Trainers` while there is something to do, and holds the trainers
-while the run is paused. How many steps a call takes follows from how long a step takes, so that a
-pause is answered soon and a slow arm slows all alike.
+It is a task in the loop of `Trainers` while the run trains, and it holds the trainers while the run is paused.
+The number of steps in a call follows from the duration of a step, so that a pause takes effect soon. All arms
+wait for the slowest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Protocol
 from bnviz.experiment import Experiment
 from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
-from bnviz.runs.arms import KeptArm, LiveArm, TrainerFailedError, TrainerLostError, affordable
+from bnviz.runs.arms import LiveArm, PlaybackArm, TrainerFailedError, TrainerLostError, affordable
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 from bnviz.runs.trainers import Trainers, TrainersUnavailableError
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 LOST = "A trainer process was lost; it is being rebuilt from its record."
 QUEUE_SECONDS = 0.5
-"""Between two looks at whether there is a place for a run that waits for one."""
+"""Between two attempts of a waiting run to be admitted."""
 
 CATCHING_UP = "The network is trained up to this step again, to go on from here."
 
@@ -35,8 +35,8 @@ CATCHING_UP = "The network is trained up to this step again, to go on from here.
 class Orders:
     """What a Pump is to do next.
 
-    recordings: so far, with the interventions to make. speed: steps per second or None.
-    single: how many single steps, 0 to play on. every_step: record each step.
+    recordings: so far, with the interventions to make. speed: steps per second, None for as fast as possible.
+    single: how many single steps to take, 0 to play on. every_step: whether to record each step.
     """
 
     recordings: tuple[Recording, ...]
@@ -45,20 +45,20 @@ class Orders:
     every_step: bool
 
 
-class Desk(Protocol):
-    """What a Pump needs of its Run. All three do nothing for a Pump that was replaced."""
+class PumpedRun(Protocol):
+    """What a Pump needs of its Run. Every method ignores a Pump that was replaced."""
 
     arms: tuple[Experiment, ...]
     person: Person
 
     def orders(self, pump: Pump) -> Orders | None:
-        """What to do next, None for nothing."""
+        """What to do next; None for nothing."""
 
     def append(self, pump: Pump, progress: dict[int, Progress], goal: int) -> None:
-        """Take in what the arms brought."""
+        """Append what the arms returned, by the arm's index, on the way to the step `goal`."""
 
     def starting(self, pump: Pump, message: str, kept: bool) -> None:
-        """Show that trainers are being made ready."""
+        """Show that the arms are being made ready."""
 
     def failed(self, pump: Pump, message: str) -> None:
         """Show that the run cannot go on."""
@@ -68,20 +68,20 @@ class Pump:
     """Drives the arms of one run from step 0 to the end or to a reset.
 
     kept: finished Recordings of all arms, to be played back in place of training.
-    `kick` and `end` are called in the loop.
+    `wake` and `end` are called in the loop.
     """
 
     def __init__(
-        self, desk: Desk, trainers: Trainers, limits: Limits, kept: Sequence[Recording] | None = None
+        self, run: PumpedRun, trainers: Trainers, limits: Limits, kept: Sequence[Recording] | None = None
     ) -> None:
-        self._desk, self._trainers, self._limits = desk, trainers, limits
-        self._arms: list[LiveArm | KeptArm] = (
-            [self._live(arm) for arm in desk.arms] if kept is None else [KeptArm(item) for item in kept]
+        self._run, self._trainers, self._limits = run, trainers, limits
+        self._arms: list[LiveArm | PlaybackArm] = (
+            [self._live(arm) for arm in run.arms] if kept is None else [PlaybackArm(item) for item in kept]
         )
         self._stride = 1
         self._lost = False
         self._task: asyncio.Task[None] | None = None
-        self._kicked = asyncio.Event()
+        self._woken = asyncio.Event()
         self._ended = False
 
     @property
@@ -92,35 +92,35 @@ class Pump:
     @property
     def kept(self) -> bool:
         """Whether every arm is played back."""
-        return all(isinstance(arm, KeptArm) for arm in self._arms)
+        return all(isinstance(arm, PlaybackArm) for arm in self._arms)
 
     @property
     def _has_place(self) -> bool:
-        return self.kept or self._trainers.places.has(self)
+        return self.kept or self._trainers.admission.has(self)
 
-    def kick(self) -> None:
+    def wake(self) -> None:
         """The run has new orders."""
-        self._kicked.set()
+        self._woken.set()
         if not self._ended and (self._task is None or self._task.done()):
             self._task = self._trainers.spawn(self._work())
 
     def end(self) -> None:
-        """Let all trainers go."""
+        """Release all trainers."""
         self._ended = True
         if self._task is not None:
             self._task.cancel()
-        self._trainers.places.leave(self)
+        self._trainers.admission.leave(self)
         for arm in self._arms:
             arm.release()
 
     def _live(self, experiment: Experiment, step: int = 0) -> LiveArm:
-        return LiveArm(experiment, self._trainers, self._desk.person, self._limits.deaths, step)
+        return LiveArm(experiment, self._trainers, self._run.person, self._limits.deaths, step)
 
     async def _work(self) -> None:
         try:
-            while (orders := self._desk.orders(self)) is not None:
-                self._bring_to_life(orders)
-                if not self.kept and (waiting := self._trainers.places.enter(self, self._desk.person)):
+            while (orders := self._run.orders(self)) is not None:
+                self._replace_playbacks(orders)
+                if not self.kept and (waiting := self._trainers.admission.enter(self, self._run.person)):
                     await self._wait(waiting)
                 elif self.is_ready:
                     await self._tick(orders)
@@ -132,25 +132,25 @@ class Pump:
             logger.exception("a run stopped")
             self._fail(f"The run stopped because of an error in bnviz: {type(error).__name__}: {error}")
         finally:
-            self._trainers.places.rest(self)
+            self._trainers.admission.rest(self)
 
     async def _wait(self, message: str) -> None:
-        """Wait in the queue for a while, or until there are other orders."""
-        self._kicked.clear()
-        self._desk.starting(self, message, self.kept)
+        """Wait QUEUE_SECONDS, or until there are new orders."""
+        self._woken.clear()
+        self._run.starting(self, message, self.kept)
         with suppress(TimeoutError):
             async with asyncio.timeout(QUEUE_SECONDS):
-                await self._kicked.wait()
+                await self._woken.wait()
 
     def _fail(self, message: str) -> None:
         for arm in self._arms:
             arm.release()
-        self._desk.failed(self, message)
+        self._run.failed(self, message)
 
-    def _bring_to_life(self, orders: Orders) -> None:
-        """Train an arm that was played back, from where it is, if its recording cannot answer any more."""
+    def _replace_playbacks(self, orders: Orders) -> None:
+        """Train on an arm that was played back, if its orders differ from what was recorded."""
         for index, (arm, recording) in enumerate(zip(self._arms, orders.recordings, strict=True)):
-            if isinstance(arm, KeptArm) and not recording.finished:
+            if isinstance(arm, PlaybackArm) and not recording.finished:
                 changed = recording.interventions != arm.recording.interventions
                 if changed or orders.every_step:
                     self._arms[index] = self._live(recording.experiment, arm.step)
@@ -158,7 +158,7 @@ class Pump:
     async def _prepare(self, orders: Orders) -> None:
         unready = [index for index, arm in enumerate(self._arms) if not arm.is_ready]
         catching_up = CATCHING_UP if any(self._arms[index].step for index in unready) else ""
-        self._desk.starting(self, LOST if self._lost else catching_up, self.kept)
+        self._run.starting(self, LOST if self._lost else catching_up, self.kept)
         work = (self._arms[index].ready(orders.recordings[index].interventions) for index in unready)
         for result in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(result, BaseException):
@@ -166,7 +166,7 @@ class Pump:
         self._lost = False
 
     async def _tick(self, orders: Orders) -> None:
-        """Bring all arms that have not ended to the same, later step."""
+        """Advance all arms that have not ended to the same, later step."""
         started = asyncio.get_running_loop().time()
         going = [index for index, recording in enumerate(orders.recordings) if not recording.finished]
         begun = all(orders.recordings[index].snapshots for index in going)
@@ -182,7 +182,7 @@ class Pump:
         )
         results = dict(zip(behind, await asyncio.gather(*work, return_exceptions=True), strict=True))
         progress = {index: part for index, part in results.items() if isinstance(part, Progress)}
-        self._desk.append(self, progress, goal)
+        self._run.append(self, progress, goal)
         for result in results.values():
             if isinstance(result, TrainerLostError):
                 self._lost = True
@@ -193,10 +193,10 @@ class Pump:
     def _next_stride(self, orders: Orders) -> int:
         """How many steps the next call takes."""
         live = [arm for arm in self._arms if isinstance(arm, LiveArm)]
-        possible = max(arm.steps for arm in self._desk.arms)
+        possible = max(arm.steps for arm in self._run.arms)
         if live:
             slowest = max(arm.seconds_per_step or 0.0 for arm in live)
-            share = self._trainers.share(self._desk.person, len(live))
+            share = self._trainers.share(self._run.person, len(live))
             possible = min(possible, affordable(share, slowest), 2 * self._stride)
         self._stride = possible
         speed = self._speed(orders)
@@ -210,14 +210,14 @@ class Pump:
 
     def _speed(self, orders: Orders) -> float | None:
         if orders.speed is None and self.kept:
-            return max(arm.steps for arm in self._desk.arms) / self._limits.playback_seconds
+            return max(arm.steps for arm in self._run.arms) / self._limits.playback_seconds
         return orders.speed
 
     async def _pace(self, started: float, steps: int) -> None:
-        """Wait until `steps` may have been taken at the run's speed, or there are other orders."""
+        """Wait until the time that `steps` take at the run's speed has passed, or there are new orders."""
         while True:
-            self._kicked.clear()
-            orders = self._desk.orders(self)
+            self._woken.clear()
+            orders = self._run.orders(self)
             speed = None if orders is None else self._speed(orders)
             if speed is None:
                 return
@@ -226,4 +226,4 @@ class Pump:
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
-                    await self._kicked.wait()
+                    await self._woken.wait()

@@ -1,8 +1,8 @@
-"""Questions to a network as it stood at a step, answered in a worker process.
+"""Questions to a network as it was at a step, answered in a worker process.
 
-A question is a function by its dotted name, "package.module:function", called with a Trainer that was
-advanced to the step: it needs torch, and whoever asks has none. It returns plain data, numbers and NumPy
-arrays, and leaves the Trainer as it finds it, as the next question may be to the same one.
+A question is a function, named "package.module:function" because it needs torch, which the web process does not
+load. A worker calls it with a Trainer that was advanced to the step. It returns plain data, numbers and NumPy
+arrays, and leaves the Trainer unchanged: the next question may be to the same one.
 """
 
 from __future__ import annotations
@@ -23,41 +23,41 @@ from distributed import Future as RemoteFuture
 
 from bnviz.data.mnist import DatasetError
 from bnviz.experiment import Experiment, ExperimentError, Intervention
-from bnviz.experiment.progress import heard_by
+from bnviz.experiment.progress import on_progress
 from bnviz.runs.cost import check
-from bnviz.runs.fair_queue import Turns
+from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
-from bnviz.runs.trainer_cache import AT_HAND
+from bnviz.runs.trainer_cache import TRAINER_CACHE
 from bnviz.runs.trainers import Trainers, TrainersUnavailableError
 
 TOPIC = "bnviz-inspections"
-"""Of the events by which workers tell how far they are."""
+"""The topic of the events in which workers report their progress."""
 
-TELL_SECONDS = 0.25
-"""Between two such events of one question."""
+REPORT_SECONDS = 0.25
+"""Between two reports on one question."""
 
 
 class InspectionError(Exception):
     """A question could not be answered; the message is a sentence."""
 
 
-class Looking(Future[Any]):
-    """An answer on its way. share: how much of the work is done, from 0 to 1, where the question tells."""
+class Answer(Future[Any]):
+    """The future result of a question. share: of the work done, from 0 to 1, if the question reports it."""
 
     share = 0.0
 
 
-class Inspections:
-    """Asks each question once and keeps the answers asked for most recently. For any thread."""
+class Questions:
+    """Asks each question once, and keeps the answers asked for most recently. May be called from any thread."""
 
     def __init__(self, trainers: Trainers, limits: Limits) -> None:
         self._trainers, self._limits = trainers, limits
-        self._turns = Turns(at_once=1)
+        self._fair_queue = FairQueue(at_once=1)
         self._lock = threading.Lock()
-        self._answers: OrderedDict[Hashable, Looking] = OrderedDict()
-        self._telling: dict[str, Looking] = {}
-        self._listening = False
+        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._pending: dict[str, Answer] = {}
+        self._subscribed = False
 
     def ask(
         self,
@@ -67,17 +67,17 @@ class Inspections:
         function: str,
         person: Person,
         **arguments: Hashable,
-    ) -> Looking:
-        """The answer of `function`, on its way or there already. It raises InspectionError.
+    ) -> Answer:
+        """The Answer of `function`, new or kept; its result may raise InspectionError.
 
-        Raises TooCostlyError for a network that this server does not train.
+        Raises TooCostlyError for a network beyond the limits.
         """
         check([experiment], self._limits)
         key = (experiment, tuple(interventions), step, function, *sorted(arguments.items()))
         with self._lock:
             answer = self._answers.get(key)
             if answer is None or (answer.done() and answer.exception() is not None):
-                answer = self._answers[key] = Looking()
+                answer = self._answers[key] = Answer()
                 question = functools.partial(
                     self._answer, answer, person, experiment, tuple(interventions), step, function, arguments
                 )
@@ -90,7 +90,7 @@ class Inspections:
     def _begin(self, question: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._trainers.spawn(question())
 
-    async def _answer(self, answer: Looking, person: Person, experiment: Experiment, *question: Any) -> None:
+    async def _answer(self, answer: Answer, person: Person, experiment: Experiment, *question: Any) -> None:
         try:
             answer.set_result(await self._remotely(answer, person, experiment, *question))
         except (ExperimentError, DatasetError, TrainersUnavailableError) as error:
@@ -103,17 +103,17 @@ class Inspections:
             if not answer.done():  # cancelled, as the cluster closes
                 answer.set_exception(InspectionError("The server is closing."))
 
-    async def _remotely(self, answer: Looking, person: Person, experiment: Experiment, *question: Any) -> Any:
+    async def _remotely(self, answer: Answer, person: Person, experiment: Experiment, *question: Any) -> Any:
         client = await self._trainers.client()
-        if not self._listening:
-            self._listening = True
-            client.subscribe_topic(TOPIC, self._heard)
+        if not self._subscribed:
+            self._subscribed = True
+            client.subscribe_topic(TOPIC, self._on_report)
         workers = sorted(await client.nthreads())
-        # The network is asked in the process that trained it, or else always in the same: there it is at hand.
-        home = self._trainers.home(experiment)
+        # Ask the process that trained the network, or else always the same one: its cache has the Trainer.
+        home = self._trainers.worker_of(experiment)
         if home not in workers:
             home = workers[zlib.crc32(experiment.to_json().encode()) % len(workers)] if workers else None
-        async with self._turns.turn(home or "", person, 0.0) as turn:
+        async with self._fair_queue.turn(home or "", person, 0.0) as turn:
             started = time.monotonic()
             try:
                 return await self._submitted(client, home, answer, (experiment, *question))
@@ -121,23 +121,23 @@ class Inspections:
                 turn.seconds = time.monotonic() - started
 
     async def _submitted(
-        self, client: Client, home: str | None, answer: Looking, question: tuple[Any, ...]
+        self, client: Client, home: str | None, answer: Answer, question: tuple[Any, ...]
     ) -> Any:
         name = secrets.token_hex(8)
-        self._telling[name] = answer
+        self._pending[name] = answer
         future: RemoteFuture[Any] = client.submit(
-            _answered_telling, name, *question, pure=False, workers=home, allow_other_workers=True
+            _answered_with_reports, name, *question, pure=False, workers=home, allow_other_workers=True
         )
         try:
             return await future
         finally:
-            del self._telling[name]
+            del self._pending[name]
             future.release()
 
-    def _heard(self, event: tuple[float, Any]) -> None:
+    def _on_report(self, event: tuple[float, Any]) -> None:
         name, share = event[1]
-        if name in self._telling:
-            self._telling[name].share = float(share)
+        if name in self._pending:
+            self._pending[name].share = float(share)
 
 
 def answered(
@@ -147,21 +147,21 @@ def answered(
     function: str,
     arguments: dict[str, Any],
 ) -> Any:
-    """Call the function on the network at the step, or where it diverged before. Needs torch."""
+    """Call the function on the network at the step, or where it diverged before that. Needs torch."""
     module, _, name = function.partition(":")
-    trainer = AT_HAND.trainer(experiment, interventions, step)
+    trainer = TRAINER_CACHE.trainer(experiment, interventions, step)
     return getattr(importlib.import_module(module), name)(trainer, **arguments)
 
 
-def _answered_telling(question: str, *asked: Any) -> Any:
-    """The same in a worker. question: the name under which it tells how far it is."""
-    worker, told = get_worker(), -TELL_SECONDS
+def _answered_with_reports(question: str, *asked: Any) -> Any:
+    """The same in a worker, which reports its progress. question: the name in the reports."""
+    worker, reported = get_worker(), -REPORT_SECONDS
 
-    def tell(share: float) -> None:
-        nonlocal told
-        if time.monotonic() - told >= TELL_SECONDS:
-            told = time.monotonic()
+    def report(share: float) -> None:
+        nonlocal reported
+        if time.monotonic() - reported >= REPORT_SECONDS:
+            reported = time.monotonic()
             worker.log_event(TOPIC, (question, share))
 
-    with heard_by(tell):
+    with on_progress(report):
         return answered(*asked)

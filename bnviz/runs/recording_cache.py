@@ -1,4 +1,4 @@
-"""Finished Recordings, kept in memory: training is deterministic, so an equal request needs no training."""
+"""Finished Recordings in memory: training is deterministic, so an equal run need not be trained again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
 
 
-class Shelf:
-    """The `capacity` Recordings asked for most recently. For any thread."""
+class RecordingCache:
+    """The `capacity` Recordings asked for most recently. May be called from any thread."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -19,7 +19,7 @@ class Shelf:
         self._recordings: OrderedDict[tuple[Experiment, tuple[Intervention, ...]], Recording] = OrderedDict()
 
     def keep(self, recording: Recording) -> None:
-        """Keep a finished Recording; the one not asked for longest makes room."""
+        """Keep a finished Recording; beyond the capacity the least recently used is dropped."""
         with self._lock:
             key = (recording.experiment, recording.interventions)
             self._recordings[key] = recording

@@ -1,4 +1,4 @@
-"""A Run: arms trained in lockstep, as everybody who watches or drives it sees it."""
+"""A Run: arms trained in lockstep, as seen by those who watch or drive it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bnviz.runs.actor import Progress
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 from bnviz.runs.pump import Orders, Pump
-from bnviz.runs.recording_cache import Shelf
+from bnviz.runs.recording_cache import RecordingCache
 from bnviz.runs.trainers import Trainers
 
 State = Literal["ready", "starting", "running", "paused", "finished", "failed"]
@@ -26,13 +26,13 @@ State = Literal["ready", "starting", "running", "paused", "finished", "failed"]
 class Run:
     """Arms trained in lockstep: play, pause, step, reset, stop.
 
-    Every method is for any thread and returns at once; the trainers are driven by a Pump in the loop
-    of `Trainers`. Only the current Pump may report; one that was replaced by a reset is not heard.
+    Every method may be called from any thread, and returns at once; a Pump in the loop of `Trainers` drives the
+    trainers. A Pump that a reset has replaced is ignored.
 
-    id: lets anyone watch. key: who has it may drive the run. person: whose it is, who may have so many; nobody's
-    run counts as that of a person of its own. held: not to be dropped, however long nobody looks.
-    measured: Recordings from before, in place of arms: there is nothing to train, only to look at.
-    beside: Recordings of further arms from before, shown as far as the run has come.
+    id: whoever has it may watch. key: whoever has it may drive the run. person: to whom the run belongs; without
+    one, the run belongs to a new person. held: whether it must not be dropped, however long nobody watches.
+    measured: earlier Recordings in place of arms: there is nothing to train.
+    beside: earlier Recordings of further arms, shown up to the run's step.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Run:
         arms: Sequence[Experiment],
         interventions: Sequence[Sequence[Intervention]],
         trainers: Trainers,
-        shelf: Shelf,
+        recording_cache: RecordingCache,
         limits: Limits,
         measured: Sequence[Recording] = (),
         beside: Sequence[Recording] = (),
@@ -55,7 +55,7 @@ class Run:
         self._measured = tuple(measured)
         self._beside = tuple(beside)
         self._beside_shown: tuple[Recording, ...] = ()
-        self._trainers, self._shelf, self._limits = trainers, shelf, limits
+        self._trainers, self._recording_cache, self._limits = trainers, recording_cache, limits
         self._lock = threading.RLock()
         self._revision = 0
         self._speed: float | None = None
@@ -63,22 +63,19 @@ class Run:
         self._pump: Pump | None = None
         self._recordings: tuple[Recording, ...] = ()
         self._steps: tuple[int, ...] = ()
-        self._changes: list[dict[str, float]] = []  # asked for while steps were being taken, by arm
-        self._every_single = True  # whether single steps are recorded each
-        self._on_schedule = True  # as long as no step was recorded out of turn
+        self._changes: list[dict[str, float]] = []  # by arm, not yet applied
+        self._every_single = True  # whether each single step is recorded
+        self._on_schedule = True  # whether only scheduled steps were recorded
         self._rewind()
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
-        """What was measured so far, arm by arm. A Recording never changes; a later look gives longer ones.
-
-        Recordings of further arms come last.
-        """
+        """What was measured so far, arm by arm, and the Recordings beside the run last. Each is immutable."""
         return self._recordings + self._companions() if self._beside else self._recordings
 
     @property
     def revision(self) -> int:
-        """Grows whenever anything that can be seen has changed."""
+        """A number that grows with every visible change."""
         return self._revision
 
     @property
@@ -88,17 +85,17 @@ class Run:
 
     @property
     def message(self) -> str:
-        """What there is to say about the state, a sentence or nothing."""
+        """A sentence about the state, or ""."""
         return self._message
 
     @property
     def step(self) -> int:
-        """How far the farthest arm is."""
+        """The step of the arm that is furthest."""
         return max(self._steps)
 
     @property
     def steps(self) -> int:
-        """How far the longest arm goes."""
+        """How many steps the longest arm takes."""
         return max(item.planned_steps for item in self._recordings)
 
     @property
@@ -108,7 +105,7 @@ class Run:
 
     @property
     def kept(self) -> bool:
-        """Whether the numbers were trained earlier on this server and are played back."""
+        """Whether the run plays back Recordings that this server trained earlier."""
         return self._kept
 
     @property
@@ -118,12 +115,12 @@ class Run:
 
     @property
     def active(self) -> bool:
-        """Whether it is on its way."""
+        """Whether it is starting or running."""
         return self._state in ("starting", "running")
 
     @property
     def untouched_seconds(self) -> float:
-        """How long nobody has looked at it."""
+        """Seconds since somebody last looked."""
         return time.monotonic() - self._touched
 
     def touch(self) -> None:
@@ -131,9 +128,9 @@ class Run:
         self._touched = time.monotonic()
 
     def play(self, fresh: bool = False) -> None:
-        """Train on, to the end. Where all arms were trained before, their recordings are played back instead.
+        """Train on, to the end; if this server has trained all arms before, play their Recordings back instead.
 
-        fresh: train in any case, a finished or played-back run from its start.
+        fresh: train in any case; a finished or played-back run begins anew.
         """
         with self._lock:
             if fresh and (self._kept or self._state == "finished"):
@@ -141,31 +138,31 @@ class Run:
             self._go(playing=True, single=0, fresh=fresh)
 
     def pause(self) -> None:
-        """Stop after the steps that are being trained right now, a fraction of a second."""
+        """Stop after the steps being trained now, within a fraction of a second."""
         self.touch()
         self._pause("")
 
     def pause_unwatched(self) -> None:
-        """Pause because nobody looks; to look now does not undo it."""
+        """Pause because nobody watches. Only `play` goes on."""
         seconds = round(self._limits.unwatched_seconds)
         self._pause(f"Paused, because nobody was watching for {seconds} seconds. Play goes on.")
 
     def advance(self, steps: int = 1, every_step: bool = True) -> None:
-        """Take single steps, each of them recorded, then pause.
+        """Take single steps, then pause.
 
-        every_step: if not, they are recorded as in play, and taken as fast as possible.
+        every_step: whether each is recorded; otherwise they are recorded on schedule and taken at full speed.
         """
         with self._lock:
             self._go(playing=False, single=self._single + max(1, steps), fresh=False, every_step=every_step)
 
     def reset(self) -> None:
-        """Back to step 0, as if new; the speed stays."""
+        """Begin anew at step 0; the speed stays."""
         with self._lock:
             self.touch()
             self._rewind()
 
     def stop(self) -> None:
-        """End it and free its trainers; what was recorded stays."""
+        """End the run and release its trainers; its Recordings stay."""
         with self._lock:
             self._playing, self._single = False, 0
             self._end_pump()
@@ -218,7 +215,7 @@ class Run:
             return Orders(self._recordings, speed, self._single, every_step)
 
     def append(self, pump: Pump, progress: dict[int, Progress], goal: int) -> None:
-        """Take in what the arms brought, by arm, on the way to the step `goal`."""
+        """Append what the arms returned, by the arm's index, on the way to the step `goal`."""
         with self._lock:
             if pump is not self._pump or not progress:
                 return
@@ -233,7 +230,7 @@ class Run:
                 self._finish()
 
     def starting(self, pump: Pump, message: str, kept: bool) -> None:
-        """Show that trainers are being made ready, unless the run was paused meanwhile."""
+        """Show that the arms are being made ready, unless the run was paused meanwhile."""
         with self._lock:
             if pump is self._pump:
                 self._kept = kept
@@ -241,7 +238,7 @@ class Run:
                     self._show("starting", message)
 
     def failed(self, pump: Pump, message: str) -> None:
-        """Show that the run cannot go on. Play tries again."""
+        """Show that the run cannot go on. `play` tries again."""
         with self._lock:
             if pump is self._pump:
                 self._playing, self._single = False, 0
@@ -250,14 +247,14 @@ class Run:
     def _pause(self, message: str) -> None:
         with self._lock:
             self._playing, self._single, self._pause_message = False, 0, message
-            if self._state == "starting":  # no step is being taken, and making ready can be long
+            if self._state == "starting":  # no step is being trained, and getting ready may take long
                 self._show("paused", message)
             self._wake()
 
     def _finish(self) -> None:
         if self._on_schedule and not self._kept:
             for recording in self._recordings:
-                self._shelf.keep(recording)
+                self._recording_cache.keep(recording)
         self._playing, self._single = False, 0
         self._show("finished")
         self._end_pump()
@@ -270,7 +267,7 @@ class Run:
         if self._state == "finished":
             return
         if self._pump is None:
-            kept = None if fresh else self._shelf.find(self._recordings)
+            kept = None if fresh else self._recording_cache.find(self._recordings)
             self._kept = kept is not None
             self._pump = Pump(self, self._trainers, self._limits, kept)
         self._playing, self._single, self._pause_message = playing, single, ""
@@ -279,7 +276,7 @@ class Run:
         self._wake()
 
     def _companions(self) -> tuple[Recording, ...]:
-        """The Recordings beside the run, as they were at its step; the same objects until there is more."""
+        """The Recordings beside the run, up to its step; the same objects until they grow."""
         step = self.step if any(item.snapshots for item in self._recordings) else -1
         wanted = [
             (int(np.searchsorted(item.steps, step, side="right")), _diverged_by(item, step))
@@ -309,7 +306,7 @@ class Run:
             self._show("ready")
 
     def _apply_changes(self) -> None:
-        """Write the changes asked for into the Recordings, as Interventions at the arms' steps."""
+        """Add the changes asked for to the Recordings, as Interventions at the arms' steps."""
         if not any(self._changes):
             return
         recordings = list(self._recordings)
@@ -319,7 +316,7 @@ class Run:
                 others = (
                     item
                     for item in recordings[index].interventions
-                    if (item.step, item.field) != (new.step, new.field)  # the last word counts
+                    if (item.step, item.field) != (new.step, new.field)  # the last value counts
                 )
                 recordings[index] = replace(recordings[index], interventions=(*others, new))
             changes.clear()
@@ -333,7 +330,7 @@ class Run:
 
     def _wake(self) -> None:
         if self._pump is not None:
-            self._trainers.soon(self._pump.kick)
+            self._trainers.soon(self._pump.wake)
 
     def _end_pump(self) -> None:
         if self._pump is not None:
@@ -342,13 +339,13 @@ class Run:
 
 
 def _diverged_by(recording: Recording, step: int) -> int | None:
-    """Where the Recording diverged, if that was by `step`."""
+    """The step at which the Recording diverged, if it did by `step`."""
     diverged_at = recording.diverged_at
     return diverged_at if diverged_at is not None and diverged_at <= step else None
 
 
 def _longer(recording: Recording, progress: Progress) -> Recording:
-    """The Recording with what is new in `progress`: a rebuilt trainer brings step 0 again."""
+    """The Recording with the new snapshots of `progress`: a rebuilt trainer returns step 0 again."""
     if not recording.snapshots:
         recording = replace(recording, provenance=progress.provenance)
     last = recording.last_step if recording.snapshots else -1

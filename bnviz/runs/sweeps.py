@@ -1,4 +1,4 @@
-"""Sweeps: Grids filled in cell by cell by the workers, tile after tile, coarse to fine."""
+"""A Sweep trains the networks of a Grid on the workers, tile after tile, coarse to fine."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ NOTHING: Mapping[Cell, tuple[Score, ...]] = MappingProxyType({})
 
 
 class Sweep:
-    """One Grid being filled. Every method is for any thread and returns at once.
+    """The training of one Grid. Every method may be called from any thread, and returns at once.
 
-    id: lets anyone watch. provenance: what trains it.
-    scores: what was trained so far, a Score for each seed; never changed, only replaced.
+    id: whoever has it may watch. provenance: where it was trained.
+    scores: of the cells trained so far, a Score for each seed; the mapping is replaced, never changed.
     """
 
     def __init__(self, grid: Grid, trainers: Trainers, scores: Mapping[Cell, tuple[Score, ...]]) -> None:
@@ -43,7 +43,7 @@ class Sweep:
         self._lock = threading.Lock()
         self._touched = time.monotonic()
         self._task: asyncio.Task[None] | None = None
-        self._begun, self._fresh = 0.0, 0  # when the work began, and the cells trained since
+        self._begun, self._fresh = 0.0, 0  # when `play` began, and the cells trained since then
 
     @property
     def done(self) -> float:
@@ -52,19 +52,19 @@ class Sweep:
 
     @property
     def revision(self) -> str:
-        """Another text whenever there is something new to see."""
+        """A text that changes with every visible change."""
         return f"{len(self.scores)}-{self.state}"
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace so far; None before there is one."""
+        """The remaining seconds at the pace so far; None while it is unknown."""
         if self.state != "running" or not self.done or not self._fresh:
             return None
         return (time.monotonic() - self._begun) / self._fresh * (len(self.grid.cells) - len(self.scores))
 
     @property
     def untouched_seconds(self) -> float:
-        """How long nobody has looked."""
+        """Seconds since somebody last looked."""
         return time.monotonic() - self._touched
 
     def touch(self) -> None:
@@ -72,7 +72,7 @@ class Sweep:
         self._touched = time.monotonic()
 
     def play(self) -> None:
-        """Train what is missing."""
+        """Train the cells that are missing."""
         with self._lock:
             self.touch()
             if self.state in ("running", "finished"):
@@ -85,7 +85,7 @@ class Sweep:
         self._trainers.soon(self._begin)
 
     def stop(self) -> None:
-        """Train no further tile; what is trained stays."""
+        """Train no further tile; the scores stay."""
         with self._lock:
             if self.state == "running":
                 self.state, self.message = "stopped", "Stopped. Play goes on."
@@ -113,7 +113,7 @@ class Sweep:
                 self._end("finished", "")
 
     async def _drain(self, client: Client, waiting: list[tuple[Cell, ...]]) -> None:
-        """Train one waiting tile after the other."""
+        """Train the waiting tiles, one after the other."""
         while waiting and self.state == "running":
             tile = waiting.pop()
             seeds = range(self.grid.seeds)
@@ -136,9 +136,9 @@ class Sweep:
 
 
 class Sweeps:
-    """All Sweeps of a server, and what finished ones found. For any thread.
+    """All Sweeps of a server, and the scores of finished ones. May be called from any thread.
 
-    capacity: how many are remembered; beyond it the one not looked at for longest is forgotten.
+    capacity: how many are kept; beyond it the least recently used is dropped.
     """
 
     def __init__(self, trainers: Trainers, capacity: int = 50) -> None:
@@ -149,7 +149,7 @@ class Sweeps:
         self._known: OrderedDict[Grid, Mapping[Cell, tuple[Score, ...]]] = OrderedDict()
 
     def open(self, grid: Grid) -> Sweep:
-        """A new one. Where an equal Grid was trained on this server, what it found is there at once."""
+        """A new Sweep, with the scores that an equal Grid has brought on this server."""
         with self._lock:
             for item in self._all.values():
                 if len(item.scores) > len(self._known.get(item.grid, NOTHING)):
@@ -171,7 +171,7 @@ class Sweeps:
             return self._all.get(sweep_id)
 
     def stop_unwatched(self, seconds: float) -> None:
-        """Stop those that nobody has looked at for so long."""
+        """Stop those that nobody has looked at for `seconds`."""
         with self._lock:
             sweeps = list(self._all.values())
         for sweep in sweeps:
@@ -180,7 +180,7 @@ class Sweeps:
 
 
 def trained(experiments: tuple[Experiment, ...]) -> tuple[list[Score], Provenance]:
-    """In a worker: train all as a stack; live runs on the same worker have their turns in between."""
+    """In a worker: train all as a stack, in chunks between which live runs on the same worker get their turns."""
     from bnviz.engine.grid_scores import scores
     from bnviz.engine.trainer import made_on, pick_device
 

@@ -1,7 +1,6 @@
-"""Trained networks that a worker process keeps at hand for questions, the last used ones.
+"""A worker process's cache of trained networks, so that questions about them need no second training.
 
-A run's trainer goes here when it has reached its end, so that whoever asks about the trained network need
-not train it again. What is asked leaves a Trainer as it finds it.
+A run's Trainer is kept when it has reached its end. Questions leave a Trainer unchanged.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ if TYPE_CHECKING:
     from bnviz.engine.trainer import Trainer
 
 CAPACITY = 24
-"""Trainers that a worker keeps: those of the largest lab. All share one copy of their dataset."""
+"""How many Trainers a worker keeps: those of the largest lab. They share one copy of their dataset."""
 
 Key = tuple[Experiment, tuple[Intervention, ...], int]
 
 
-class AtHand:
-    """Trainers by what they trained: experiment, interventions, step. For any thread."""
+class TrainerCache:
+    """The Trainers used most recently, by experiment, interventions and step. May be called from any thread."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
@@ -33,7 +32,7 @@ class AtHand:
     def keep(
         self, experiment: Experiment, interventions: Sequence[Intervention], step: int, trainer: Trainer
     ) -> None:
-        """Have `trainer`, which stands at `step`, at hand."""
+        """Keep `trainer`, which has reached `step`."""
         with self._lock:
             self._all[experiment, tuple(interventions), step] = trainer
             self._all.move_to_end((experiment, tuple(interventions), step))
@@ -41,7 +40,7 @@ class AtHand:
                 self._all.popitem(last=False)
 
     def trainer(self, experiment: Experiment, interventions: Sequence[Intervention], step: int) -> Trainer:
-        """One that stands at `step`, or where it diverged before; trained now if there is none."""
+        """A Trainer at `step`, or where it diverged before that; trained now if there is none."""
         key = (experiment, tuple(interventions), step)
         with self._lock:
             found = self._all.get(key)
@@ -56,5 +55,5 @@ class AtHand:
         return made
 
 
-AT_HAND = AtHand()
-"""This process's."""
+TRAINER_CACHE = TrainerCache()
+"""The cache of this process."""

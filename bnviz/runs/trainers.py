@@ -1,7 +1,7 @@
-"""The Dask cluster whose worker processes hold the trainers, and the thread in which runs are driven.
+"""The Dask cluster whose worker processes hold the trainers, and the thread that drives all runs.
 
-One thread with one asyncio loop holds the client, the embedded cluster and a task for each run that
-is busy, so a hundred runs need no hundred threads.
+One thread with one asyncio loop holds the client, the embedded cluster and a task for each busy run, so that a
+hundred runs need no hundred threads.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from distributed import Client, Future, LocalCluster
 
 from bnviz.experiment import Experiment
 from bnviz.runs.actor import TrainerActor, TrainerSetup
-from bnviz.runs.admission import Places
-from bnviz.runs.fair_queue import Turns
+from bnviz.runs.admission import Admission
+from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 
-HOMES = 1000
-"""Experiments of which it is remembered who trained them."""
+MOST_REMEMBERED = 1000
+"""Experiments of which the worker that trained them is remembered."""
 
 LEAST_CALL_SECONDS = 0.05
-"""Calls shorter than this would cost more than they train: a class of thirty makes thousands of them."""
+"""Below it the overhead of a call exceeds its training."""
 
 
 class TrainersUnavailableError(Exception):
@@ -40,7 +40,7 @@ class TrainersUnavailableError(Exception):
 
 
 @dataclass(frozen=True)
-class Hired:
+class ActorHandle:
     """An actor on a worker; the future keeps it alive."""
 
     actor: Any
@@ -49,20 +49,19 @@ class Hired:
 
 
 class Trainers:
-    """Opens the cluster in a thread of its own and hands out actors on it.
+    """Opens the cluster in a thread of its own, and builds actors on it.
 
     workers: processes to start, by default one for each core; scheduler: the address of a cluster to
-    use instead. Methods named `…soon`, `start` and `close` are for any thread, the others for the loop's.
+    use instead. `soon`, `start` and `close` may be called from any thread, the other methods in the loop.
 
-    turns: calls of trainers take turns, so that every person gets the same share of the workers.
-    places: for the runs that may train at a time.
+    fair_queue: the turns of all calls on the workers. admission: which runs may train at a time.
     """
 
     def __init__(self, workers: int | None, scheduler: str | None, limits: Limits) -> None:
         self.workers = workers or max(1, CPU_COUNT)
         self.scheduler = scheduler
-        self.turns = Turns()
-        self.places = Places(limits)
+        self.fair_queue = FairQueue()
+        self.admission = Admission(limits)
         self._call_seconds = limits.call_seconds
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -70,7 +69,7 @@ class Trainers:
         self._closed = False
         self._open = False
         self._waiting: list[Callable[[], None]] = []
-        self._homes: OrderedDict[Experiment, str] = OrderedDict()
+        self._last_worker: OrderedDict[Experiment, str] = OrderedDict()
         self._held: Counter[str] = Counter()  # actors by the address of their worker
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -90,7 +89,7 @@ class Trainers:
         atexit.register(self.close)
 
     def close(self) -> None:
-        """End every run and every worker process, and wait for that. May be called again."""
+        """End every run and every worker process, and wait until they have ended. May be called again."""
         with self._lock:
             self._closed = True
             thread, loop = self._thread, self._loop
@@ -102,7 +101,7 @@ class Trainers:
         atexit.unregister(self.close)
 
     def soon(self, callback: Callable[[], None]) -> None:
-        """Call `callback` in the loop, as soon as the cluster is open. After `close` nothing happens."""
+        """Call `callback` in the loop, as soon as the cluster is open; never after `close`."""
         with self._lock:
             if not self._open:
                 self._waiting.append(callback)
@@ -124,50 +123,50 @@ class Trainers:
         """The cluster's client, once the cluster is open. Raises TrainersUnavailableError."""
         return await asyncio.shield(self._opened)
 
-    async def hire(self, experiment: Experiment) -> Hired:
-        """An actor for `experiment`, on the worker that holds fewest; `dismiss` it in the end.
+    async def acquire(self, experiment: Experiment) -> ActorHandle:
+        """Build an actor for `experiment` on the worker that holds fewest; `release` it in the end.
 
-        Dask itself would spread actors evenly as well, but stops doing so when many are alike.
+        Dask itself spreads actors evenly too, but no longer when many are alike.
         """
         client = await asyncio.shield(self._opened)
         workers = await client.nthreads()
         worker = min(workers, key=lambda address: self._held[address], default="")
         self._held[worker] += 1
-        self._homes[experiment] = worker
-        self._homes.move_to_end(experiment)
-        while len(self._homes) > HOMES:
-            self._homes.popitem(last=False)
+        self._last_worker[experiment] = worker
+        self._last_worker.move_to_end(experiment)
+        while len(self._last_worker) > MOST_REMEMBERED:
+            self._last_worker.popitem(last=False)
         future = client.submit(
             TrainerActor,
             experiment,
             actor=True,
             pure=False,
             workers=[worker] if worker else None,
-            allow_other_workers=bool(worker),  # this one may be lost before it is asked
+            allow_other_workers=bool(worker),  # this one may be lost before the actor is built
         )
-        hired = Hired(None, future, worker)
+        handle = ActorHandle(None, future, worker)
         try:
-            return replace(hired, actor=await future)
+            return replace(handle, actor=await future)
         except BaseException:
-            self.dismiss(hired)
+            self.release(handle)
             raise
 
-    def home(self, experiment: Experiment) -> str | None:
-        """The worker that trained `experiment` last, if it was of late."""
-        return self._homes.get(experiment)
+    def worker_of(self, experiment: Experiment) -> str | None:
+        """The address of the worker that trained `experiment` last; None if it is not remembered."""
+        return self._last_worker.get(experiment)
 
-    def dismiss(self, hired: Hired) -> None:
-        """Let an actor go."""
-        self._held[hired.worker] -= 1
-        hired.future.release()
+    def release(self, handle: ActorHandle) -> None:
+        """Release an actor."""
+        self._held[handle.worker] -= 1
+        handle.future.release()
 
     def share(self, person: Person, arms: int) -> float:
-        """Seconds that a call may take when `arms` more trainers of the person want to work.
+        """How many seconds a call may take when the person calls `arms` more trainers.
 
-        All get their turn soon, and the trainers of one person share what is that person's.
+        The trainers of one person divide that person's share of the workers.
         """
-        mine = self.turns.present(person)
-        others = self.turns.persons - (mine > 0)
+        mine = self.fair_queue.present(person)
+        others = self.fair_queue.persons - (mine > 0)
         each = self._call_seconds * self.workers / ((1 + others) * (mine + arms))
         return max(LEAST_CALL_SECONDS, min(self._call_seconds, each))
 
@@ -182,7 +181,7 @@ class Trainers:
         self.spawn(background())
         try:
             async with self._client() as client:
-                # Actors that arrive in a task of ours must find this client, not another's.
+                # Actors that arrive in one of our tasks must find this client, not another's.
                 with client.as_current():
                     self._context = contextvars.copy_context()
                 self._opened.set_result(client)
@@ -193,7 +192,7 @@ class Trainers:
             self._opened.set_exception(
                 TrainersUnavailableError(f"The trainer processes could not be started: {error}")
             )
-            self._opened.exception()  # seen here, even if nobody asks for a trainer
+            self._opened.exception()  # retrieved here, as nobody may ask for a trainer
             self._call_waiting()
             await self._ending.wait()
         finally:
@@ -214,7 +213,7 @@ class Trainers:
                 self.workers = max(1, len(await client.nthreads()))
                 yield client
             return
-        # Dask serves HTTP even without a dashboard, by default to everybody: here to nobody.
+        # Dask serves HTTP routes even without a dashboard; here it serves none.
         with dask.config.set({f"distributed.{node}.http.routes": [] for node in ("scheduler", "worker")}):
             cluster = await LocalCluster(
                 n_workers=self.workers,
@@ -223,7 +222,7 @@ class Trainers:
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
                 asynchronous=True,
-                silence_logs=logging.CRITICAL,  # a lost worker is told on the page, and mended
+                silence_logs=logging.CRITICAL,  # the page reports a lost worker, and the arm is rebuilt
             )
         async with (
             cluster,

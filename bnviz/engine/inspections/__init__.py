@@ -1,5 +1,5 @@
-"""What labs find out about a trained network beyond its Recording: functions of a Trainer, called in a worker.
+"""Measurements of a trained network that its Recording does not hold: functions of a Trainer, called in a worker.
 
-Each returns plain numbers and NumPy arrays by name, and leaves the Trainer as it was. A lab names it,
-"bnviz.engine.inspections.<module>:<function>", as it needs torch and the process that asks has none.
+Each returns plain numbers and NumPy arrays by name, and leaves the Trainer unchanged. A lab refers to one by its name,
+"bnviz.engine.inspections.<module>:<function>", because the process that asks does not load torch.
 """

@@ -1,7 +1,7 @@
-"""Section 2's blow-up: what becomes of b in x = Wu + b, which the normalizer's mean subtracts again.
+"""Section 2's blow-up: the growth of b in x = Wu + b, which the normalizer's mean subtracts again.
 
-Two trainings of networks of our own, beside the one that the lab trained: one like it, but followed, and
-the paper's own thought, in which b alone learns and everything else is held still.
+Two further trainings beside the lab's own: an equal one in which b is measured, and the paper's thought experiment,
+in which b alone learns and all other parameters stay fixed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from bnviz.engine.normalizers import BatchNorm
 from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.experiment import Experiment
-from bnviz.experiment.progress import tell
+from bnviz.experiment.progress import report
 
 ALONE_STEPS = 200
 RECORDS = 40
@@ -25,10 +25,10 @@ EXAMPLES = 512
 
 
 def followed(trainer: Trainer) -> Mapping[str, np.ndarray]:
-    """What b and the loss do in training, and where b alone learns.
+    """How b and the loss change in training, and when b alone learns.
 
     steps, bias, weights, loss: (R,), in training: the norms of all hidden layers' b and W, and the loss by
-    mini-batch statistics. alone_steps, alone_bias, alone_loss: (R,), where b alone learns.
+    mini-batch statistics. alone_steps, alone_bias, alone_loss: (R,), when b alone learns.
     alone_promised: (R,), by how much the loss should have fallen by then if the gradients were right: the sum
     of learning rate × squared gradient norm.
     """
@@ -41,7 +41,7 @@ def followed(trainer: Trainer) -> Mapping[str, np.ndarray]:
 def with_bias(experiment: Experiment) -> Trainer:
     """A Trainer whose hidden layers have a b, also where the gradient passes through the statistics.
 
-    There the network leaves it out as redundant: it receives no gradient but that of rounding.
+    There `network.build` leaves b out as redundant: its gradient is zero up to rounding.
     """
     if experiment.normalizer != "batch-no-affine":
         return Trainer(experiment)
@@ -70,7 +70,7 @@ def loss_in_training(trainer: Trainer) -> float:
 
 
 def _in_training(trainer: Trainer) -> dict[str, np.ndarray]:
-    """The followed training; it ends where the loss is no finite number."""
+    """The equal training, measured; it ends where the loss is not finite."""
     rows = []
     trainer.recorder.due = frozenset()  # the lab's own training was recorded
     piece = max(1, trainer.experiment.steps // RECORDS)
@@ -80,7 +80,7 @@ def _in_training(trainer: Trainer) -> dict[str, np.ndarray]:
         if trainer.ended:
             return _columns(rows, "steps", "bias", "weights", "loss")
         trainer.advance(piece)
-        tell(trainer.step / trainer.experiment.steps)
+        report(trainer.step / trainer.experiment.steps)
 
 
 def _alone(trainer: Trainer) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The same example in different mini-batches (Section 3.4): what it shares a batch with changes its output."""
+"""The same example in different mini-batches (Section 3.4): the other examples change its output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLES = 12
 
 @torch.no_grad()
 def chances(trainer: Trainer) -> Mapping[str, np.ndarray]:
-    """The probability that the network gives to the right class of held-out examples, as it computes in training.
+    """The probability of the true class of held-out examples, in training mode.
 
     chances: (BATCHES, EXAMPLES) float64; each in a mini-batch of the training's size, whose other examples are
     drawn from the training set, the same for every network of a seed. Dropout draws anew in every mini-batch.
@@ -26,13 +26,15 @@ def chances(trainer: Trainer) -> Mapping[str, np.ndarray]:
     test, train = trainer.recorder.test, trainer.train
     examples, labels = test.batch(test.spread(EXAMPLES))
     size = min(trainer.experiment.batch_size, len(train)) - 1
-    chance = generator(trainer.experiment.seed, "companions")
-    network = copy.deepcopy(trainer.network).train()  # whose running statistics and chance may be used up
+    rng = generator(trainer.experiment.seed, "companions")
+    network = copy.deepcopy(
+        trainer.network
+    ).train()  # a copy, whose running statistics and generators may change
     found = np.empty((BATCHES, len(examples)))
     places = torch.arange(len(examples))
     with one_thread():
         for batch in range(BATCHES):
-            chosen = torch.randperm(len(train), generator=chance)[:size]
+            chosen = torch.randperm(len(train), generator=rng)[:size]
             companions, _ = train.batch(chosen.to(trainer.device))
             for place in places:
                 scores = network(torch.cat([examples[place : place + 1], companions]))[0]

@@ -1,4 +1,4 @@
-"""Full whitening beside normalization of each unit by itself: what it does, what it costs, where it fails."""
+"""Full whitening beside normalization of each unit: its effect on a layer, its cost, and where it fails."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ WIDTHS = (25, 50, 100, 200, 400)
 REPEATS = 9
 BATCHES = (10, 20, 30, 40, 60, 80, 120, 240)
 NEGLIGIBLE = 1e-12
-"""An eigenvalue this fraction of the largest is rounding, which makes about 1e-16 of it in float64."""
+"""Eigenvalues of the covariance below this share of the largest count as rounding errors, which are about 1e-16."""
 
 
 def layer(trainer: Trainer) -> Mapping[str, np.ndarray]:
-    """The last hidden layer of a fully connected network; and for one that whitens, what a step costs.
+    """The last hidden layer of a fully connected network; and the cost of a step, if the network whitens.
 
-    before, after: (F, F) float64, the correlation of its units before and after the normalizer, on the probe
-    batch. rank: (len(BATCHES),) in how many directions the F inputs of the normalizer vary in a mini-batch of so
-    many training examples; "batches" says how many.
-    widths: (W,), and seconds: (3, W), the median processor time of a training step without normalizer, with
-    "batch" and with "whiten" in networks of this width, on one core; there for the normalizer "whiten" alone.
-    It is measured, and differs a little from one call to the next.
+    before, after: (F, F) float64, the correlation of its units before and after the normalizer, on the probe batch.
+    batches: sizes of mini-batches. rank: (len(BATCHES),), in how many directions the F inputs of the normalizer vary
+    in a mini-batch of each size.
+    widths: (W,), and seconds: (3, W), the median processor time of a training step without normalizer, with "batch"
+    and with "whiten" in networks of each width, on one core. Only for the normalizer "whiten"; the times differ a
+    little from call to call.
     Raises ValueError for a convolutional network.
     """
     if trainer.network.shape is not None:
@@ -52,7 +52,7 @@ def _correlation(values: np.ndarray) -> np.ndarray:
 
 
 def _ranks(trainer: Trainer) -> np.ndarray:
-    """How many eigenvalues of the covariance are not negligible, for each size of mini-batch. NaN if none is finite."""
+    """How many eigenvalues of the covariance are not negligible, by the mini-batch's size; NaN if not finite."""
     network = copy.deepcopy(trainer.network).double()
     chosen = torch.randperm(len(trainer.train), generator=generator(trainer.experiment.seed, "ranks"))
     ranks = np.full(len(BATCHES), np.nan)
@@ -66,7 +66,7 @@ def _ranks(trainer: Trainer) -> np.ndarray:
 
 
 def _seconds(trainer: Trainer) -> np.ndarray:
-    """The steps of the three kinds of network take turns, so that whatever else runs meets all alike."""
+    """The medians, (3, W). The three kinds of network take turns, so that other load affects all alike."""
     experiment = trainer.experiment.replace(device="cpu")
     medians = np.empty((3, len(WIDTHS)))
     for place, width in enumerate(WIDTHS):
@@ -81,7 +81,7 @@ def _seconds(trainer: Trainer) -> np.ndarray:
 
 
 def _step(trainer: Trainer) -> float:
-    """Take a training step that is not recorded, and return its seconds, without those that others had the core."""
+    """Take a training step without recording. Returns its processor time in seconds."""
     started = time.thread_time()
     gradients = trainer.backward()
     if gradients is not None:

@@ -1,4 +1,4 @@
-"""What a batch-normalized network answers by mini-batch statistics, and by population statistics (Algorithm 2).
+"""Outputs of a batch-normalized network by mini-batch statistics, and by population statistics (Algorithm 2).
 
 Mini-batches of the same size are computed together: G mini-batches of s examples as one tensor (G, s, …).
 """
@@ -20,12 +20,12 @@ CLASSES = (10, 5, 3, 2, 1)
 SKEWED_SIZE = 32
 SKEWED_BATCHES = 60
 EXAMPLES = {"mlp": 2048, "conv": 512}
-"""Of the held-out ones, evenly spaced."""
+"""How many held-out examples are used, evenly spaced."""
 SHUFFLES = 4
 COMPANIES = 40
 UNDECIDED = 0.75
-"""The example that is followed is the one whose own class has a probability nearest to this by Algorithm 2: neither
-settled, so that nothing moves it, nor lost."""
+"""The chosen example is the one whose true class has, by Algorithm 2, the probability nearest to this: an example
+that is neither certain nor wrong."""
 POPULATION_BATCHES = 1000
 AT_ONCE = 2048
 """Examples in one tensor."""
@@ -36,19 +36,19 @@ Statistics = Sequence[tuple[Tensor, Tensor]]
 
 @torch.no_grad()
 def in_company(trainer: Trainer) -> Mapping[str, np.ndarray | float]:
-    """Accuracy and one example's output by mini-batch statistics; nothing for a network without batch norm.
+    """Accuracy and one example's output by mini-batch statistics; {} for a network without batch norm.
 
     by_size: (len(SIZES),), accuracy in mini-batches of each size, NaN where there are not enough examples.
-    flips: (len(SIZES),), the share of examples that are named differently in two shuffles. by_classes:
+    flips: (len(SIZES),), the share of examples that are classified differently in two shuffles. by_classes:
     (len(CLASSES),), accuracy in mini-batches of SKEWED_SIZE made of so many classes. moving, population: accuracy
-    by moving averages and by Algorithm 2. outputs: (COMPANIES, len(SIZES)), the probability that one example's own
-    class gets in different company. alone: that probability by Algorithm 2.
+    by moving averages and by Algorithm 2. outputs: (COMPANIES, len(SIZES)), the probability of the chosen
+    example's true class in different mini-batches. alone: that probability by Algorithm 2.
     """
     if not all(isinstance(block.normalizer, BatchNorm) for block in trainer.network.hidden):
         return {}
     test = trainer.recorder.test
     inputs, labels = test.batch(test.spread(EXAMPLES[trainer.experiment.architecture]))
-    chance = generator(trainer.experiment.seed, "inference")
+    rng = generator(trainer.experiment.seed, "inference")
     network = trainer.network
     with one_thread():
         population = population_statistics(trainer)
@@ -56,16 +56,16 @@ def in_company(trainer: Trainer) -> Mapping[str, np.ndarray | float]:
         chances = by_population.double().softmax(1).gather(1, labels[:, None])[:, 0]
         chosen = int((chances - UNDECIDED).abs().argmin())
         accuracy, flips = zip(
-            *(in_shuffles(network, inputs, labels, size, chance) for size in SIZES), strict=True
+            *(in_shuffles(network, inputs, labels, size, rng) for size in SIZES), strict=True
         )
         return {
             "by_size": np.array(accuracy),
             "flips": np.array(flips),
-            "by_classes": np.array([skewed(network, inputs, labels, count, chance) for count in CLASSES]),
+            "by_classes": np.array([skewed(network, inputs, labels, count, rng) for count in CLASSES]),
             "moving": _share(trainer.recorder.scores(inputs).argmax(1) == labels),
             "population": _share(by_population.argmax(1) == labels),
             "outputs": np.stack(
-                [company(network, inputs, labels, chosen, size, chance) for size in SIZES], axis=1
+                [company(network, inputs, labels, chosen, size, rng) for size in SIZES], axis=1
             ),
             "alone": float(chances[chosen]),
         }
@@ -139,9 +139,9 @@ def population_statistics(trainer: Trainer) -> Statistics:
 
 
 def in_shuffles(
-    network: Network, inputs: Tensor, labels: Tensor, size: int, chance: Generator
+    network: Network, inputs: Tensor, labels: Tensor, size: int, rng: Generator
 ) -> tuple[float, float]:
-    """Accuracy in mini-batches of `size`, and the share named differently in two of SHUFFLES shuffles.
+    """Accuracy in mini-batches of `size`, and the share classified differently in two of SHUFFLES shuffles.
 
     NaN where there are fewer than `size` examples.
     """
@@ -150,7 +150,7 @@ def in_shuffles(
         return float("nan"), float("nan")
     named = torch.full((SHUFFLES, len(inputs)), -1, device=inputs.device)
     for row in named:
-        order = torch.randperm(len(inputs), generator=chance)[: count * size].to(inputs.device)
+        order = torch.randperm(len(inputs), generator=rng)[: count * size].to(inputs.device)
         row[order] = scores(network, inputs[order].view(count, size, -1)).argmax(2).flatten()
     first, second = named[0], named[1]
     both = (first >= 0) & (second >= 0)
@@ -158,37 +158,37 @@ def in_shuffles(
     return _share(right), _share((first != second)[both])
 
 
-def skewed(network: Network, inputs: Tensor, labels: Tensor, count: int, chance: Generator) -> float:
+def skewed(network: Network, inputs: Tensor, labels: Tensor, count: int, rng: Generator) -> float:
     """Accuracy in mini-batches whose examples are of `count` classes, drawn anew for each; NaN if there are fewer."""
     present = torch.from_numpy(np.unique(labels.cpu().numpy()))
     if count > len(present):
         return float("nan")
     right = []
     for _ in range(SKEWED_BATCHES):
-        classes = present[torch.randperm(len(present), generator=chance)[:count]].to(labels.device)
+        classes = present[torch.randperm(len(present), generator=rng)[:count]].to(labels.device)
         pool = torch.isin(labels, classes).nonzero()[:, 0]
-        drawn = pool[torch.randperm(len(pool), generator=chance)[:SKEWED_SIZE].to(pool.device)]
+        drawn = pool[torch.randperm(len(pool), generator=rng)[:SKEWED_SIZE].to(pool.device)]
         right.append(scores(network, inputs[drawn][None])[0].argmax(1) == labels[drawn])
     return _share(torch.cat(right))
 
 
 def company(
-    network: Network, inputs: Tensor, labels: Tensor, chosen: int, size: int, chance: Generator
+    network: Network, inputs: Tensor, labels: Tensor, chosen: int, size: int, rng: Generator
 ) -> np.ndarray:
-    """The probability that the chosen example's own class gets in COMPANIES mini-batches of `size`, (COMPANIES,)."""
+    """The probability of the chosen example's true class in COMPANIES mini-batches of `size`, (COMPANIES,)."""
     others = torch.tensor([place for place in range(len(inputs)) if place != chosen])
     if size > len(inputs):
         return np.full(COMPANIES, np.nan)
     rows = []
     for _ in range(COMPANIES):
-        drawn = others[torch.randperm(len(others), generator=chance)[: size - 1]]
+        drawn = others[torch.randperm(len(others), generator=rng)[: size - 1]]
         rows.append(torch.cat([torch.tensor([chosen]), drawn]))
     found = scores(network, inputs[torch.stack(rows).to(inputs.device)])[:, 0]
     return np.asarray(found.double().softmax(1)[:, int(labels[chosen])].cpu().numpy())
 
 
 def _positions(trainer: Trainer) -> list[int]:
-    """How many positions each hidden layer has: 1 but for feature maps."""
+    """How many positions each hidden layer has: 1 unless it is convolutional."""
     probes = trainer.network.probe(trainer.recorder.probe_inputs[:2])
     return [probe.before[0, 0].numel() for probe in probes]
 

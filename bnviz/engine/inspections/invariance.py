@@ -1,4 +1,4 @@
-"""Section 3.3 on a live network, in float64: what becomes of outputs and gradients as a layer's W becomes aW."""
+"""Section 3.3 on a trained network, in float64: how outputs and gradients change as a layer's W becomes aW."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bnviz.engine.normalizers import EPSILON, BatchNorm, batch_normalize
 from bnviz.engine.trainer import Trainer, one_thread
 
 FACTORS = (0.001, 0.01, 0.1, 10.0, 100.0, 1000.0)
-"""The values of a. Not powers of two, by which floating-point numbers are multiplied without any rounding."""
+"""The values of a; no powers of two, because multiplying by these is exact."""
 
 
 def deviations(trainer: Trainer) -> Mapping[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """Reads one batch-normalization layer of a network that trains. Runs in a worker process.
 
-Every function takes a Trainer and leaves it as it finds it. Networks are read in double precision: the same
-weights, so that finite differences can be told from rounding. Dropout, being chance, is left out.
+Every function takes a Trainer and leaves it unchanged. Networks are read in double precision: the same
+weights, so that finite differences exceed rounding errors. Dropout is left out, because it is random.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from bnviz.layer.captured import Companions, Gradients, History, LayerBatch, Mem
 from bnviz.recording import Recording
 
 CROWD = 250
-"""Training examples whose values make a histogram worth looking at."""
+"""How many training examples the histogram is of."""
 CROWD_OF_MAPS = 32
-"""The same where each example brings a map of values."""
+"""The same in a convolutional layer, where each example has a map of values."""
 POPULATION_BATCHES = 24
 POPULATIONS = 40
-"""How often on the way the population's statistics are taken, dense early as records are."""
+"""How often population statistics are computed during the training; dense early, like records."""
 NUDGE = 1e-5
 """The relative step of finite differences: in float64 their error is then about 1e-10 of the slope's scale."""
 
@@ -147,7 +147,7 @@ def companions(trainer: Trainer, layer: int, examples: int, example: int) -> Com
 
 
 def history(trainer: Trainer, layer: int) -> History:
-    """Train the Trainer's experiment anew, to its end, and gather the layer's statistics on the way."""
+    """Train the Trainer's experiment again, to its end, and collect the layer's statistics at every step."""
     trainer = Trainer(trainer.experiment)
     means: list[np.ndarray] = []
     variances: list[np.ndarray] = []
@@ -305,7 +305,7 @@ def _coming(trainer: Trainer, examples: int) -> tuple[Tensor, Tensor, Tensor]:
     place = trainer.step % (len(trainer.train) // size)
     order = trainer.order
     if place == 0:
-        order = torch.randperm(len(trainer.train), generator=trainer.order_chance.clone_state())
+        order = torch.randperm(len(trainer.train), generator=trainer.order_rng.clone_state())
     chosen = torch.roll(order, -place * size)[:examples]
     inputs, labels = trainer.train.batch(chosen.to(trainer.device))
     return _exact(inputs), labels.cpu(), chosen.cpu()

@@ -1,4 +1,4 @@
-"""What a layer can make of its nonlinearity, depending on where γ and β stand, and what a trained one makes of it."""
+"""How much of its nonlinearity a layer can use, depending on where γ and β stand, and how much a trained one uses."""
 
 from __future__ import annotations
 

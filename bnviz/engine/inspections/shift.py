@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from bnviz.engine.network import Dropout, Network
 from bnviz.engine.normalizers import Noise, NoisyBatchNorm
 from bnviz.engine.trainer import Trainer, one_thread
-from bnviz.experiment.progress import tell
+from bnviz.experiment.progress import report
 
 RECORDS = 30
 
@@ -43,7 +43,7 @@ def over_training(trainer: Trainer) -> Mapping[str, np.ndarray]:
                 break
             steps.append(step)
             rows.append(definition(before, twin.network, batch))
-            tell(twin.step / last)
+            report(twin.step / last)
     measured = np.array(rows, np.float64).reshape(len(rows), len(trainer.network.blocks) + 1, 3)
     return {
         "steps": np.array(steps, np.int64),
@@ -54,10 +54,10 @@ def over_training(trainer: Trainer) -> Mapping[str, np.ndarray]:
 
 
 def upcoming_batch(trainer: Trainer) -> tuple[Tensor, Tensor]:
-    """The mini-batch that the next step will see; the Trainer will still see it, and all that follow."""
-    state = trainer.order_chance.get_state()
+    """The mini-batch of the next step; the Trainer still gets it, and all that follow."""
+    state = trainer.order_rng.get_state()
     batch = trainer.next_batch()
-    trainer.order_chance.set_state(state)  # at the start of an epoch the same shuffle is drawn again
+    trainer.order_rng.set_state(state)  # at the start of an epoch the same shuffle is drawn again
     return batch
 
 
@@ -70,15 +70,15 @@ def definition(
     G', so that only the parameters below make the difference.
     """
     mixed = copy.deepcopy(before)
-    states = [chance.get_state() for chance in chances(mixed)]
+    states = [rng.get_state() for rng in random_generators(mixed)]
     layers = layers_of(mixed)
     whole = gradients(mixed, [weight(layer) for layer in layers], batch)
     measured = []
     for place, (layer, newer, old) in enumerate(zip(layers, layers_of(after), whole, strict=True)):
         new = old
         if place:
-            for chance, state in zip(chances(mixed), states, strict=True):
-                chance.set_state(state)
+            for rng, state in zip(random_generators(mixed), states, strict=True):
+                rng.set_state(state)
             (new,) = gradients(mixed, [weight(layer)], batch)
         measured.append((float((old - new).norm()), cosine(old, new), float(old.norm())))
         with torch.no_grad():  # from here on this layer is at t + 1
@@ -98,7 +98,7 @@ def weight(layer: nn.Module) -> Tensor:
 
 
 def gradients(network: Network, weights: Sequence[Tensor], batch: tuple[Tensor, Tensor]) -> list[Tensor]:
-    """The gradients of the mini-batch's loss, in float64 as its norm and angles are taken of small differences."""
+    """The gradients of the mini-batch's loss, in float64: norms and angles of small differences need it."""
     inputs, labels = batch
     found = torch.autograd.grad(F.cross_entropy(network(inputs), labels), weights)
     return [gradient.double() for gradient in found]
@@ -110,7 +110,7 @@ def cosine(old: Tensor, new: Tensor) -> float:
     return min(float((old * new).sum()) / norms, 1.0) if norms else float("nan")
 
 
-def chances(network: Network) -> Iterator[Generator]:
-    """Every source of chance that the network draws from in training."""
+def random_generators(network: Network) -> Iterator[Generator]:
+    """Every random generator that the network draws from in training."""
     kinds = (Dropout, Noise, NoisyBatchNorm)
-    return (module.chance for module in network.modules() if isinstance(module, kinds))
+    return (module.rng for module in network.modules() if isinstance(module, kinds))

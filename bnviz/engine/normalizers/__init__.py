@@ -43,25 +43,25 @@ __all__ = [
 Maker = Callable[[int, Generator], Normalizer]
 
 
-def _without_chance(kind: Callable[[int], Normalizer]) -> Maker:
-    """A maker of normalizers that draw nothing."""
-    return lambda features, chance: kind(features)
+def _without_rng(kind: Callable[[int], Normalizer]) -> Maker:
+    """A maker of normalizers that need no random generator."""
+    return lambda features, rng: kind(features)
 
 
 NORMALIZER_CLASSES: Mapping[str, Maker] = MappingProxyType(
     {
-        "none": _without_chance(NoNormalizer),
-        "batch": _without_chance(BatchNorm),
-        "batch-no-affine": _without_chance(partial(BatchNorm, affine=False)),
-        "batch-after-activation": _without_chance(ScaledAfterActivation),
-        "input-only": _without_chance(NoNormalizer),
-        "whiten": _without_chance(Whitening),
-        "l1": _without_chance(L1BatchNorm),
-        "batch-stop-mean": _without_chance(StoppedMean),
-        "batch-stop-statistics": _without_chance(StoppedStatistics),
+        "none": _without_rng(NoNormalizer),
+        "batch": _without_rng(BatchNorm),
+        "batch-no-affine": _without_rng(partial(BatchNorm, affine=False)),
+        "batch-after-activation": _without_rng(ScaledAfterActivation),
+        "input-only": _without_rng(NoNormalizer),
+        "whiten": _without_rng(Whitening),
+        "l1": _without_rng(L1BatchNorm),
+        "batch-stop-mean": _without_rng(StoppedMean),
+        "batch-stop-statistics": _without_rng(StoppedStatistics),
         "noisy-batch": NoisyBatchNorm,
         "noise": Noise,
     }
 )
 """The hidden layers' normalizer by its name in an Experiment; called with the number of features and a
-source of chance of its own. What "input-only" puts before the first layer is in network.build."""
+random generator of its own. network.build adds the normalizer that "input-only" puts before the first layer."""

@@ -47,13 +47,13 @@ def scaled_and_shifted(x_hat: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
 
 
 class Normalizer(nn.Module, ABC):
-    """What stands between a layer's affine map and its nonlinearity.
+    """A module between a layer's affine map and its nonlinearity.
 
-    In training mode `forward` uses the mini-batch, in evaluation mode what training has gathered.
+    In training mode `forward` uses the mini-batch's statistics, in evaluation mode the running ones.
     """
 
     keeps_bias = False
-    """Whether the affine map before it keeps a bias: not where the normalizer would subtract it again."""
+    """Whether the affine map before it has a bias: none where the normalizer would subtract it again."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -61,10 +61,10 @@ class Normalizer(nn.Module, ABC):
 
     @abstractmethod
     def as_in_training(self, x: Tensor) -> Tensor:
-        """What `forward` would return in training mode; gathers no statistics and uses up no chance."""
+        """What `forward` would return in training mode; updates no statistics and draws from no generator."""
 
     def after_activation(self, z: Tensor) -> Tensor:
-        """What the layer passes on of its nonlinearity's output z: z itself, but for one relative."""
+        """The layer's output, given its nonlinearity's output z: z itself, except in ScaledAfterActivation."""
         return z
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor] | None:

@@ -51,7 +51,7 @@ class BatchStatistics(Normalizer, ABC):
 class BatchNorm(BatchStatistics):
     """Algorithm 1 in training, the fixed linear map of Algorithm 2 in evaluation mode.
 
-    affine: y = γ·x̂ + β; without, y = x̂, which would hold the inputs of a sigmoid to its nearly linear
+    affine: y = γ·x̂ + β; without it y = x̂, which would confine the inputs of a sigmoid to its nearly linear
     middle: the reason that Section 3 gives for γ and β.
     """
 
@@ -101,7 +101,7 @@ class ScaledAfterActivation(Normalizer):
 
 
 class WrittenOut(BatchStatistics, ABC):
-    """y = x̂, or γ·x̂ + β, with μ and σ² as `statistics` computes them and as autograd sees them there."""
+    """y = x̂, or γ·x̂ + β, with μ and σ² of `statistics`, through which autograd passes as written there."""
 
     @abstractmethod
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:

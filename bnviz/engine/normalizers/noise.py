@@ -17,7 +17,7 @@ SAMPLE_MEAN_REACH = 0.1
 SAMPLE_SCALE_STD = 0.1
 
 
-def moved(x: Tensor, chance: Generator) -> Tensor:
+def moved(x: Tensor, rng: Generator) -> Tensor:
     """s·x + m, with m and s drawn anew for each example and feature, around means drawn for each feature.
 
     Per feature and call: μ ~ U(−0.5, 0.5) and σ ~ U(1, 1.25). Per example and feature:
@@ -26,53 +26,53 @@ def moved(x: Tensor, chance: Generator) -> Tensor:
     examples, features = x.shape[:2]
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=chance, device=x.device, dtype=x.dtype)
+        return torch.rand(shape, generator=rng, device=x.device, dtype=x.dtype)
 
     low, high = MEAN_RANGE
     centers = low + (high - low) * uniform(features)  # μ
     low, high = SCALE_RANGE
     scales = low + (high - low) * uniform(features)  # σ
     m = centers + SAMPLE_MEAN_REACH * (2.0 * uniform(examples, features) - 1.0)
-    normal = torch.randn((examples, features), generator=chance, device=x.device, dtype=x.dtype)
+    normal = torch.randn((examples, features), generator=rng, device=x.device, dtype=x.dtype)
     s = scales + SAMPLE_SCALE_STD * normal
     shape = [examples, features] + [1] * (x.dim() - 2)
     return s.view(shape) * x + m.view(shape)
 
 
 class Noise(Normalizer):
-    """The noise without batch normalization, for control; none in evaluation mode."""
+    """The noise without batch normalization, as a control; none in evaluation mode."""
 
     keeps_bias = True
 
-    def __init__(self, features: int, chance: Generator) -> None:
+    def __init__(self, features: int, rng: Generator) -> None:
         super().__init__()
-        self.chance = chance
+        self.rng = rng
 
     def forward(self, x: Tensor) -> Tensor:
         """Move x in training, leave it as it is in evaluation mode."""
-        return moved(x, self.chance) if self.training else x
+        return moved(x, self.rng) if self.training else x
 
     def as_in_training(self, x: Tensor) -> Tensor:
-        """Move x with the draws that the next training step will make, and leave them to it."""
-        return moved(x, self.chance.clone_state())
+        """Move x with the draws that the next training step will make, from a copy of the generator."""
+        return moved(x, self.rng.clone_state())
 
 
 class NoisyBatchNorm(Normalizer):
     """Batch normalization with the noise after γ and β; no noise in evaluation mode."""
 
-    def __init__(self, features: int, chance: Generator) -> None:
+    def __init__(self, features: int, rng: Generator) -> None:
         super().__init__()
         self.normalized = BatchNorm(features)
-        self.chance = chance
+        self.rng = rng
 
     def forward(self, x: Tensor) -> Tensor:
         """BN(x), moved in training."""
         y: Tensor = self.normalized(x)
-        return moved(y, self.chance) if self.training else y
+        return moved(y, self.rng) if self.training else y
 
     def as_in_training(self, x: Tensor) -> Tensor:
         """BN(x) by x's own statistics, moved with the draws that the next training step will make."""
-        return moved(self.normalized.as_in_training(x), self.chance.clone_state())
+        return moved(self.normalized.as_in_training(x), self.rng.clone_state())
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor] | None:
         """(gamma, beta)."""

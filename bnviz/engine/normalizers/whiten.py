@@ -1,4 +1,4 @@
-"""Full whitening, the first thing that Section 3 of the paper wishes for and then simplifies.
+"""Full whitening, which Section 3 of the paper starts from and then simplifies.
 
 Cov[x]^(−1/2)·(x − E[x]): every feature with mean 0 and variance 1, and no two features correlated.
 """

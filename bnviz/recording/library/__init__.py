@@ -1,4 +1,4 @@
-"""The runs worth keeping: a table in SQLite, and a file for each Recording, in one folder.
+"""The kept runs: a list of them in SQLite, and a file for each Recording, in one folder.
 
 Library       keeps, lists, pins and deletes them (store.py)
 Entry         one kept run, and who may change it (entry.py)

@@ -1,4 +1,4 @@
-"""What a visitor with a browser waits for: the first paint of each page, the first band after a click, updates."""
+"""The waiting times of one browser: the first paint of each page, the first band after a click, and updates."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ COUNT = """(selector) => {
 
 
 class BrowserMissingError(Exception):
-    """There is no browser, or nothing to drive it with."""
+    """There is no browser, or no package to drive it."""
 
 
 def in_browser(setting: Setting) -> Section:
-    """Milliseconds and updates a second, as one visitor has them. Raises BrowserMissingError."""
+    """Milliseconds and updates a second of one browser. Raises BrowserMissingError."""
     repeats = setting.repeats
     painted: dict[str, list[float]] = {name: [] for name in PAGES}
     drawn: dict[str, list[float]] = {name: [] for name in PAGES}
@@ -47,7 +47,7 @@ def in_browser(setting: Setting) -> Section:
             for repeat in range(repeats + 1):
                 for name in PAGES:
                     paint, whole = _open(browser, f"{server.target.url}/{name}")
-                    if repeat:  # the first visit imports what the page needs
+                    if repeat:  # the first visit imports the modules of the page
                         painted[name].append(paint)
                         drawn[name].append(whole)
                 first_band, rate = _play(browser, f"{server.target.url}/?seed={repeat}", setting.seconds)
@@ -61,10 +61,10 @@ def in_browser(setting: Setting) -> Section:
     for name in PAGES:
         title = name or "playground"
         readings.append(
-            Reading(f"ms to the first paint of {title}, nothing kept from before", tuple(painted[name]))
+            Reading(f"ms to the first paint of {title}, with an empty cache", tuple(painted[name]))
         )
         readings.append(Reading(f"ms until {title} says what it is about", tuple(drawn[name])))
-    return Section("One visitor with a browser", readings)
+    return Section("One browser", readings)
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def _browser() -> Iterator[Browser]:
 
 
 def _open(browser: Browser, url: str) -> tuple[float, float]:
-    """Milliseconds to the first paint and to the page's first words, in a browser that knows nothing."""
+    """Milliseconds to the first paint and to the page's first words, with an empty cache."""
     with _page(browser) as page:
         started = time.perf_counter()
         page.goto(url, wait_until="commit")
@@ -111,7 +111,7 @@ def _play(browser: Browser, url: str, seconds: float) -> tuple[float, float]:
 
 @contextmanager
 def _page(browser: Browser) -> Iterator[Page]:
-    # The pages forbid scripts that are texts, and it is with such that Playwright waits for something.
+    # The pages' security policy forbids `eval`, by which Playwright waits for conditions.
     context = browser.new_context(viewport={"width": 1440, "height": 900}, bypass_csp=True)
     try:
         yield context.new_page()

@@ -1,4 +1,4 @@
-"""What bnviz's training is measured against: a course notebook, with and without a logbook, and a bare loop."""
+"""The contenders of bnviz's training: a course notebook, with and without TensorBoard, and a bare loop."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Notebook:
 class LoggedNotebook(Notebook):
     """The same with TensorBoard: the input of each sigmoid as a histogram, every LOG_EVERY steps.
 
-    The recording that a user would otherwise choose. Raises ImportError without the package tensorboard.
+    What a user would choose without bnviz. Raises ImportError without the package tensorboard.
     """
 
     def __init__(self, base: Experiment, folder: str) -> None:

@@ -1,6 +1,6 @@
-"""What the live figures are measured against: Streamlit's own chart, drawn anew by a fragment twice a second.
+"""The contender of the live figures: Streamlit's own chart, redrawn by a fragment twice a second.
 
-The figure is as large as three of bnviz's: 20 lines of 500 points, each time other ones. Run by `streamlit run`.
+It draws as much as three figures of bnviz: 20 lines of 500 points, new ones each time. Run by `streamlit run`.
 """
 
 import time
@@ -13,7 +13,7 @@ LINES, POINTS = 20, 500
 
 @st.fragment(run_every=0.5)
 def chart() -> None:
-    """Draw what a training would have brought by now."""
+    """Draw the lines as they are by now."""
     steps = np.arange(POINTS)
     waves = np.sin((steps[None, :] + 40 * time.time()) / (5 + np.arange(LINES)[:, None]))
     figure = {

@@ -8,8 +8,7 @@ from bnviz.experiment.grid import BASE, Grid
 from bnviz.runs import RunManager
 from bnviz.tools.bench.readings import Reading, Section, Setting
 
-LOOK = 0.05
-"""Seconds between two looks."""
+POLL_SECONDS = 0.05
 
 
 def maps(setting: Setting) -> list[Section]:
@@ -27,7 +26,7 @@ def _one(manager: RunManager, seed: int, cells: int) -> float:
     sweep.play()
     while sweep.state == "running":
         sweep.touch()
-        time.sleep(LOOK)
+        time.sleep(POLL_SECONDS)
     if sweep.state != "finished":
         raise RuntimeError(f"the map was not trained to its end: {sweep.message}")
     return time.perf_counter() - started

@@ -1,7 +1,6 @@
-"""What a page costs: for each who watches, in bytes and time of the processor, and until there is something to see.
+"""The cost of a page: bytes and processor time of each viewer, and the waiting times in a browser.
 
-Bandwidth and processor are measured without browsers, which would cost more than the server they ask; the times
-until something is seen need one.
+Bandwidth and processor time are measured without browsers, which would take more of the machine than the server.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from bnviz.tools.load.virtual_users import IN_SIGHT, Teacher, viewer
 FRAGMENT = str(Path(__file__).with_name("fragment_app.py"))
 HEALTH = "/_stcore/health"
 MOST_FRAGMENTS = 10
-"""Viewers of the other page: with 30, its server answers no more."""
+"""The most viewers of Streamlit's chart: with 30, its server stops responding."""
 SPEED = 200
-"""Training steps a second, as a page has it when it opens."""
+"""Training steps a second: what a page sets when it opens."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One turn of some viewers. updates: how often a viewer saw something new, summed over all."""
+    """One measurement. updates: of the figures, summed over all viewers."""
 
     viewers: int
     seconds: float
@@ -84,7 +83,7 @@ async def _watch(target: Target, count: int, setting: Setting) -> list[Row]:
 
 
 def fragment_page(setting: Setting, count: int) -> Section:
-    """Viewers of a page that draws Streamlit's own chart anew."""
+    """Viewers of a page that redraws Streamlit's own chart."""
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "log", (FRAGMENT,), HEALTH) as server:
         rows = asyncio.run(_listen(server.target, count, setting))
     return _section(f"{count} viewers of Streamlit’s own chart, drawn anew by a fragment", rows)

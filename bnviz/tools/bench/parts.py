@@ -28,7 +28,7 @@ PARTS: Mapping[str, Callable[[Setting], list[Section]]] = MappingProxyType(
 
 
 def measure(names: Sequence[str], setting: Setting) -> Iterator[tuple[str, list[Section]]]:
-    """Each part by its name with what it measured, as soon as it has; all if none is named. Raises ValueError."""
+    """Each part's name and Sections, as soon as it is measured; all parts if none is named. Raises ValueError."""
     for name in names:
         if name not in PARTS:
             raise ValueError(f"part = {name!r} is not allowed; allowed is one of {', '.join(PARTS)}")

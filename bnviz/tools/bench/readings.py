@@ -1,4 +1,4 @@
-"""What a benchmark measures, contender against contender, and the table that tells of it."""
+"""The readings of a benchmark, taken from contenders in turns, and their table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Reading:
-    """A number measured in every repeat. aim: what it should be at least, or at most, in words."""
+    """A number measured in every repeat. aim: the least or most that it should be, in words."""
 
     words: str
     values: tuple[float, ...]
@@ -76,9 +76,9 @@ def in_turns(
 ) -> dict[str, np.ndarray]:
     """Seconds of each contender in each repeat, (repeats,).
 
-    slices: so often a contender works in a repeat, each time for one share of it and then the next contender:
-    what makes the machine slow for a while makes all of them slow. Their order changes, as each finds the
-    processor's caches as the one before has left them. warm: a first turn does not count.
+    slices: how many pieces a repeat is cut into; after each piece the next contender works, so that a slow moment of
+    the machine affects all. Their order is shuffled, because each inherits the processor's caches from the one
+    before. warm: whether to add a first turn that does not count.
     """
     seconds = {name: np.zeros((repeats + warm, slices)) for name in contenders}
     order, chance = list(contenders), random.Random(0)

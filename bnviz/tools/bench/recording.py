@@ -1,4 +1,4 @@
-"""What a record costs, part by part, and how far off the quantiles of a small probe batch are."""
+"""The cost of a record, part by part, and the error of the quantiles of a small probe batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROBES = (64, 128, 256, 512, 1024)
 
 SHARES = (0.15, 0.50, 0.85)
 RECORDS, EVALUATIONS = 20, 5
-"""How many make up one turn."""
+"""How many of each are one turn."""
 
 
 def recording(setting: Setting) -> list[Section]:
@@ -107,7 +107,7 @@ def _error(setting: Setting) -> Section:
 def _last_layer(trainer: Trainer, examples: int) -> np.ndarray:
     """What the last layer’s normalizer receives of `examples` held-out examples, (F, examples), sorted for each unit.
 
-    The layers below normalize by the running statistics, so that it does not depend on who is beside whom.
+    The layers below normalize by the running statistics, so that it does not depend on the other examples.
     """
     test = trainer.recorder.test
     inputs, _ = test.batch(test.spread(examples))

@@ -1,4 +1,4 @@
-"""Many networks of one shape: trained as one stack of tensors, or one by one."""
+"""The speed of networks of one shape, trained as one stack of tensors or one by one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bnviz.experiment import Experiment, grid
 from bnviz.tools.bench.readings import Section, Setting, in_turns, reading
 from bnviz.tools.bench.training import KINDS, figure_1, unrecorded
 
-FOR_LONG = 1_000_000
-"""Steps, more than all turns take."""
+ENDLESS = 1_000_000
+"""Steps: more than all turns take."""
 
 
 def stacking(setting: Setting) -> list[Section]:
@@ -21,7 +21,7 @@ def stacking(setting: Setting) -> list[Section]:
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     networks = {
         "Figure 1": figure_1("none", setting.dataset),
-        "the map": grid.BASE.replace(steps=FOR_LONG),
+        "the map": grid.BASE.replace(steps=ENDLESS),
     }
     return [
         _one(words, base.replace(device=device, normalizer=normalizer), setting)

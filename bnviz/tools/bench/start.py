@@ -1,4 +1,4 @@
-"""How long it takes until there is something to see: importing bnviz, starting the server, the first step."""
+"""The time until something is on screen: importing bnviz, starting the server, the first step."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ async def _first(target: Target, started: float) -> tuple[float, float]:
     session = await Session.open(target.url)
     drawn = time.perf_counter() - started
     await session.close()
-    visitor = await student(target, 0, {})
+    user = await student(target, 0, {})
     try:
-        while visitor.watching.step == 0:
+        while user.watching.step == 0:
             if time.perf_counter() - started > PATIENCE:
                 raise LoadError(f"no step was taken within {PATIENCE:g} seconds")
             await asyncio.sleep(0.01)
         return drawn, time.perf_counter() - started
     finally:
-        await visitor.leave()
+        await user.leave()

@@ -1,4 +1,4 @@
-"""What a training step costs with recording on, against notebooks and loops that record nothing."""
+"""The cost of a training step with recording, against notebooks and loops without."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bnviz.tools.bench.contenders import LOG_EVERY, BareLoop, LoggedNotebook, No
 from bnviz.tools.bench.readings import Reading, Section, Setting, in_turns, reading
 
 SLICES = 10
-"""In which a turn is divided: a slow second of the machine then falls on every contender."""
+"""Pieces of a turn: a slow second of the machine then affects every contender."""
 
 SPARSE = 50
 """Steps between two records of the second schedule that is measured."""
@@ -81,7 +81,7 @@ def _one(normalizer: str, setting: Setting) -> Section:
 
 
 def at_work(base: Experiment) -> Trainer:
-    """A Trainer in the middle of its run, where the schedule is neither dense nor at its sparsest."""
+    """A Trainer whose records are evenly spaced: as many as scheduled for the whole run, neither dense nor sparse."""
     trainer = Trainer(base)
     every = max(1, base.steps // len(schedule(base.steps)))
     trainer.recorder.due = frozenset(np.arange(0, base.steps, every).tolist())

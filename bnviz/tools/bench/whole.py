@@ -16,11 +16,11 @@ from bnviz.tools.bench.readings import Reading, Section, Setting, in_turns, read
 from bnviz.tools.bench.training import KINDS, NO_TENSORBOARD, figure_1
 
 STEP_FLOP = 26.4e6
-"""Of the plain network at 60 examples: 2 × 60 × 99,400 weights forward, as much for the weights' gradients, and
-2 × 60 × 21,000 for the gradients of the inputs of all layers but the first."""
+"""Of a step of the plain network with 60 examples: 2 × 60 × 99,400 weights forward, as much for the gradients of the
+weights, and 2 × 60 × 21,000 for those of the inputs of all layers but the first."""
 
 SIDE = 1024
-"""Of the square matrices by whose product the machine's rate is measured."""
+"""The side of the square matrices whose product measures the machine's rate."""
 
 
 def whole(setting: Setting) -> list[Section]:
