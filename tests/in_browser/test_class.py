@@ -44,7 +44,7 @@ def test_a_class_predicts_from_phones_that_open_no_websocket_and_cannot_vote_twi
     for phone, answer in zip(phones, ("with batch norm", "without batch norm"), strict=True):
         expect(phone.get_by_role("button", name="Play")).to_have_count(0)
         phone.get_by_role("radio", name=answer, exact=True).click()
-        phone.get_by_role("button", name="Commit to it").click()
+        phone.get_by_role("button", name="Lock in my answer").click()
         expect(phone.get_by_text("Your answer is in")).to_be_visible()
         phone.reload()
         expect(phone.get_by_text(f"You said: {answer}")).to_be_visible()

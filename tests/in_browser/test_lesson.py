@@ -120,7 +120,7 @@ def test_a_lab_asks_first_and_then_scores_and_shows(chromium: Browser, tmp_path:
     expect(page.locator(".verdict")).to_be_hidden()
     expect(page.locator(".bar")).to_be_hidden()
     page.get_by_label("with batch norm", exact=True).check()
-    page.get_by_role("button", name="Commit to it").click()
+    page.get_by_role("button", name="Lock in my answer").click()
     expect(page.get_by_role("status").first).to_have_text(lab.score("bn", result).sentence)
     expect(page.locator(".verdict")).to_contain_text(lab.verdict(result).word)
     page.locator("[data-name=last-layer]").scroll_into_view_if_needed()

@@ -203,7 +203,7 @@ def test_the_decision_boundary_of_two_dimensional_data_is_drawn(playground):
 def test_a_lab_is_predicted_run_and_scored(open_page):
     page = open_page("labs?lab=figure-1&steps=1500")
     page.get_by_text("with batch norm", exact=True).first.click()
-    page.get_by_role("button", name="Commit to it").click()
+    page.get_by_role("button", name="Lock in my answer").click()
     button(page, "Play").click()
     expect(page.locator(".st-key-labs-verdict")).to_contain_text("Not so. You said “with batch norm”")
 

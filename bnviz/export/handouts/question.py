@@ -31,7 +31,7 @@ def form(lab: Lab) -> Html:
         fields = [_range(index, item) for index, item in enumerate(lab.prediction.sliders)]
     buttons = tag(
         "div",
-        tag("button", "Commit to it", type="submit", class_="main"),
+        tag("button", "Lock in my answer", type="submit", class_="main"),
         tag("button", "Just show me", type="button", class_="skip"),
         class_="buttons",
     )

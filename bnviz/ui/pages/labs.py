@@ -183,7 +183,7 @@ def _predict(lab: Lab, visit: Visit) -> None:
             answer = ",".join(f"{_slide(lab, item):.6g}" for item in lab.prediction.sliders)
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
             st.button(
-                "Commit to it",
+                "Lock in my answer",
                 type="primary",
                 disabled=answer is None,
                 key="labs.commit",

@@ -63,7 +63,7 @@ export class Question {
 
   form() {
     const { options, sliders } = this.room.standing.question;
-    const commit = make("button", { type: "button", class: "bnviz-main", "data-answer": "commit", click: () => this.commit(commit) }, "Commit to it");
+    const commit = make("button", { type: "button", class: "bnviz-main", "data-answer": "commit", click: () => this.commit(commit) }, "Lock in my answer");
     if (options.length) {
       commit.disabled = this.chosen === null;
       const buttons = options.map(({ answer, words }) => make("button",
