@@ -23,7 +23,7 @@ class Score:
     sentence: str
 
 
-NOTHING = Score(None, "Nothing to score: this run does not settle the question.")
+NOTHING = Score(None, "There is nothing to score: this run does not answer the question.")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Choice:
         if not isinstance(answer, str):
             return NOTHING
         if prediction == answer:
-            return Score(True, f"Right. You said “{said}”, and so it was measured.")
-        return Score(False, f"Not so. You said “{said}”; measured was “{self.options[answer]}”.")
+            return Score(True, f"Right. You said “{said}”, and this was measured.")
+        return Score(False, f"Not so. You said “{said}”; measured: “{self.options[answer]}”.")
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,6 @@ class Estimate:
             close = held / item.factor <= said <= held * item.factor
             right = right and close
             where = "close enough" if close else "too high" if said > held else "too low"
-            parts.append(
-                f"{item.label}: you said {item.shown(said)}, measured was {item.shown(measured)}, {where} "
-                f"(right is within a factor of {item.factor:g})"
-            )
+            rule = "" if close else f" (a factor of {item.factor:g} is close enough)"
+            parts.append(f"You said {item.shown(said)}; measured {item.shown(measured)}: {where}{rule}")
         return Score(right, f"{'Right' if right else 'Not so'}. " + "; ".join(parts) + ".")

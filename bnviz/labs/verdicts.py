@@ -49,7 +49,7 @@ class Verdict:
     """Whether the run shows the claim: True, False, or None where that is unclear.
 
     sentence: the same in words, saying by how much. criterion: the rule, as the reader is shown it.
-    measured: every number that went into it, by name. answer: see `Answer`.
+    measured: every number that went into it, by name. answer: see `Answer`. judged: what is judged, in words.
     """
 
     holds: bool | None
@@ -57,6 +57,7 @@ class Verdict:
     criterion: str
     measured: Mapping[str, Measure]
     answer: Answer
+    judged: str = "the claim"
 
     @property
     def seeds(self) -> int:
@@ -66,12 +67,16 @@ class Verdict:
     @property
     def word(self) -> str:
         """The verdict in a few words."""
-        return {True: "This run shows it", False: "This run does not show it", None: "Unclear"}[self.holds]
+        if self.holds is None:
+            return "Unclear"
+        return f"This run {'supports' if self.holds else 'does not support'} {self.judged}"
 
     @property
     def said(self) -> str:
         """The verdict in full: word, sentence, and on how many seeds it rests."""
-        basis = "One seed, so chance has a part in it." if self.seeds == 1 else f"{self.seeds} seeds."
+        basis = (
+            "One seed: another seed may come out differently." if self.seeds == 1 else f"{self.seeds} seeds."
+        )
         return f"{self.word}. {self.sentence} {basis}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,6 +163,59 @@ def steps_to(recording: Recording, target: float) -> float:
 def counted(steps: float) -> str:
     """A number of steps as words."""
     return f"{steps:,.0f} steps" if math.isfinite(steps) else "never"
+
+
+def reached(steps: float) -> str:
+    """When something was reached, as words: "after 120 steps", or "never"."""
+    return f"after {counted(steps)}" if math.isfinite(steps) else "never"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share as "96.9 %"; what would be rounded to zero as "less than 0.1 %"."""
+    least = 10.0**-digits
+    if 0 < share < 0.005 * least:
+        return f"less than {least:g} %"
+    return f"{100 * share:.{digits}f} %"
+
+
+_PARTS = {
+    3: "a third",
+    4: "a quarter",
+    5: "a fifth",
+    6: "a sixth",
+    7: "a seventh",
+    8: "an eighth",
+    9: "a ninth",
+    10: "a tenth",
+    11: "an eleventh",
+    12: "a twelfth",
+    13: "a thirteenth",
+    14: "a fourteenth",
+    15: "a fifteenth",
+    16: "a sixteenth",
+    17: "a seventeenth",
+    18: "an eighteenth",
+    19: "a nineteenth",
+    20: "a twentieth",
+}
+
+
+def in_part_of(times_fewer: float) -> str:
+    """So many times fewer steps, as words: "in about a nineteenth of the steps", "in 72 % of the steps"."""
+    if math.isnan(times_fewer) or times_fewer <= 0:
+        return "in no known part of the steps"
+    if math.isinf(times_fewer):
+        return "where the other network never arrived"
+    if times_fewer < 0.95:
+        return f"in {short(1 / times_fewer)} times as many steps"
+    if times_fewer < 1.05:
+        return "in as many steps"
+    whole = round(times_fewer)
+    if whole < 2 or (whole < 4 and abs(times_fewer - whole) > 0.1 * whole):
+        return f"in {percent(1 / times_fewer, 0)} of the steps"
+    if whole == 2:
+        return "in about half the steps"
+    return f"in about {_PARTS.get(whole, f'1/{whole:,}')} of the steps"
 
 
 def _plain(value: float) -> float | None:
