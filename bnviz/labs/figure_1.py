@@ -12,13 +12,16 @@ from bnviz.figures.charts.figure_1 import figure_one
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import (
+    LATE,
     Measure,
     Verdict,
     agreed,
-    counted,
     final_accuracy,
+    in_part_of,
     late_accuracy,
+    percent,
     quotients,
+    reached,
     steps_to,
 )
 from bnviz.recording import Recording
@@ -28,7 +31,7 @@ QUICK = Experiment(dataset="digits", learning_rate=0.5, init_scale=0.1, steps=40
 FULL = presets["figure-1"]
 
 STEADIER = 1.5
-"""How many times less far the inputs must travel: clearly more than what seeds differ by among themselves."""
+"""How many times as far the plain network's inputs must travel: seeds differ among themselves by clearly less."""
 LEARNED = 0.5
 """What the plain network must reach late in training, or there is no training to compare."""
 SETTLED = 0.02
@@ -58,18 +61,19 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """The paper's figure, and the bands of the whole last layer."""
     plain, normalized = result.shown(view, "plain", "bn")
     last = len(plain.experiment.hidden)
+    target = late_accuracy(plain) if result.finished else None
     return (
         Drawing(
             "figure-1",
-            figure_one.draw(plain, normalized, view.unit, **view.looks),
-            "(a) Accuracy on held-out examples. (b, c) What one sigmoid of the last hidden layer receives. Its unit is "
-            "typical: its percentiles stay nearest those of the layer’s median unit. Another can be chosen.",
+            figure_one.draw(plain, normalized, view.unit, target=target, **view.looks),
+            "(a) Accuracy on held-out examples. The rings mark the step at which each network first reaches the "
+            "accuracy at which the plain network ends. (b, c) The input of one sigmoid in the last hidden layer. Its "
+            "percentiles are closest to those of the layer’s median unit; you can choose another unit.",
         ),
         Drawing(
             "last-layer",
             bands.draw([plain, normalized], layer=last, **view.looks),
-            "The same for all units of the last hidden layer together. Without normalization the input starts in a "
-            "narrow band, then widens and wanders; with it, mean and width are set anew in every mini-batch.",
+            "The inputs of all units of the last hidden layer. Compare how far each band moves and widens.",
         ),
     )
 
@@ -81,28 +85,31 @@ def verdict(result: Result) -> Verdict:
     steps = {arm: tuple(map(steps_to, result.recordings(arm), targets)) for arm in ("plain", "bn")}
     measured = {
         "travel_ratio": Measure(
-            "how many times farther the inputs travel without batch norm",
+            "how many times as far the inputs move without batch norm",
             quotients(travels["plain"], travels["bn"]),
         ),
-        "travel_plain": Measure("travel without batch norm", travels["plain"]),
-        "travel_bn": Measure("travel with batch norm", travels["bn"]),
+        "travel_plain": Measure("how far the inputs move without batch norm", travels["plain"]),
+        "travel_bn": Measure("how far the inputs move with batch norm", travels["bn"]),
         "accuracy_plain": Measure("final accuracy without batch norm", result.each(final_accuracy, "plain")),
         "accuracy_bn": Measure("final accuracy with batch norm", result.each(final_accuracy, "bn")),
-        "target": Measure("the accuracy that the plain network settles at", targets),
+        "target": Measure(
+            "accuracy of the plain network at the end, median of its last evaluations", targets
+        ),
         "steps_bn": Measure("steps with batch norm to that accuracy", steps["bn"]),
         "speed_up": Measure(
-            "how many times fewer steps batch norm needs to it", quotients(steps["plain"], steps["bn"])
+            "how many times fewer steps batch norm needs", quotients(steps["plain"], steps["bn"])
         ),
     }
     ratio, speed, target = (measured[key] for key in ("travel_ratio", "speed_up", "target"))
     learned = min(targets) >= LEARNED
     sentence = (
-        f"Without batch norm the inputs of the last hidden layer travelled {ratio.median:.2g} times as far as with "
-        f"it{ratio.over_seeds}. The accuracy at which the plain network settled, "
-        f"{target.median:.1%}, batch norm reached after {counted(measured['steps_bn'].median)}, "
-        f"{speed.median:.2g} times as early."
+        f"Without batch norm the inputs of the last hidden layer moved {ratio.median:.2g} times as far as with "
+        f"it{ratio.over_seeds}. The plain network ended at about {percent(target.median)}. Batch norm reached that "
+        f"accuracy {reached(measured['steps_bn'].median)}, {in_part_of(speed.median)}."
     )
-    unlearned = f"The plain network settled at {min(targets):.1%}: train for more steps, so that it learns."
+    unlearned = (
+        f"The plain network ended at {percent(min(targets))}. Train for more steps, so that it learns."
+    )
     return Verdict(
         holds=agreed(
             [
@@ -113,9 +120,9 @@ def verdict(result: Result) -> Verdict:
         if learned
         else None,
         sentence=sentence if learned else unlearned,
-        criterion=f"In every seed, the percentiles of the last hidden layer’s inputs travel at least {STEADIER:g} "
-        f"times as far without batch norm as with it after the first {SETTLED:.0%} of training, and batch norm "
-        "reaches sooner the accuracy at which the plain network settles.",
+        criterion=f"In every seed: the inputs of the last hidden layer move at least {STEADIER:g} times as far without "
+        f"batch norm as with it (the first {percent(SETTLED, 0)} of training is left out), and batch norm needs fewer "
+        f"steps to the accuracy at which the plain network ends (median of its last {LATE} evaluations).",
         measured=measured,
         answer=_answer(ratio.median) if learned else None,
     )
@@ -131,39 +138,43 @@ LAB = Lab(
     number=1,
     units=FULL.hidden[-1],
     name="figure-1",
-    title="Figure 1: do the inputs hold still?",
+    title="Figure 1: stable inputs?",
     quote="the distributions in the batch-normalized network are much more stable as training progresses, which "
     "aids the training",
     section="4.1",
-    question="Follow what one sigmoid of the last hidden layer receives while the network learns. In which network "
-    "does it travel farther?",
+    question="Watch the inputs of the sigmoids in the last hidden layer during training. In which network do they "
+    "move farther?",
     prediction=Choice(
         {
             "plain": "without batch norm",
             "bn": "with batch norm",
-            "alike": f"about as far in both (within a factor of {STEADIER:g})",
+            "alike": f"equally far (within a factor of {STEADIER:g})",
         }
     ),
     arms=arms,
     figures=figures,
     verdict=verdict,
     explanation=r"""
-Every sigmoid of layer $k$ receives $x = Wu$, and $u$ is what the layers below it make. When they change, the
-distribution of $x$ changes with them, although nothing was done to this layer: the paper calls that *internal
-covariate shift*. Batch normalization puts
+Every sigmoid of layer $k$ receives $x = Wu$. The layers below compute $u$. When they learn, the distribution of $x$
+changes, although nothing in layer $k$ changed. The paper calls this *internal covariate shift*. Batch normalization
+computes
 
-$$\hat x = \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}}, \qquad y = \gamma \hat x + \beta$$
+$$
+\hat x = \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}}, \qquad y = \gamma \hat x + \beta
+$$
 
-in its way, so that mean and width of $y$ are parameters, $\beta$ and $\gamma$, and no longer an effect of
-everything below.
+The mean and the width of $y$ are now parameters of this layer, $\beta$ and $\gamma$. The layers below no longer set
+them.
 
-The network is the paper’s: 3 × 100 sigmoids, small Gaussian weights, mini-batches of 60, on MNIST with black or white
-pixels. The paper prints neither the learning rate nor σ: 0.1 and 0.1 are our choices, and so is what counts as a
-typical unit. *Travel* is a measure of ours: the distance between the lowest and the highest value that each of the
-three percentiles takes, averaged over the units of the last hidden layer.
+**The network** is the paper’s: 3 × 100 sigmoids, small Gaussian weights and mini-batches of 60 on MNIST with black or
+white pixels. The quick setting uses small digits and fewer steps. The paper does not print the learning rate and σ of
+the first weights. It does not say how it chose its typical sigmoid. These are our choices.
 
-**What later papers doubt.** Santurkar et al. (2018) made the distributions less stable on purpose, by noise after
-batch normalization, and the network still trained fast. That inputs hold still and that training is fast are
-both seen here; that the one causes the other is not shown by it.
+**How far inputs move** is our measure. Each unit has three percentiles: 15, 50 and 85. For each of them we take the
+distance between its lowest and its highest value during training. The result is the mean over percentiles and units.
+
+**What later papers doubt.** Santurkar et al. (2018) added noise after batch normalization. The distributions became
+less stable, and the network still trained fast. You can see stable inputs and fast training together here. This does
+not prove that one causes the other.
 """,
 )

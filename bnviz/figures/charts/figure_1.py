@@ -12,14 +12,15 @@ import numpy as np
 
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.axes import reach, rounded_up, usual
-from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import check_unit, depth, elapsed, last_step, units_called
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.theme import readable
 from bnviz.figures.frame.thinning import thin
-from bnviz.figures.marks.lines import diverged
+from bnviz.figures.marks.lines import diverged, level
 from bnviz.recording import Recording
-from bnviz.recording.evaluations import curve
+from bnviz.recording.evaluations import Curve, curve
 from bnviz.recording.layer_inputs import QuantilePath, quantile_path, typical_unit
 
 LEAST_ACCURACY = 0.7
@@ -34,6 +35,7 @@ def figure_one(
     normalized: Recording,
     unit: int | None = None,
     *,
+    target: float | None = None,
     theme: str = "light",
     narrow: bool = False,
 ) -> Plot:
@@ -41,6 +43,7 @@ def figure_one(
 
     Columns: `accuracy` of `Recording.curves`, held-out; q15, q50 and q85 of `Recording.units`. unit: of the last hidden
     layer, the same in both networks; None for each network's own typical unit. Both networks are equally deep.
+    target: an accuracy; where each network first reaches it is marked in (a).
     Raises ValueError for a unit that is not there.
 
     Not to be mistaken for the paper's own measurement: the data, the width and the number of steps are those of the
@@ -83,8 +86,12 @@ def figure_one(
             name=arm.label,
             hovertemplate="%{y:.1%}",
         )
+        if target is not None:
+            _reached(frame, panels[0], arm, drawn, target)
         end = float(drawn.values[-1]) if drawn.steps.size else LEAST_ACCURACY
         diverged(frame, panels[0], arm, item.diverged_at, end, last)
+    if target is not None:
+        level(frame, panels[0], target)
     frame.header(panels[0], "(a) accuracy", frame.theme.ink)
     for index, (arm, panel, number, drawn_path) in enumerate(
         zip(arms, panels[1:], shown, paths, strict=True)
@@ -108,7 +115,45 @@ def figure_one(
     frame.axis_note("training step")
     if not any(item.steps.size for item in recordings):
         frame.place_for_words(panels[0], "The figure is drawn here<br>while both networks train.")
-    return frame.plot(_alt(recordings, arms, shown, paths))
+    return frame.plot(_alt(recordings, arms, shown, paths, target))
+
+
+def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: float) -> None:
+    """A ring where the curve first reaches the target, and the step in words."""
+    step = _first(drawn, target)
+    if step is None:
+        return
+    frame.line(
+        panel,
+        np.array([step]),
+        np.array([float(drawn.values[drawn.steps == step][0])]),
+        mode="markers",
+        name=f"{arm.letter}, step {step:,}",
+        hovertemplate="%{y:.1%}",
+        marker={
+            "symbol": "circle-open",
+            "size": 11,
+            "color": arm.colour,
+            "line": {"color": arm.colour, "width": frame.theme.line},
+        },
+    )
+    late = step > 0.5 * float(drawn.steps[-1])
+    frame.note(
+        f"step {step:,}",
+        xref=panel.x,
+        x=step,
+        xanchor="right" if late else "left",
+        yref=panel.y,
+        y=target,
+        yanchor="top",
+        yshift=-9,
+        font={"size": frame.size - 2, "color": readable(arm.colour, frame.theme)},
+    )
+
+
+def _first(drawn: Curve, target: float) -> int | None:
+    reached = np.flatnonzero(drawn.values >= target)
+    return int(drawn.steps[reached[0]]) if reached.size else None
 
 
 def _look(frame: Frame, arm: ArmStyle) -> dict[str, Any]:
@@ -149,6 +194,7 @@ def _alt(
     arms: tuple[ArmStyle, ...],
     shown: list[int],
     paths: list[QuantilePath],
+    target: float | None,
 ) -> str:
     """What the three panels show, in words."""
     parts = []
@@ -162,6 +208,8 @@ def _alt(
             f"{arm.label} reaches {accuracy.values[-1]:.1%} at step {accuracy.steps[-1]:,}; the median input of its "
             f"unit {number} moves between {short(middle.min())} and {short(middle.max())}"
         )
+        if target is not None and (step := _first(accuracy, target)) is not None:
+            parts.append(f"{arm.label} first reaches {target:.1%} at step {step:,}")
     return (
         "Three panels: held-out accuracy over the training steps, and the 15th, 50th and 85th percentile of one "
         "unit’s input without and with batch normalization. " + "; ".join(parts) + "."

@@ -30,12 +30,14 @@ class Series:
     """One line. values: (seeds, rungs), infinite where something was never reached, NaN where there is nothing.
 
     lost: (seeds, rungs), where training diverged; drawn as a cross. look: colour and dash.
+    joined: whether a line joins the medians; not where rungs are things of a kind without an order.
     """
 
     label: str
     look: tuple[str, str]
     values: Array
     lost: Array = field(default_factory=lambda: np.zeros((0, 0), bool))
+    joined: bool = True
 
     @property
     def medians(self) -> Array:
@@ -131,6 +133,7 @@ def _line(
         name=line.label,
         line={"color": colour, "width": frame.theme.line, "dash": dash},
         hovertemplate="%{y}<extra>" + line.label + "</extra>",
+        **({} if line.joined else _apart(colour)),
     )
     seeds, places = np.nonzero(~np.isnan(line.values))
     values = line.values[seeds, places]
@@ -158,6 +161,12 @@ def _line(
             },
         }
     )
+
+
+def _apart(colour: str) -> dict[str, Any]:
+    """A short stroke at each median, and no line between them."""
+    stroke = {"symbol": "line-ew-open", "size": 16, "line": {"color": colour, "width": 2}}
+    return {"mode": "markers", "marker": stroke}
 
 
 def _labels(
