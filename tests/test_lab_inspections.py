@@ -222,7 +222,8 @@ def ended(
 def regularized(experiment: Experiment, good: bool) -> Outcome:
     still = np.full((100, 12), 0.5)
     moved = still + 0.1 * np.random.default_rng(0).standard_normal(still.shape)
-    normalizes = (experiment.normalizer == "batch") == good
+    whole = experiment.batch_size == experiment.train_examples
+    normalizes = (experiment.normalizer == "batch" and not whole) == good
     made = ended(experiment, (0.01, 1.0), (0.4, 0.9) if normalizes else (1.0, 0.8))
     return Outcome(made, {"chances": moved if normalizes else still, "inference": still[0]})
 
@@ -279,6 +280,18 @@ def test_a_verdict_follows_what_was_measured(name: str) -> None:
     assert verdict(made(name, (True, True, True))).holds is True
     assert verdict(made(name, (False, False))).holds is False
     assert verdict(made(name, (True, False))).holds is None
+
+
+def test_a_control_whose_gap_is_as_narrow_leaves_the_explanation_by_random_mini_batches_unsupported() -> None:
+    result = made("regularizer", (True, True))
+    as_narrow = dict(result.outcomes) | {"one-batch": result.outcomes["bn"]}
+    verdict = find("regularizer").verdict(result.replace(outcomes=as_narrow))
+    assert verdict.holds is False
+    assert verdict.word == "This run does not support the paper’s explanation"
+    assert verdict.measured["gap_ratio"].median < 0.5
+    assert verdict.measured["by_chance"].median == 0.0
+    assert "explain 0 % of the narrower gap" in verdict.sentence
+    assert "explain 100 % of the narrower gap" in find("regularizer").verdict(result).sentence
 
 
 @pytest.mark.parametrize("name", MADE)

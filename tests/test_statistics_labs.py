@@ -90,7 +90,7 @@ CLAIMED: dict[str, tuple[Mapping[str, tuple[float, float, float]], Measured]] = 
     "input-only": ({"none": (0.9, 0, 1), "input-only": (0.3, 0, 1), "batch": (0.01, 0, 1)}, nothing),
     "stop-gradient": ({}, bias),
     "inference": ({}, answers),
-    "placement": ({"batch-no-affine": (0.1, 0, 0.5), "batch": (0.1, 0, 0.01)}, bending),
+    "placement": ({}, bending),
     "mechanism": (
         {"none": (0.5, 4.0, 1), "batch": (0.05, 1.0, 1), "noisy-batch": (0.6, 5, 1), "noise": (0.9, 9, 1)},
         shifting,
@@ -189,7 +189,11 @@ def test_answers_name_what_was_measured_also_where_nobody_expects_it() -> None:
     assert lab.verdict(result.replace(outcomes=unmoved)).holds is False
     assert lab.verdict(upset(lab, result)).answer is None
     lab = find("placement")
-    assert lab.verdict(as_claimed(lab, Setting(quick=True))).answer == "before"
+    result = as_claimed(lab, Setting(quick=True))
+    assert lab.verdict(result).answer == "before"
+    assert lab.verdict(upset(lab, result)).answer == "after"
+    confined = dict.fromkeys(result.outcomes, result.outcomes["after"])
+    assert lab.verdict(result.replace(outcomes=confined)).answer == "alike"
     lab = find("input-only")
     assert lab.verdict(as_claimed(lab, Setting(quick=True))).answer == "part"
     assert lab.verdict(upset(lab, as_claimed(lab, Setting(quick=True)))).answer == "all"

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures.charts.ladder import Series, ladder
-from bnviz.figures.charts.race import Runner, race
-from bnviz.figures.charts.table import table
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Estimate, Slider
-from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy
+from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, percent
 
 QUICK = Experiment(
     dataset="digits", activation="relu", init="kaiming", init_scale=1.0, learning_rate=0.1, steps=800
@@ -65,7 +62,7 @@ def series(result: Result, arm: str, what: str, rungs: int, label: str, look: tu
 
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
-    """Accuracy by size and by classes, one example's output, the two ways to inference, and training in twos."""
+    """Accuracy by classes and by size, and one example's output."""
     looks = {arm.name: (arm.label, ARMS[arm.name][3]) for arm in result.arms}
 
     def both(what: str, rungs: int) -> list[Series]:
@@ -80,8 +77,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         {"": both("by_size", len(SIZES))},
         [str(size) for size in SIZES],
         Scale("accuracy", percent=True),
-        title="Accuracy by the statistics of the mini-batch that is asked about",
-        subtitle="Held-out examples in random mini-batches. Dotted: the network trained in large ones by population "
+        title="Accuracy by the size of the mini-batch",
+        subtitle="Random mini-batches of held-out examples, normalized by their own statistics. Dotted: by population "
         "statistics (Algorithm 2), which need no mini-batch. A dot for each seed.",
         rung_title="examples in the mini-batch",
         **view.looks,
@@ -90,8 +87,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         {"": both("by_classes", len(CLASSES))},
         [str(count) for count in CLASSES],
         Scale("accuracy", percent=True),
-        title="Accuracy as the mini-batch becomes one-sided",
-        subtitle="Mini-batches of 32 held-out examples that show only so many of the classes. Dotted: by population "
+        title="Accuracy by the number of classes in the mini-batch",
+        subtitle="Mini-batches of 32 held-out examples, normalized by their own statistics. Dotted: by population "
         "statistics, on all held-out examples. A dot for each seed.",
         rung_title="classes in the mini-batch",
         **view.looks,
@@ -103,7 +100,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         {
             "": [
                 Series(
-                    "in company",
+                    "by its mini-batch",
                     WITH,
                     np.asarray(one["outputs"]) if one else np.empty((0, len(SIZES))),
                 )
@@ -113,70 +110,32 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Scale(
             "probability of its own class",
             percent=True,
-            reference=None if math.isnan(alone) else (alone, "by population statistics, always"),
+            reference=None if math.isnan(alone) else (alone, "by population statistics"),
         ),
-        title="One and the same held-out example, in different company",
-        subtitle="The probability that the network gives to its class. A dot for each of 40 mini-batches, whose other "
-        "examples are drawn at random; the line joins the medians.",
+        title="The same held-out example in different mini-batches",
+        subtitle="The probability that the network gives to its class. A dot for each of 40 mini-batches with random "
+        "other examples; the line joins the medians.",
         rung_title="examples in the mini-batch",
         **view.looks,
     )
-    rows = [(arm.label, *(_percent(value) for value in _row(result, arm.name))) for arm in result.arms]
-    ways = table.draw(
-        ["network", "moving average", "Algorithm 2", "own batch of 256", "own batch of 2"],
-        rows,
-        title="Two ways to population statistics, and none",
-        subtitle="Accuracy on held-out examples, median over the seeds. Without normalization there is one way only.",
-        **view.looks,
-    )
-    curves = race.draw(
-        [
-            Runner(short(arm.name) + (", plain" if arm.name == "plain-2" else ""), looks[arm.name][1], item)
-            for arm, item in zip(result.arms, result.shown(view), strict=True)
-        ],
-        title="While they train: where batch norm fails",
-        subtitle="Held-out accuracy in inference mode, by moving averages. In a mini-batch of two x̂ is nearly "
-        "+1 or −1 everywhere, or 0 where both inputs are equal.",
-        **view.looks,
-    )
     return (
-        Drawing("by-size", by_size, "From which size on the mini-batch may stand in for the population."),
         Drawing(
             "by-classes",
             by_classes,
-            "A large mini-batch is not enough: it must also look like the training examples.",
+            "From left to right the mini-batches contain fewer classes. Where does the accuracy fall?",
+        ),
+        Drawing(
+            "by-size",
+            by_size,
+            "From which size on are the mini-batch’s statistics as good as those of the population?",
         ),
         Drawing(
             "one-example",
             company,
-            "The paper wants the output to depend only on the input. By mini-batch statistics it does not. Alone, the "
-            "example is normalized to 0 in every layer, and every input gets the same answer.",
-        ),
-        Drawing(
-            "ways", ways, "Whether the moving average is good enough in place of the paper’s second pass."
-        ),
-        Drawing(
-            "training", curves, "Batch norm needs mini-batches from which a mean and a variance can be told."
+            "The paper wants the output to depend only on the input. Do the dots of one size lie on one point? A "
+            "mini-batch of 1 has variance 0, so every input gets the same answer.",
         ),
     )
-
-
-def _row(result: Result, arm: str) -> tuple[float, ...]:
-    if not found(result, arm, "moving"):
-        final = Measure("", result.each(final_accuracy, arm)).median
-        return final if result.finished and arm == "plain-2" else math.nan, math.nan, math.nan, math.nan
-    large, two = SIZES.index(256), SIZES.index(2)
-    picks: list[Callable[[str], list[float]]] = [
-        lambda name: [float(item) for item in found(result, name, "moving")],
-        lambda name: [float(item) for item in found(result, name, "population")],
-        lambda name: [float(item[large]) for item in found(result, name, "by_size")],
-        lambda name: [float(item[two]) for item in found(result, name, "by_size")],
-    ]
-    return tuple(Measure("", tuple(pick(arm))).median for pick in picks)
-
-
-def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.1%}"
 
 
 def verdict(result: Result) -> Verdict:
@@ -192,12 +151,12 @@ def verdict(result: Result) -> Verdict:
     flips = tuple(float(item[SIZES.index(32)]) for item in found(result, "bn", "flips"))
     failing = result.each(final_accuracy, "bn-2")
     measured = {
-        "population": Measure("accuracy by Algorithm 2", population),
+        "population": Measure("accuracy by population statistics (Algorithm 2)", population),
         "moving": Measure("accuracy by moving averages", moving),
         "best_batch": Measure("accuracy by mini-batch statistics at the best size", best),
         "batches_of_2": Measure("accuracy by statistics of mini-batches of 2", twos),
         "one_class": Measure("accuracy by statistics of mini-batches of one class", one_sided),
-        "flips_32": Measure("share of examples named differently in two mini-batches of 32", flips),
+        "flips_32": Measure("share of examples classified differently in two mini-batches of 32", flips),
         "spread_32": Measure(
             "standard deviation of one example’s probability over mini-batches of 32", spread
         ),
@@ -210,7 +169,7 @@ def verdict(result: Result) -> Verdict:
         ),
     }
     known = bool(population) and not any(map(math.isnan, [*one_sided, *twos]))
-    told = {name: f"{item.median:.1%}" for name, item in measured.items()}
+    told = {name: percent(item.median) for name, item in measured.items()}
     return Verdict(
         holds=agreed(
             [
@@ -225,13 +184,13 @@ def verdict(result: Result) -> Verdict:
         )
         if known
         else None,
-        sentence=f"By population statistics the network named {told['population']} rightly (moving averages: "
-        f"{told['moving']}); by mini-batch statistics {told['best_batch']} at the best size, {told['batches_of_2']} in "
-        f"mini-batches of 2 and {told['one_class']} in mini-batches of a single class. From one random "
-        f"mini-batch of 32 to another, {told['flips_32']} of the examples got another name. Trained in mini-batches of "
-        f"2, batch norm ended at {told['trained_in_2']}, the plain network at {told['plain_in_2']}.",
-        criterion=f"In every seed, Algorithm 2 is within {ALIKE:.0%} of the moving averages and at most {ALIKE:.0%} "
-        f"below the best size of mini-batch, while mini-batches of 2 and those of one class lose at least {LOST:.0%}.",
+        sentence=f"By population statistics the network classified {told['population']} correctly, by the statistics "
+        f"of mini-batches of one class {told['one_class']}, and by those of mini-batches of 2 {told['batches_of_2']}. "
+        f"{told['flips_32']} of the examples got another class in another random mini-batch of 32. Trained with "
+        f"mini-batches of 2, batch norm ended at {told['trained_in_2']} and the plain network at {told['plain_in_2']}.",
+        criterion=f"In every seed: population statistics (Algorithm 2) are at most {100 * ALIKE:.0f} point away from "
+        f"moving averages and at most {100 * ALIKE:.0f} point below the best size of mini-batch; mini-batches of 2 and "
+        f"mini-batches of one class are at least {100 * LOST:.0f} points below.",
         measured=measured,
         answer=(100 * measured["one_class"].median,) if known else None,
     )
@@ -240,12 +199,12 @@ def verdict(result: Result) -> Verdict:
 LAB = Lab(
     number=12,
     name="inference",
-    title="Inference: alone, or in company?",
+    title="Inference: which statistics?",
     quote="is neither necessary nor desirable during inference; we want the output to depend only on the input, "
     "deterministically",
     section="3.1",
-    question="A trained batch-norm network is asked about 32 held-out examples that all show the same digit, and still "
-    "normalizes by its mini-batch. How many percent does it name rightly?",
+    question="A trained network normalizes by its mini-batch at inference too. We show it 32 held-out examples of the "
+    "same digit at once. What percentage does it classify correctly?",
     prediction=Estimate(
         (Slider("accuracy in mini-batches of one class", 1.0, 100.0, 50.0, 1.5, " %", logarithmic=False),)
     ),
@@ -253,24 +212,26 @@ LAB = Lab(
     figures=figures,
     verdict=verdict,
     explanation=r"""
-In training a batch-normalized network never sees an example alone: its output depends on the mini-batch. For
-inference the paper’s Algorithm 2 takes the statistics of the population instead,
+In training, a network with batch normalization never sees an example alone: the output depends on the mini-batch. At
+inference the paper uses the statistics of the population instead (Algorithm 2):
 
-$$\operatorname{E}[x] = \operatorname{E}_B[\mu_B], \qquad
-\operatorname{Var}[x] = \tfrac{m}{m-1}\,\operatorname{E}_B[\sigma_B^2],$$
+$$
+\mathrm{E}[x] = \mathrm{E}_B[\mu_B], \qquad
+\mathrm{Var}[x] = \tfrac{m}{m-1}\,\mathrm{E}_B[\sigma_B^2]
+$$
 
-over training mini-batches of $m$ examples, and the layer becomes a fixed linear map. Moving averages, gathered during
-training, stand in for them nearly everywhere; the paper mentions them for following a model’s accuracy as it trains.
-Here the Algorithm’s second pass is made, over mini-batches of the size that the network was trained with.
+The means are over training mini-batches of $m$ examples. The layer becomes a fixed linear map. In practice moving
+averages from training replace these means. The paper mentions them for tracking the accuracy during training. Here we
+compute the means after training, over mini-batches of the training size. “Every number” below compares both ways.
 
-**One-sided mini-batches.** Among examples of one class what they have in common, which is what tells the class, is
-their mean: and the mean is subtracted.
+**Mini-batches of one class.** What the examples of one class have in common tells the class. It is in their mean, and
+the mean is subtracted.
 
-**One example** has variance 0: $\hat x = 0$, and every layer passes on $g(\beta)$, whatever the input.
+**One example** has variance 0. So $\hat x = 0$, and every layer outputs $g(\beta)$, whatever its input.
 
-**Two examples** become $\hat x \approx \pm 1$: of each input only which of the two is larger survives. A network
-trained that way learns from what is left, and the statistics of the population then show it inputs that it never saw in
-training. That is where batch normalization fails; the paper trains with mini-batches of 32 and 60.
+**Two examples** become $\hat x \approx \pm 1$. Of every input only the order of the two is left. A network can learn
+from that. But at inference, population statistics give it inputs that it never saw in training. This is where batch
+normalization fails. The paper trains with mini-batches of 32 and 60.
 """,
     inspection="bnviz.engine.inspections.inference:in_company",
 )

@@ -10,13 +10,15 @@ import numpy as np
 from bnviz.experiment import Experiment
 from bnviz.figures import bands
 from bnviz.figures.charts.ladder import ladder
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS, line
 from bnviz.labs.predictions import Choice
-from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, guessing
+from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, guessing, percent
+from bnviz.recording.snapshot import LAYER_COLUMNS
 
-QUICK = Experiment(dataset="digits", hidden=(40,) * 3, activation="tanh", learning_rate=0.1, steps=250)
+QUICK = Experiment(dataset="digits", hidden=(40,) * 3, activation="tanh", learning_rate=0.1, steps=600)
 FULL = QUICK.replace(dataset="mnist", hidden=(100,) * 3, steps=2000)
 SCALES = (0.001, 0.01, 0.1, 1.0, 10.0)
 SCHEMES = ("xavier", "kaiming", "orthogonal")
@@ -25,7 +27,7 @@ USABLE = 0.8
 """A network is said to learn from a scale if it ends with this held-out accuracy; networks that fail end near
 guessing."""
 WIDER = 1.0
-"""By how many powers of ten the range of usable scales must be wider: one rung of the ladder."""
+"""By how many powers of ten the range of usable scales must be wider: the distance of two scales."""
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
@@ -75,19 +77,36 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     small, large = ([name(kind, "gaussian", scale) for kind in KINDS] for scale in (SCALES[0], SCALES[-1]))
     return (
-        Drawing("accuracy", chart, "The wider the plateau, the less the first weights matter."),
+        Drawing(
+            "accuracy",
+            chart,
+            "From which scales does each network learn? A wider range needs less care.",
+        ),
         Drawing(
             "bands-small",
             bands.draw(result.shown(view, *small), **view.looks),
-            f"Start at σ = {SCALES[0]:g}: without normalization every layer passes on a fraction of what it receives, "
-            "the signal vanishes and with it the gradient. Batch norm scales it up again in each layer.",
+            f"Start at σ = {SCALES[0]:g}: {_widths(result, view, SCALES[0])}. Small weights make each layer’s output "
+            "smaller than its input. Batch norm rescales the input of every nonlinearity.",
         ),
         Drawing(
             "bands-large",
             bands.draw(result.shown(view, *large), **view.looks),
-            f"Start at σ = {SCALES[-1]:g}: without normalization the inputs lie far out in the saturated zones, where "
-            "the slope is zero. Batch norm brings them back to where the slope is.",
+            f"Start at σ = {SCALES[-1]:g}: {_widths(result, view, SCALES[-1])}. Large inputs lie in the saturated "
+            "zones, where the slope is almost zero.",
         ),
+    )
+
+
+def _widths(result: Result, view: View, scale: float) -> str:
+    """How wide the last layer's inputs are before the first step, in words; compared, once it is measured."""
+    column = LAYER_COLUMNS.index("std")
+    shown = result.shown(view, *(name(kind, "gaussian", scale) for kind in KINDS))
+    if not all(item.snapshots for item in shown):
+        return "compare the last layer of both networks"
+    plain, normalized = (short(float(item.snapshots[0].layers[-1, column])) for item in shown)
+    return (
+        f"before the first step the inputs of the last layer have a standard deviation of {plain} without batch norm "
+        f"and of {normalized} with it"
     )
 
 
@@ -114,14 +133,14 @@ def verdict(result: Result) -> Verdict:
     plain, normalized = measured["usable_plain"].median, measured["usable_bn"].median
     return Verdict(
         holds=None if none_learned else agreed([gain >= WIDER for gain in gains]),
-        sentence=f"No network reached {USABLE:.0%} from any scale; train for more steps."
+        sentence=f"No network reached {percent(USABLE, 0)} from any scale. Train for more steps."
         if none_learned
-        else f"With batch norm {normalized:.0f} of {len(SCALES)} scales were usable, without {plain:.0f}; the usable "
-        f"range was {gain.median:.2g} powers of ten wider{gain.over_seeds}. "
-        f"From the worst scale the networks ended at {measured['worst_bn'].median:.1%} with and "
-        f"{measured['worst_plain'].median:.1%} without it.",
-        criterion=f"In every seed, the range of σ from which the network ends with {USABLE:.0%} held-out accuracy is "
-        f"at least {10**WIDER:.0f} times wider with batch norm than without.",
+        else f"With batch norm the network learned from {normalized:.0f} of {len(SCALES)} scales, without it from "
+        f"{plain:.0f}. The range of these scales was {gain.median:.2g} powers of ten wider{gain.over_seeds}. "
+        f"From its worst scale the network ended at {percent(measured['worst_bn'].median)} with batch norm and at "
+        f"{percent(measured['worst_plain'].median)} without it.",
+        criterion=f"In every seed: the range of σ from which the network ends with {percent(USABLE, 0)} held-out "
+        f"accuracy is at least {10**WIDER:.0f} times wider with batch norm than without.",
         measured=measured,
         answer=None if none_learned else _answer(plain, normalized),
     )
@@ -138,33 +157,37 @@ def _answer(plain: float, normalized: float) -> str:
 LAB = Lab(
     number=3,
     name="initialization",
-    title="Less care about the first weights",
+    title="Which first weights train?",
     quote="allows us to use much higher learning rates and be less careful about initialization",
     section="3.3 (quoted from the abstract)",
-    question=f"The first weights are drawn with a standard deviation of {', '.join(f'{scale:g}' for scale in SCALES)}. "
-    "From how many of them does the network with batch norm learn?",
+    question=f"We draw the first weights with σ = {', '.join(f'{scale:g}' for scale in SCALES[:-1])} and "
+    f"{SCALES[-1]:g}. "
+    f"Does the network learn from more of these {len(SCALES)} scales with batch norm?",
     prediction=Choice(
         {
-            "fewer": "from as few as the plain network, or fewer",
-            "more": "from more than the plain network, but not from all",
-            "all": "from all of them, and the plain network does not",
+            "fewer": "no: from as many or fewer",
+            "more": f"yes: from more, but not from all {len(SCALES)}",
+            "all": f"yes: from all {len(SCALES)}",
         }
     ),
     arms=arms,
     figures=figures,
     verdict=verdict,
     explanation=r"""
-Through $L$ layers of weights with standard deviation $\sigma$ and $n$ inputs each, a signal is multiplied by about
-$\sigma\sqrt n$ in every layer. If that is below 1 the signal vanishes, if it is above 1 the inputs move into the
-saturated zones; either way the gradient that comes back is near zero. Xavier’s and Kaiming’s schemes choose $\sigma$
-so that the factor is near 1. Batch normalization does not need it to be:
+Let a layer have $n$ inputs and weights of standard deviation $\sigma$. It multiplies the size of the signal by about
+$\sigma\sqrt n$. If this factor is below 1, the signal vanishes with depth. If it is above 1, the inputs move into the
+saturated zones. Either way almost no gradient comes back. Xavier’s and Kaiming’s schemes choose $\sigma$ so that the
+factor is near 1. Batch normalization does not need this:
 
-$$\mathrm{BN}((aW)u) = \mathrm{BN}(Wu)$$
+$$
+\mathrm{BN}((aW)u) = \mathrm{BN}(Wu)
+$$
 
-The scale of the weights drops out of what the next layer receives, at every step and not only at the first.
+The scale of the weights cancels in what the next layer receives, at every step.
 
-**It does not drop out of learning.** The gradient with respect to $aW$ is $1/a$ of that with respect to $W$, and the
-weights are $a$ times as large: a step of the same learning rate changes them, in proportion, by $1/a^2$. Look at the
-accuracy from σ = 10: such a network learns, but slowly. "Less careful" is what the paper says, and not "careless".
+**It does not cancel in learning.** The gradient with respect to $aW$ is $1/a$ of the gradient with respect to $W$,
+and the weights are $a$ times as large. With the same learning rate, a step changes the weights by a share that is
+$1/a^2$ as large. So a network with very large first weights learns slowly. Look at the accuracy at σ = 10. “Less
+careful” means that some care is still needed.
 """,
 )

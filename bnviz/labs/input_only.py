@@ -10,11 +10,22 @@ import numpy as np
 from bnviz.experiment import Experiment
 from bnviz.figures.charts.ladder import Series, ladder
 from bnviz.figures.charts.race import Runner, race
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
-from bnviz.labs.verdicts import Measure, Verdict, agreed, counted, final_accuracy, quotients, steps_to
+from bnviz.labs.verdicts import (
+    Measure,
+    Verdict,
+    agreed,
+    final_accuracy,
+    in_part_of,
+    percent,
+    quotients,
+    reached,
+    steps_to,
+)
 from bnviz.recording import Recording
 from bnviz.recording.snapshot import UNIT_COLUMNS
 
@@ -28,7 +39,7 @@ LOOKS = {"none": WITHOUT, "input-only": MORE[0], "batch": WITH}
 TARGET = 0.9
 """An accuracy that all three networks can reach, well below where they end."""
 SOONER = 1.5
-"""How many times fewer steps count as sooner: more than seeds and the coarse evaluation differ by."""
+"""How many times fewer steps count as sooner: seeds and the coarse evaluation differ by less."""
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
@@ -38,7 +49,7 @@ def arms(setting: Setting) -> tuple[Arm, ...]:
 
 
 def width(recording: Recording, layer: int, step: int) -> float:
-    """How much what a unit of the layer receives differs from example to example, mean over units.
+    """How much the input of a unit of the layer differs from example to example, mean over units.
 
     Half the distance between the 15th and the 85th percentile of its inputs, for a normal distribution 1.04 standard
     deviations, at the latest record up to a step.
@@ -58,7 +69,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     curves = race.draw(
         [Runner(ARMS[arm.name], LOOKS[arm.name], item) for arm, item in zip(result.arms, shown, strict=True)],
         title="Accuracy on held-out data",
-        subtitle="Share of held-out examples named rightly, in inference mode. Dotted: the accuracy that counts.",
+        subtitle="Share of held-out examples classified correctly, in inference mode. Dotted: "
+        f"{percent(TARGET, 0)}.",
         target=TARGET,
         **view.looks,
     )
@@ -83,7 +95,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         },
         [str(layer) for layer in layers],
         Scale("width of the input"),
-        title="How wide the signal is that each layer’s sigmoids receive",
+        title="How wide the inputs of each layer’s sigmoids are",
         subtitle="Half the distance between the 15th and the 85th percentile of a unit’s input over the probe batch, "
         "averaged over the layer’s units. A dot for each seed.",
         rung_title="layer, 1 at the input",
@@ -91,14 +103,35 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     return (
         Drawing(
-            "accuracy", curves, "How much of the way the old remedy goes, and what the other layers add."
+            "accuracy",
+            curves,
+            "Look where each curve crosses the dotted line. How much does the input alone change, how much the layers?",
         ),
         Drawing(
             "widths",
             widths,
-            "Before training, normalizing the input widens the first layer’s signal. One layer further on little "
-            "of it is left.",
+            "Compare layer 1 with the layers above it. " + _wider(result),
         ),
+    )
+
+
+def _wider(result: Result) -> str:
+    """How far up the network the normalized input makes a difference before training, in words."""
+    last = len(result.arms[0].experiment.hidden)
+    times = [
+        Measure(
+            "",
+            quotients(
+                *(result.each(partial(width, layer=layer, step=0), arm) for arm in ("input-only", "none"))
+            ),
+        ).median
+        for layer in (1, last)
+    ]
+    if not all(map(math.isfinite, times)):
+        return "How far up does a normalized input make a difference?"
+    return (
+        f"Before training, normalizing the input makes the inputs of layer 1 {short(times[0])} times as wide, and "
+        f"those of layer {last} {short(times[1])} times."
     )
 
 
@@ -113,24 +146,30 @@ def verdict(result: Result) -> Verdict:
         f"{what}_{name.replace('-', '_')}": Measure(f"{words}, {ARMS[name]}", values)
         for name in ARMS
         for what, words, values in (
-            ("steps", f"steps to {TARGET:.0%}", steps[name]),
+            ("steps", f"steps to {percent(TARGET, 0)}", steps[name]),
             ("accuracy", "final accuracy", result.each(final_accuracy, name)),
         )
     }
     measured |= {
-        "gain_input": Measure("how many times fewer steps by normalizing the input", gain_input),
-        "gain_layers": Measure("how many times fewer again by normalizing every layer", gain_layers),
+        "gain_input": Measure("how many times fewer steps by normalizing the input only", gain_input),
+        "gain_layers": Measure(
+            "how many times fewer steps by every layer than by the input only", gain_layers
+        ),
     }
-    counts = {name: counted(measured[f"steps_{name.replace('-', '_')}"].median) for name in ARMS}
+    when = {name: reached(measured[f"steps_{name.replace('-', '_')}"].median) for name in ARMS}
     gain = measured["gain_layers"]
     known = not any(map(math.isnan, gain_layers))
     return Verdict(
         holds=agreed([times >= SOONER for times in gain_layers]) if known else None,
-        sentence=f"To {TARGET:.0%} on held-out data: {counts['none']} without normalization, {counts['input-only']} "
-        f"with the input normalized, {counts['batch']} with every layer normalized"
-        + (f", {gain.median:.2g} times fewer than with the input alone{gain.over_seeds}." if known else "."),
-        criterion=f"In every seed, normalizing every layer reaches {TARGET:.0%} held-out accuracy in at least "
-        f"{SOONER:g} times fewer steps than normalizing the network’s input alone.",
+        sentence=f"The network reached {percent(TARGET, 0)} {when['none']} without normalization, "
+        f"{when['input-only']} with its input normalized, and {when['batch']} with every layer normalized."
+        + (
+            f" Every layer: {in_part_of(gain.median)} that the input alone takes ({short(gain.median)} times fewer)."
+            if known and math.isfinite(gain.median)
+            else ""
+        ),
+        criterion=f"In every seed: with every layer normalized the network needs at least {SOONER:g} times fewer steps "
+        f"to {percent(TARGET, 0)} held-out accuracy than with only its input normalized.",
         measured=measured,
         answer=_answer(measured["gain_input"].median, gain.median),
     )
@@ -147,37 +186,39 @@ def _answer(by_input: float, by_layers: float) -> str | None:
 LAB = Lab(
     number=10,
     name="input-only",
-    title="Is it enough to normalize the input?",
+    title="Is the input enough?",
     quote="it would be advantageous to achieve the same whitening of the inputs of each layer",
     section="2",
-    question=f"Normalize only what enters the network, or the inputs of every layer. How much sooner is the network at "
-    f"{TARGET:.0%}?",
+    question="We normalize only the network’s input, or the inputs of every layer. Which makes training faster (at "
+    f"least {SOONER:g} times fewer steps to {percent(TARGET, 0)})?",
     prediction=Choice(
         {
-            "all": "normalizing the input does it all, the layers add nothing",
-            "part": "the input helps, every layer helps much more",
-            "nothing": "the input alone does nothing",
+            "all": "the input; the layers add nothing",
+            "part": "the input, and the layers even more",
+            "nothing": "the layers; the input alone does nothing",
         }
     ),
     arms=arms,
     figures=figures,
     verdict=verdict,
     explanation=r"""
-That a network trains faster on inputs of mean 0 and variance 1 was known long before (the paper cites LeCun et al.,
-1998). Here each pixel is normalized by the mini-batch’s statistics, without $\gamma$ and $\beta$; a pixel that never
-varies stays 0. Whitening, of which the paper speaks here, would also decorrelate them; it then does without, and so
-does this lab.
+A network trains faster on inputs of mean 0 and variance 1. This was known before the paper, which cites LeCun et al.
+(1998). Here each pixel is normalized with the mini-batch’s mean and variance, without $\gamma$ and $\beta$. A pixel
+that never varies stays 0. The quoted sentence speaks of whitening, which would also remove correlations. The paper
+then does without, and so does this lab.
 
-For layer $k$ the layers below are what the data are for the first. Its input is $u_k = g(W_{k-1}u_{k-1} + b_{k-1})$,
-and nobody chose the mean and the variance of that:
+For layer $k$ the layers below are what the data are for layer 1. Its input is $u_k = g(W_{k-1}u_{k-1} + b_{k-1})$,
+and nobody chose the mean and the variance of
 
-$$x_k = W_k u_k, \qquad \operatorname{E}[x_k] = W_k \operatorname{E}[u_k], \qquad
-\operatorname{Cov}[x_k] = W_k \operatorname{Cov}[u_k]\, W_k^{\mathsf T}$$
+$$
+x_k = W_k u_k, \qquad \mathrm{E}[x_k] = W_k\, \mathrm{E}[u_k], \qquad
+\mathrm{Cov}[x_k] = W_k\, \mathrm{Cov}[u_k]\, W_k^{\mathsf T}
+$$
 
-A sigmoid’s slope is at most ¼, so each layer of them passes on a narrower signal than it received: see the widths
-before training. Batch normalization sets the width anew in every layer.
+The slope of a sigmoid is at most ¼, so a layer of sigmoids makes the signal narrower. See the widths before training.
+Batch normalization sets the width in every layer.
 
-**What does not show it.** With tanh, whose slope at 0 is 1, three layers hardly narrow the signal, and all three
-networks learn within tens of steps: the order is the same, the difference small.
+**It depends on the nonlinearity.** The slope of tanh at 0 is 1. Three layers of tanh hardly narrow the signal: all
+three networks reached 90 % within 50 steps, the normalized ones within 12 (measured on digits, 3 seeds).
 """,
 )

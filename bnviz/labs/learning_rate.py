@@ -19,10 +19,11 @@ from bnviz.labs.verdicts import (
     Measure,
     Verdict,
     agreed,
-    counted,
     final_accuracy,
     guessing,
+    percent,
     quotients,
+    reached,
     steps_to,
 )
 
@@ -33,10 +34,10 @@ FULL = QUICK.replace(dataset="mnist", hidden=(100,) * 5, steps=2000)
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 TARGET = 0.9
-"""A network is said to learn at a rate if it ends with this held-out accuracy: networks that learn at all end well
-above it on digits and on MNIST, networks that diverge or wander end well below."""
+"""A network is said to learn at a rate if it ends with this held-out accuracy: networks that learn end well above it
+on digits and on MNIST, networks that diverge end well below."""
 MUCH_HIGHER = 5.0
-"""The rungs are about a factor of 3 apart, so this asks for two rungs; one could be a matter of where they lie."""
+"""The rates are about a factor of 3 apart, so this asks for two of them; one could be due to where they lie."""
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
@@ -84,7 +85,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         {"": [line(result, kind, names[kind], partial(steps_to, target=TARGET)) for kind in KINDS]},
         rungs,
         Scale("steps (log)", logarithmic=True, beyond="never"),
-        title=f"Steps to {TARGET:.0%} held-out accuracy, by learning rate",
+        title=f"Steps to {percent(TARGET, 0)} held-out accuracy, by learning rate",
         subtitle="A dot for each seed; a triangle at the upper edge where it was never reached.",
         rung_title="learning rate",
         **view.looks,
@@ -92,17 +93,19 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     parting = [name(kind, 1.0) for kind in KINDS]
     return (
         Drawing(
-            "accuracy", ends, "How well each network ends. Where a line falls, the rate is too large for it."
+            "accuracy",
+            ends,
+            "Look for the rate at which each line falls: there the learning rate is too large.",
         ),
         Drawing(
             "steps",
             speed,
-            "How soon each network is good. Larger rates are faster, as long as they are usable.",
+            f"Lower is faster. A triangle at the top: the network never reached {percent(TARGET, 0)}.",
         ),
         Drawing(
             "loss",
             loss.draw(result.shown(view, *parting), **view.looks),
-            "The two networks at a learning rate of 1, from equal weights and with equal mini-batches.",
+            "The two networks at a learning rate of 1. They start from the same weights and see the same mini-batches.",
         ),
     )
 
@@ -129,26 +132,30 @@ def verdict(result: Result) -> Verdict:
         "largest_rate_plain": Measure("largest usable rate without batch norm", largest["none"]),
         "largest_rate_bn": Measure("largest usable rate with batch norm", largest["batch"]),
         "fastest_plain": Measure(
-            f"fewest steps to {TARGET:.0%} at any rate without batch norm", fastest["none"]
+            f"fewest steps to {percent(TARGET, 0)} at any rate without batch norm", fastest["none"]
         ),
-        "fastest_bn": Measure(f"fewest steps to {TARGET:.0%} at any rate with batch norm", fastest["batch"]),
+        "fastest_bn": Measure(
+            f"fewest steps to {percent(TARGET, 0)} at any rate with batch norm", fastest["batch"]
+        ),
     }
     ratio = measured["rate_ratio"]
     known = not any(map(math.isnan, ratios))
     sentence = (
-        f"With batch norm the network learned at rates up to {measured['largest_rate_bn'].median:g}, without up to "
-        f"{measured['largest_rate_plain'].median:g}: {ratio.median:.3g} times higher{ratio.over_seeds}. "
-        f"At its best rate it was at {TARGET:.0%} after {counted(measured['fastest_bn'].median)}, against "
-        f"{counted(measured['fastest_plain'].median)}."
+        f"With batch norm the network learned at rates up to {measured['largest_rate_bn'].median:g}, without it up to "
+        f"{measured['largest_rate_plain'].median:g}. That is {ratio.median:.3g} times higher{ratio.over_seeds}. "
+        f"Each at its best rate, batch norm reached {percent(TARGET, 0)} "
+        f"{reached(measured['fastest_bn'].median)}, the plain network "
+        f"{reached(measured['fastest_plain'].median)}."
         if known
-        else f"In some seed a network reached {TARGET:.0%} at no rate at all, so there is nothing to compare; "
-        "train for more steps."
+        else f"In some seed a network did not reach {percent(TARGET, 0)} at any rate, so there is nothing to compare. "
+        "Train for more steps."
     )
     return Verdict(
         holds=agreed([ratio >= MUCH_HIGHER for ratio in ratios]) if known else None,
         sentence=sentence,
-        criterion=f"In every seed, the largest rate of the ladder at which the network ends with {TARGET:.0%} held-out "
-        f"accuracy is at least {MUCH_HIGHER:g} times as large with batch norm as without.",
+        criterion=f"In every seed: the largest of the {len(RATES)} rates at which the network ends with "
+        f"{percent(TARGET, 0)} held-out accuracy is at least {MUCH_HIGHER:g} times as large with batch norm as "
+        "without.",
         measured=measured,
         answer=(ratio.median,) if known else None,
     )
@@ -160,27 +167,30 @@ LAB = Lab(
     title="Much higher learning rates",
     quote="allows us to use much higher learning rates",
     section="3.3 (quoted from the abstract)",
-    question="Raise the learning rate until the network no longer learns. How many times higher may it be with batch "
-    "norm than without?",
+    question="We raise the learning rate until the network no longer learns. How many times higher can it be with "
+    "batch norm?",
     prediction=Estimate((Slider("times higher with batch norm", 1.0, 1000.0, 3.0, factor=3.5, unit=" ×"),)),
     arms=arms,
     figures=figures,
     verdict=verdict,
     explanation=r"""
-A large step makes large weights, and without normalization large weights make large activations, larger gradients
-and an even larger next step. With batch normalization the scale of the weights drops out (Section 3.3):
+A large step makes large weights. Without normalization, large weights make large activations, larger gradients and an
+even larger next step. With batch normalization the scale of the weights cancels (Section 3.3):
 
-$$\mathrm{BN}((aW)u) = \mathrm{BN}(Wu), \qquad
-\frac{\partial\,\mathrm{BN}((aW)u)}{\partial (aW)} = \frac1a \cdot \frac{\partial\,\mathrm{BN}(Wu)}{\partial W}$$
+$$
+\mathrm{BN}((aW)u) = \mathrm{BN}(Wu), \qquad
+\frac{\partial\,\mathrm{BN}((aW)u)}{\partial (aW)} = \frac1a \cdot \frac{\partial\,\mathrm{BN}(Wu)}{\partial W}
+$$
 
-so that a step that made the weights too large is followed by smaller ones: the growth stops itself.
+Larger weights get smaller gradients. So a step that made the weights too large is followed by smaller steps.
 
-**What does not show it.** The effect needs a network in which the scale can run away. Five layers of ReLU with
-Kaiming’s initial weights, which suit the plain network, show it. The paper’s own three layers of sigmoids do not: a
-sigmoid’s output is bounded, and on MNIST the plain network still learned at a rate of 2 and was the better for it
-(96 % after 5,000 steps). There is a limit with batch normalization as well: at a rate of 10 neither network learns.
+**Which networks show it.** The scale must be able to grow. Here we use five layers of ReLU and Kaiming’s initial
+weights, which suit the plain network. The paper’s three layers of sigmoids show less, as a sigmoid’s output is
+bounded: the plain network still learned at a rate of 2, to 96 % (measured on MNIST, one seed, 5,000 steps).
 
-**What later papers doubt.** Bjorck et al. (2018) put the larger rate first: at a rate small enough for both, networks
-with and without batch normalization train much alike. Compare the dots at the small rates.
+**There is a limit** with batch normalization too. See how both networks end at the largest rate of the first figure.
+
+**What later papers doubt.** Bjorck et al. (2018) name the larger rate as the main benefit. At a rate that is small
+enough for both, networks with and without batch normalization train alike. Compare the dots at the small rates.
 """,
 )

@@ -1,4 +1,4 @@
-"""Lab map: how much less careful may one be with the learning rate and the first weights, both at once?"""
+"""Lab map: which pairs of a learning rate and a scale of the first weights train a network?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bnviz.figures.charts.where_training_works import USABLE, MapData, accuracy_
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS
 from bnviz.labs.predictions import Choice
-from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, quotients
+from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, percent, quotients
 
 QUICK = Experiment(
     dataset="digits", hidden=(32,) * 3, activation="sigmoid", init="gaussian", batch_size=60, steps=150
@@ -21,7 +21,7 @@ FULL_RATES = (0.01, 0.05, 0.2, 1.0, 4.0, 20.0)
 FULL_SCALES = (0.003, 0.03, 0.1, 0.3, 1.0, 10.0)
 
 MORE = 2.0
-"""How many times as many settings must work: a region of twice the area is seen at a glance."""
+"""How many times as many settings must train: a region of twice the area is seen at a glance."""
 
 
 def grid(setting: Setting) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -93,37 +93,37 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "map",
             accuracy_map.draw(data, **view.looks),
-            "The larger the outlined region, the less careful one may be. The page Map draws it finer.",
+            "Compare the outlined regions: in them the network trains. The page Map draws them finer.",
         ),
     )
 
 
 def verdict(result: Result) -> Verdict:
-    """How many times as many settings work."""
+    """How many times as many settings train."""
     works = np.nan_to_num(ends(result)) >= USABLE
     counts = works.sum(axis=(1, 2)).astype(float)  # (2, seeds)
     plain, normalized = (tuple(row.tolist()) for row in counts)
     lost = tuple((works[0] & ~works[1]).sum(axis=(0, 1)).astype(float).tolist())
     settings = works[0, :, :, 0].size
     measured = {
-        "usable_plain": Measure(f"settings of {settings} that work without batch norm", plain),
-        "usable_bn": Measure(f"settings of {settings} that work with batch norm", normalized),
+        "usable_plain": Measure(f"settings of {settings} that train without batch norm", plain),
+        "usable_bn": Measure(f"settings of {settings} that train with batch norm", normalized),
         "times_more": Measure("times as many with batch norm", quotients(normalized, plain)),
-        "plain_alone": Measure("settings that work without batch norm alone", lost),
+        "plain_alone": Measure("settings that train only without batch norm", lost),
     }
     nothing = not counts.any()
     more = [bool(after >= MORE * max(before, 1.0)) for before, after in counts.T]
     alone = measured["plain_alone"].median
     return Verdict(
         holds=None if nothing else agreed(more),
-        sentence=f"No network reached {USABLE:.0%} anywhere; train for more steps."
+        sentence=f"No network reached {percent(USABLE, 0)}. Train for more steps."
         if nothing
-        else f"With batch norm {measured['usable_bn'].median:.0f} of {settings} settings reached {USABLE:.0%}"
+        else f"With batch norm {measured['usable_bn'].median:.0f} of {settings} settings reached {percent(USABLE, 0)}"
         f"{measured['usable_bn'].over_seeds}, without it {measured['usable_plain'].median:.0f}"
         f"{measured['usable_plain'].over_seeds}. "
-        f"{'None' if not alone else f'{alone:.0f}'} of them worked without batch norm alone.",
-        criterion=f"In every seed at least {MORE:.0f} times as many settings reach {USABLE:.0%} held-out accuracy with "
-        "batch norm as without.",
+        f"{f'{alone:.0f}' if alone else 'None'} trained only without batch norm.",
+        criterion=f"In every seed: at least {MORE:.0f} times as many settings reach {percent(USABLE, 0)} held-out "
+        "accuracy with batch norm as without.",
         measured=measured,
         answer=None if nothing else _answer(*counts.mean(axis=1).tolist()),
     )
@@ -138,34 +138,36 @@ def _answer(plain: float, normalized: float) -> str:
 LAB = Lab(
     number=15,
     name="map",
-    title="Learning rate and first weights at once",
+    title="Which settings train?",
     quote="allows us to use much higher learning rates and be less careful about initialization",
     section="Abstract",
-    question="Networks are trained from every pair of a learning rate and a scale of the first weights. In how many "
-    "more settings does training work with batch norm?",
+    question="We train with every pair of a learning rate and a σ of the first weights. How many of these settings "
+    "train with batch norm?",
     prediction=Choice(
         {
-            "fewer": "in no more than without it",
-            "some": "in more, but not twice as many",
-            "many": "in twice as many or more",
+            "fewer": "no more than without it",
+            "some": "more, but not twice as many",
+            "many": "at least twice as many",
         }
     ),
     arms=arms,
     figures=figures,
     verdict=verdict,
     explanation=r"""
-A learning rate and a scale of the first weights work together. Without normalization each layer multiplies its signal
-by about $\sigma\sqrt n$, and the gradient on its way back too: only near $\sigma\sqrt n = 1$ does anything arrive, and
-only rates that fit it help. Batch normalization takes the scale out of the forward pass,
-$\mathrm{BN}(aWu) = \mathrm{BN}(Wu)$, and turns it into a learning rate: with respect to $aW$ the gradient is $1/a$ as
-large while $aW$ is $a$ times as large, so
+The learning rate and the scale of the first weights work together. Without normalization each layer multiplies its
+signal by about $\sigma\sqrt n$, and its gradient in the backward pass too. Only near $\sigma\sqrt n = 1$ does a
+signal arrive, and only some rates fit it. Batch normalization removes the scale from the forward pass,
+$\mathrm{BN}(aWu) = \mathrm{BN}(Wu)$. The scale now acts like a learning rate. The gradient with respect to $aW$ is
+$1/a$ as large, and $aW$ is $a$ times as large. So
 
-$$\text{step relative to the weight} \;\propto\; \frac{\eta}{a^2}.$$
+$$
+\text{step relative to the weight} \;\propto\; \frac{\eta}{a^2}.
+$$
 
-That is why the region that works is wide, and why it is tilted: larger first weights want a higher learning rate. It is
-not without end: the output layer is not normalized, and far to the right it is the one that fails.
+From this we expect a region that is wide and tilted: larger first weights need a higher learning rate. See whether
+the map shows it. The region is not unlimited: the output layer is not normalized, and too high a rate can break it.
 
-The verdict depends on where the grid begins and ends; a grid around the best setting of the plain network would show
-less.
+**The grid matters.** The verdict depends on where the grid begins and ends. A grid around the best setting of the
+plain network would show less.
 """,
 )

@@ -1,4 +1,4 @@
-"""Lab mechanism: is it really internal covariate shift? Ioffe & Szegedy's account and Santurkar et al.'s, measured."""
+"""Lab mechanism: is internal covariate shift the reason? Ioffe & Szegedy's account and Santurkar et al.'s, measured."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ from bnviz.experiment import Experiment
 from bnviz.figures import drift
 from bnviz.figures.charts.race import Runner, race
 from bnviz.figures.charts.traces import Trace, traces
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.figures.frame.theme import shades, theme_named
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
-from bnviz.labs.verdicts import Measure, Verdict, agreed, counted, final_accuracy, quotients, steps_to
+from bnviz.labs.verdicts import (
+    Measure,
+    Verdict,
+    agreed,
+    final_accuracy,
+    percent,
+    quotients,
+    reached,
+    steps_to,
+)
 from bnviz.recording import Recording
 from bnviz.recording.snapshot import LAYER_COLUMNS
 
@@ -27,7 +37,7 @@ QUICK = Experiment(
     init="xavier",
     init_scale=1.0,
     learning_rate=0.02,
-    steps=400,
+    steps=600,
 )
 FULL = QUICK.replace(dataset="mnist", hidden=(100,) * 5, steps=1500)
 
@@ -42,12 +52,12 @@ ARMS = {
 TARGET = 0.9
 """An accuracy that all of these networks pass on their way, at speeds that differ."""
 FASTER = 1.5
-"""How many times fewer steps count as faster: more than seeds and the coarse evaluation differ by."""
+"""How many times fewer steps count as faster: seeds and the coarse evaluation differ by less."""
 LESS = 0.8
 """The share of the plain network's drift or shift that counts as less of it; the reciprocal as more."""
 KEPT, LOST = 1 / 3, 2 / 3
-"""How much of batch norm's advantage, on a logarithmic scale of steps, noise may take away to be said to leave it,
-and must take to be said to undo it."""
+"""How much of batch norm's advantage, on a logarithmic scale of steps, noise may take if it leaves the advantage, and
+must take if it undoes it."""
 
 
 LINKS = ("faster", "drift_ratio", "distance_ratio", "turn_ratio")
@@ -97,7 +107,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     curves = race.draw(
         [Runner(label, look, item) for (label, _, look), item in zip(ARMS.values(), shown, strict=True)],
         title="Accuracy on held-out data",
-        subtitle="Share of held-out examples named rightly, in inference mode, without noise. Dotted: what counts.",
+        subtitle="Share of held-out examples classified correctly, in inference mode, without noise. Dotted: "
+        f"{percent(TARGET, 0)}.",
         target=TARGET,
         **view.looks,
     )
@@ -106,14 +117,14 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         for what in ("distance", "cosine")
     }
     told = (
-        "Definition 2.1 of Santurkar et al.: same mini-batch, layers below already updated, this one and those above "
-        "not yet."
+        "Definition 2.1 of Santurkar et al.: the gradient G of a layer, and G′ after a step of the layers below it, on "
+        "the same mini-batch."
     )
     lengths = traces.draw(
         panels["distance"],
         Scale("‖G − G′‖ (log)", logarithmic=True),
         whole,
-        title="How much a layer’s gradient changes because the layers below moved",
+        title="How much the layers below change a layer’s gradient",
         subtitle=f"{told} 0 in layer 1.",
         **view.looks,
     )
@@ -130,7 +141,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         panels["cosine"],
         Scale("cosine of G and G′"),
         whole,
-        title="How far the gradient turns because the layers below moved",
+        title="How much the layers below turn a layer’s gradient",
         subtitle=f"{told} 1: the same direction.",
         limits=(math.floor(lowest * 10 - 0.5) / 10, 1.02),
         **view.looks,
@@ -139,25 +150,36 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "accuracy",
             curves,
-            "Noisy batch norm moves every distribution in every step. If batch norm helped by holding them still, it "
-            "should train like a network without it.",
+            "Noise moves the input of every unit in every training step. If stable inputs were the reason, noisy "
+            "batch norm should train like the network without batch norm.",
         ),
         Drawing(
             "drift",
             drift.draw(shown, **view.looks),
-            "Ioffe and Szegedy’s account is about this: how far the inputs of each layer are from where they began.",
+            "Ioffe and Szegedy’s account: how far the inputs of each layer are from where they began. The noise "
+            f"of the step is included. {_drifts(result)}",
         ),
         Drawing(
             "distance",
             lengths,
-            "Santurkar et al.’s measure of the same idea. Higher: each layer is aimed at a target that moves more.",
+            "Santurkar et al.’s measure of internal covariate shift. Higher: the layers below change the gradient "
+            "more.",
         ),
-        Drawing("cosine", angles, "The direction alone. Lower: more shift."),
+        Drawing("cosine", angles, "The direction only. Lower: the layers below turn the gradient more."),
     )
 
 
+def _drifts(result: Result) -> str:
+    """The drift of each network at the end, in words."""
+    ends = {label: Measure("", result.each(drifted, arm)).median for arm, (label, *_) in ARMS.items()}
+    if not result.finished or not all(map(math.isfinite, ends.values())):
+        return "Which network drifts most?"
+    told = ", ".join(f"{label} {short(value)}" for label, value in ends.items())
+    return f"At the end, mean over layers: {told}."
+
+
 def verdict(result: Result) -> Verdict:
-    """The paper's account, link by link: faster, less drift, less shift, and lost when distributions move."""
+    """The paper's explanation, step by step: faster, less drift, less shift, and lost when distributions move."""
     steps = {arm: result.each(partial(steps_to, target=TARGET), arm) for arm in ARMS}
     drifts = {arm: result.each(drifted, arm) for arm in ARMS}
     lengths = {arm: shift(result, arm, "distance") for arm in ARMS}
@@ -166,7 +188,7 @@ def verdict(result: Result) -> Verdict:
     measured = {
         f"{what}_{arm.replace('-', '_')}": Measure(f"{words}, {ARMS[arm][0]}", values[arm])
         for what, words, values in (
-            ("steps", f"steps to {TARGET:.0%}", steps),
+            ("steps", f"steps to {percent(TARGET, 0)}", steps),
             ("drift", "drift at the end, mean over layers", drifts),
             ("distance", "‖G − G'‖, median over layers and steps", lengths),
             ("cosine", "cosine of G and G', median over layers and steps", cosines),
@@ -186,11 +208,12 @@ def verdict(result: Result) -> Verdict:
             "1 − cosine with batch norm over that without", quotients(turns["bn"], turns["plain"])
         ),
         "undone": Measure(
-            "share of batch norm’s advantage that the noise behind it undoes, by the logarithm of steps",
+            "share of batch norm’s advantage in steps that the noise undoes (logarithmic)",
             tuple(map(undone, steps["plain"], steps["bn"], steps["noisy-bn"])),
         ),
         "noise_slower": Measure(
-            "times as many steps by the noise without batch norm", quotients(steps["noise"], steps["plain"])
+            "times as many steps with the noise alone as without it",
+            quotients(steps["noise"], steps["plain"]),
         ),
     }
     measured |= ratios
@@ -207,21 +230,22 @@ def verdict(result: Result) -> Verdict:
         )
         if known
         else None,
-        sentence=f"To {TARGET:.0%}, batch norm took {counted(measured['steps_bn'].median)}, the plain network "
-        f"{counted(measured['steps_plain'].median)}, noisy batch norm "
-        f"{counted(measured['steps_noisy_bn'].median)}, noise alone {counted(measured['steps_noise'].median)}. "
-        f"With batch norm the inputs’ drift was {_told(less['drift_ratio'])} ({less['drift_ratio']:.2g} times the "
-        f"plain network’s), Definition 2.1’s shift {_told(less['distance_ratio'])} by length "
-        f"({less['distance_ratio']:.2g} times) and {_told(less['turn_ratio'])} by direction (1 − cosine: "
-        f"{less['turn_ratio']:.2g} times)."
+        sentence=f"Batch norm reached {percent(TARGET, 0)} {reached(measured['steps_bn'].median)}, noisy batch norm "
+        f"{reached(measured['steps_noisy_bn'].median)}, the plain network {reached(measured['steps_plain'].median)}, "
+        f"noise alone {reached(measured['steps_noise'].median)}. With batch norm the drift of the inputs was "
+        f"{_told(less['drift_ratio'])} ({less['drift_ratio']:.2g} times that of the plain network). The shift of "
+        f"Definition 2.1 was {_told(less['distance_ratio'])} in length ({less['distance_ratio']:.2g} times) and "
+        f"{_told(less['turn_ratio'])} in direction ({less['turn_ratio']:.2g} times, as 1 − cosine)."
         if known
-        else f"Neither network reached {TARGET:.0%}, or one diverged: nothing to compare. Train for more steps.",
-        criterion="The paper’s account, link by link, in every seed: batch norm reaches "
-        f"{TARGET:.0%} in at least {FASTER:g} times fewer steps; drift, and Definition 2.1's shift by length and by "
-        f"direction, are at most {LESS:g} times the plain network’s; and noise that moves the distributions undoes at "
-        f"least {LOST:.0%} of the advantage.",
+        else f"No network reached {percent(TARGET, 0)}, or one diverged, so there is nothing to compare. Train for "
+        "more steps.",
+        criterion=f"The paper’s explanation, step by step, in every seed: batch norm needs at least {FASTER:g} times "
+        f"fewer steps to {percent(TARGET, 0)}; its drift, and its shift by Definition 2.1 in length and in direction, "
+        f"are at most {LESS:g} times those of the plain network; and noise that moves the distributions undoes at "
+        f"least {percent(LOST, 0)} of the advantage.",
         measured=measured,
         answer=_answer(ratios["undone"].median),
+        judged="the paper’s explanation",
     )
 
 
@@ -251,49 +275,52 @@ def _answer(lost: float) -> str | None:
 LAB = Lab(
     number=14,
     name="mechanism",
-    title="Is it really internal covariate shift?",
+    title="Is covariate shift the reason?",
     quote="takes a step towards reducing internal covariate shift, and in doing so dramatically accelerates the "
     "training of deep neural nets",
     section="1",
-    question="Behind batch norm, noise moves the mean and the width of every unit’s input anew in every step. How does "
-    "the network train then?",
+    question="After batch norm we add noise: it shifts and scales the input of every unit differently in every step. "
+    "How fast does this network train?",
     prediction=Choice(
         {
-            "like-bn": "about as fast as batch norm without the noise",
-            "between": "somewhere between",
-            "like-plain": "like the network without batch norm, or worse",
+            "like-bn": "about as fast as batch norm without noise",
+            "between": "between the two",
+            "like-plain": "as slow as without batch norm, or slower",
         }
     ),
     arms=arms,
     figures=figures,
     verdict=verdict,
     explanation=r"""
-The reason why batch normalization helps is contested. Two accounts, and what each can say about this run:
+Why batch normalization helps is disputed. Two explanations, and what this run can say about each:
 
 **Ioffe and Szegedy (2015).** *Internal covariate shift* is the change in the distribution of a layer’s inputs that
-comes from the layers below. A layer has to follow it. Batch normalization fixes each input’s mean and variance, there
-is less to follow, so training is faster. Evidence: their Figure 1, and the lab *figure-1*. The definition is about
-distributions; the paper does not measure whether less of it is what makes training fast.
+comes from the layers below. The layer has to follow this change. Batch normalization fixes the mean and variance of
+each input, so there is less to follow, and training is faster. Their evidence is Figure 1: see the lab *figure-1*.
+They do not measure whether less shift is what makes training fast.
 
-**Santurkar et al. (2018)** give the idea a number for what matters to a gradient step. With the same mini-batch,
+**Santurkar et al. (2018)** define the shift by what matters to a gradient step. With the same mini-batch,
 
-$$G = \nabla_{W_i} L(W_1^t, \dots, W_k^t), \qquad
-G' = \nabla_{W_i} L(W_1^{t+1}, \dots, W_{i-1}^{t+1}, W_i^t, \dots, W_k^t)$$
+$$
+G = \nabla_{W_i} L(W_1^t, \dots, W_k^t), \qquad
+G' = \nabla_{W_i} L(W_1^{t+1}, \dots, W_{i-1}^{t+1}, W_i^t, \dots, W_k^t)
+$$
 
-the shift of layer $i$ is $\lVert G - G' \rVert_2$ (Definition 2.1). They found it similar or *larger* with batch
-normalization. And they put noise behind it, with a mean drawn from ±½ and a width from 1 to 1¼ for each unit and step:
-less stable than no batch normalization at all, and trained nearly as well. Their own account: the loss becomes
-smoother, so that a gradient can be trusted over a longer step.
+the shift of layer $i$ is $\lVert G - G' \rVert_2$ (Definition 2.1). In their networks it was similar or *larger* with
+batch normalization. They also added noise after batch normalization. For each unit and step its mean comes from −½ to
+½ and its scale from 1 to 1¼. In their networks the distributions were then less stable than without batch
+normalization, and training was nearly as fast. Their explanation: the loss becomes smoother, so a gradient is
+reliable over a longer step.
 
-**In fairness to the first account.** ‖G − G′‖ grows with the gradient itself, which batch normalization can make
-larger; the cosine does not. The noise is of a fixed size, which γ may grow to outweigh. Ours is a small network, theirs
-were VGG on CIFAR-10 and a deep linear one.
+**In favour of the first.** ‖G − G′‖ grows with the gradient, which batch normalization can make larger; the cosine
+does not. The noise has a fixed size, and γ can grow to outweigh it. Our network is small. Theirs were VGG on CIFAR-10
+and a deep linear network.
 
-**In fairness to the second.** Drift is measured from the beginning: a network that learns fast also moves fast, and the
-drift of batch normalization is that of γ and β, which it chose.
+**In favour of the second.** Drift is measured from the beginning. A network that learns fast also moves fast, and
+with batch normalization the drift comes from γ and β, which the layer itself learns.
 
-The control, the same noise without batch normalization, stopped training in their setting. Whether it does here, the
-first figure says. G and G′ are taken with equal draws of the noise, so that only the parameters below differ.
+**The control** is the same noise without batch normalization. It stopped training in their setting. The first figure
+says whether it does here. G and G′ use the same noise, so that only the parameters of the layers below differ.
 """,
     inspection="bnviz.engine.inspections.shift:over_training",
     inspection_trains=True,

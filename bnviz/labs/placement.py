@@ -7,14 +7,13 @@ import math
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures import histogram, loss
+from bnviz.figures import histogram
 from bnviz.figures.charts.ladder import Series, ladder
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
-from bnviz.labs.verdicts import LATE, Measure, Verdict, agreed, final_accuracy, quotients
-from bnviz.recording import Recording
+from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, percent, quotients
 
 QUICK = Experiment(
     dataset="digits", hidden=(20, 20, 20), init="xavier", init_scale=1.0, learning_rate=0.5, steps=1200
@@ -30,15 +29,14 @@ ARMS = {
 STEEPNESS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """The steepness of the nonlinearities that the inspection asks for."""
 NORMAL_BENT = 0.078
-"""The share of a standard normal distribution that lies where a sigmoid's slope is below half of its largest."""
+"""The share of a standard normal distribution that lies where a sigmoid's slope is below half of its maximum: outside
+the range that is called nearly linear here."""
 
 FREER = 2.0
-"""How many times as many inputs must lie where the nonlinearity bends: seeds differ by less than half of that."""
+"""How many times as many inputs must lie outside the nearly linear range: seeds differ by less than half of that."""
 EXACT, MISSED = 1e-6, 0.05
-"""The share of a four times steeper sigmoid that a layer may miss to be said to make it, and must miss to be said not
-to. Rounding makes about 1e-15."""
-SAME_LOSS = 1.2
-"""Training losses within this factor count as alike."""
+"""The share of the variance of a four times steeper sigmoid that a unit may miss if it represents it, and must miss if
+it does not. Rounding makes about 1e-15."""
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
@@ -54,17 +52,8 @@ def found(result: Result, arm: str, what: str, count: int) -> np.ndarray:
     return np.array([item[what] for item in result.inspections(arm) if item], np.float64).reshape(-1, count)
 
 
-def training_loss(recording: Recording) -> float:
-    """The cross-entropy on training examples that training settled at: the median of its LATE last evaluations.
-
-    NaN before there is any or if training diverged.
-    """
-    values = [point.loss for item in recording.snapshots for point in item.curves if point.split == "train"]
-    return float(np.median(values[-LATE:])) if values and recording.diverged_at is None else math.nan
-
-
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
-    """What can be represented, what is made of it, and how each trains."""
+    """How far the inputs leave the nearly linear range, in which layers, and what a unit could represent."""
     shown = result.shown(view)
     layers = len(shown[0].experiment.hidden)
     possible = ladder.draw(
@@ -76,9 +65,9 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         },
         [f"{steepness:g} ×" for steepness in STEEPNESS],
         Scale("% of its variance missed"),
-        title="What one unit can and cannot represent",
-        subtitle="Wanted: the nonlinearity, so many times as steep, of a unit’s x̂ in the last hidden layer. Shown: "
-        "what is missing for the best γ, β and whatever weight the next layer gives the unit. A dot for each seed.",
+        title="What one unit can represent",
+        subtitle="Wanted: a steeper or flatter nonlinearity of a unit’s x̂ in the last hidden layer. Shown: what is "
+        "missing with the best γ, β and the best weight in the next layer. A dot for each seed.",
         rung_title="steepness wanted",
         **view.looks,
     )
@@ -91,27 +80,40 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         },
         [str(layer) for layer in range(1, layers + 1)],
         Scale("share", percent=True, reference=(NORMAL_BENT, "of a standard normal distribution")),
-        title="Inputs that reach where the nonlinearity bends",
-        subtitle="Share of inputs at which its slope is below half of its largest, on the probe batch after training. "
-        "A dot for each seed.",
+        title="Inputs outside the nearly linear range",
+        subtitle="Share of inputs at which the nonlinearity’s slope is below half of its maximum, on the probe batch "
+        "after training. A dot for each seed.",
         rung_title="layer, 1 at the input",
         **view.looks,
     )
     return (
         Drawing(
-            "possible",
-            possible,
-            "With γ before the nonlinearity nothing is missed. γ, β behind it miss exactly what is missed without: the "
-            "next layer’s weights can do all that they do.",
+            "used",
+            used,
+            "Which network’s inputs leave the nearly linear range? Dotted: the share of a standard normal "
+            "distribution.",
         ),
-        Drawing("used", used, "What training made of the freedom."),
         Drawing(
             "inputs",
             histogram.draw(shown, layers, **view.looks),
-            "The last hidden layer. Without γ, β before the nonlinearity its inputs keep mean 0 and variance 1.",
+            "The last hidden layer. Compare the widths of the three distributions.",
         ),
-        Drawing("loss", loss.draw(shown, **view.looks), "How each trains, on examples that it trains on."),
+        Drawing("possible", possible, "0 means that a unit can represent it. " + _missing(result)),
     )
+
+
+def _missing(result: Result) -> str:
+    """What the units of the three networks miss of a steeper nonlinearity, in words."""
+    steep = {
+        arm: Measure(
+            "", tuple(found(result, arm, "missed", len(STEEPNESS))[:, STEEPNESS.index(4.0)].tolist())
+        )
+        for arm in ARMS
+    }
+    if any(math.isnan(item.median) for item in steep.values()):
+        return "Which units can be steeper?"
+    told = ", ".join(f"{ARMS[arm][0]}: {percent(item.median)}" for arm, item in steep.items())
+    return f"Of a nonlinearity 4 times as steep a unit misses, {told}."
 
 
 def verdict(result: Result) -> Verdict:
@@ -123,13 +125,11 @@ def verdict(result: Result) -> Verdict:
         arm: tuple(found(result, arm, "missed", len(STEEPNESS))[:, STEEPNESS.index(4.0)].tolist())
         for arm in ARMS
     }
-    losses = {arm: result.each(training_loss, arm) for arm in ARMS}
     measured = {
         f"{what}_{arm}": Measure(f"{words}, {ARMS[arm][0]}", values[arm])
         for what, words, values in (
-            ("bent", "share of inputs where the nonlinearity bends, in the layer with most", most),
+            ("bent", "share of inputs outside the nearly linear range, in the layer with most", most),
             ("missed", "share missed of a nonlinearity 4 times as steep", steep),
-            ("loss", "late training loss", losses),
             ("accuracy", "final accuracy", {arm: result.each(final_accuracy, arm) for arm in ARMS}),
         )
         for arm in ARMS
@@ -139,7 +139,7 @@ def verdict(result: Result) -> Verdict:
         tuple(found(result, "after", "folded", 1)[:, 0].tolist()),
     )
     measured["freer"] = Measure(
-        "times as many inputs where the nonlinearity bends, with γ, β before as without",
+        "times as many inputs outside the nearly linear range, with γ, β before as without",
         quotients(most["before"], most["without"]),
     )
     known = not any(map(math.isnan, [*most["before"], *most["after"], *most["without"]]))
@@ -149,70 +149,67 @@ def verdict(result: Result) -> Verdict:
     only = [
         steep["before"][seed] <= EXACT and all(steep[arm][seed] >= MISSED for arm in others) for seed in seeds
     ]
-    share = {arm: f"{measured[f'bent_{arm}'].median:.1%}" for arm in ARMS}
-    ends = {arm: f"{measured[f'loss_{arm}'].median:.2g}" for arm in ARMS}
+    share = {arm: percent(measured[f"bent_{arm}"].median) for arm in ARMS}
+    ends = {arm: percent(measured[f"accuracy_{arm}"].median) for arm in ARMS}
     return Verdict(
         holds=agreed([all(seed) for seed in zip(freer, only, strict=True)]) if known else None,
-        sentence=f"In the layer with most of them, {share['before']} of the inputs lay where the nonlinearity bends "
-        f"with γ, β before it, {share['after']} with γ, β after it and {share['without']} without. A nonlinearity 4 "
-        f"times as steep was missed by {measured['missed_before'].median:.1%}, "
-        f"{measured['missed_after'].median:.1%} and {measured['missed_without'].median:.1%}. The training losses "
-        f"settled at {ends['before']}, {ends['after']} and {ends['without']}; held-out accuracies were "
-        f"{measured['accuracy_before'].median:.1%}, {measured['accuracy_after'].median:.1%} and "
-        f"{measured['accuracy_without'].median:.1%} at the end."
+        sentence=f"In the layer with most of them, {share['before']} of the inputs lay outside the nearly linear range "
+        f"with γ, β before the nonlinearity, {share['after']} with γ, β after it, and {share['without']} without. In "
+        f"accuracy the networks ended at {ends['before']}, {ends['after']} and {ends['without']}."
         if known
-        else "ReLU bends at 0 alone, so there is nothing to count: ask with sigmoid or tanh.",
-        criterion=f"In every seed, with γ, β before the nonlinearity at least {FREER:g} times as many inputs of "
-        "some layer lie where it bends as in any layer of the other two networks; and only so can a unit be 4 times as "
-        f"steep (missing less than {EXACT:g} of its variance, the others more than {MISSED:.0%}).",
+        else "ReLU is linear on both sides of 0, so there is no nearly linear range. Use sigmoid or tanh.",
+        criterion=f"In every seed: with γ, β before the nonlinearity at least {FREER:g} times as many inputs of some "
+        "layer lie outside the nearly linear range as in any layer of the other two networks; and only there can a "
+        f"unit represent a nonlinearity 4 times as steep (the others miss more than {percent(MISSED, 0)} of its "
+        "variance). Nearly linear: the slope is at least half of its maximum.",
         measured=measured,
-        answer=_answer({arm: measured[f"loss_{arm}"].median for arm in ARMS}),
+        answer=_answer({arm: measured[f"bent_{arm}"].median for arm in ARMS}) if known else None,
     )
 
 
-def _answer(losses: dict[str, float]) -> str | None:
-    if any(map(math.isnan, losses.values())):
-        return None
-    best, second = sorted(losses, key=losses.__getitem__)[:2]
-    return best if losses[second] >= SAME_LOSS * losses[best] else "alike"
+def _answer(shares: dict[str, float]) -> str:
+    most, second = sorted(shares, key=shares.__getitem__, reverse=True)[:2]
+    return most if shares[most] >= FREER * shares[second] else "alike"
 
 
 LAB = Lab(
     number=13,
     name="placement",
-    title="Where γ and β belong",
+    title="γ and β: before or after?",
     quote="normalizing the inputs of a sigmoid would constrain them to the linear regime of the nonlinearity",
     section="3",
-    question="γ and β before the sigmoid, after it, or none at all. Which network settles at the lowest training loss?",
+    question="Put γ and β before the sigmoid, after it, or leave them out. In which network do most inputs of the "
+    "sigmoids leave the nearly linear range?",
     prediction=Choice(
         {
-            "before": "before, as in the paper",
-            "after": "after, as a summary in circulation writes it",
-            "without": "none at all",
-            "alike": f"the best two within a factor of {SAME_LOSS:g}",
+            "before": "γ, β before, as in the paper",
+            "after": "γ, β after",
+            "without": "no γ, β",
+            "alike": f"no network has {FREER:g} times as many as the next",
         }
     ),
     arms=arms,
     figures=figures,
     verdict=verdict,
     explanation=r"""
-The paper applies γ and β to what is normalized, before the nonlinearity (Section 3.2). One summary in circulation puts
-them behind it:
+The paper applies γ and β to the normalized input, before the nonlinearity (Section 3.2). Some summaries of the paper
+write them after it:
 
-$$\text{paper: } z = g(\gamma \hat x + \beta) \qquad\qquad \text{summary: } z = \gamma\, g(\hat x) + \beta$$
+$$
+\text{paper: } z = g(\gamma \hat x + \beta) \qquad\qquad \text{summary: } z = \gamma\, g(\hat x) + \beta
+$$
 
-**What the paper’s can represent.** With $\gamma = \sqrt{\operatorname{Var}[x]}$ and $\beta = \operatorname{E}[x]$ the
-normalization is undone; with a large γ the sigmoid becomes a step, with a small one a straight line, and β chooses
-where it bends.
+**Before the nonlinearity.** With $\gamma = \sqrt{\mathrm{Var}[x]}$ and $\beta = \mathrm{E}[x]$ the normalization is
+undone. With a large γ the sigmoid becomes a step, with a small γ a straight line. β shifts it.
 
-**What the summary’s cannot.** Its sigmoid always receives $\hat x$, of mean 0 and variance 1. And the next layer
-computes $W(\gamma z + \beta) = (W \operatorname{diag}\gamma)\,z + W\beta$: another weight matrix, and a constant
-that the next normalization subtracts. So every such network is one without γ and β, with other weights. The lab moves
-γ and β into the next layer and compares the scores.
+**After the nonlinearity.** The sigmoid always receives $\hat x$, with mean 0 and variance 1. The next layer computes
+$W(\gamma z + \beta) = (W \operatorname{diag}\gamma)\,z + W\beta$. This is another weight matrix, and a constant that
+the next normalization subtracts. So each such network equals one without γ and β that has other weights. The lab
+moves γ and β into the next layer and compares the scores (“Every number that was measured”).
 
-**What that means for training.** Less to represent is not less accuracy: the next layers make up for much of it, and
-held-out accuracy often differs by less than the seeds do. γ behind the nonlinearity, which adds nothing to what can be
-represented, still changes how the gradient moves the weights.
+**What this means for training.** A network that can represent less need not be less accurate, as other layers can
+make up for it. Compare the three accuracies in the verdict. And γ after the nonlinearity still changes how the
+gradient moves the weights, although it adds nothing to what the network can represent.
 """,
     inspection="bnviz.engine.inspections.placement:made_use_of",
 )

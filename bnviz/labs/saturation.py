@@ -1,4 +1,7 @@
-"""Lab saturation: which networks batch normalization makes trainable, by nonlinearity and depth."""
+"""Lab saturation: deep networks of sigmoids, whose gradient vanishes, and which of them batch normalization trains.
+
+The name stands in links. What is measured here is that the gradient vanishes, with saturation and without.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ import numpy as np
 from bnviz.experiment import Experiment
 from bnviz.figures.charts.ladder import Series, ladder
 from bnviz.figures.charts.race import Runner, race
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS, LOOKS, line
 from bnviz.labs.predictions import Choice
-from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, guessing, quotients
+from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, guessing, percent, quotients
 from bnviz.recording import Recording
 
 QUICK = Experiment(
@@ -91,9 +95,9 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         _by_layer(result, early_gradient),
         [str(layer) for layer in layers],
         Scale("gradient norm (log)", logarithmic=True),
-        title="How much of the gradient arrives at each layer of the deep networks",
-        subtitle=f"Norm of the loss gradient with respect to the layer’s weights, median over the first {EARLY:.0%} of "
-        "training. A dot for each seed.",
+        title="The gradient in each layer of the deep networks",
+        subtitle=f"Norm of the loss gradient with respect to the layer’s weights, median over the first "
+        f"{percent(EARLY, 0)} of training. A dot for each seed.",
         rung_title="layer, 1 at the input",
         **view.looks,
     )
@@ -102,8 +106,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         [str(layer) for layer in layers],
         Scale("share", percent=True),
         title="Saturated sigmoids and dead ReLUs of the deep networks",
-        subtitle="Sigmoid: share of inputs where the slope is below 5 % of its maximum. ReLU: share of units silent "
-        "for every probe example. Averaged over training; a dot for each seed.",
+        subtitle="Sigmoid: share of inputs where the slope is below 5 % of its maximum. ReLU: share of units whose "
+        "output is 0 for every probe example. Averaged over training; a dot for each seed.",
         rung_title="layer, 1 at the input",
         **view.looks,
     )
@@ -119,21 +123,36 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         **view.looks,
     )
     return (
-        Drawing("accuracy", ends, "Depth is what the sigmoid without batch norm cannot take."),
         Drawing(
-            "gradients", gradients, "A line that falls steeply to the left: the first layers learn nothing."
+            "accuracy",
+            ends,
+            f"Compare {DEPTHS['shallow']} layers with {DEPTHS['deep']}: which networks lose accuracy with depth?",
+        ),
+        Drawing(
+            "gradients",
+            gradients,
+            "Read from right to left, as the gradient goes. Where a line falls, the first layers get almost no "
+            "gradient.",
         ),
         Drawing(
             "saturated",
             flat,
-            "Whether flat zones are the reason. In this setting, look before you believe it.",
+            "Are saturated sigmoids the reason? " + _reason(result),
         ),
         Drawing(
             "curves",
             curves,
-            "How long the sigmoids without batch norm stay at guessing, if they ever leave it.",
+            "Look for the networks that stay at guessing, and for how long.",
         ),
     )
+
+
+def _reason(result: Result) -> str:
+    """What share of the last layer's sigmoids was saturated where the deep network fails, in words."""
+    shares = Measure("", result.each(partial(saturated, layer=DEPTHS["deep"]), "deep-sigmoid-plain"))
+    if not result.finished or math.isnan(shares.median):
+        return "See what share of them is saturated without batch norm."
+    return f"In this run {percent(shares.median)} of the last layer’s sigmoids were saturated without batch norm."
 
 
 def _by_layer(result: Result, number: Callable[[Recording, int], float]) -> dict[str, list[Series]]:
@@ -193,6 +212,7 @@ def verdict(result: Result) -> Verdict:
             result.each(partial(saturated, layer=DEPTHS["deep"]), "deep-sigmoid-plain"),
         ),
     }
+    shallow, saturation = measured["accuracy_shallow_sigmoid_plain"], measured["saturated_plain"]
     failed = {key for key, values in ends.items() if key.startswith("deep") and np.median(values) < FAILED}
     return Verdict(
         holds=agreed(
@@ -203,14 +223,17 @@ def verdict(result: Result) -> Verdict:
                 )
             ]
         ),
-        sentence=f"Six layers of sigmoids ended at {measured['accuracy_deep_sigmoid_plain'].median:.1%} without and "
-        f"{measured['accuracy_deep_sigmoid_bn'].median:.1%} with batch norm; six of ReLU at "
-        f"{measured['accuracy_deep_relu_plain'].median:.1%} and {measured['accuracy_deep_relu_bn'].median:.1%}. Of the "
-        f"gradient at the last sigmoid layer {measured['arriving_plain'].median:.1e} of its norm arrived at the first "
-        f"without, {measured['arriving_bn'].median:.2g} with it, while only "
-        f"{measured['saturated_plain'].median:.1%} of the last layer’s sigmoids were saturated without it.",
-        criterion=f"In every seed, the deep sigmoid network ends below {FAILED:.0%} without batch norm and at "
-        f"{LEARNED:.0%} or more with it, and it gains more by it than the deep ReLU network.",
+        sentence=f"Six layers of sigmoids ended at {percent(measured['accuracy_deep_sigmoid_plain'].median)} without "
+        f"batch norm and at {percent(measured['accuracy_deep_sigmoid_bn'].median)} with it, six layers of ReLU at "
+        f"{percent(measured['accuracy_deep_relu_plain'].median)} and "
+        f"{percent(measured['accuracy_deep_relu_bn'].median)}. Two layers of sigmoids without batch norm ended at "
+        f"{percent(shallow.median)}. In the deep sigmoid network the gradient of layer 1 was "
+        f"{short(measured['arriving_plain'].median)} times that of layer {DEPTHS['deep']} without batch norm, and "
+        f"{short(measured['arriving_bn'].median)} times with it. {percent(saturation.median)} of its last sigmoids "
+        "were saturated without batch norm.",
+        criterion=f"In every seed: the deep sigmoid network ends below {percent(FAILED, 0)} without batch norm and at "
+        f"{percent(LEARNED, 0)} or more with it, and batch norm raises its accuracy more than that of the deep ReLU "
+        "network.",
         measured=measured,
         answer=ANSWERS.get(frozenset(failed), "other"),
     )
@@ -226,37 +249,42 @@ ANSWERS = {
 LAB = Lab(
     number=4,
     name="saturation",
-    title="Saturating nonlinearities become trainable",
+    title="Deep networks of sigmoids",
     quote="makes it notoriously hard to train models with saturating nonlinearities",
     section="1 (quoted from the abstract, on training without batch normalization)",
-    question=f"Four deep networks, {DEPTHS['deep']} hidden layers each: sigmoid or ReLU, with batch norm or without. "
-    f"Which of them end below {FAILED:.0%}?",
+    question=f"Four networks have {DEPTHS['deep']} hidden layers each: sigmoid or ReLU, with or without batch norm. "
+    f"Which of them end below {percent(FAILED, 0)} accuracy?",
     prediction=Choice(
         {
-            "none": "none of them",
-            "sigmoid-plain": "only the sigmoids without batch norm",
-            "both-plain": "sigmoid and ReLU without batch norm",
-            "both-sigmoid": "the sigmoids, with and without batch norm",
-            "other": "others",
+            "none": "none",
+            "sigmoid-plain": "only sigmoid without batch norm",
+            "both-plain": "sigmoid and ReLU, both without batch norm",
+            "both-sigmoid": "sigmoid, with and without batch norm",
+            "other": "another combination",
         }
     ),
     arms=arms,
     figures=figures,
     verdict=verdict,
     explanation=r"""
-The gradient on its way back is multiplied, in every layer, by the slope of the nonlinearity. A sigmoid’s slope is
+In the backward pass every layer multiplies the gradient by the slope of its nonlinearity. The slope of a sigmoid is
 
-$$\sigma'(x) = \sigma(x)\,(1-\sigma(x)) \le \tfrac14$$
+$$
+\sigma'(x) = \sigma(x)\,(1-\sigma(x)) \le \tfrac14
+$$
 
-and almost 0 where the sigmoid is saturated. ReLU’s slope is 1 wherever it is not 0.
+It is almost 0 where the sigmoid is saturated. The slope of ReLU is 1 where its input is positive.
 
-The paper’s account: changes in the layers below push $x$ into the saturated zones, and batch normalization keeps it
-out of them. That is one way to lose the gradient; this lab’s networks mostly show another. Started with Xavier’s
-weights, few of the plain network’s sigmoids are saturated. But a layer whose inputs hardly vary passes on hardly any
-variation, and each layer multiplies the gradient by at most ¼ times its weights, so that little is left at the first.
-Batch normalization restores the variation in every layer on the way up, and divides by the small standard deviation
-on the way back. To see saturation itself, start the lab *initialization* with large weights.
+**The paper’s account.** The layers below change and push $x$ into the saturated zones. There the gradient vanishes.
+Batch normalization keeps $x$ out of them.
 
-Two layers do without: the shallow networks all learn, only at different speeds.
+**Another way to lose the gradient.** It also vanishes where no sigmoid is saturated. Each layer multiplies the
+gradient by at most ¼ times its weights. And a layer whose inputs hardly vary passes on even less variation. Batch
+normalization restores the variation in every layer of the forward pass. In the backward pass it divides by the small
+standard deviation. The third figure shows which of the two ways this run took.
+
+**To see saturation itself**, open the lab *initialization* and look at its largest first weights.
+
+**Depth matters.** Compare the shallow sigmoid network: it has the same nonlinearity and the same learning rate.
 """,
 )

@@ -1,4 +1,4 @@
-"""Lab scale-invariance: what becomes of a layer and its gradients when its weights are multiplied by a number."""
+"""Lab scale-invariance: what happens to a layer and to its gradients when its weights are multiplied by a number."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
 from bnviz.figures.charts.ladder import Series, ladder
-from bnviz.figures.frame.palette import MORE, WITH
+from bnviz.figures.frame.numbers import short
+from bnviz.figures.frame.palette import MORE
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS, line
 from bnviz.labs.predictions import Choice
-from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, guessing, quotients
+from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, guessing, percent, quotients
 from bnviz.recording import Recording
 
 QUICK = Experiment(
@@ -26,25 +27,28 @@ QUICK = Experiment(
     steps=500,
 )
 FULL = QUICK.replace(dataset="mnist", steps=2000)
-STARTS = (1.0, 10.0)
+STARTS = (1.0, 30.0)
+"""What the first layer's weights are multiplied by. From 10 a plain network still learns in some seeds, from 30 in none
+of ten."""
 FACTORS = (0.001, 0.01, 0.1, 10.0, 100.0, 1000.0)
 """The values of a, as in bnviz.engine.inspections.invariance, where the identities are measured."""
 TENFOLD = FACTORS.index(10.0)
 QUANTITIES = {
     "outputs": "outputs",
     "by_input": "gradient by u",
-    "by_weights": "by W",
+    "by_weights": "gradient by W",
 }
 
 EXACT = 1e-9
-"""The relative deviation up to which an identity holds. Rounding in float64 makes about 1e-15 of an operation."""
+"""The relative deviation up to which an identity holds. Rounding in float64 makes about 1e-15 of every
+operation."""
 LEARNED = 0.9
 """A network that ends with this held-out accuracy has learned from its start. Those that do not end far below."""
 MOST_DIGITS = -math.log10(np.finfo(np.float64).eps)
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
-    """Each network with the first layer as its scheme has it, and ten times as large."""
+    """Each network with the first layer as its scheme has it, and with one that is too large."""
     base = setting.base(QUICK, FULL)
     return tuple(
         Arm(
@@ -88,7 +92,7 @@ def first_gradient(recording: Recording) -> float:
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Digits that agree, over a; and how the networks learn from a first layer too large."""
-    looks = dict(zip(QUANTITIES, (WITH, MORE[0], MORE[2]), strict=True))
+    looks = dict(zip(QUANTITIES, MORE, strict=True))  # of quantities, so none of the two networks’ colours
     panels = {
         heading: [
             Series(label, looks[key], digits(deviations(result, kind, epsilon)[:, :, place]))
@@ -104,9 +108,9 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         panels,
         [f"{factor:g}" for factor in FACTORS],
         Scale("digits that agree", reference=(-math.log10(EXACT), "9 digits")),
-        title="The layer’s weights W become aW: how many digits stay the same",
-        subtitle="Of a trained network, in float64: decimal digits that agree with a = 1, in the norm, in the "
-        "worst of the hidden layers. By W: a times the gradient with respect to aW. A dot for each seed.",
+        title="W becomes aW: how many digits stay the same",
+        subtitle="Decimal digits that agree with a = 1, in a trained network, in float64; the worst hidden layer. "
+        "Gradient by W: a times the gradient by aW. A dot for each seed.",
         rung_title="a",
         **view.looks,
     )
@@ -117,7 +121,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         {"": [line(result, kind, names[kind], final_accuracy) for kind in KINDS]},
         rungs,
         Scale("accuracy", percent=True, reference=(guessing(first), "guessing")),
-        title="Accuracy at the end, by the first layer’s start",
+        title="Accuracy at the end, by the first layer’s weights",
         subtitle=f"Held-out accuracy after {first.experiment.steps:,} steps. A dot for each seed; a cross where "
         "training diverged.",
         rung_title="initial weights of the first layer",
@@ -127,8 +131,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         {"": [line(result, kind, names[kind], first_gradient) for kind in KINDS]},
         rungs,
         Scale("gradient norm (log)", logarithmic=True),
-        title="The first step’s gradient with respect to the first layer’s weights",
-        subtitle="With batch norm ten times the weights have a tenth of the gradient. A dot for each seed.",
+        title="The first layer’s gradient in the first step",
+        subtitle="Norm of the gradient with respect to the first layer’s weights. A dot for each seed.",
         rung_title="initial weights of the first layer",
         **view.looks,
     )
@@ -136,23 +140,43 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "agreement",
             agreement,
-            "Left: the identities. Middle: the ε that keeps training from dividing by zero breaks them a "
-            "little, the more the smaller the weights. Right: without batch norm nothing of the kind holds.",
+            "Left: the three identities with ε = 0. Middle: the ε of training breaks them for small weights. Right: "
+            "the same network without batch norm. Higher means that a changes less.",
         ),
-        Drawing("accuracy", ends, "What it is worth in training."),
+        Drawing(
+            "accuracy",
+            ends,
+            f"Does each network still learn when its first weights are {STARTS[1]:g} times too large?",
+        ),
         Drawing(
             "gradient",
             gradients,
-            "The consequence of the third identity, measured in training as it ran, in float32.",
+            "The third identity during training, in float32. " + _shrunk(result),
         ),
         Drawing(
-            "curves", accuracy.draw(result.shown(view), **view.looks), "The four networks while they train."
+            "curves", accuracy.draw(result.shown(view), **view.looks), "The four networks during training."
         ),
     )
 
 
+def _shrunk(result: Result) -> str:
+    """What larger weights did to the first gradient, in words."""
+    ratios = {
+        kind: Measure(
+            "", quotients(*(result.each(first_gradient, name(kind, start)) for start in reversed(STARTS)))
+        )
+        for kind in KINDS
+    }
+    if any(math.isnan(item.median) for item in ratios.values()):
+        return f"With batch norm it says: {STARTS[1]:g} times the weights, 1/{STARTS[1]:g} of the gradient."
+    return (
+        f"{STARTS[1]:g} times the weights have {short(ratios['batch'].median)} times the gradient with batch norm and "
+        f"{short(ratios['none'].median)} times without it."
+    )
+
+
 def verdict(result: Result) -> Verdict:
-    """The identities, and the network that learns in spite of its start."""
+    """The identities, and the network that learns from a first layer that is too large."""
     exact, trained, plain = (
         deviations(result, *which) for which in (("batch", "exact"), ("batch", "trained"), ("none", "exact"))
     )
@@ -173,23 +197,25 @@ def verdict(result: Result) -> Verdict:
         measured[f"accuracy_{name(kind, start).replace('-', '_')}"] = Measure(
             f"final accuracy, {LABELS[kind]}, first layer ×{start:g}", values
         )
-    measured["gradient_ratio"] = Measure("first step’s gradient with batch norm: ×1 over ×10 start", shrunk)
+    measured["gradient_ratio"] = Measure(
+        f"first step’s gradient with batch norm: first layer ×1 over ×{STARTS[1]:g}", shrunk
+    )
     worst = exact.max(axis=(1, 2))
     usable = bool(np.isfinite(worst).all()) and all(min(learned[kind, 1.0]) >= LEARNED for kind in KINDS)
-    ends = {kind: measured[f"accuracy_{name(kind, 10.0).replace('-', '_')}"].median for kind in KINDS}
+    ends = {kind: measured[f"accuracy_{name(kind, STARTS[1]).replace('-', '_')}"].median for kind in KINDS}
     sentence = (
-        f"With W multiplied by {FACTORS[0]:g} to {FACTORS[-1]:g}, outputs and gradients kept to the identities "
-        f"within {worst.max():.0e} with batch norm and ε = 0; with the ε of training within "
-        f"{trained[:, TENFOLD].max():.0e} for a = {FACTORS[TENFOLD]:g}, and not for the smallest a. From a "
-        f"first layer ten times too large the network ended at {ends['batch']:.1%} with batch norm and at "
-        f"{ends['none']:.1%} without."
+        f"For a from {FACTORS[0]:g} to {FACTORS[-1]:,.0f} the three identities held to {digits(worst).min():.0f} "
+        "decimal digits with batch norm and ε = 0. With the ε of training they held to "
+        f"{digits(trained[:, TENFOLD]).min():.0f} digits for a = {FACTORS[TENFOLD]:g} and to "
+        f"{digits(trained[:, 0]).min():.0f} for a = {FACTORS[0]:g}. From a first layer {STARTS[1]:g} times too large "
+        f"the network ended at {percent(ends['batch'])} with batch norm and at {percent(ends['none'])} without it."
     )
     return Verdict(
         holds=agreed(
             [
                 bool(deviation <= EXACT) and with_it >= LEARNED > without
                 for deviation, with_it, without in zip(
-                    worst, learned["batch", 10.0], learned["none", 10.0], strict=True
+                    worst, learned["batch", STARTS[1]], learned["none", STARTS[1]], strict=True
                 )
             ]
         )
@@ -197,11 +223,12 @@ def verdict(result: Result) -> Verdict:
         else None,
         sentence=sentence
         if usable
-        else f"In some seed a network did not reach {LEARNED:.0%} from its usual start, or no gradient passed "
-        "through it: train for more steps.",
-        criterion=f"In every seed, the outputs, the gradient by u and a times the gradient by aW agree with "
-        f"those of a = 1 to {EXACT:.0e} with batch norm (ε = 0), and from a first layer ten times too large the "
-        f"network reaches {LEARNED:.0%} held-out accuracy with batch norm and does not without.",
+        else f"In some seed a network did not reach {percent(LEARNED, 0)} from its usual first weights, or no gradient "
+        "passed through it. Train for more steps.",
+        criterion="In every seed: with batch norm (ε = 0) the outputs, the gradient by u and a times the gradient by "
+        f"aW agree with those of a = 1 to {-math.log10(EXACT):.0f} decimal digits; and from a first layer "
+        f"{STARTS[1]:g} times too large the network reaches {percent(LEARNED, 0)} held-out accuracy with batch norm "
+        "and not without.",
         measured=measured,
         answer=_answer(ends["none"] >= LEARNED, ends["batch"] >= LEARNED) if usable else None,
     )
@@ -216,17 +243,17 @@ def _answer(plain: bool, normalized: bool) -> str:
 LAB = Lab(
     number=8,
     name="scale-invariance",
-    title="The scale of the weights drops out",
+    title="The scale of the weights cancels",
     quote="With Batch Normalization, back-propagation through a layer is unaffected by the scale of its "
     "parameters.",
     section="3.3",
-    question="The first layer starts with weights ten times too large. Which networks still reach "
-    f"{LEARNED:.0%} on held-out examples?",
+    question=f"The first layer starts with weights that are {STARTS[1]:g} times too large. Which networks still reach "
+    f"{percent(LEARNED, 0)} accuracy on held-out examples?",
     prediction=Choice(
         {
-            "both": "both, with batch norm and without",
+            "both": "both",
             "bn": "only the one with batch norm",
-            "plain": "only the one without",
+            "plain": "only the one without batch norm",
             "neither": "neither",
         }
     ),
@@ -235,24 +262,33 @@ LAB = Lab(
     verdict=verdict,
     inspection="bnviz.engine.inspections.invariance:deviations",
     explanation=r"""
-Multiply a layer’s weights by $a > 0$: its mean and its standard deviation over the mini-batch are multiplied by
-$a$ as well, and divided out again.
+Multiply a layer’s weights by $a > 0$. Its mean and its standard deviation over the mini-batch are multiplied by $a$
+too. Normalization divides by the standard deviation, so $a$ cancels:
 
-$$\mathrm{BN}((aW)u) = \mathrm{BN}(Wu), \qquad
-\frac{\partial\,\mathrm{BN}((aW)u)}{\partial u} = \frac{\partial\,\mathrm{BN}(Wu)}{\partial u}, \qquad
-\frac{\partial\,\mathrm{BN}((aW)u)}{\partial (aW)} = \frac1a \cdot \frac{\partial\,\mathrm{BN}(Wu)}{\partial W}$$
+$$
+\mathrm{BN}((aW)u) = \mathrm{BN}(Wu)
+$$
 
-What goes up to the next layer and what comes back down to the one before do not know how large the weights are. The
-weights themselves receive a smaller gradient the larger they are, so that their growth slows itself.
+$$
+\frac{\partial\,\mathrm{BN}((aW)u)}{\partial u} = \frac{\partial\,\mathrm{BN}(Wu)}{\partial u}
+$$
 
-**With $\varepsilon$ it holds nearly.** $\sqrt{a^2\sigma^2 + \varepsilon}$ is not $a\sqrt{\sigma^2 + \varepsilon}$.
-The identities are exact for $\varepsilon = 0$; training uses $10^{-5}$, and the difference shows where $a\sigma$
-is small.
+$$
+\frac{\partial\,\mathrm{BN}((aW)u)}{\partial (aW)} = \frac1a \cdot \frac{\partial\,\mathrm{BN}(Wu)}{\partial W}
+$$
 
-**It is no free lunch.** A layer ten times too large has a tenth of the gradient for ten times the weights: a step
-turns it a hundred times less. The network learns because its other layers do, and ends a little lower.
+The next layer receives the same outputs, and the layer before receives the same gradient, however large the weights
+are. The weights themselves get a smaller gradient the larger they are, so their growth slows down.
 
-**What does not show it.** ReLU passes the factor of 10 on to the loss. A sigmoid or tanh does not: in our trials
-the plain network of tanh learned from the large start as well, and that of sigmoids even sooner.
+**With $\varepsilon$ the identities hold only nearly:** $\sqrt{a^2\sigma^2 + \varepsilon}$ is not
+$a\sqrt{\sigma^2 + \varepsilon}$. They are exact for $\varepsilon = 0$. Training uses $10^{-5}$, and the difference
+shows where $a\sigma$ is small.
+
+**It has a cost.** A layer with weights $a$ times too large gets $1/a$ of the gradient. A step changes its direction
+$a^2$ times less. So the network must learn with its other layers. Compare where it ends from both starts.
+
+**It depends on the nonlinearity.** ReLU passes the factor on to the next layer. The output of a sigmoid or tanh is
+bounded. With tanh a plain network ended at 96 % from first weights ten times too large, and at 97 % from the usual
+ones (measured on digits, 3 seeds).
 """,
 )

@@ -1,4 +1,4 @@
-"""Lab stop-gradient: Section 2's blow-up, where the gradient step takes the statistics for constants."""
+"""Lab stop-gradient: Section 2's blow-up, where the gradient step treats the statistics as constants."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures.charts.traces import Trace, traces
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
-from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, quotients
+from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, percent, quotients
 
 QUICK = Experiment(
     dataset="digits", activation="relu", init="kaiming", init_scale=1.0, learning_rate=0.1, steps=400
@@ -27,7 +28,7 @@ ARMS = {
 UNBOUNDED = 0.5
 """Of its growth in the first half of the steps b must add at least this share in the second: it does not level off."""
 UNMOVED = 0.01
-"""The share of the promised fall of the loss that counts as no fall. Rounding makes about a millionth of it."""
+"""The share of the predicted fall of the loss that counts as no fall. Rounding makes about a millionth of it."""
 WELL = 1e-3
 """With the gradient through the statistics b may grow to this share of what it grows to without. Rounding makes
 about a millionth of it."""
@@ -58,10 +59,10 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     promise = lines(result, view, "alone_steps", "alone_promised")[0]
     fall = alone[0].values[:1] - promise.values  # empty before there is anything
     promised = Trace(
-        "what the gradient promised", (MORE[1][0], "dot"), promise.steps, np.where(fall < 0, np.nan, fall)
+        "predicted by the gradient", (MORE[1][0], "dot"), promise.steps, np.where(fall < 0, np.nan, fall)
     )
     whole = result.arms[0].experiment.steps
-    held = "Everything else is held still, from the initial weights on. "
+    held = "All other parameters keep their first values. "
     return (
         Drawing(
             "alone-b",
@@ -69,11 +70,11 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
                 {"": lines(result, view, "alone_steps", "alone_bias")},
                 Scale("norm of b"),
                 last,
-                title="b alone learns: how large it gets",
+                title="Only b learns: the norm of b",
                 subtitle=f"{held}Norm of the b of all hidden layers together.",
                 **view.looks,
             ),
-            "The paper’s own thought. The gradient keeps asking for a larger b, and never gets what it asks for.",
+            "The paper’s thought experiment. Does b keep growing, or does it level off?",
         ),
         Drawing(
             "alone-loss",
@@ -81,12 +82,12 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
                 {"": [*alone, promised]},
                 Scale("cross-entropy (nats)"),
                 last,
-                title="b alone learns: what the loss does",
-                subtitle=f"{held}Loss by mini-batch statistics on 512 fixed training examples; dotted, what the steps "
-                "with the mean held constant should have made of it: each promises rate × squared gradient norm.",
+                title="Only b learns: the loss",
+                subtitle=f"{held}Loss by mini-batch statistics on 512 fixed training examples. Dotted: the loss that "
+                "the steps with μ constant predict; each predicts a fall of rate × squared gradient norm.",
                 **view.looks,
             ),
-            "All three lines lie on each other and are level. b is subtracted again with the mean.",
+            "The mean contains b, so subtracting the mean removes b again. " + _moved(result),
         ),
         Drawing(
             "training-b",
@@ -94,11 +95,12 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
                 {"": lines(result, view, "steps", "bias")},
                 Scale("norm of b"),
                 whole,
-                title="All parameters learn: how large b gets",
+                title="All parameters learn: the norm of b",
                 subtitle="Norm of the b of all hidden layers together, while W learns as well.",
                 **view.looks,
             ),
-            "The same in real training. Where the gradient passes through the statistics, b stays where it was.",
+            "The same in real training. Compare the network whose gradient passes through the statistics with the "
+            "others.",
         ),
         Drawing(
             "training-loss",
@@ -106,13 +108,25 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
                 {"": lines(result, view, "steps", "loss")},
                 Scale("cross-entropy (nats, log)", logarithmic=True),
                 whole,
-                title="All parameters learn: what the loss does",
+                title="All parameters learn: the loss",
                 subtitle="Loss by mini-batch statistics on 512 fixed training examples.",
                 **view.looks,
             ),
-            "The wrong gradient is wrong for W too: at first the loss falls, then it may well rise.",
+            "The wrong gradient is wrong for W too. Does the loss keep falling?",
         ),
     )
+
+
+def _moved(result: Result) -> str:
+    """How far the loss moved where b alone learns with the mean held constant, in words."""
+    moved = [
+        float(np.abs(np.asarray(item["alone_loss"]) - item["alone_loss"][0]).max())
+        for item in result.inspections("stop-mean")
+        if item
+    ]
+    if not moved:
+        return "Does the loss move?"
+    return f"With μ constant the loss moved by at most {short(max(moved))} nats."
 
 
 def verdict(result: Result) -> Verdict:
@@ -137,12 +151,12 @@ def verdict(result: Result) -> Verdict:
     for name, (label, *_) in ARMS.items():
         key = name.replace("-", "_")
         measured |= {
-            f"b_alone_{key}": Measure(f"norm of b at the end where b alone learns, {label}", grown[name]),
+            f"b_alone_{key}": Measure(f"norm of b at the end where only b learns, {label}", grown[name]),
             f"b_later_{key}": Measure(
-                f"its growth in the second half of the steps over that in the first, {label}", later[name]
+                f"growth of b in the second half of the steps over that in the first, {label}", later[name]
             ),
             f"fall_{key}": Measure(
-                f"fall of the loss, as a share of the fall promised, {label}", falls[name]
+                f"fall of the loss, as a share of the predicted fall, {label}", falls[name]
             ),
             f"b_training_{key}": Measure(
                 f"norm of b at the end of training, {label}", _ends(result, name, "bias")
@@ -152,29 +166,31 @@ def verdict(result: Result) -> Verdict:
             ),
             f"accuracy_{key}": Measure(f"final accuracy, {label}", result.each(final_accuracy, name)),
         }
-        if name != "through":  # where next to nothing is promised
-            measured[f"fall_{key}"] = Measure(
-                f"fall of the loss over the fall promised, {label}", falls[name]
-            )
+    # Through the statistics the gradient of b is rounding alone, and so is the fall that it predicts.
+    del measured["fall_through"]
     b, well = measured["b_alone_stop_mean"], measured["b_alone_through"]
     growing = [value >= UNBOUNDED for value in later["stop-mean"]]
     unmoved = [abs(value) <= UNMOVED for value in falls["stop-mean"]]
     kept = [right <= WELL * wrong for right, wrong in zip(grown["through"], grown["stop-mean"], strict=True)]
     return Verdict(
         holds=agreed([all(seed) for seed in zip(growing, unmoved, kept, strict=True)]),
-        sentence=f"With the mean held constant, b alone learning grew to {b.median:.3g}{b.over_seeds}, in the second "
-        f"half of the steps {measured['b_later_stop_mean'].median:.2g} times as much as in the first, and the loss "
-        f"fell by {measured['fall_stop_mean'].median:.1g} of what its steps promised. With the gradient through the "
-        f"statistics b came to {well.median:.1g}. In training, all learning, the three ended with a loss of "
-        f"{measured['loss_training_stop_mean'].median:.2g} (mean constant), "
-        f"{measured['loss_training_stop_statistics'].median:.2g} (variance too) and "
-        f"{measured['loss_training_through'].median:.2g} (through both).",
-        criterion=f"In every seed, where b alone learns with the mean held constant, b grows in the second half of the "
-        f"steps at least {UNBOUNDED:g} times as much as in the first and the loss falls by at most {UNMOVED:.0%} of "
-        f"what the steps promised; with the gradient through the statistics b stays below {WELL:g} of that.",
+        sentence=f"Only b learns: with μ held constant its norm grew to {b.median:.3g}{b.over_seeds}. In the second "
+        f"half of the steps it grew {measured['b_later_stop_mean'].median:.2g} times as much as in the first. The loss "
+        f"fell by {_share(measured['fall_stop_mean'].median)} of what the gradient predicted. With the gradient "
+        f"through μ and σ² the norm stayed at {short(well.median)}. All parameters learn: the loss ended at "
+        f"{measured['loss_training_stop_mean'].median:.2g} with μ constant, at "
+        f"{measured['loss_training_stop_statistics'].median:.2g} with μ and σ² constant, and at "
+        f"{measured['loss_training_through'].median:.2g} with the gradient through both.",
+        criterion="In every seed, where only b learns: with μ held constant, b grows in the second half of the steps "
+        f"at least {UNBOUNDED:g} times as much as in the first, and the loss falls by at most {percent(UNMOVED, 0)} of "
+        f"what the gradient predicts; with the gradient through μ and σ², b stays below {WELL:g} times that size.",
         measured=measured,
         answer=_answer(growing, unmoved),
     )
+
+
+def _share(value: float) -> str:
+    return "0.0 %" if abs(value) < 5e-4 else f"{100 * value:.1f} %"
 
 
 def _middle(values: np.ndarray) -> float:
@@ -200,43 +216,43 @@ def _answer(growing: list[bool], unmoved: list[bool]) -> str | None:
 LAB = Lab(
     number=11,
     name="stop-gradient",
-    title="A gradient that forgets the statistics",
+    title="A gradient without the statistics",
     quote="As the training continues, b will grow indefinitely while the loss remains fixed",
     section="2",
-    question="Normalization subtracts the mean of x = Wu + b, but the gradient step takes that mean for a constant. "
-    "Only b learns. What happens?",
+    question="We subtract the mean of x = Wu + b, but the gradient treats this mean as a constant. Only b learns. What "
+    "happens?",
     prediction=Choice(
         {
-            "grows-falls": "b grows and the loss falls",
-            "grows-stays": "b grows and grows, the loss does not move",
-            "settles-falls": "b settles, the loss falls",
-            "settles-stays": "b settles, the loss does not move",
+            "grows-falls": "b grows without end, the loss falls",
+            "grows-stays": "b grows without end, the loss stays",
+            "settles-falls": "b levels off, the loss falls",
+            "settles-stays": "b levels off, the loss stays",
         }
     ),
     arms=arms,
     figures=figures,
     verdict=verdict,
     explanation=r"""
-Let $\hat x = x - \operatorname{E}[x]$ with $x = u + b$. Whoever forgets that $\operatorname{E}[x]$ depends on $b$
-computes $\partial \hat x / \partial b = 1$ and takes the step $\Delta b = -\eta\, \partial \ell / \partial \hat x$.
-Then
+Let $\hat x = x - \mathrm{E}[x]$ with $x = u + b$. A gradient that ignores that $\mathrm{E}[x]$ depends on $b$ has
+$\partial \hat x / \partial b = 1$, and takes the step $\Delta b = -\eta\, \partial \ell / \partial \hat x$. Then
 
-$$u + (b + \Delta b) - \operatorname{E}[u + (b + \Delta b)] = u + b - \operatorname{E}[u + b]$$
+$$
+u + (b + \Delta b) - \mathrm{E}[u + (b + \Delta b)] = u + b - \mathrm{E}[u + b]
+$$
 
-Nothing has changed, so the same examples give the same gradient again, and b takes the same step again. With the
-gradient through the statistics, which batch normalization has (Section 3), $\partial \hat x / \partial b$ is
-$1 - 1 = 0$: b receives no gradient at all, and is left out as redundant (Section 3.2).
+Nothing has changed. So the same examples give the same gradient again, and b takes the same step again. Batch
+normalization differentiates through the statistics (Section 3). Then $\partial \hat x / \partial b$ is $1 - 1 = 0$: b
+gets no gradient. The paper leaves it out as redundant (Section 3.2).
 
-Only the normalizer differs between the three networks. None has γ and β, since β would take over what b tries to do.
-To measure b where it is redundant, it is put back for the measurement.
+**The three networks** differ only in the normalizer. None has γ and β, as β would do what b tries to do. Where b is
+redundant, it is put back so that it can be measured.
 
-**The variance too.** The paper says that it can get worse when the activations are scaled as well. Then W too takes
-steps toward a scale that is divided out again. Compare the two lines in the last two figures: whether it is worse, and
-when, is for this run to say.
+**The variance too.** The paper says that it gets worse when the activations are scaled as well. Then W also takes
+steps toward a scale that is divided out again. Compare the two lines in the last two figures: is it worse here, and
+when?
 
-**"Blow up".** The paper reports that its model blew up. In the runs that this lab was made from, b grew step by step
-as predicted, and while W learned as well the loss fell at first and then rose again, as the gradient is wrong for W
-too; it did not become infinite.
+**“Blow up”.** The paper reports that its model blew up. The last two figures show what happens here when W learns
+too: how far b grows, and whether the loss stays finite.
 """,
     inspection="bnviz.engine.inspections.bias:followed",
     inspection_trains=True,

@@ -39,10 +39,11 @@ ARMS = {
 }
 
 COSTLY = 5.0
-"""How many times longer a step must take in the widest network. The measured ratio is several
-times that, and moves by half."""
+"""How many times as long a step must take in the widest network. The measured ratio is several times that, and
+moves by half."""
 GROWING = 2.0
-"""How many times larger that ratio must be in the widest network than in the narrowest, a 16th as wide."""
+"""How many times larger that ratio must be in the widest network than in the narrowest, which is 16 times
+narrower."""
 AS_GOOD = 0.02
 """The accuracy by which batch normalization may fall behind and still count as sufficient: what seeds differ by."""
 
@@ -63,7 +64,7 @@ def found(result: Result, arm: str, name: str) -> list[np.ndarray]:
 
 
 def slowdowns(result: Result, over: int) -> np.ndarray:
-    """How many times longer a step takes with whitening, (seeds, widths); `over`: 0 none, 1 batch norm."""
+    """How many times as long a step takes with whitening, (seeds, widths); `over`: 0 none, 1 batch norm."""
     seconds = found(result, "whiten", "seconds")
     if not all(item.size for item in seconds):
         return np.full((len(seconds), 1), math.nan)
@@ -96,23 +97,23 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     }
     pairs = correlation.draw(
         squares,
-        title="How the units of the last hidden layer vary together",
-        subtitle="Correlation of each unit with each other on the probe batch, before the normalizer and after "
-        "it, at the end of training.",
+        title="Correlations between the units of the last hidden layer",
+        subtitle="Each unit with each other on the probe batch, before and after the normalizer, at the end of "
+        "training.",
         **view.looks,
     )
     widths, sizes = (found(result, "whiten", name)[seed].ravel() for name in ("widths", "batches"))
     cost = ladder.draw(
         {
             "": [
-                Series("than batch norm", WITH, slowdowns(result, 1)),
-                Series("than none", WITHOUT, slowdowns(result, 0)),
+                Series("as batch norm", WITH, slowdowns(result, 1)),
+                Series("as no normalization", WITHOUT, slowdowns(result, 0)),
             ]
         },
         [f"{width:.0f}" for width in widths] or [""],
         Scale("times as long (log)", logarithmic=True),
-        title="How many times longer a training step takes with full whitening",
-        subtitle="Processor time of a step on one core, measured here: the ratio of medians, in networks of "
+        title="How many times as long a step takes with full whitening",
+        subtitle="Processor time of a training step on one core: the ratio of medians, in networks of "
         f"{len(first.hidden)} hidden layers. A dot for each seed.",
         rung_title="units in each hidden layer",
         **view.looks,
@@ -125,10 +126,10 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             ]
         },
         [f"{size:.0f}" for size in sizes] or [""],
-        Scale("directions", reference=(float(width), f"units in the layer, {width}")),
-        title="In how many directions a mini-batch varies",
-        subtitle="Rank of the covariance of what the last layer’s normalizer receives. Below the dotted line it "
-        "is singular, and has no inverse square root. A dot for each seed.",
+        Scale("rank", reference=(float(width), f"units in the layer, {width}")),
+        title="The rank of a mini-batch’s covariance",
+        subtitle="Of the inputs of the last layer’s normalizer: the number of directions in which they vary. Below the "
+        "dotted line the covariance is singular: it has no inverse square root. A dot for each seed.",
         rung_title="examples in the mini-batch",
         **view.looks,
     )
@@ -136,20 +137,38 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "correlation",
             pairs,
-            "Batch norm scales each unit by itself and leaves their correlations as they are; whitening takes "
-            "most away.",
+            "Compare before and after. " + _left(result),
         ),
-        Drawing("cost", cost, "What it costs: eigenvectors of a matrix as wide as the layer, in every step."),
+        Drawing(
+            "cost",
+            cost,
+            "How does the cost of whitening grow with the width of the layers?",
+        ),
         Drawing(
             "rank",
             directions,
-            "Of m examples, of which the mean is subtracted, m − 1 directions remain.",
+            "After subtracting their mean, m examples vary in at most m − 1 directions.",
         ),
         Drawing(
             "accuracy",
             accuracy.draw(result.shown(view), **view.looks),
-            "What it is worth, on held-out examples.",
+            "Does whitening make the network more accurate than batch norm does?",
         ),
+    )
+
+
+def _left(result: Result) -> str:
+    """What each normalizer leaves of the correlations, in words."""
+    values = {
+        (arm, where): Measure("", correlations(result, arm, where)).median
+        for arm in ("bn", "whiten")
+        for where in ("before", "after")
+    }
+    if any(map(math.isnan, values.values())):
+        return "Which normalizer removes correlations?"
+    return (
+        f"The mean correlation goes from {values['bn', 'before']:.2f} to {values['bn', 'after']:.2f} with batch norm "
+        f"and from {values['whiten', 'before']:.2f} to {values['whiten', 'after']:.2f} with whitening."
     )
 
 
@@ -177,6 +196,10 @@ def verdict(result: Result) -> Verdict:
             "least directions missing in mini-batches smaller than the layer", tuple(missing.tolist())
         ),
     }
+    measured["behind"] = Measure(
+        "accuracy with whitening minus that with batch norm",
+        tuple(np.subtract(ends["whiten"], ends["bn"]).tolist()),
+    )
     for arm, (label, *_) in ARMS.items():
         key = arm.replace("-", "_")
         measured[f"accuracy_{key}"] = Measure(f"final accuracy, {label}", ends[arm])
@@ -184,20 +207,15 @@ def verdict(result: Result) -> Verdict:
             measured[f"correlation_{key}_{where}"] = Measure(
                 f"mean absolute correlation {where}, {label}", correlations(result, arm, where)
             )
-    slowest, narrow = measured["slowdown_widest"], measured["slowdown_narrowest"]
-    after = {arm: measured[f"correlation_{arm}_after"].median for arm in ("bn", "whiten")}
+    slowest, behind = measured["slowdown_widest"], measured["behind"].median
     sentence = (
-        f"A step with full whitening took {slowest.median:.3g} times as long as with batch norm at "
-        f"{widths[-1]:.0f} units{slowest.over_seeds} and {narrow.median:.3g} times at "
-        f"{widths[0]:.0f}. In mini-batches smaller than the layer at least "
-        f"{measured['missing_directions'].median:.0f} directions were missing from its covariance. Whitening "
-        f"left a mean correlation of {after['whiten']:.2f}, batch norm of {after['bn']:.2f}; accuracy was "
-        f"{measured['accuracy_whiten'].median:.1%} with whitening and {measured['accuracy_bn'].median:.1%} with "
-        f"batch norm, in small mini-batches {measured['accuracy_whiten_small'].median:.1%} and "
-        f"{measured['accuracy_bn_small'].median:.1%}."
+        f"With {widths[-1]:.0f} units a step with full whitening took {slowest.median:.2g} times as long as with batch "
+        f"norm{slowest.over_seeds}. In mini-batches smaller than the layer, at least "
+        f"{measured['missing_directions'].median:.0f} of {units} directions were missing. Whitening ended "
+        f"{100 * abs(behind):.1f} points {'above' if behind >= 0 else 'below'} batch norm in accuracy."
         if known
-        else "The time of a step or the covariance is not known: a network diverged, or no mini-batch is "
-        "smaller than the layer."
+        else "The time of a step or the covariance is unknown: a network diverged, or no mini-batch is smaller than "
+        "the layer."
     )
     return Verdict(
         holds=agreed(
@@ -214,10 +232,10 @@ def verdict(result: Result) -> Verdict:
         if known
         else None,
         sentence=sentence,
-        criterion=f"In every seed, a step takes at least {COSTLY:g} times as long with full whitening as with "
-        f"batch norm in the widest network, and that ratio is at least {GROWING:g} times that in the narrowest; "
-        "the covariance of every mini-batch smaller than the layer is singular; and batch norm ends at most "
-        f"{100 * AS_GOOD:.0f} points below whitening.",
+        criterion=f"In every seed: in the widest network a step takes at least {COSTLY:g} times as long with full "
+        f"whitening as with batch norm, and at least {GROWING:g} times that ratio in the narrowest; the covariance of "
+        f"every mini-batch smaller than the layer is singular; and batch norm ends at most {100 * AS_GOOD:.0f} points "
+        "below whitening in accuracy.",
         measured=measured,
         answer=(slowest.median,) if known else None,
     )
@@ -230,29 +248,31 @@ LAB = Lab(
     quote="Since the full whitening of each layer’s inputs is costly and not everywhere differentiable, we make "
     "two necessary simplifications.",
     section="3",
-    question="Two hidden layers of 400 units. How many times longer does a training step take with full "
-    "whitening than with batch norm?",
+    question="A network has two hidden layers of 400 units. How many times as long does a training step take with full "
+    "whitening as with batch norm?",
     prediction=Estimate((Slider("times as long", 1.0, 1000.0, 2.0, factor=3.0, unit=" ×"),)),
     arms=arms,
     figures=figures,
     verdict=verdict,
     inspection="bnviz.engine.inspections.decorrelation:layer",
     explanation=r"""
-Whitening gives every unit mean 0 and variance 1 and leaves no two correlated:
+Whitening gives every unit mean 0 and variance 1, and no two units are correlated any more:
 
-$$\hat x = \mathrm{Cov}[x]^{-1/2}\,(x - \mathrm{E}[x])$$
+$$
+\hat x = \mathrm{Cov}[x]^{-1/2}\,(x - \mathrm{E}[x])
+$$
 
-and training must differentiate through it. The paper simplifies twice: each unit is normalized on its own, and the
-statistics are those of the mini-batch. For $n$ units batch normalization does work in proportion to $n$ for each
-example, whitening to $n^2$, and $n^3$ once in each step for the eigenvectors.
+Training must differentiate through this. The paper simplifies twice: each unit is normalized on its own, and the
+statistics are those of the mini-batch. For $n$ units and one example, batch normalization needs work in proportion to
+$n$, whitening to $n^2$, and to $n^3$ once in each step for the eigenvectors.
 
-**Singular.** $m$ examples around their mean span $m - 1$ directions at most. If the layer has more units, the
-covariance has eigenvalues of zero, and $\mathrm{Cov}^{-1/2}$ does not exist. Here $\varepsilon = 0.01$ is added to
-each eigenvalue (a choice of ours), and the derivative is written in a form that equal eigenvalues do not break;
-that is how it trains at all. What directions a mini-batch does not cover are multiplied by $1/\sqrt\varepsilon =
-10$ where the running statistics decide: see the accuracy in small mini-batches.
+**A singular covariance.** After subtracting their mean, $m$ examples vary in at most $m - 1$ directions. If the layer
+has more units, the covariance has eigenvalues of zero, and $\mathrm{Cov}[x]^{-1/2}$ does not exist. We add
+$\varepsilon = 0.01$ to each eigenvalue (our choice), and write the derivative so that equal eigenvalues do not break
+it. At inference, directions that a mini-batch does not cover are multiplied by $1/\sqrt\varepsilon = 10$. Look at the
+accuracy of whitening in small mini-batches.
 
-**Not everything is taken away.** Directions with a variance below $\varepsilon$ are not brought to 1, so that some
-correlation is left; and the probe batch is whitened by its own statistics.
+**Some correlation stays.** Directions with a variance below $\varepsilon$ do not reach variance 1. And the probe
+batch is whitened by its own statistics.
 """,
 )
