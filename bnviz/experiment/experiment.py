@@ -60,6 +60,8 @@ class Experiment(BaseModel):
             low=0,
             high=1_000_000,
             suggestions=(0, 100, 250, 500, 1000, 5000),
+            unit="training examples",
+            zero="all",
         ),
     ] = 0
     batch_size: Annotated[
@@ -89,6 +91,7 @@ class Experiment(BaseModel):
             "The width of each hidden layer, from the input on, such as 100-100-100; channels if convolutional.",
             "Network",
             suggestions=((100,), (100, 100), (100, 100, 100), (100,) * 5, (100,) * 8, (50,) * 12, (16, 32)),
+            unit="units",
         ),
     ] = (100, 100, 100)
     activation: Annotated[

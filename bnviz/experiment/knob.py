@@ -77,7 +77,8 @@ class ExperimentError(ValueError):
 class Knob:
     """What a field of Experiment says about itself besides its type and default.
 
-    low, high: the range of a number; whole numbers have whole bounds.
+    low, high: the range of a number; whole numbers have whole bounds. unit: what a value counts, where it counts
+    something. zero: what 0 means, where it is no number.
     """
 
     label: str
@@ -88,6 +89,27 @@ class Knob:
     choices: Mapping[str, str] = field(default_factory=dict)
     prefixes: tuple[str, ...] = ()
     suggestions: tuple[Any, ...] = ()
+    unit: str = ""
+    zero: str = ""
+
+    def words(self, value: Any) -> str:
+        """A value as a reader is told it: "Sigmoid", "3 × 100", "2,000"; a text that is no choice stays as it is."""
+        if isinstance(value, str):
+            return self.choices.get(value, value)
+        if isinstance(value, tuple):
+            alike = len(set(value)) == 1
+            return f"{len(value)} × {value[0]}" if alike else "-".join(map(str, value))
+        if self.zero and value == 0:
+            return self.zero
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+
+    def phrase(self, value: Any) -> str:
+        """A value in words that need no label: "Sigmoid", "3 × 100 units", "learning rate 0.03"."""
+        if self.choices:
+            return self.words(value)
+        return (
+            f"{self.words(value)} {self.unit}" if self.unit else f"{self.label.lower()} {self.words(value)}"
+        )
 
     @property
     def allowed(self) -> str:

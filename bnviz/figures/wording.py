@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from bnviz.experiment import Experiment
 from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
@@ -30,22 +29,11 @@ def settings(recordings: Sequence[Recording]) -> str:
         first = experiments[0]
         varied = {name for other in experiments[1:] for name in first.differences(other)}
         told += [
-            _words(name, getattr(first, name))
-            for name in Experiment.knobs()
+            knob.phrase(getattr(first, name))
+            for name, knob in Experiment.knobs().items()
             if name not in varied
             and (name in ALWAYS_TOLD or getattr(first, name) != Experiment.default(name))
         ]
     if any(item.interventions for item in recordings):
         told.append("changed while training")
     return ", ".join(told)
-
-
-def _words(name: str, value: Any) -> str:
-    """A field and its value."""
-    knob = Experiment.knobs()[name]
-    if name == "hidden":
-        alike = len(set(value)) == 1
-        return f"{len(value)} × {value[0]} units" if alike else f"{Experiment.text(value)} units"
-    if knob.choices:
-        return knob.choices.get(value, value)
-    return f"{knob.label.lower()} {value:,}" if isinstance(value, int) else f"{knob.label.lower()} {value:g}"

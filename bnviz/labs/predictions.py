@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+
 Answer: TypeAlias = "str | tuple[float, ...] | None"
 """What a perfect prediction would have been: an option's key, the sliders' values, or None where it is unclear."""
+
+
+NOTCHES = 41
+"""Places at which a slider stops: fine enough for a guess, and a thumb finds each."""
 
 
 class PredictionError(ValueError):
@@ -43,9 +49,13 @@ class Choice:
             raise PredictionError(f"prediction = {text[:40]!r} is not allowed; allowed is {self.allowed}")
         return text
 
+    def words(self, text: str) -> str:
+        """A prediction as a reader is told it. Raises PredictionError."""
+        return self.options[self.read(text)]
+
     def score(self, prediction: str, answer: Answer) -> Score:
         """Right where the option predicted is the one measured."""
-        said = self.options[self.read(prediction)]
+        said = self.words(prediction)
         if not isinstance(answer, str):
             return NOTHING
         if prediction == answer:
@@ -64,6 +74,19 @@ class Slider:
     factor: float = 2.0
     unit: str = ""
     logarithmic: bool = True
+
+    @property
+    def notches(self) -> tuple[float, ...]:
+        """The values at which it stops, from `low` to `high`, evenly spaced as it slides."""
+        spread = np.geomspace if self.logarithmic else np.linspace
+        between = [float(f"{value:.6g}") for value in spread(self.low, self.high, NOTCHES)[1:-1]]
+        return self.low, *between, self.high
+
+    @property
+    def start_notch(self) -> int:
+        """The number, from 0, of the notch nearest to `start`."""
+        notches = self.notches
+        return min(range(NOTCHES), key=lambda place: abs(notches[place] - self.start))
 
     def shown(self, value: float) -> str:
         """The value with its unit, and said so where it lies beyond the slider's end."""
@@ -92,6 +115,11 @@ class Estimate:
         except ValueError:
             values = ()
         return self.check(values, text)
+
+    def words(self, text: str) -> str:
+        """A prediction as a reader is told it. Raises PredictionError."""
+        values = zip(self.sliders, self.read(text), strict=True)
+        return "; ".join(f"{item.label}: {item.shown(value)}" for item, value in values)
 
     def check(self, values: Sequence[float], text: str = "") -> tuple[float, ...]:
         """The values, if there is one for each slider and each lies on it. Raises PredictionError."""

@@ -21,9 +21,6 @@ from bnviz.labs.predictions import Answer, Choice, Slider
 from bnviz.runs import Run
 from bnviz.runs.lab_run import LabRun
 
-NOTCHES = 41
-"""Places at which a slider stops: fine enough for a guess, and a thumb finds each."""
-
 
 def standing(room: Room, run: Run, lab_run: LabRun | None, link: str, figures: bytes) -> dict[str, Any]:
     """Everything that all of the class may know. link: where students find it. figures: from `pictures`."""
@@ -90,7 +87,7 @@ def mine(room: Room, lab_run: LabRun | None, votes: Mapping[int, str]) -> list[d
             {
                 "round": number,
                 "answer": text,
-                "words": _in_words(lab, text),
+                "words": lab.prediction.words(text),
                 "right": scored.right if scored else None,
                 "sentence": scored.sentence if scored else "",
             }
@@ -124,17 +121,10 @@ def _question(lab: Lab | None) -> dict[str, Any] | None:
 
 def _slider(item: Slider) -> dict[str, Any]:
     """A slider as its notches, so that a page need not know how it slides."""
-    steps = [index / (NOTCHES - 1) for index in range(NOTCHES)]
-    if item.logarithmic:
-        values = [item.low * (item.high / item.low) ** step for step in steps]
-    else:
-        values = [item.low + (item.high - item.low) * step for step in steps]
-    values = [float(f"{min(max(value, item.low), item.high):.6g}") for value in values]
-    start = min(range(NOTCHES), key=lambda index: abs(values[index] - item.start))
     return {
         "label": item.label,
-        "start": start,
-        "notches": [{"value": f"{value:.6g}", "words": item.shown(value)} for value in values],
+        "start": item.start_notch,
+        "notches": [{"value": f"{value:.6g}", "words": item.shown(value)} for value in item.notches],
     }
 
 
@@ -181,13 +171,3 @@ def _verdict(lab: Lab, lab_run: LabRun | None, answer: Answer) -> dict[str, Any]
         "holds": verdict.holds,
         "measured": [asdict(item) for item in measured(lab.prediction, answer)],
     }
-
-
-def _in_words(lab: Lab, text: str) -> str:
-    if isinstance(lab.prediction, Choice):
-        return lab.prediction.options[text]
-    values = lab.prediction.read(text)
-    return "; ".join(
-        f"{item.label}: {item.shown(value)}"
-        for item, value in zip(lab.prediction.sliders, values, strict=True)
-    )

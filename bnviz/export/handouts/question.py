@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from bnviz.export.handouts.html import Html, tag
 from bnviz.export.handouts.markdown import sentence
 from bnviz.labs.base import Lab, Result
-from bnviz.labs.predictions import Answer, Choice, Estimate, Slider
-
-NOTCHES = 41
+from bnviz.labs.predictions import NOTCHES, Answer, Choice, Estimate, Slider
 
 
 def form(lab: Lab) -> Html:
@@ -50,12 +46,11 @@ def scores(lab: Lab, result: Result) -> dict[str, Any]:
     sliders = []
     for index, item in enumerate(lab.prediction.sliders):
         measured = answer[index : index + 1] if isinstance(answer, tuple) else None
-        sliders.append({"notches": [_notch(item, value, measured) for value in _values(item)]})
+        sliders.append({"notches": [_notch(item, value, measured) for value in item.notches]})
     return {"options": None, "sliders": sliders}
 
 
 def _range(index: int, item: Slider) -> Html:
-    start = min(range(NOTCHES), key=lambda place: abs(_values(item)[place] - item.start))
     return tag(
         "label",
         f"{item.label}: ",
@@ -65,18 +60,12 @@ def _range(index: int, item: Slider) -> Html:
             min="0",
             max=str(NOTCHES - 1),
             step="1",
-            value=str(start),
+            value=str(item.start_notch),
             data_slider=str(index),
         ),
         tag("output", item.shown(item.start)),
         class_="slider",
     )
-
-
-def _values(item: Slider) -> list[float]:
-    spread = np.geomspace if item.logarithmic else np.linspace
-    values = [float(value) for value in spread(item.low, item.high, NOTCHES)]
-    return [item.low, *values[1:-1], item.high]  # without the rounding at both ends
 
 
 def _notch(item: Slider, value: float, measured: Answer) -> dict[str, Any]:

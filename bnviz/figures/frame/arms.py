@@ -100,10 +100,5 @@ def _words(name: str, value: Any) -> str:
     """A field and its value as words that name an arm."""
     knob = Experiment.knobs()[name]
     if name == "normalizer":
-        return _SHORT.get(value) or knob.choices.get(value, value).lower()
-    if name == "hidden":
-        same = len(set(value)) == 1
-        return f"{len(value)} × {value[0]} units" if same else "-".join(map(str, value)) + " units"
-    if knob.choices:
-        return knob.choices.get(value, value)
-    return f"{knob.label.lower()} {value:,g}"
+        return _SHORT.get(value) or knob.words(value).lower()
+    return knob.phrase(value)
