@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from bnviz.data.lru import Lru
 from bnviz.export.kinds import Kind
 from bnviz.export.stamp import Stamp
 
@@ -27,18 +27,14 @@ class Stills:
     """The Stills shown of late, the last `capacity`. For any thread."""
 
     def __init__(self, capacity: int = 400) -> None:
-        self._capacity = capacity
         self._lock = threading.Lock()
-        self._all: OrderedDict[str, Still] = OrderedDict()
+        self._all: Lru[str, Still] = Lru(capacity)
 
     def keep(self, content: str, still: Still) -> str:
         """Remember what is drawn as `content`; returns the name to ask for it by."""
         name = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
         with self._lock:
-            self._all[name] = still
-            self._all.move_to_end(name)
-            while len(self._all) > self._capacity:
-                self._all.popitem(last=False)
+            self._all.put(name, still)
         return name
 
     def get(self, name: str) -> Still | None:

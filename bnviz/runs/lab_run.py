@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from bnviz.recording.outcome import Outcome
 from bnviz.runs import Answer, Person, Run, RunManager
 
 CAPACITY = 200
-"""LabRuns kept; beyond it the oldest whose Run is not held is dropped."""
+"""LabRuns kept; beyond it the one opened first is dropped, as its Run will be."""
 
 
 class LabRun:
@@ -94,7 +93,7 @@ class LabRuns:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._all: OrderedDict[str, LabRun] = OrderedDict()
+        self._all: dict[str, LabRun] = {}  # the one opened first comes first
 
     def open(self, lab: Lab, setting: Setting, manager: RunManager, person: Person | None = None) -> LabRun:
         """A new one, at step 0. person: to whom it belongs. Raises TooCostlyError for one beyond the limits."""

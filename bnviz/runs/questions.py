@@ -13,7 +13,6 @@ import secrets
 import threading
 import time
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 from distributed import Client, KilledWorker, get_worker
 from distributed import Future as RemoteFuture
 
+from bnviz.data.lru import Lru
 from bnviz.data.mnist import DatasetError
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.progress import on_progress
@@ -55,7 +55,7 @@ class Questions:
         self._trainers, self._limits = trainers, limits
         self._fair_queue = FairQueue(at_once=1)
         self._lock = threading.Lock()
-        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._answers: Lru[Hashable, Answer] = Lru(limits.kept_inspections)
         self._pending: dict[str, Answer] = {}
         self._subscribed = False
 
@@ -77,14 +77,12 @@ class Questions:
         with self._lock:
             answer = self._answers.get(key)
             if answer is None or (answer.done() and answer.exception() is not None):
-                answer = self._answers[key] = Answer()
+                answer = Answer()
+                self._answers.put(key, answer)
                 question = functools.partial(
                     self._answer, answer, person, experiment, tuple(interventions), step, function, arguments
                 )
                 self._trainers.soon(functools.partial(self._begin, question))
-            self._answers.move_to_end(key)
-            while len(self._answers) > self._limits.kept_inspections:
-                self._answers.popitem(last=False)
             return answer
 
     def _begin(self, question: Callable[[], Coroutine[Any, Any, None]]) -> None:

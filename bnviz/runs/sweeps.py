@@ -6,13 +6,13 @@ import asyncio
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
 from distributed import Client, KilledWorker
 
+from bnviz.data.lru import Lru
 from bnviz.data.mnist import DatasetError
 from bnviz.experiment import Experiment, ExperimentError
 from bnviz.experiment.grid import Cell, Grid, Score
@@ -143,37 +143,30 @@ class Sweeps:
 
     def __init__(self, trainers: Trainers, capacity: int = 50) -> None:
         self._trainers = trainers
-        self._capacity = capacity
         self._lock = threading.Lock()
-        self._all: OrderedDict[str, Sweep] = OrderedDict()
-        self._known: OrderedDict[Grid, Mapping[Cell, tuple[Score, ...]]] = OrderedDict()
+        self._all: Lru[str, Sweep] = Lru(capacity)
+        self._known: Lru[Grid, Mapping[Cell, tuple[Score, ...]]] = Lru(capacity)
 
     def open(self, grid: Grid) -> Sweep:
         """A new Sweep, with the scores that an equal Grid has brought on this server."""
         with self._lock:
             for item in self._all.values():
-                if len(item.scores) > len(self._known.get(item.grid, NOTHING)):
-                    self._known[item.grid] = item.scores
-            while len(self._known) > self._capacity:
-                self._known.popitem(last=False)
-            sweep = Sweep(grid, self._trainers, self._known.get(grid, NOTHING))
-            self._all[sweep.id] = sweep
-            while len(self._all) > self._capacity:
-                _, dropped = self._all.popitem(last=False)
+                if len(item.scores) > len(self._known.peek(item.grid) or NOTHING):
+                    self._known.put(item.grid, item.scores)
+            sweep = Sweep(grid, self._trainers, self._known.get(grid) or NOTHING)
+            for dropped in self._all.put(sweep.id, sweep):
                 dropped.stop()
         return sweep
 
     def get(self, sweep_id: str) -> Sweep | None:
         """The one with this id, or None."""
         with self._lock:
-            if sweep_id in self._all:
-                self._all.move_to_end(sweep_id)
             return self._all.get(sweep_id)
 
     def stop_unwatched(self, seconds: float) -> None:
         """Stop those that nobody has looked at for `seconds`."""
         with self._lock:
-            sweeps = list(self._all.values())
+            sweeps = self._all.values()
         for sweep in sweeps:
             if sweep.untouched_seconds > seconds:
                 sweep.stop()

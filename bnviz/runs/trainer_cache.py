@@ -6,10 +6,10 @@ A run's Trainer is kept when it has reached its end. Questions leave a Trainer u
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bnviz.data.lru import Lru
 from bnviz.experiment import Experiment, Intervention
 
 if TYPE_CHECKING:
@@ -25,19 +25,15 @@ class TrainerCache:
     """The Trainers used most recently, by experiment, interventions and step. May be called from any thread."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
         self._lock = threading.Lock()
-        self._all: OrderedDict[Key, Trainer] = OrderedDict()
+        self._all: Lru[Key, Trainer] = Lru(capacity)
 
     def keep(
         self, experiment: Experiment, interventions: Sequence[Intervention], step: int, trainer: Trainer
     ) -> None:
         """Keep `trainer`, which has reached `step`."""
         with self._lock:
-            self._all[experiment, tuple(interventions), step] = trainer
-            self._all.move_to_end((experiment, tuple(interventions), step))
-            while len(self._all) > self._capacity:
-                self._all.popitem(last=False)
+            self._all.put((experiment, tuple(interventions), step), trainer)
 
     def trainer(self, experiment: Experiment, interventions: Sequence[Intervention], step: int) -> Trainer:
         """A Trainer at `step`, or where it diverged before that; trained now if there is none."""
@@ -45,7 +41,6 @@ class TrainerCache:
         with self._lock:
             found = self._all.get(key)
             if found is not None:
-                self._all.move_to_end(key)
                 return found
         from bnviz.engine.trainer import Trainer
 

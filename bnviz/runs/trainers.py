@@ -11,7 +11,7 @@ import atexit
 import contextvars
 import logging
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,6 +21,7 @@ import dask
 from dask.system import CPU_COUNT
 from distributed import Client, Future, LocalCluster
 
+from bnviz.data.lru import Lru
 from bnviz.experiment import Experiment
 from bnviz.runs.actor import TrainerActor, TrainerSetup
 from bnviz.runs.admission import Admission
@@ -69,7 +70,7 @@ class Trainers:
         self._closed = False
         self._open = False
         self._waiting: list[Callable[[], None]] = []
-        self._last_worker: OrderedDict[Experiment, str] = OrderedDict()
+        self._last_worker: Lru[Experiment, str] = Lru(MOST_REMEMBERED)
         self._held: Counter[str] = Counter()  # actors by the address of their worker
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -132,10 +133,7 @@ class Trainers:
         workers = await client.nthreads()
         worker = min(workers, key=lambda address: self._held[address], default="")
         self._held[worker] += 1
-        self._last_worker[experiment] = worker
-        self._last_worker.move_to_end(experiment)
-        while len(self._last_worker) > MOST_REMEMBERED:
-            self._last_worker.popitem(last=False)
+        self._last_worker.put(experiment, worker)
         future = client.submit(
             TrainerActor,
             experiment,

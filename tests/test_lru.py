@@ -1,0 +1,39 @@
+"""The mapping that forgets the least recently used, beside the standard library's cache of calls."""
+
+from __future__ import annotations
+
+import functools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bnviz.data.lru import Lru
+
+
+@given(st.integers(1, 5), st.lists(st.integers(0, 7), max_size=60))
+def test_it_forgets_what_the_standard_library_forgets(capacity: int, keys: list[int]) -> None:
+    lru: Lru[int, str] = Lru(capacity)
+    expected = functools.lru_cache(maxsize=capacity)(str)
+    for key in keys:
+        hits = expected.cache_info().hits
+        expected(key)
+        found = lru.get(key)
+        assert (found is not None) == (expected.cache_info().hits > hits)
+        if found is None:
+            lru.put(key, str(key))
+    assert len(lru.values()) == expected.cache_info().currsize
+
+
+def test_the_values_dropped_for_a_new_one_are_returned() -> None:
+    lru: Lru[str, int] = Lru(2)
+    assert lru.put("a", 1) == lru.put("b", 2) == lru.put("a", 3) == []
+    assert lru.put("c", 4) == [2]
+    assert Lru[str, int](0).put("a", 1) == [1]
+
+
+def test_to_peek_and_to_list_count_as_no_use() -> None:
+    lru: Lru[str, int] = Lru(2)
+    lru.put("a", 1)
+    lru.put("b", 2)
+    assert (lru.peek("a"), lru.peek("z"), lru.values()) == (1, None, [1, 2])
+    assert lru.put("c", 3) == [1]
