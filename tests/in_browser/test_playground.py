@@ -149,6 +149,7 @@ def test_zoom_and_a_hidden_legend_entry_survive_updates(playground):
     set_speed(page, "50 a second")
     button(page, "Play").click()
     wait_for_step(page, 20)
+    wait_for_longer(page, 0)
     plot = page.locator(".js-plotly-plot", has=page.locator(".legendtoggle")).first
     plot.evaluate("(plot) => { window.plot = plot; }")
     area = plot.locator(".nsewdrag").first.bounding_box()

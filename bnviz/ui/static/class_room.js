@@ -1,7 +1,9 @@
 // The conversation of a class's page with the server.
 
-import { PATIENCE, sentence } from "./hub.js";
+import { Poller } from "./poller.js";
+import { Route, post } from "./route.js";
 
+const ASK_HIDDEN = 10000; // ms between two requests while nobody can see the page
 const TEACHER = "bnviz.teacher.", VOTER = "bnviz.voter";
 
 /** A text of 32 random signs, the same as long as this browser keeps its storage. */
@@ -33,21 +35,35 @@ export class Room {
   votes = []; // what this browser answered, round by round
   teacher = false; // whether the key fits
   runKey = null; // what entitles to drive the run; teachers alone are told
-  away = false; // the server does not answer
-  gone = ""; // why there is no such class, in words
   complaint = ""; // why the last action was refused, in words
-  #tag = "";
-  #rouse = null;
-  #failures = 0;
   #told = "";
+  #mine = new Route();
+  #poller;
 
   constructor(base, code, pause, tell) {
     Object.assign(this, { base, code, pause, tell });
     this.url = `${base}/classes/${code}`;
     this.key = teacherKey(code);
     this.voter = voter();
-    document.addEventListener("visibilitychange", () => document.hidden || this.#rouse?.());
-    this.#keepAsking();
+    this.#poller = new Poller({
+      request: () => ({ url: this.url, headers: this.key ? { "X-Bnviz-Key": this.key } : {} }),
+      take: async (answer) => this.#take(await answer.json()),
+      tell,
+      pause: () => this.pause,
+      hidden: ASK_HIDDEN,
+      spread: 0.15, // a hundred phones, not all at once
+    });
+    this.#poller.start();
+  }
+
+  /** Whether the server does not answer. */
+  get away() {
+    return this.#poller.away;
+  }
+
+  /** Why there is no such class, in words; "" while there is. */
+  get gone() {
+    return this.#poller.gone;
   }
 
   get teacherLink() {
@@ -69,47 +85,15 @@ export class Room {
   async #post(action, body, headers) {
     this.complaint = "";
     try {
-      const answer = await fetch(`${this.url}/${action}`, {
-        method: "POST", headers: { "Content-Type": "application/json", ...headers },
-        body: JSON.stringify(body), signal: AbortSignal.timeout(PATIENCE),
-      });
-      if (!answer.ok) this.complaint = await sentence(answer);
-    } catch {
-      this.complaint = "The server did not answer; please try again.";
+      await post(`${this.url}/${action}`, body, headers);
+    } catch (error) {
+      this.complaint = error.message;
     }
     this.tell();
-    this.#rouse?.();
+    this.#poller.ask();
   }
 
-  async #keepAsking() {
-    while (!this.gone) {
-      await this.#question();
-      const wait = this.away ? Math.min(5000, 500 * 2 ** this.#failures) : document.hidden ? 10000 : this.pause;
-      await new Promise((resolve) => {
-        const timer = setTimeout(resolve, wait * (0.85 + 0.3 * Math.random())); // a hundred phones, not all at once
-        this.#rouse = () => { clearTimeout(timer); resolve(); };
-      });
-    }
-  }
-
-  async #question() {
-    const headers = this.key ? { "X-Bnviz-Key": this.key } : this.#tag ? { "If-None-Match": this.#tag } : {};
-    try {
-      const answer = await fetch(this.url, { headers, signal: AbortSignal.timeout(PATIENCE), cache: "no-store" });
-      if (answer.status === 404) this.gone = await sentence(answer);
-      else if (answer.ok) await this.#take(answer);
-      else if (answer.status !== 304) throw new Error(await sentence(answer));
-      this.away = false;
-      this.#failures = 0;
-    } catch {
-      this.away = true;
-      this.#failures = Math.min(6, this.#failures + 1);
-    }
-    this.tell();
-  }
-
-  async #take(answer) {
-    const told = await answer.json();
+  async #take(told) {
     this.standing = told.class;
     this.teacher = Boolean(told.teacher);
     this.runKey = told.run_key ?? null;
@@ -119,12 +103,11 @@ export class Room {
       await this.#askMine();
       this.#told = key;
     }
-    this.#tag = answer.headers.get("ETag") ?? "";
   }
 
   /** What this browser answered, and how it fared: asked for when that can have changed. */
   async #askMine() {
-    const answer = await fetch(`${this.url}/mine`, { headers: { "X-Bnviz-Voter": this.voter }, signal: AbortSignal.timeout(PATIENCE), cache: "no-store" });
+    const answer = await this.#mine.get(`${this.url}/mine`, { "X-Bnviz-Voter": this.voter });
     if (answer.ok) this.votes = (await answer.json()).votes;
   }
 }

@@ -2,7 +2,8 @@
 
 import { pngAddress, svgAddress, svgText } from "./drawing.js";
 import { icon, make, write } from "./elements.js";
-import { sentence } from "./hub.js";
+import { loadPlotly } from "./plotly_node.js";
+import { sentence } from "./route.js";
 import { stampedPng, stampedSvg } from "./stamping.js";
 
 const PATIENCE = 90000; // ms after which a file counts as not to be had
@@ -51,13 +52,12 @@ async function copy(text) {
   }
 }
 
-/** A button that opens the list of files. figure: the Figure it belongs to; toImage: loads Plotly and draws. */
+/** A button that opens the list of files. figure: has the `data` and the `query()` by which the files are asked for. */
 export class ExportMenu {
   built = false;
 
-  constructor(figure, loadPlotly) {
+  constructor(figure) {
     this.figure = figure;
-    this.loadPlotly = loadPlotly;
     const name = `bnviz-export-${number++}`;
     this.panel = make("div", { id: name, class: "bnviz-files", role: "group", hidden: true });
     this.button = make("button", { type: "button", "aria-expanded": "false", "aria-controls": name,
@@ -179,7 +179,7 @@ export class ExportMenu {
     try {
       const [answer, Plotly] = await Promise.all([
         fetch(`${this.figure.data.base}/${path}&by=browser`, { signal: AbortSignal.timeout(PATIENCE), cache: "no-store" }),
-        this.loadPlotly(this.figure.data.plotly),
+        loadPlotly(this.figure.data.plotly),
       ]);
       if (!answer.ok) return write(this.said, await sentence(answer));
       const { figure, options, fonts, comment, texts } = await answer.json();

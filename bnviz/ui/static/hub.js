@@ -1,16 +1,9 @@
-// What all parts of a page share: one conversation with the server for each run.
+// What all parts of a page share: how a run stands, asked for once for all of them.
 
-const ASK_RUNNING = 220, ASK_IDLE = 1000, ASK_HIDDEN = 5000; // ms between two questions to the server
-export const PATIENCE = 8000; // ms after which a question counts as unanswered
+import { Poller } from "./poller.js";
+import { post } from "./route.js";
 
-/** What the server says in words when it refuses. */
-export async function sentence(answer) {
-  try {
-    return (await answer.json()).error;
-  } catch {
-    return `The server answered ${answer.status}.`;
-  }
-}
+const ASK_RUNNING = 220, ASK_IDLE = 1000, ASK_HIDDEN = 5000; // ms between two requests
 
 /** What a page knows of one run, and the view that all its parts share. */
 export class Hub {
@@ -27,34 +20,50 @@ export class Hub {
   step = null; // the step looked back at; null follows the training
   layer = null; // the layer that the story speaks of; null is the last
   key = null; // what entitles this page to drive the run
-  away = false; // the server does not answer
-  gone = ""; // why there is no such run, in words
   complaint = ""; // why the last action was refused, in words
   #name;
   #parts = new Set();
-  #asking = false;
-  #hurry = false;
-  #rouse = null;
-  #failures = 0;
-  #drawing = 0;
+  #poller;
 
   constructor(name, { base, run, every = 0 }) {
     this.#name = name;
-    this.every = every; // ms between two questions at least
+    this.every = every; // ms between two requests at least
     this.url = `${base}/runs/${encodeURIComponent(run)}`;
+    this.#poller = new Poller({
+      request: () => ({ url: `${this.url}?${this.#query()}`, step: this.step }),
+      take: async (answer, { step }) => this.#take(await answer.json(), step),
+      tell: () => this.tell(),
+      pause: () => Math.max(this.every, this.moving ? ASK_RUNNING : ASK_IDLE),
+      hidden: ASK_HIDDEN,
+    });
+  }
+
+  /** Whether the server does not answer. */
+  get away() {
+    return this.#poller.away;
+  }
+
+  /** Why there is no such run, in words; "" while there is. */
+  get gone() {
+    return this.#poller.gone;
+  }
+
+  /** Whether the run trains, or is about to. */
+  get moving() {
+    return ["running", "starting"].includes(this.status?.state);
   }
 
   join(part) {
     this.#parts.add(part);
-    if (!this.#asking) this.#keepAsking();
-    else if (this.status) part.refresh();
+    this.#poller.start();
+    if (this.status || this.gone) part.refresh();
   }
 
   leave(part) {
     this.#parts.delete(part);
     if (this.#parts.size) return;
     Hub.#all.delete(this.#name);
-    this.#rouse?.();
+    this.#poller.stop();
   }
 
   /** Look back at a recorded step, or follow the training again with null. */
@@ -67,62 +76,28 @@ export class Hub {
 
   /** Ask now rather than when it is time. */
   ask() {
-    this.#hurry = true;
-    this.#rouse?.();
+    this.#poller.ask();
   }
 
   tell() {
     for (const part of this.#parts) part.refresh();
   }
 
-  /** A part reports how long drawing took, so that asking leaves the browser time to breathe. */
+  /** A part reports how long drawing took, so that the next request waits a little. */
   drew(milliseconds) {
-    this.#drawing += milliseconds;
+    this.#poller.drew(milliseconds);
   }
 
   async act(action, body = {}) {
     this.complaint = "";
     const asked = this.step;
     try {
-      const answer = await fetch(`${this.url}/${action}?${this.#query()}`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "X-Bnviz-Key": this.key ?? "" },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(PATIENCE),
-      });
-      if (answer.ok) this.#take(await answer.json(), asked);
-      else this.complaint = await sentence(answer);
-    } catch {
-      this.complaint = "The server did not answer; please try again.";
+      this.#take(await post(`${this.url}/${action}?${this.#query()}`, body, { "X-Bnviz-Key": this.key ?? "" }), asked);
+    } catch (error) {
+      this.complaint = error.message;
     }
     this.tell();
     this.ask();
-  }
-
-  async #keepAsking() {
-    this.#asking = true;
-    while (this.#parts.size && !this.gone) {
-      const begun = performance.now();
-      this.#hurry = false;
-      await this.#question();
-      this.tell();
-      if (this.#hurry) continue;
-      const wait = Math.max(this.#pause() - (performance.now() - begun), this.#drawing / 2);
-      this.#drawing = 0;
-      await new Promise((resolve) => {
-        const timer = setTimeout(resolve, wait);
-        this.#rouse = () => { clearTimeout(timer); resolve(); };
-      });
-      this.#rouse = null;
-    }
-    this.#asking = false;
-  }
-
-  #pause() {
-    if (this.away) return Math.min(5000, 400 * 2 ** this.#failures);
-    if (document.hidden) return ASK_HIDDEN;
-    const moving = ["running", "starting"].includes(this.status?.state);
-    return Math.max(this.every, moving ? ASK_RUNNING : ASK_IDLE);
   }
 
   #query() {
@@ -133,27 +108,12 @@ export class Hub {
     return query;
   }
 
-  /** Take in how the run stands, as told to a question about the step `asked`. */
+  /** Take in how the run stands, as told to a request about the step `asked`. */
   #take(status, asked) {
     if (status.revision < this.status?.revision) return; // overtaken by a later answer
     this.steps = this.steps.slice(0, status.known).concat(status.recorded_steps);
     if (asked !== this.step && this.status) status.words = this.status.words; // these speak of another step
     this.status = status;
-  }
-
-  async #question() {
-    const asked = this.step;
-    try {
-      const answer = await fetch(`${this.url}?${this.#query()}`, { signal: AbortSignal.timeout(PATIENCE), cache: "no-store" });
-      if (answer.status === 404) this.gone = await sentence(answer);
-      else if (answer.ok) this.#take(await answer.json(), asked);
-      else throw new Error(await sentence(answer));
-      this.away = false;
-      this.#failures = 0;
-    } catch {
-      this.away = true;
-      this.#failures += 1;
-    }
   }
 }
 

@@ -5,8 +5,8 @@
 
 import { make, write } from "./elements.js";
 import { ExportMenu } from "./export.js";
-import { NARROW, loadPlotly, theme } from "./figure.js";
 import { mount } from "./mount.js";
+import { PlotlyNode } from "./plotly_node.js";
 
 /** An element that holds a formula, which Python wrote as MathML. */
 function formula(tag, attributes, mathml) {
@@ -161,25 +161,17 @@ class Walk {
 /** A Plotly figure that came with the page, in light and dark, wide and narrow. */
 class Still {
   shown = "";
-  drawn = false;
 
   constructor(node) {
+    this.plot = new PlotlyNode(node, () => this.draw());
+    this.menu = new ExportMenu(this);
     this.node = node;
-    this.plot = make("div", { class: "bnviz-plot", role: "img" });
-    this.menu = new ExportMenu(this, loadPlotly);
-    node.append(this.plot, this.menu.node);
-    this.sizes = new ResizeObserver(() => {
-      cancelAnimationFrame(this.frame);
-      this.frame = requestAnimationFrame(() => this.resize());
-    });
-    this.sizes.observe(node);
+    node.append(this.plot.node, this.menu.node);
   }
 
   close() {
     this.menu.close();
-    this.sizes.disconnect();
-    cancelAnimationFrame(this.frame);
-    if (this.drawn) window.Plotly.purge(this.plot);
+    this.plot.close();
   }
 
   update({ data }) {
@@ -192,28 +184,14 @@ class Still {
     return new URLSearchParams({ still: this.data.still });
   }
 
-  resize() {
-    if (this.drawn && this.node.clientWidth) window.Plotly.Plots.resize(this.plot);
-    this.draw();
-  }
-
   async draw() {
-    if (!this.node.clientWidth) return;
-    const text = this.data.looks[theme(this.node)][this.node.clientWidth < NARROW ? "narrow" : "wide"];
+    if (!this.plot.shown) return;
+    const text = this.data.looks[this.plot.theme][this.plot.narrow ? "narrow" : "wide"];
     if (text === this.shown) return;
     this.shown = text;
-    const { data, layout } = JSON.parse(text);
-    this.node.style.height = `${layout.height}px`;
-    this.plot.setAttribute("aria-label", layout.meta.alt);
-    this.menu.name(layout.meta.alt.split(":")[0].slice(0, 80));
-    const Plotly = await loadPlotly(this.data.plotly);
-    if (text !== this.shown) return;
-    const touch = matchMedia("(pointer: coarse)").matches;
-    const config = {
-      displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["resetScale2d"]],
-    };
-    await Plotly.react(this.plot, data, { ...layout, autosize: true, ...(touch && { dragmode: false }) }, config);
-    this.drawn = true;
+    const figure = JSON.parse(text);
+    this.menu.name(figure.layout.meta.alt.split(":")[0].slice(0, 80));
+    await this.plot.draw(this.data.plotly, figure);
   }
 }
 

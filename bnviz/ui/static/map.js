@@ -2,41 +2,49 @@
 
 import { make, write } from "./elements.js";
 import { ExportMenu } from "./export.js";
-import { NARROW, loadPlotly, theme } from "./figure.js";
-import { PATIENCE, sentence } from "./hub.js";
+import { PlotlyNode } from "./plotly_node.js";
+import { Poller } from "./poller.js";
+import { Route, post, unanswered } from "./route.js";
 
-const ASK_RUNNING = 400, ASK_IDLE = 2000; // ms between two questions to the server
+const ASK_RUNNING = 400, ASK_IDLE = 2000; // ms between two requests
 
+/** Accuracy over two knobs: a bar that starts and stops the training, and the figure. */
 export class AccuracyMap {
-  shown = "";
+  shown = ""; // what the drawn figure belongs to
+  complaint = ""; // why the last action was refused, in words
+  route = new Route();
 
   constructor(node) {
     this.node = node;
     this.play = make("button", { type: "button", class: "bnviz-play", click: () => this.act() });
     this.bar = make("progress", { max: 1, value: 0, "aria-label": "Cells trained" });
     this.words = make("span", { class: "bnviz-where", role: "status" });
-    this.plot = make("div", { class: "bnviz-plot", role: "img" });
-    this.menu = new ExportMenu(this, loadPlotly);
+    this.drawing = make("div", { class: "bnviz-figure" });
+    this.plot = new PlotlyNode(this.drawing, () => this.draw());
+    this.menu = new ExportMenu(this);
     this.menu.name("the map");
-    const drawing = make("div", { class: "bnviz-figure" }, this.plot, this.menu.node);
-    this.node.append(make("div", { class: "bnviz-map-bar" }, this.play, this.bar, this.words), drawing);
-    this.sizes = new ResizeObserver(() => {
-      cancelAnimationFrame(this.frame);
-      this.frame = requestAnimationFrame(() => {
-        if (this.drawn && this.node.clientWidth) window.Plotly.Plots.resize(this.plot);
-        this.draw();
-      });
-    });
-    this.sizes.observe(this.node);
+    this.drawing.append(this.plot.node, this.menu.node);
+    this.node.append(make("div", { class: "bnviz-map-bar" }, this.play, this.bar, this.words), this.drawing);
   }
 
   update({ data }) {
     const another = data.id !== this.data?.id;
     this.data = data;
+    if (!another) {
+      this.poller.ask();
+      return;
+    }
     this.url = `${data.base}/maps/${encodeURIComponent(data.id)}`;
-    if (another) this.status = null;
-    if (!this.asking) this.keepAsking();
-    else this.rouse?.();
+    this.status = null;
+    this.poller?.stop();
+    this.poller = new Poller({
+      request: () => ({ url: this.url }),
+      take: async (answer) => { this.status = await answer.json(); },
+      tell: () => this.refresh(),
+      pause: () => this.running ? ASK_RUNNING : ASK_IDLE,
+      hidden: ASK_IDLE,
+    });
+    this.poller.start();
   }
 
   /** What the files are asked for by. */
@@ -45,82 +53,66 @@ export class AccuracyMap {
   }
 
   close() {
-    this.closed = true;
+    this.poller?.stop();
     this.menu.close();
-    this.rouse?.();
-    this.sizes.disconnect();
-    cancelAnimationFrame(this.frame);
-    if (this.drawn) window.Plotly.purge(this.plot);
+    this.plot.close();
   }
 
-  async keepAsking() {
-    this.asking = true;
-    while (!this.closed && !this.gone) {
-      await this.ask();
-      const running = this.status?.state === "running" && !document.hidden;
-      await new Promise((resolve) => {
-        const timer = setTimeout(resolve, running ? ASK_RUNNING : ASK_IDLE);
-        this.rouse = () => { clearTimeout(timer); resolve(); };
-      });
-    }
-    this.asking = false;
-  }
-
-  async ask(path = "", method = "GET") {
-    try {
-      const answer = await fetch(this.url + path, { method, signal: AbortSignal.timeout(PATIENCE), cache: "no-store" });
-      if (answer.ok) this.status = await answer.json();
-      else if (answer.status === 404) this.gone = await sentence(answer);
-      this.away = false;
-    } catch {
-      this.away = true;
-    }
-    this.tell();
-    await this.draw();
+  get running() {
+    return this.status?.state === "running";
   }
 
   async act() {
-    await this.ask(this.status?.state === "running" ? "/stop" : "/play", "POST");
-    this.rouse?.();
+    const { poller } = this;
+    this.complaint = "";
+    try {
+      const status = await post(`${this.url}/${this.running ? "stop" : "play"}`);
+      if (poller === this.poller) this.status = status;
+    } catch (error) {
+      this.complaint = error.message;
+    }
+    this.refresh();
+    poller.ask();
+  }
+
+  refresh() {
+    this.tell();
+    this.draw();
   }
 
   tell() {
-    const { status } = this;
-    const running = status?.state === "running";
-    write(this.play, running ? "Stop" : "Train the map");
-    this.play.disabled = !status || this.gone || status.state === "finished";
+    const { status, poller: { gone, away } } = this;
+    write(this.play, this.running ? "Stop" : "Train the map");
+    this.play.disabled = !status || gone || status.state === "finished";
+    const trouble = gone || (away ? "Reconnecting…" : this.complaint);
     if (!status) {
-      write(this.words, this.gone || (this.away ? "Reconnecting…" : ""));
+      write(this.words, trouble);
       return;
     }
     this.bar.value = status.done / status.cells;
-    const left = running && status.seconds_left >= 2 ? `, about ${Math.ceil(status.seconds_left)} s left` : "";
+    const left = this.running && status.seconds_left >= 2 ? `, about ${Math.ceil(status.seconds_left)} s left` : "";
     const kept = status.kept && status.done === status.cells ? " Trained earlier on this server." : "";
-    write(this.words, this.gone || (this.away ? "Reconnecting…" : `${status.done} of ${status.cells} cells trained${left}. ${status.message}${kept}`));
+    write(this.words, trouble || `${status.done} of ${status.cells} cells trained${left}. ${status.message}${kept}`);
   }
 
   async draw() {
-    if (!this.status || this.busy || !this.node.clientWidth) return;
-    const query = new URLSearchParams({ theme: theme(this.node) });
-    if (this.node.clientWidth < NARROW) query.set("narrow", 1);
+    if (!this.status || this.busy || !this.plot.shown) return;
+    const query = new URLSearchParams({ theme: this.plot.theme });
+    if (this.plot.narrow) query.set("narrow", 1);
     const wanted = `${this.data.id}?${query}@${this.status.done}`;
     if (wanted === this.shown) return;
     this.busy = true;
     try {
-      const [answer, Plotly] = await Promise.all([
-        fetch(`${this.url}/figure?${query}`, { signal: AbortSignal.timeout(PATIENCE), cache: "no-store" }),
-        loadPlotly(this.data.plotly),
-      ]);
-      if (!answer.ok) return;
-      const { data, layout } = await answer.json();
-      const config = { displaylogo: false, displayModeBar: false };
-      await Plotly.react(this.plot, data, { ...layout, autosize: true, dragmode: false }, config);
-      if (!this.drawn) this.plot.on("plotly_click", ({ points: [point] }) => this.open(point));
-      this.drawn = true;
-      this.plot.setAttribute("aria-label", layout.meta.alt);
-      this.shown = wanted;
+      const answer = await this.route.get(`${this.url}/figure?${query}`);
+      if (answer.ok) {
+        const first = !this.plot.drawn;
+        await this.plot.draw(this.data.plotly, await answer.json(), false);
+        if (first && this.plot.drawn) this.plot.node.on("plotly_click", ({ points: [point] }) => this.open(point));
+      }
+      if (answer.ok || answer.status === 304) this.shown = wanted;
     } catch (error) {
-      if (!["TypeError", "TimeoutError", "AbortError"].includes(error.name)) console.error(error);
+      this.route.forget();
+      if (!unanswered(error)) console.error(error);
     } finally {
       this.busy = false;
     }

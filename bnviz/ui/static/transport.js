@@ -71,13 +71,9 @@ export class Transport extends Part {
     return this.hub.step !== null && this.hub.step < (this.hub.status?.step ?? 0);
   }
 
-  get moving() {
-    return ["running", "starting"].includes(this.hub.status?.state);
-  }
-
   toggle() {
-    if (!this.moving && this.back) this.release(null);
-    this.hub.act(this.moving ? "pause" : "play");
+    if (!this.hub.moving && this.back) this.release(null);
+    this.hub.act(this.hub.moving ? "pause" : "play");
   }
 
   reset() {
@@ -170,12 +166,12 @@ export class Transport extends Part {
     for (const button of [this.play, this.next]) button.disabled = !this.driving || !state || done || state === "failed";
     this.again.disabled = !this.driving || !state || state === "ready";
     if (!status) return;
-    const doing = this.moving ? "pause" : "play";
+    const doing = this.hub.moving ? "pause" : "play";
     if (this.play.dataset.doing !== doing) {
       this.play.dataset.doing = doing;
-      this.play.replaceChildren(icon(doing), make("span", {}, this.moving ? "Pause" : "Play"));
-      this.play.setAttribute("aria-label", this.moving ? "Pause" : "Play");
-      this.play.title = `${this.moving ? "Pause" : "Play"} (space)`;
+      this.play.replaceChildren(icon(doing), make("span", {}, this.hub.moving ? "Pause" : "Play"));
+      this.play.setAttribute("aria-label", this.hub.moving ? "Pause" : "Play");
+      this.play.title = `${this.hub.moving ? "Pause" : "Play"} (space)`;
     }
     this.node.dataset.state = state;
     const at = this.back ? step : status.step;
