@@ -347,7 +347,7 @@ def test_limits_come_from_the_environment() -> None:
             Limits.from_environment({"BNVIZ_OPEN_RUNS": text})
 
 
-def test_the_shelf_keeps_the_recordings_asked_for_last() -> None:
+def test_the_recording_cache_keeps_those_asked_for_last() -> None:
     first, second, third = (Recording(BASE.replace(seed=seed)) for seed in range(3))
     recording_cache = RecordingCache(capacity=2)
     recording_cache.keep(first)
