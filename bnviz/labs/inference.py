@@ -222,7 +222,8 @@ $$
 
 The means are over training mini-batches of $m$ examples. The layer becomes a fixed linear map. In practice moving
 averages from training replace these means. The paper mentions them for tracking the accuracy during training. Here we
-compute the means after training, over mini-batches of the training size. “Every number” below compares both ways.
+compute the means after training, over mini-batches of the training size. “Every number that was measured” compares
+both ways.
 
 **Mini-batches of one class.** What the examples of one class have in common tells the class. It is in their mean, and
 the mean is subtracted.

@@ -247,7 +247,7 @@ gets no gradient. The paper leaves it out as redundant (Section 3.2).
 **The three networks** differ only in the normalizer. None has γ and β, as β would do what b tries to do. Where b is
 redundant, it is put back so that it can be measured.
 
-**The variance too.** The paper says that it gets worse when the activations are scaled as well. Then W also takes
+**The variance too.** The paper says that it can get worse when the activations are scaled as well. Then W also takes
 steps toward a scale that is divided out again. Compare the two lines in the last two figures: is it worse here, and
 when?
 
