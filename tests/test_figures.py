@@ -86,11 +86,11 @@ def test_curves_keep_their_order_and_number_while_the_run_goes_on(name):
 
 
 @pytest.mark.parametrize("name", OVER_STEPS)
-def test_the_axis_of_steps_is_fixed_from_the_start(name):
+def test_the_axis_of_steps_grows_with_training_to_the_end_of_the_run(name):
     whole = flat_pair()
-    for step in (-1, 10, 1000):
+    for step, end in ((-1, 1000), (10, 20), (300, 500), (1000, 1000)):
         figure = build(name, [item.upto(step) for item in whole])
-        assert list(figure.layout.xaxis.range) == [0, 1000]
+        assert list(figure.layout.xaxis.range) == [0, end]
 
 
 @pytest.mark.parametrize("name", OVER_STEPS)

@@ -17,6 +17,7 @@ from bnviz.figures.charts.distribution_at_one_step import histogram
 from bnviz.figures.charts.drift import drift
 from bnviz.figures.charts.gradients import gradients
 from bnviz.figures.charts.loss import loss
+from bnviz.figures.charts.overview import overview
 from bnviz.figures.charts.saturation import saturation
 from bnviz.figures.charts.what_each_layer_receives import bands
 from bnviz.figures.frame.plot import PlotFunction
@@ -61,6 +62,7 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
     {
         "accuracy": FigureKind(accuracy, "Accuracy", (300, 320)),
         "loss": FigureKind(loss, "Loss", (300, 320)),
+        "overview": FigureKind(overview, "What each layer receives, and what is learned", (520, 660)),
         "bands": FigureKind(bands, "What each layer receives", (520, 600)),
         "histogram": FigureKind(histogram, "Distribution at one step", (340, 420)),
         "gradients": FigureKind(gradients, "Gradients", (330, 480)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame.arms import arm_styles
+from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.palette import CLASS_COLOURS, mixed
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction, compact
@@ -36,9 +36,9 @@ def boundary(
     Not to be mistaken for being right: a network is as sure far from all data as near it. A line finer than the grid
     is interpolated.
     """
-    places, classes = _checked(points)
+    places, classes = checked_points(points)
     arms = arm_styles(recordings)
-    shown = [_shown(item, step) for item in recordings]
+    shown = [shown_map(item, step) for item in recordings]
     at = max((item.step for item in shown if item is not None), default=None)
     rows, columns = (len(arms), 1) if narrow else (1, len(arms))
     frame = Frame(
@@ -69,37 +69,50 @@ def boundary(
             frame.panel_note(
                 panel, f"as last recorded, at step {item.step:,}", xshift=4, bgcolor=frame.theme.paper
             )
-        _map(frame, panel, item, bar=a == 0, letter=arm.letter)
-        for kind, (symbol, colour) in enumerate(zip(SYMBOLS, CLASS_COLOURS, strict=True)):
-            chosen = places[classes == kind]
-            frame.curves.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "x": compact(chosen[:, 0]),
-                    "y": compact(chosen[:, 1]),
-                    "xaxis": panel.x,
-                    "yaxis": panel.y,
-                    "name": f"class {kind}",
-                    "marker": {
-                        "symbol": symbol,
-                        "size": 5 if narrow else 6,
-                        "color": mixed(colour, "#000000", 0.25),
-                        "line": {"width": 1, "color": "#FFFFFF"},
-                    },
-                    "hovertemplate": f"class {kind}<extra></extra>",
-                    "legendgroup": arm.letter,
-                    "showlegend": False,
-                }
-            )
-        if item is None:
-            frame.place_for_words(panel, "Drawn here for two-dimensional<br>data while the network trains.")
+        draw_boundary(frame, panel, arm, item, (places, classes), bar=a == 0)
     frame.axis_note("first coordinate")
     alt = _alt([arm.label for arm in arms], shown)
     return frame.plot(alt)
 
 
-def _checked(points: tuple[Array, Array] | None) -> tuple[Array, Array]:
+def draw_boundary(
+    frame: Frame,
+    panel: Panel,
+    arm: ArmStyle,
+    item: Snapshot | None,
+    points: tuple[Array, Array],
+    bar: bool,
+) -> None:
+    """The map of one arm, and the training examples on it. bar: with the scale of the colours."""
+    places, classes = points
+    _map(frame, panel, item, bar=bar, letter=arm.letter)
+    for kind, (symbol, colour) in enumerate(zip(SYMBOLS, CLASS_COLOURS, strict=True)):
+        chosen = places[classes == kind]
+        frame.curves.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": compact(chosen[:, 0]),
+                "y": compact(chosen[:, 1]),
+                "xaxis": panel.x,
+                "yaxis": panel.y,
+                "name": f"class {kind}",
+                "marker": {
+                    "symbol": symbol,
+                    "size": 5 if frame.narrow else 6,
+                    "color": mixed(colour, "#000000", 0.25),
+                    "line": {"width": 1, "color": "#FFFFFF"},
+                },
+                "hovertemplate": f"class {kind}<extra></extra>",
+                "legendgroup": arm.letter,
+                "showlegend": False,
+            }
+        )
+    if item is None:
+        frame.place_for_words(panel, "Drawn here for two-dimensional<br>data while the network trains.")
+
+
+def checked_points(points: tuple[Array, Array] | None) -> tuple[Array, Array]:
     """The points to draw, (n, 2) and (n,). Raises ValueError for anything but two arrays that fit."""
     if points is None:
         return np.zeros((0, 2)), np.zeros(0, int)
@@ -110,7 +123,7 @@ def _checked(points: tuple[Array, Array] | None) -> tuple[Array, Array]:
     return places[kept], classes[kept]
 
 
-def _shown(recording: Recording, step: int | None) -> Snapshot | None:
+def shown_map(recording: Recording, step: int | None) -> Snapshot | None:
     """The latest snapshot with a map at or before `step`, else the first with one."""
     drawn = [item for item in recording.snapshots if item.boundary is not None]
     before = [item for item in drawn if step is None or item.step <= step]

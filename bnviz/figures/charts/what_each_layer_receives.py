@@ -7,13 +7,11 @@ one typical sigmoid of the last hidden layer over the course of training.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import (
+    axis_end,
     called,
     check_unit,
     chosen_layers,
@@ -21,20 +19,15 @@ from bnviz.figures.frame.layers import (
     last_step,
     listed,
     short_name,
-    unit_called,
     units_called,
     zones,
 )
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
-from bnviz.figures.marks.lines import diverged, scrubber
-from bnviz.figures.marks.quantile_bands import bands_range, quantile_bands
-from bnviz.figures.marks.zones import shade_zones, zone_label
+from bnviz.figures.marks.layer_bands import LayerBands
+from bnviz.figures.marks.zones import zone_label
 from bnviz.recording import Recording
-from bnviz.recording.layer_inputs import QuantilePath, has, quantile_path
-
-WHERE = ("input", "before")
 
 
 @PlotFunction
@@ -60,22 +53,16 @@ def bands(
     Not to be mistaken for a confidence band: it is the spread over examples and units. A pooled band that holds still
     can hide units that wander in opposite directions; choose one unit to see them.
     """
-    if where not in WHERE:
-        raise ValueError(f"where = {where!r} is not allowed; allowed is one of {', '.join(WHERE)}")
     arms = arm_styles(recordings)
     layers = chosen_layers(recordings, layer)
     if unit is not None:
         check_unit(recordings, layers, unit)
         where = "input"  # one unit is recorded there alone
-    paths = {
-        (a, i): quantile_path(item, number, unit, where)
-        for a, item in enumerate(recordings)
-        for i, number in enumerate(layers)
-    }
+    layer_bands = LayerBands.of(recordings, layers, unit, where)
     by_layer = narrow and len(layers) > 1  # on a phone: layers below each other, arms side by side
     rows, columns = (len(layers), len(arms)) if by_layer else (len(arms), len(layers))
     frame = Frame(
-        *_titles(recordings, layers, unit, where),
+        *titles(recordings, layers, unit, where),
         theme=theme,
         narrow=narrow,
         height=_height(rows, narrow, layer, theme),
@@ -83,64 +70,35 @@ def bands(
         head=46 if layer is None else 26,
         right=26,
     )
-    low, high, leaving = bands_range(recordings, paths, len(layers))
-    singular = "input of the normalizer" if where == "before" else f"input of the {unit_called(recordings)}"
-    y_axis = {
-        "range": [low, high],
-        "nticks": 5,
-        "zeroline": True,
-        "zerolinecolor": frame.theme.grid,
-        "zerolinewidth": 1,
-        "tickformat": "~s" if max(-low, high) >= 10_000 else "",
-        "hoverformat": ".3~g",
-        "title": {"text": "" if narrow or theme.startswith("projector") else singular},
-    }
+    no_title = narrow or theme.startswith("projector")
     grid = frame.panels(
         rows,
         columns,
-        frame.steps_axis(last_step(recordings), columns),
-        y_axis,
+        frame.steps_axis(last_step(recordings), columns, axis_end(recordings)),
+        layer_bands.y_axis(frame, "" if no_title else layer_bands.called),
         gap_x=0.12 if by_layer else 0.05,
     )
-
-    tiny = {"size": frame.size - 2, "color": frame.theme.ink}
-    for a, (arm, item) in enumerate(zip(arms, recordings, strict=True)):
-        for i, number in enumerate(layers):
+    for a, arm in enumerate(arms):
+        for i in range(len(layers)):
             panel = grid[i][a] if by_layer else grid[a][i]
-            shade_zones(
-                frame, panel, item.activation(number) if where == "input" else "", -high, high, upright=False
-            )
-            drawn = paths[a, i]
-            quantile_bands(frame, panel, arm, drawn, called([item], number))
-            ending = float(drawn.median[-1]) if drawn.steps.size else 0.0
-            ending = float(np.clip(ending, low + 0.3 * (high - low), high - 0.3 * (high - low)))
-            diverged(
-                frame, panel, arm, item.diverged_at, ending, last_step(recordings), by_layer or columns > 3
-            )
-            scrubber(frame, panel, step)
-            if not has(item, number, unit):
-                frame.place_for_words(
-                    panel, f"no layer {number}" if not has(item, number) else f"no unit {unit}"
-                )
-            if (a, i) in leaving:
-                words = leaving[a, i]
-                if by_layer or columns > 2:
-                    words = words.replace("beyond the frame:", "reaches").split(" at step")[0]
-                frame.panel_note(panel, words, xshift=4, font=tiny, **_corner(item.activation(number)))
+            small = by_layer or columns > 3
+            layer_bands.draw(frame, panel, arm, (a, i), axis_end(recordings), step, small)
     names = [called(recordings, number) for number in layers] if layer is None else []
     _headings(frame, grid, arms, names, by_layer)
     if where == "input":
         kinds = [recordings[0].activation(number) for number in layers]
         for i, kind in enumerate(kinds):
             if kind not in kinds[:i]:
-                zone_label(frame, grid[i][0] if by_layer else grid[0][i], kind, high, low)
+                zone_label(
+                    frame, grid[i][0] if by_layer else grid[0][i], kind, layer_bands.high, layer_bands.low
+                )
     frame.axis_note("training step")
-    if not any(drawn.steps.size for drawn in paths.values()):
-        frame.place_for_words(grid[0][0], _invitation(recordings), xref="paper")
-    return frame.plot(_alt(recordings, arms, layers, paths, unit, singular))
+    if layer_bands.is_empty:
+        frame.place_for_words(grid[0][0], invitation(recordings), xref="paper")
+    return frame.plot(bands_alt(layer_bands, arms))
 
 
-def _titles(
+def titles(
     recordings: Sequence[Recording], layers: list[int], unit: int | None, where: str
 ) -> tuple[str, str]:
     """The title and the line below it."""
@@ -174,16 +132,6 @@ def _height(rows: int, narrow: bool, layer: int | None, theme: str) -> int:
     return 150 + (150 if narrow else 185) * rows
 
 
-def _corner(activation: str) -> dict[str, Any]:
-    """Where a panel has room for a note: the left corner away from the words that explain the zones."""
-    bottom = activation != "relu"
-    return {
-        "y": 0.0 if bottom else 1.0,
-        "yanchor": "bottom" if bottom else "top",
-        "yshift": 2 if bottom else -2,
-    }
-
-
 def _headings(
     frame: Frame,
     grid: list[list[Panel]],
@@ -204,27 +152,24 @@ def _headings(
         frame.header(panel, short_name(name), frame.theme.quiet, font=small)
 
 
-def _invitation(recordings: Sequence[Recording]) -> str:
+def invitation(recordings: Sequence[Recording]) -> str:
     """What stands where nothing was recorded yet."""
     zone = ", widen or reach<br>the grey zones" if zones(recordings[0].activation())[0] else " or widen"
     which = ", and in which network" if len(recordings) > 1 else ""
     return f"The bands grow here while training.<br>Watch whether they wander{zone}{which}."
 
 
-def _alt(
-    recordings: Sequence[Recording],
-    arms: Sequence[ArmStyle],
-    layers: list[int],
-    paths: dict[tuple[int, int], QuantilePath],
-    unit: int | None,
-    what: str,
-) -> str:
+def bands_alt(layer_bands: LayerBands, arms: Sequence[ArmStyle]) -> str:
     """Two sentences for those who do not see the figure."""
+    recordings, layers, unit = layer_bands.recordings, layer_bands.layers, layer_bands.unit
     whose = f"unit {unit}" if unit is not None else "all units pooled"
-    said = f"Quantile bands of the {what} over the training steps, {whose}, a panel for each layer and arm. "
+    said = (
+        f"Quantile bands of the {layer_bands.called} over the training steps, {whose}, "
+        "a panel for each layer and arm. "
+    )
     parts = []
     for a, (arm, item) in enumerate(zip(arms, recordings, strict=True)):
-        drawn = paths[a, len(layers) - 1]
+        drawn = layer_bands.paths[a, len(layers) - 1]
         if not drawn.steps.size:
             parts.append(f"{arm.label} has no records yet")
             continue

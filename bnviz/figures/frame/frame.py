@@ -21,6 +21,9 @@ from bnviz.figures.frame.theme import readable, template, theme_named
 GAP_Y = 34
 """Pixels between rows of panels."""
 
+FIRST_STEP = 0.5
+"""Where step 0 stands on a logarithmic axis."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -79,6 +82,7 @@ class Frame:
         self.notes: list[dict[str, Any]] = []
         self.shapes: list[dict[str, Any]] = []
         self.meta: dict[str, str] = {}
+        self.first_step = 0.0  # where step 0 stands, if the axis of steps is logarithmic
         self.layout: dict[str, Any] = {
             "template": template(self.theme),
             "height": self.height,
@@ -183,9 +187,27 @@ class Frame:
                 grid[-1].append(Panel(f"x{suffix}", f"y{suffix}", row, column))
         return grid
 
-    def steps_axis(self, last: int, panels: int = 1) -> dict[str, Any]:
-        """An axis over training steps, fixed from the start from 0 to `last`, so that curves grow into it."""
+    def steps_axis(
+        self, last: int, panels: int = 1, shown: int | None = None, logarithmic: bool = False
+    ) -> dict[str, Any]:
+        """An axis over training steps from 0 to `last`, or to `shown`, where it ends as yet.
+
+        logarithmic: step 0, which has no logarithm, stands half a step before step 1.
+        """
         self.meta["over"] = "steps"
+        last = last if shown is None else shown
+        if logarithmic:
+            self.first_step = FIRST_STEP
+            powers = [10**power for power in range(math.floor(math.log10(max(1, last))) + 1)]
+            return {
+                "type": "log",
+                "range": [math.log10(FIRST_STEP), math.log10(max(2, last))],
+                "tickmode": "array",
+                "tickvals": [FIRST_STEP, *powers],
+                "ticktext": ["0", *(f"{power:,}" for power in powers)],
+                "showgrid": False,
+                "hoverformat": ",d",
+            }
         few = panels > 3 or (self.narrow and panels > 1)
         every = last if few else max(1, round_distance(last, 3 if self.narrow else 4))
         return {
@@ -196,6 +218,10 @@ class Frame:
             "showgrid": False,
             "hoverformat": ",d",
         }
+
+    def note_x(self, step: float) -> float:
+        """Where Plotly is to put a note at a step: on a logarithmic axis it wants the power of ten."""
+        return math.log10(max(step, self.first_step)) if self.first_step else step
 
     def axis_note(self, text: str) -> None:
         """The title of the x axes, once for all panels."""
@@ -247,7 +273,7 @@ class Frame:
             {
                 "type": "scatter",
                 "mode": "lines",
-                "x": compact(x),
+                "x": compact(np.maximum(x, self.first_step) if self.first_step else x),
                 "y": compact(y),
                 "xaxis": panel.x,
                 "yaxis": panel.y,

@@ -25,13 +25,26 @@ def last_step(recordings: Sequence[Recording]) -> int:
     return max(item.planned_steps for item in recordings)
 
 
+GROWING = (20, 50, 100, 200, 500)
+"""Where the axis of steps ends at first; then ten times as far, and so on."""
+
+
+def axis_end(recordings: Sequence[Recording]) -> int:
+    """Where the axis of steps ends now: it grows with training, so that the first steps fill the picture."""
+    last, reached = last_step(recordings), max(item.last_step for item in recordings)
+    if not any(item.snapshots for item in recordings):
+        return last
+    ends = (end * 10**power for power in range(6) for end in GROWING[2 if power else 0 :])
+    return min(last, next((end for end in ends if reached <= end), last))
+
+
 def elapsed(recordings: Sequence[Recording]) -> int:
     """How many steps are on show: the latest recorded step of all arms, at least 1."""
     return max(1, max(item.last_step for item in recordings))
 
 
-def chosen_layers(recordings: Sequence[Recording], layer: int | None) -> list[int]:
-    """The layers to show, counted from 1: the given one, else all, of more than five five evenly spaced ones.
+def chosen_layers(recordings: Sequence[Recording], layer: int | None, most: int = MOST_COLUMNS) -> list[int]:
+    """The layers to show, counted from 1: the given one, else all, of more than `most` so many, evenly spaced.
 
     Raises ValueError for a layer that no arm has.
     """
@@ -40,7 +53,7 @@ def chosen_layers(recordings: Sequence[Recording], layer: int | None) -> list[in
         if not 1 <= layer <= deepest:
             raise ValueError(f"layer = {layer} is not allowed; allowed is 1 to {deepest}")
         return [layer]
-    count = min(deepest, MOST_COLUMNS)
+    count = min(deepest, most)
     return [round(position) for position in np.linspace(1, deepest, count)]
 
 

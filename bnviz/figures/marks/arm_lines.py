@@ -13,7 +13,7 @@ from bnviz.data.classes import class_count
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.axes import decades, log_ticks
 from bnviz.figures.frame.frame import Frame, Panel
-from bnviz.figures.frame.layers import last_step
+from bnviz.figures.frame.layers import axis_end, last_step
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Plot
 from bnviz.figures.frame.theme import readable
@@ -51,6 +51,69 @@ class Measure:
         return short(value) if self.logarithmic else f"{value:.1%}"
 
 
+@dataclass(frozen=True, eq=False)
+class ArmLines:
+    """A line for each arm, and the y axis that holds them. low, high: as powers of ten if it is logarithmic."""
+
+    recordings: Sequence[Recording]
+    measure: Measure
+    drawn: Sequence[Curve]
+    low: float
+    high: float
+    guess: float | None
+
+    @classmethod
+    def of(cls, recordings: Sequence[Recording], measure: Measure, split: str) -> ArmLines:
+        """Collect them from the evaluations on a split."""
+        drawn = [curve(item, split, measure.name) for item in recordings]
+        classes = _classes(recordings)
+        guess = None if classes is None else measure.guess(classes)
+        return cls(recordings, measure, drawn, *_range(drawn, measure, guess), guess)
+
+    def y_axis(self, title: str) -> dict[str, Any]:
+        """The y axis."""
+        axis = {"range": [self.low, self.high], "title": {"text": title}}
+        if self.measure.logarithmic:
+            return axis | {
+                "hoverformat": ".3~g",
+                "type": "log",
+                "tickmode": "array",
+                **log_ticks(self.low, self.high),
+            }
+        return axis | {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
+
+    def draw(self, frame: Frame, panel: Panel, arms: Sequence[ArmStyle], step: int | None) -> None:
+        """The lines, where arms diverged, the line of guessing, the step that the reader looks at."""
+        if self.guess is not None:
+            level(frame, panel, self.guess)
+        for arm, item, one in zip(arms, self.recordings, self.drawn, strict=True):
+            _line(frame, panel, arm, one, self.measure)
+            final = float(one.values[-1]) if one.steps.size else 1.0
+            place = _inside(final, self.low, self.high, self.measure.logarithmic)
+            diverged(frame, panel, arm, item.diverged_at, place, axis_end(self.recordings))
+        scrubber(frame, panel, step)
+
+    def letters(self, frame: Frame, panel: Panel, arms: Sequence[ArmStyle], rows: int) -> None:
+        """Each arm's letter at the end of its line. rows: of panels in the figure."""
+        labels = [
+            EndLabel(
+                f"<b>{arm.letter}</b>",
+                int(one.steps[-1]),
+                self._height(float(one.values[-1])) * frame.panel_height(rows),
+                readable(arm.colour, frame.theme),
+                smaller=1,
+            )
+            for arm, item, one in zip(arms, self.recordings, self.drawn, strict=True)
+            if one.steps.size and item.diverged_at is None
+        ]
+        end_labels(frame, panel, labels, rows=rows, gap=1, xshift=4)
+
+    def _height(self, value: float) -> float:
+        """Where a value stands, as a share of the panel's height."""
+        place = math.log10(max(value, 1e-12)) if self.measure.logarithmic else value
+        return clipped((place - self.low) / (self.high - self.low))
+
+
 def arm_lines(
     recordings: Sequence[Recording], measure: Measure, split: str, theme: str, step: int | None, narrow: bool
 ) -> Plot:
@@ -75,26 +138,15 @@ def arm_lines(
         right=72,
         legend=[arm.label for arm in arms],
     )
-    y_axis: dict[str, Any] = {"range": [low, high], "hoverformat": ".3~g", "title": {"text": ""}}
-    if measure.logarithmic:
-        y_axis |= {"type": "log", "tickmode": "array", **log_ticks(low, high)}
-    else:
-        y_axis |= {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
-    if not narrow:
-        watched = any(item.watched is not None for item in recordings)
-        y_axis["title"] = {"text": measure.axis_watched if watched else measure.axis}
-    panel = frame.panels(1, 1, frame.steps_axis(last_step(recordings)), y_axis)[0][0]
-    if guess is not None:
-        level(frame, panel, guess)
-    for arm, item, one in zip(arms, recordings, drawn, strict=True):
-        _line(frame, panel, arm, one, measure)
-        final = float(one.values[-1]) if one.steps.size else 1.0
-        place = _inside(final, low, high, measure.logarithmic)
-        diverged(frame, panel, arm, item.diverged_at, place, last_step(recordings))
+    watched = any(item.watched is not None for item in recordings)
+    title = "" if narrow else measure.axis_watched if watched else measure.axis
+    lines = ArmLines(recordings, measure, drawn, low, high, guess)
+    axis = frame.steps_axis(last_step(recordings), shown=axis_end(recordings))
+    panel = frame.panels(1, 1, axis, lines.y_axis(title))[0][0]
+    lines.draw(frame, panel, arms, step)
     if beyond and not narrow:
         frame.panel_note(panel, beyond, x=1.0, xanchor="right", yshift=-2)
     _end_labels(frame, panel, arms, recordings, drawn, measure, (low, high), guess)
-    scrubber(frame, panel, step)
     frame.axis_note("training step")
     if not any(one.steps.size for one in drawn):
         words = f"The {measure.name} of each network is drawn here while it trains."

@@ -44,7 +44,7 @@ def end_labels(
         frame.note(
             label.text,
             xref=f"{panel.x} domain" if label.x is None else panel.x,
-            x=1 if label.x is None else label.x,
+            x=1 if label.x is None else frame.note_x(label.x),
             xanchor="left",
             xshift=xshift,
             yref=yref or f"{panel.y} domain",

@@ -11,7 +11,7 @@ import numpy as np
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.axes import decades, log_ticks, reach, rounded_up, usual
 from bnviz.figures.frame.frame import Frame, Panel
-from bnviz.figures.frame.layers import called, elapsed, last_step
+from bnviz.figures.frame.layers import axis_end, called, elapsed, last_step
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import faded
 from bnviz.figures.frame.plot import Array, Plot
@@ -81,7 +81,7 @@ def layer_lines(
     grid = frame.panels(
         rows,
         columns,
-        frame.steps_axis(last_step(recordings), columns),
+        frame.steps_axis(last_step(recordings), columns, axis_end(recordings)),
         y_axis,
         gap_x=0.1 if room(recordings) < 100 else 0.17,
     )
@@ -98,7 +98,7 @@ def layer_lines(
             label_layers(frame, panel, item, ends, colours, quantity.logarithmic, (low, high), rows)
         place = low + 0.1 * (high - low)
         height = 10**place if quantity.logarithmic else place
-        diverged(frame, panel, arm, item.diverged_at, height, last_step(recordings))
+        diverged(frame, panel, arm, item.diverged_at, height, axis_end(recordings))
         scrubber(frame, panel, step)
         if a in leaving:
             frame.panel_note(panel, leaving[a], xshift=8)

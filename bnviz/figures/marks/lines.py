@@ -45,7 +45,7 @@ def name_reference(frame: Frame, panel: Panel, scale: Scale) -> None:
 def scrubber(frame: Frame, panel: Panel, step: int | None) -> None:
     """The thin upright line at the step that the reader looks at."""
     if step is not None:
-        _upright(frame, panel, step, {"color": frame.theme.quiet, "width": 1})
+        _upright(frame, panel, max(step, frame.first_step), {"color": frame.theme.quiet, "width": 1})
 
 
 def mean_line(frame: Frame, panel: Panel, value: float) -> None:
@@ -83,7 +83,7 @@ def diverged(
         {
             "type": "scatter",
             "mode": "markers+text",
-            "x": [at],
+            "x": [max(at, frame.first_step)],
             "y": [height],
             "text": [f" {word} "],
             "textposition": "top right" if at < 0.5 * last else "top left",
