@@ -160,7 +160,11 @@ changes, although nothing in layer $k$ changed. The paper calls this *internal c
 computes
 
 $$
-\hat x = \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}}, \qquad y = \gamma \hat x + \beta
+\hat x = \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}}
+$$
+
+$$
+y = \gamma \hat x + \beta
 $$
 
 The mean and the width of $y$ are now parameters of this layer, $\beta$ and $\gamma$. The layers below no longer set

@@ -216,7 +216,10 @@ In training, a network with batch normalization never sees an example alone: the
 inference the paper uses the statistics of the population instead (Algorithm 2):
 
 $$
-\mathrm{E}[x] = \mathrm{E}_B[\mu_B], \qquad
+\mathrm{E}[x] = \mathrm{E}_B[\mu_B]
+$$
+
+$$
 \mathrm{Var}[x] = \tfrac{m}{m-1}\,\mathrm{E}_B[\sigma_B^2]
 $$
 

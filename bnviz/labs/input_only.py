@@ -211,7 +211,14 @@ For layer $k$ the layers below are what the data are for layer 1. Its input is $
 and nobody chose the mean and the variance of
 
 $$
-x_k = W_k u_k, \qquad \mathrm{E}[x_k] = W_k\, \mathrm{E}[u_k], \qquad
+x_k = W_k u_k
+$$
+
+$$
+\mathrm{E}[x_k] = W_k\, \mathrm{E}[u_k]
+$$
+
+$$
 \mathrm{Cov}[x_k] = W_k\, \mathrm{Cov}[u_k]\, W_k^{\mathsf T}
 $$
 

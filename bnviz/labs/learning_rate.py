@@ -178,7 +178,10 @@ A large step makes large weights. Without normalization, large weights make larg
 even larger next step. With batch normalization the scale of the weights cancels (Section 3.3):
 
 $$
-\mathrm{BN}((aW)u) = \mathrm{BN}(Wu), \qquad
+\mathrm{BN}((aW)u) = \mathrm{BN}(Wu)
+$$
+
+$$
 \frac{\partial\,\mathrm{BN}((aW)u)}{\partial (aW)} = \frac1a \cdot \frac{\partial\,\mathrm{BN}(Wu)}{\partial W}
 $$
 

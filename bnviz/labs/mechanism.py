@@ -302,8 +302,14 @@ They do not measure whether less shift is what makes training fast.
 **Santurkar et al. (2018)** define the shift by what matters to a gradient step. With the same mini-batch,
 
 $$
-G = \nabla_{W_i} L(W_1^t, \dots, W_k^t), \qquad
-G' = \nabla_{W_i} L(W_1^{t+1}, \dots, W_{i-1}^{t+1}, W_i^t, \dots, W_k^t)
+G = \nabla_{W_i} L(W_1^t, \dots, W_k^t)
+$$
+
+$$
+\begin{matrix}
+G' = \nabla_{W_i} L(W_1^{t+1}, \dots, W_{i-1}^{t+1}, \\
+W_i^t, \dots, W_k^t)
+\end{matrix}
 $$
 
 the shift of layer $i$ is $\lVert G - G' \rVert_2$ (Definition 2.1). In their networks it was similar or *larger* with

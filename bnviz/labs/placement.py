@@ -196,7 +196,11 @@ The paper applies γ and β to the normalized input, before the nonlinearity (Se
 write them after it:
 
 $$
-\text{paper: } z = g(\gamma \hat x + \beta) \qquad\qquad \text{summary: } z = \gamma\, g(\hat x) + \beta
+\text{paper: } z = g(\gamma \hat x + \beta)
+$$
+
+$$
+\text{summary: } z = \gamma\, g(\hat x) + \beta
 $$
 
 **Before the nonlinearity.** With $\gamma = \sqrt{\mathrm{Var}[x]}$ and $\beta = \mathrm{E}[x]$ the normalization is

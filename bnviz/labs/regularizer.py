@@ -250,7 +250,10 @@ LAB = Lab(
 In training, batch normalization computes an example’s output with the mean and variance of its mini-batch:
 
 $$
-\hat x_i = \frac{x_i - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}}, \qquad
+\hat x_i = \frac{x_i - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}}
+$$
+
+$$
 \mu_B = \frac1m \sum_{j \in B} x_j
 $$
 

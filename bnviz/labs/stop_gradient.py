@@ -7,7 +7,7 @@ import numpy as np
 from bnviz.experiment import Experiment
 from bnviz.figures.charts.traces import Trace, traces
 from bnviz.figures.frame.numbers import short
-from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
+from bnviz.figures.frame.palette import MORE, WITH
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
@@ -19,7 +19,7 @@ QUICK = Experiment(
 FULL = QUICK.replace(dataset="mnist", steps=1500)
 
 ARMS = {
-    "stop-mean": ("μ held constant", "batch-stop-mean", WITHOUT),
+    "stop-mean": ("μ held constant", "batch-stop-mean", MORE[0]),
     "stop-statistics": ("μ and σ² held constant", "batch-stop-statistics", MORE[2]),
     "through": ("gradient through μ and σ²", "batch-no-affine", WITH),
 }
@@ -237,7 +237,10 @@ Let $\hat x = x - \mathrm{E}[x]$ with $x = u + b$. A gradient that ignores that 
 $\partial \hat x / \partial b = 1$, and takes the step $\Delta b = -\eta\, \partial \ell / \partial \hat x$. Then
 
 $$
-u + (b + \Delta b) - \mathrm{E}[u + (b + \Delta b)] = u + b - \mathrm{E}[u + b]
+\begin{matrix}
+u + (b + \Delta b) - \mathrm{E}[u + (b + \Delta b)] \\
+= u + b - \mathrm{E}[u + b]
+\end{matrix}
 $$
 
 Nothing has changed. So the same examples give the same gradient again, and b takes the same step again. Batch
