@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bnviz import figures
-from bnviz.experiment import Experiment
+from bnviz.experiment import Experiment, Intervention
 from bnviz.figures.charts.overview import overview
 from bnviz.figures.frame.layers import axis_end
 from bnviz.figures.story import readouts
@@ -115,3 +117,13 @@ def test_points_in_the_plane_bring_the_boundaries_into_the_last_column():
 def test_an_axis_that_there_is_not_is_refused():
     with pytest.raises(ValueError, match="axis = 'cubic' is not allowed; allowed is one of linear, log"):
         overview(PAIR, axis="cubic")
+
+
+def test_a_change_of_the_learning_rate_is_marked_in_its_arms_panels_alone_once_training_reached_it():
+    change = (Intervention(300, "learning_rate", 2.0),)
+    changed = [replace(PAIR[0], interventions=change), PAIR[1]]
+    figure = overview(changed)
+    assert [shape.xref for shape in figure.layout.shapes if shape.x0 == shape.x1 == 300] == ["x", "x2", "x3"]
+    assert len([text for text in headings(figure) if text == "learning rate 2"]) == 3
+    early = overview([item.upto(200) for item in changed])
+    assert "learning rate 2" not in headings(early)

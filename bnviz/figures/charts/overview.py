@@ -90,7 +90,12 @@ def overview(
     _headings(frame, panel_of, arms, numbers, [called(recordings, item) for item in layers])
     if where == "input":
         zone_label(
-            frame, panel_of(0, 0), recordings[0].activation(layers[0]), layer_bands.high, layer_bands.low
+            frame,
+            panel_of(0, 0),
+            recordings[0].activation(layers[0]),
+            layer_bands.high,
+            layer_bands.low,
+            short=True,
         )
     frame.axis_note("training step")
     if layer_bands.is_empty:

@@ -11,7 +11,7 @@ import numpy as np
 from bnviz.figures.frame.arms import ArmStyle
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import called, unit_called
-from bnviz.figures.marks.lines import diverged, scrubber
+from bnviz.figures.marks.lines import changed, diverged, scrubber
 from bnviz.figures.marks.quantile_bands import bands_range, quantile_bands
 from bnviz.figures.marks.zones import shade_zones
 from bnviz.recording import Recording
@@ -101,6 +101,7 @@ class LayerBands:
         margin = 0.3 * (self.high - self.low)
         ending = float(np.clip(ending, self.low + margin, self.high - margin))
         diverged(frame, panel, arm, item.diverged_at, ending, last, small)
+        changed(frame, panel, item.interventions, item.last_step)
         scrubber(frame, panel, step)
         if not has(item, number, self.unit):
             missing = f"no layer {number}" if not has(item, number) else f"no unit {self.unit}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+from bnviz.experiment import Experiment, Intervention
 from bnviz.figures.frame.arms import ArmStyle
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.scale import Scale
@@ -46,6 +48,34 @@ def scrubber(frame: Frame, panel: Panel, step: int | None) -> None:
     """The thin upright line at the step that the reader looks at."""
     if step is not None:
         _upright(frame, panel, max(step, frame.first_step), {"color": frame.theme.quiet, "width": 1})
+
+
+def changed(frame: Frame, panel: Panel, interventions: Sequence[Intervention], last: int) -> None:
+    """A dotted upright line at each step at which something was changed, with the new value in words.
+
+    last: the latest step that is drawn; what was changed later is not marked yet.
+    """
+    knobs = Experiment.knobs()
+    for item in interventions:
+        if item.step > last:
+            continue
+        _upright(
+            frame,
+            panel,
+            max(item.step, frame.first_step),
+            {"color": frame.theme.ink, "width": 1, "dash": "dot"},
+        )
+        frame.note(
+            f"{knobs[item.field].label.lower()} {item.value:g}",
+            xref=panel.x,
+            x=frame.note_x(item.step),
+            xanchor="left",
+            xshift=3,
+            yref=f"{panel.y} domain",
+            y=0,
+            yanchor="bottom",
+            font={"size": frame.size - 2, "color": frame.theme.ink},
+        )
 
 
 def mean_line(frame: Frame, panel: Panel, value: float) -> None:

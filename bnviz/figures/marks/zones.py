@@ -31,12 +31,14 @@ def shade_zones(
         )
 
 
-def zone_label(frame: Frame, panel: Panel, activation: str, high: float, low: float) -> None:
-    """Say once what the shading means, if it is in the frame."""
+def zone_label(
+    frame: Frame, panel: Panel, activation: str, high: float, low: float, short: bool = False
+) -> None:
+    """Say once what the shading means, if it is in the frame. short: in a word, for a small panel."""
     intervals, words = zones(activation)
     if not intervals or not any(start < high and end > low for start, end in intervals):
         return
-    if frame.narrow:
+    if frame.narrow or short:
         words = words.split(":")[0]
     top = intervals[-1][1] > high
     frame.panel_note(

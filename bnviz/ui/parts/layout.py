@@ -12,7 +12,12 @@ ICON = Path(__file__).parents[1] / "static" / "icon.svg"
 _STYLE = """
 <style>
 .bnviz-intro { font-size: 1.05rem; line-height: 1.45; margin: 0; padding: 0; font-weight: 400; max-width: 62rem; }
-.stMainBlockContainer { padding-top: 4.25rem; padding-bottom: 5rem; max-width: 1500px; }
+.bnviz-hidden { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
+.stElementContainer:has(.bnviz-hidden) { position: absolute; }
+.stMainBlockContainer { padding: 3.9rem 2rem 5rem; max-width: 1500px; }
+[data-testid="stCaptionContainer"] {
+  color: color-mix(in srgb, var(--st-text-color) 78%, var(--st-background-color)) !important;
+}
 .stMainBlockContainer [data-testid="stHeading"] h1 { font-size: 2rem; padding: 0.5rem 0 0.75rem; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; padding-bottom: 2rem; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
@@ -31,9 +36,9 @@ def frame() -> None:
     st.html(_STYLE)
 
 
-def intro(text: str) -> None:
-    """The page's first line, its heading: what there is to see."""
-    st.html(f'<h1 class="bnviz-intro">{text}</h1>')
+def intro(text: str, hidden: bool = False) -> None:
+    """The page's first line, its heading: what there is to see. hidden: for screen readers alone."""
+    st.html(f'<h1 class="bnviz-intro{" bnviz-hidden" * hidden}">{text}</h1>')
 
 
 def notice_ignored(sentences: Sequence[str], key: str = "ignored") -> None:

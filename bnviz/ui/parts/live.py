@@ -90,25 +90,35 @@ def transport(
     return step if isinstance(step, int) else None
 
 
-def readouts(run: Run, *, layer: int | None = None, key: str = "readouts") -> None:
-    """Each arm's name, line, loss and accuracy, and what was measured in a sentence or two.
+def readouts(run: Run, *, layer: int | None = None, headed: bool = False, key: str = "readouts") -> None:
+    """Each arm's name, line, loss and accuracy, and what was measured in a sentence that opens to more.
 
-    layer: the one that is spoken of, None for the last.
+    layer: the one that is spoken of, None for the last. headed: a figure below it has the numbers in its headings,
+    so that they stand here on a phone alone.
     """
-    part = _component("readouts", "bnviz_readouts", '<section data-bnviz class="bnviz-readouts"></section>')
+    shape = "bnviz-readouts bnviz-headed" if headed else "bnviz-readouts"
+    html = f'<section data-bnviz class="{shape}" aria-label="What was measured"></section>'
+    part = _component("readouts", f"bnviz_readouts_{int(headed)}", html)
     part(key=key, data=_data(run, layer=layer))
 
 
 def figure(
-    run: Run, name: str, *, key: str, heights: tuple[int, int] | None = None, **arguments: Any
+    run: Run,
+    name: str,
+    *,
+    key: str,
+    heights: tuple[int, int] | None = None,
+    fill: bool = False,
+    **arguments: Any,
 ) -> None:
     """The figure `name` of `bnviz.figures`, following the run.
 
     heights: in pixels, wide and narrow, what is kept free until the figure brings its own; None for the usual.
+    fill: on a wide screen it takes what the first screen has left, at least three quarters of its own height.
     arguments: view arguments of the figure, such as layer=2; None leaves one at its default.
     """
     heights = heights or FIGURES[name].heights
-    _figure(run, f"figures/{name}", FIGURES[name].title, heights, key, arguments)
+    _figure(run, f"figures/{name}", FIGURES[name].title, heights, key, arguments, fill)
 
 
 def drawing(run: Run, item: Drawing, *, key: str, heights: tuple[int, int], **arguments: Any) -> None:
@@ -117,18 +127,25 @@ def drawing(run: Run, item: Drawing, *, key: str, heights: tuple[int, int], **ar
 
 
 def _figure(
-    run: Run, path: str, title: str, heights: tuple[int, int], key: str, arguments: dict[str, Any]
+    run: Run,
+    path: str,
+    title: str,
+    heights: tuple[int, int],
+    key: str,
+    arguments: dict[str, Any],
+    fill: bool = False,
 ) -> None:
     wide, narrow = heights
+    least = round(0.75 * wide)
     html = (
-        f'<div class="bnviz-shell" style="--bnviz-wide:{wide}px;--bnviz-narrow:{narrow}px">'
-        '<div data-bnviz class="bnviz-figure"></div></div>'
+        f'<div class="bnviz-shell" style="--bnviz-wide:{wide}px;--bnviz-narrow:{narrow}px;--bnviz-least:{least}px">'
+        f'<div data-bnviz class="bnviz-figure{" bnviz-fill" * fill}"></div></div>'
     )
     css = (
         ".bnviz-shell{container-type:inline-size}.bnviz-figure{height:var(--bnviz-wide)}"
         "@container (max-width:519.98px){.bnviz-figure{height:var(--bnviz-narrow)}}"
     )
-    part = _component("figure", f"bnviz_figure_{wide}_{narrow}", html, css)
+    part = _component("figure", f"bnviz_figure_{wide}_{narrow}_{int(fill)}", html, css)
     base = state.prefix(st.get_option("server.baseUrlPath"))
     data = _data(
         run,

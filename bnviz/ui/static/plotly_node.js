@@ -3,6 +3,7 @@
 import { make } from "./elements.js";
 
 const NARROW = 520; // px: below this width figures stack their panels
+const FILLING = "(min-width: 641px)"; // where a figure that fills the screen takes its height from the style sheet
 let plotly = null;
 
 /** plotly.js, loaded when the first figure needs it. */
@@ -35,11 +36,11 @@ export class PlotlyNode {
 
   constructor(frame, changed) {
     this.#frame = frame;
-    this.node = make("div", { class: "bnviz-plot", role: "img" });
+    this.node = make("div", { class: "bnviz-plot", role: "figure" });
     this.#sizes = new ResizeObserver(() => {
       cancelAnimationFrame(this.#waiting);
       this.#waiting = requestAnimationFrame(() => {
-        if (this.drawn && this.shown) window.Plotly.Plots.resize(this.node);
+        if (this.drawn && this.shown) this.#resize();
         changed();
       });
     });
@@ -51,6 +52,12 @@ export class PlotlyNode {
     this.#sizes.disconnect();
     cancelAnimationFrame(this.#waiting);
     if (this.drawn) window.Plotly.purge(this.node);
+  }
+
+  #resize() {
+    const fills = matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
+    if (fills) window.Plotly.relayout(this.node, { height: this.#frame.clientHeight });
+    window.Plotly.Plots.resize(this.node);
   }
 
   /** Whether it has any width; in a closed tab or fold it has none. */
@@ -85,12 +92,13 @@ export class PlotlyNode {
     this.#latest = figure;
     const { data, layout } = figure;
     this.node.setAttribute("aria-label", layout.meta.alt);
-    if (layout.height) this.#frame.style.height = `${layout.height}px`;
+    const fills = matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
+    this.#frame.style.height = fills || !layout.height ? "" : `${layout.height}px`;
     const Plotly = await loadPlotly(url);
     if (this.#latest !== figure) return null;
     const begun = performance.now();
     const still = !zoom || matchMedia("(pointer: coarse)").matches; // a finger on a figure scrolls the page
-    const shape = { ...layout, autosize: true, ...(still && { dragmode: false }) };
+    const shape = { ...layout, autosize: true, ...(fills && { height: this.#frame.clientHeight }), ...(still && { dragmode: false }) };
     const config = { displaylogo: false, displayModeBar: still ? false : "hover", modeBarButtons: [["resetScale2d"]] };
     await Plotly.react(this.node, data, shape, config);
     this.drawn = true;

@@ -3,6 +3,9 @@
 import { drawing, grouped, make, write } from "./elements.js";
 import { Hub, Part } from "./hub.js";
 
+/** Three digits that say something: 1.72, 0.0242, 0.00031, 41.3; beyond that, the power of ten. */
+const number = (value) => (value >= 1000 || value < 0.0001 ? value.toExponential(1) : String(Number(value.toPrecision(3))));
+
 /** Each network's name, loss and accuracy, and the story in words. */
 export class Readouts extends Part {
   arms = [];
@@ -10,7 +13,9 @@ export class Readouts extends Part {
   constructor(node) {
     super(node);
     this.row = make("div", { class: "bnviz-arms" });
-    this.story = make("p", { class: "bnviz-story" });
+    this.first = make("summary");
+    this.rest = make("p");
+    this.story = make("details", { class: "bnviz-story" }, this.first, this.rest);
     this.node.append(make("div", { class: "bnviz-summary" }, this.row, this.story));
   }
 
@@ -32,11 +37,16 @@ export class Readouts extends Part {
     }
     status.words.arms.forEach((arm, index) => {
       const { loss, accuracy, note } = this.arms[index];
-      write(loss, arm.loss === null ? "–" : arm.loss.toFixed(arm.loss < 10 ? 3 : 1));
+      write(loss, arm.loss === null ? "–" : number(arm.loss));
       write(accuracy, arm.accuracy === null ? "–" : `${(100 * arm.accuracy).toFixed(1)} %`);
       write(note, arm.diverged_at === null ? "" : `diverged at step ${grouped(arm.diverged_at)}`);
     });
-    write(this.story, status.words.story);
+    const { story } = status.words;
+    const end = story.search(/\. (?=[A-Z])/) + 1 || story.length;
+    write(this.first, story.slice(0, end));
+    write(this.rest, story.slice(end).trim());
+    this.story.hidden = !story;
+    this.story.classList.toggle("bnviz-alone", end >= story.length);
   }
 
   card({ name, colour, dashes }) {
@@ -44,8 +54,8 @@ export class Readouts extends Part {
     const [loss, accuracy, note] = ["bnviz-number", "bnviz-number", "bnviz-alarm"].map((name) => make("span", { class: name }));
     const card = make("div", { class: "bnviz-arm" },
       make("div", { class: "bnviz-name" }, drawing(36, 10, ["line", line]), make("span", {}, name)),
-      make("div", {}, loss, make("span", { class: "bnviz-unit" }, "training loss")),
-      make("div", {}, accuracy, make("span", { class: "bnviz-unit" }, "held-out accuracy")), note);
+      make("div", { title: "on held-out examples" }, accuracy, make("span", { class: "bnviz-unit" }, "accuracy")),
+      make("div", { title: "on training examples" }, loss, make("span", { class: "bnviz-unit" }, "loss")), note);
     return { card, loss, accuracy, note };
   }
 }

@@ -4,8 +4,8 @@ import { grouped, icon, make, write } from "./elements.js";
 import { Part } from "./hub.js";
 
 const SPEEDS = [
-  [2, "slow motion, 2 a second"], [10, "10 steps a second"], [50, "50 a second"], [200, "200 a second"],
-  [1000, "1,000 a second"], [null, "as fast as possible"],
+  [2, "2 steps/s, slow motion"], [10, "10 steps/s"], [50, "50 steps/s"], [200, "200 steps/s"],
+  [1000, "1,000 steps/s"], [null, "full speed"],
 ];
 
 /** Play, step, reset, the scrubber, the speed, and the learning rate from here on. */
@@ -19,7 +19,7 @@ export class Transport extends Part {
     this.next = button("step", "Step", "Train a single step", () => this.hub.act("step", { steps: 1 }));
     this.again = button("reset", "Reset", "Start again from step 0", () => this.reset());
     this.fold = make("button",
-      { type: "button", class: "bnviz-fold", "aria-label": "Speed and learning rate", "aria-expanded": "false", click: () => this.unfold() },
+      { type: "button", class: "bnviz-fold", "aria-label": "Change the learning rate", title: "Change the learning rate", "aria-expanded": "false", click: () => this.unfold() },
       icon("more"));
     this.where = make("span", { class: "bnviz-where" });
     this.live = make("button", { type: "button", class: "bnviz-live", hidden: true, click: () => this.release(null) }, "Live");
@@ -32,15 +32,15 @@ export class Transport extends Part {
     this.rate = make("input", { type: "number", min: 0, max: 100, step: "any", required: true, inputmode: "decimal" });
     this.arm = make("select", { "aria-label": "For which network" });
     this.drivers = make("div", { class: "bnviz-buttons" }, this.play, this.next, this.again);
+    this.pacing = make("label", { class: "bnviz-pace" }, make("span", {}, "Speed"), this.speed);
     this.more = make("div", { class: "bnviz-more" },
-      make("label", {}, make("span", {}, "Speed"), this.speed),
       this.form = make("form", { submit: (event) => this.intervene(event) },
         make("label", {}, make("span", {}, "Learning rate"), this.rate), this.arm,
         make("button", { type: "submit" }, "Apply from here")));
     this.afresh = make("button", { type: "button", class: "bnviz-afresh", hidden: true, click: () => this.retrain() }, "Train again");
     this.message = make("p", { class: "bnviz-message", role: "status", "aria-live": "polite" });
     this.node.append(this.drivers, make("div", { class: "bnviz-progress" },
-      make("div", {}, this.where, this.live), this.scrubber), this.fold, this.more,
+      make("div", {}, this.where, this.live), this.scrubber), this.pacing, this.fold, this.more,
       make("div", { class: "bnviz-notice" }, this.message, this.afresh));
     this.keys = (event) => this.shortcut(event);
     document.addEventListener("keydown", this.keys);
@@ -137,7 +137,7 @@ export class Transport extends Part {
 
   /** Space plays and pauses, → makes one step, unless the key belongs to a control. */
   shortcut(event) {
-    const busy = event.target.closest?.("input, textarea, select, button, a, summary, [contenteditable], [role]:not(main, [role=img])");
+    const busy = event.target.closest?.("input, textarea, select, button, a, summary, [contenteditable], [role]:not(main, [role=figure])");
     if (busy || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.driving) return;
     if (event.key === " ") this.toggle();
     else if (event.key === "ArrowRight") this.hub.act("step", { steps: 1 });
@@ -147,8 +147,8 @@ export class Transport extends Part {
 
   refresh() {
     const { status, step, steps } = this.hub;
-    this.drivers.hidden = this.fold.hidden = this.more.hidden = !this.data.key;
-    this.form.hidden = Boolean(this.data.fixed_rate);
+    this.drivers.hidden = this.pacing.hidden = !this.data.key;
+    this.fold.hidden = this.more.hidden = !this.data.key || Boolean(this.data.fixed_rate);
     write(this.message, this.words());
     this.message.classList.toggle("bnviz-alarm", Boolean(this.hub.gone || this.hub.complaint || status?.state === "failed"));
     if (this.hub.gone && !this.message.querySelector("button")) {
@@ -176,7 +176,7 @@ export class Transport extends Part {
     this.node.dataset.state = state;
     const at = this.back ? step : status.step;
     write(this.where, this.back
-      ? `looking back at step ${grouped(step)}, training is at ${grouped(status.step)}`
+      ? `step ${grouped(step)}, training is at ${grouped(status.step)}`
       : `step ${grouped(status.step)} of ${grouped(status.steps)}${this.left(status)}`);
     this.live.hidden = !this.back;
     this.scrubber.disabled = steps.length < 2;
@@ -198,7 +198,7 @@ export class Transport extends Part {
     const value = JSON.stringify(speed);
     if (![...this.speed.options].some((option) => option.value === value)) {
       const faster = [...this.speed.options].find((option) => option.value === "null" || Number(option.value) > speed);
-      this.speed.insertBefore(make("option", { value }, `${speed.toLocaleString("en-US")} a second`), faster);
+      this.speed.insertBefore(make("option", { value }, `${speed.toLocaleString("en-US")} steps/s`), faster);
     }
     this.speed.value = value;
   }
@@ -220,7 +220,7 @@ export class Transport extends Part {
     if (!first || last.now - first.now < 1 || last.step <= first.step) return "";
     const seconds = (status.steps - status.step) * (last.now - first.now) / (last.step - first.step);
     if (seconds < 2) return "";
-    return seconds < 90 ? `, about ${Math.ceil(seconds)} s left` : `, about ${Math.round(seconds / 60)} min left`;
+    return seconds < 90 ? ` · ${Math.ceil(seconds)} s left` : ` · ${Math.round(seconds / 60)} min left`;
   }
 
   /** How the run stands, in words. */
