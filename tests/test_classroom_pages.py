@@ -97,3 +97,19 @@ def test_sharing_starts_one_class_before_this_very_run(quiet):
     assert opened.key not in shown[0]
     app.button(key="playground.share").click().run()
     assert app.session_state["classroom.mine"] == opened
+
+
+def test_the_address_box_of_a_class_always_says_what_the_students_link_says(quiet):
+    app = page()
+    share = "playground.share"  # AppTest draws the dialog only in the run in which its button is pressed
+    app.button(key=share).click().run()
+    room = classroom_share.open_rooms().find(app.session_state["classroom.mine"].code)
+    for typed, refused in (("192.168.1.7:8501", False), ("javascript:alert(1)", True)):
+        app.text_input(key="classroom.address").set_value(typed).run()
+        app.button(key=share).click().run()
+        assert not app.exception
+        assert [typed in item.value for item in app.error] == [True] * refused
+        assert room.row.address == app.text_input(key="classroom.address").value == "http://192.168.1.7:8501"
+        assert app.code[0].value.startswith("http://192.168.1.7:8501/")
+    app.button(key=share).click().run()
+    assert not app.error

@@ -140,12 +140,18 @@ def test_a_view_and_its_link_are_one():
     query = query_of(SMALL, view)
     experiment, ignored = experiment_of(query)
     assert ignored == ()
-    assert View.salvage(query, experiment) == (view, ())
+    assert View.salvage(View.split(query)[0], experiment) == (view, ())
     assert query_of(Experiment(), View()) == {}
 
 
-def test_a_narrower_network_gives_up_a_unit_that_it_does_not_have():
-    assert View(layer=2, unit=30).within(SMALL) == View(layer=2, unit=1)
+def test_a_narrower_network_gives_up_a_unit_that_it_does_not_have_and_says_so(asked):
+    app = page(**QUERY, unit="11")
+    app.selectbox(key="inside.layer").set_value(2).run()
+    assert not app.exception
+    (line,) = app.warning
+    assert "unit = '11' is not allowed; allowed is a whole number from 1 to 9" in line.value.replace("\\", "")
+    assert app.number_input(key="inside.unit").value == 1
+    assert app.query_params == QUERY | {"layer": "2"}
 
 
 def test_the_walk_shows_the_networks_numbers_to_the_digits_shown(batch):

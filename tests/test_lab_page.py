@@ -81,7 +81,7 @@ def test_a_prediction_is_committed_to_and_stays_in_view(page):
         ({"lab": "<script>"}, "lab"),
         ({"lab": "figure-1", "seeds": "1000"}, "seeds"),
         ({"lab": "figure-1", "unit": "101"}, "unit"),
-        ({"lab": "figure-1", "said": "maybe"}, "prediction"),
+        ({"lab": "figure-1", "said": "maybe"}, "said"),
     ],
 )
 def test_nonsense_in_a_link_is_said_in_one_line(page, query, named):

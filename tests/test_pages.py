@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz.experiment import Experiment
+from bnviz.experiment import Experiment, presets
 from bnviz.runs import RunManager
 from bnviz.web import state
 
@@ -108,6 +108,79 @@ def test_a_preset_fills_the_controls(opened):
     app.selectbox(key="preset").set_value("figure-1").run()
     assert not app.exception
     assert {(arm.dataset, arm.steps) for arm in opened[-1].arms} == {("mnist-binary", 50_000)}
+
+
+def arm_b(preset):
+    """The second arm that a preset opens on."""
+    return presets[preset].replace(normalizer="batch")
+
+
+@pytest.mark.parametrize("between", ["layer", "learning_rate", "vary", "nothing"])
+def test_the_box_of_presets_always_names_the_preset_that_trains(opened, between):
+    app = page()
+    assert app.selectbox(key="preset").value == "first-look"
+    for preset in ("deep-relu", "careless-start", "two-spirals", "first-look", "deep-relu"):
+        app.selectbox(key="preset").set_value(preset).run()
+        assert not app.exception
+        assert app.selectbox(key="preset").value == preset
+        link = {name: app.query_params[name] for name in app.query_params}
+        last = page(**link)  # coming back to a preset comes back to its run, so that none is opened here
+        assert opened[-1].arms[1] == arm_b(preset)
+        assert last.selectbox(key="preset").value == preset
+        if between == "layer":
+            app.selectbox(key="layer").set_value(1).run()
+            assert app.selectbox(key="preset").value == preset
+        elif between == "learning_rate":
+            app.selectbox(key="learning_rate").set_value("0.03").run()
+            assert app.selectbox(key="preset").value is None
+        elif between == "vary":
+            app.selectbox(key="vary").set_value("seed").run()
+            assert app.selectbox(key="preset").value is None
+
+
+def test_a_field_that_is_no_longer_varied_has_the_value_that_it_had(opened):
+    app = page(learning_rate="0.03")
+    app.selectbox(key="vary").set_value("learning_rate").run()
+    app.selectbox(key="vary").set_value("normalizer").run()
+    assert app.selectbox(key="learning_rate").value == "0.03"
+    assert app.query_params == {"learning_rate": "0.03"}
+
+
+def test_a_control_says_what_the_networks_have_where_a_choice_is_not_allowed(opened):
+    app = page(architecture="conv", hidden="4-4")
+    app.selectbox(key="dataset").set_value("moons").run()
+    (line,) = ignored(app)
+    assert "architecture" in line
+    assert app.selectbox(key="architecture").value == opened[-1].arms[0].architecture == "mlp"
+    assert app.query_params == {"dataset": "moons", "hidden": "4-4"}
+
+
+def test_fewer_layers_than_the_one_looked_at_show_all_layers_and_say_so(opened):
+    app = page(layer="3", unit="5")
+    app.selectbox(key="hidden").set_value("100-100").run()
+    assert not app.exception
+    (line,) = ignored(app)
+    assert "layer = '3'" in line
+    assert app.selectbox(key="layer").value == 0
+    assert app.query_params["layer" if "layer" in app.query_params else "hidden"] == "100-100"
+
+
+def test_all_layers_together_have_no_unit(opened):
+    app = page(layer="2", unit="7")
+    app.selectbox(key="layer").set_value(0).run()
+    assert not app.exception
+    assert ignored(app) == []
+    assert app.query_params == {}
+
+
+def test_what_a_part_of_a_page_does_not_draw_is_not_forgotten(opened):
+    app = page(layer="2", unit="7", speed="max", at="40", before="true", beside="")
+    query = {"layer": "2", "unit": "7", "speed": "max", "at": "40", "before": "true"}
+    assert app.query_params == query
+    app.switch_page(str(MAIN.parents[3] / "pages" / "about.py")).run()
+    app.switch_page(str(MAIN.parents[3] / "pages" / "playground.py")).run()
+    assert not app.exception
+    assert app.query_params == query
 
 
 def test_view_choices_do_not_start_another_run(opened):

@@ -268,7 +268,7 @@ def test_the_playground_shows_kept_arms_beside_its_own_and_lets_them_go(manager,
     assert not app.exception
     assert "beside" in app.warning[0].value
     assert app.query_params == {"beside": f"{entry.id}.0"}
-    ((run_id, _),) = app.session_state["playground.runs"].values()
+    (run_id,) = app.session_state["playground.runs"].values()
     run = manager.get(run_id)
     assert len(run.arms) == 2
     assert [item.subject for item in run.recordings][2] == DEEP.experiment
@@ -281,7 +281,7 @@ def test_keep_on_the_playground_keeps_what_was_measured_of_its_own_arms(manager,
     app = AppTest.from_file(str(MAIN), default_timeout=60).run()
     app.button(key="keep").click().run()
     assert "press Play first" in app.toast[0].value
-    ((run_id, _),) = app.session_state["playground.runs"].values()
+    (run_id,) = app.session_state["playground.runs"].values()
     run = manager.get(run_id)
     run._recordings = tuple(PAIR)
     app.button(key="keep").click().run()

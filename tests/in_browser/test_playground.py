@@ -181,6 +181,55 @@ def test_nonsense_in_a_link_or_typed_is_said_in_one_line_and_defaults_stand_in(p
     expect(button(page, "Play")).to_be_enabled()
 
 
+PRESETS = {
+    "Deep, with ReLU": "activation=relu",
+    "A careless start": "init_scale=0.01",
+    "Two spirals": "dataset=spirals",
+    "Deep, with ReLU again": "activation=relu",
+}
+
+
+@pytest.mark.parametrize("between", ["speed", "layer", "step", "looking back"])
+def test_every_preset_chosen_is_the_one_that_trains_whatever_was_touched_before(playground, between):
+    page = playground("?speed=max")
+    box = page.get_by_role("combobox", name=re.compile("Start from"))
+    for number, (label, parameter) in enumerate(PRESETS.items()):
+        label = label.removesuffix(" again")
+        box.click()
+        page.get_by_role("option", name=label, exact=True).click()
+        page.wait_for_url(lambda url, parameter=parameter: parameter in url and "at=" not in url)
+        expect(box).to_have_value(label)
+        expect(button(page, "Play")).to_be_enabled()
+        if between == "speed":
+            set_speed(page, ["10 steps a second", "50 a second"][number % 2])
+            page.wait_for_url(re.compile(f"speed={[10, 50][number % 2]}"))
+        elif between == "layer":
+            page.get_by_role("combobox", name="Layer", exact=True).click()
+            page.get_by_role("option", name=f"layer {1 + number % 2}", exact=True).click()
+            page.wait_for_url(re.compile(f"layer={1 + number % 2}"))
+        else:
+            for step in (1, 2):
+                page.get_by_role("button", name="Train a single step").click()
+                wait_for_step(page, step)
+        if between == "looking back":
+            page.get_by_role("slider").focus()
+            page.keyboard.press("ArrowLeft")
+            page.wait_for_url(re.compile("at=1"))
+        expect(box).to_have_value(label)
+
+
+def test_a_field_varied_for_a_while_keeps_its_value_and_its_control(playground):
+    page = playground("?learning_rate=0.03")
+    vary = page.get_by_role("combobox", name=re.compile("A and B differ in"))
+    rate = page.get_by_role("combobox", name=re.compile("Learning rate"))
+    for label in ("Learning rate", "Normalization"):
+        vary.click()
+        page.get_by_role("option", name=label, exact=True).click()
+        page.wait_for_url(lambda url, label=label: ("vary=" in url) == (label == "Learning rate"))
+    expect(rate).to_have_value("0.03")
+    assert "learning_rate=0.03" in page.url
+
+
 def test_a_killed_trainer_costs_a_pause_and_no_number(playground, server):
     query = "?hidden=16-16&steps=600&batch_size=20&seed=6&dropout=0.1"
     page = playground(query)

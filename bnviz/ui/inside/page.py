@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import streamlit as st
 
@@ -15,7 +14,6 @@ from bnviz.ui.inside.view import (
     LEAST,
     MOST,
     NETWORK,
-    PARAMETERS,
     PREFIX,
     SECTIONS,
     STEPS,
@@ -26,26 +24,22 @@ from bnviz.ui.inside.view import (
 from bnviz.ui.parts import controls, layout, link
 
 PAGE = "inside"
-_IGNORED = f"{PREFIX}ignored"
 _OPENED = f"{PREFIX}opened"
 
 
 def show() -> None:
     """Draw the page."""
-    opened = link.opened(PAGE)
-    if opened is not None:
-        _fill(opened)
-    state = st.session_state
-    experiment, ignored = experiment_of(_said(Experiment.knobs()))
-    view = View.salvage(_said(PARAMETERS), experiment)[0].within(experiment)
-    _keep(experiment, view)
+    query = link.opened(PAGE)
+    if query is not None:
+        st.session_state[_OPENED] = state_of_page() + 1
+    experiment, view, ignored = _asked(query)
     layout.intro(
         "<b>Inside one batch-normalization layer.</b> A real network, a real mini-batch, every number."
     )
-    layout.notice_ignored((*state.pop(_IGNORED, ()), *ignored))
+    layout.notice_ignored(ignored)
     _controls(experiment, view)
     st.segmented_control(
-        "What to look at",
+        view.parameters()["section"].label,
         options=list(SECTIONS),
         format_func=SECTIONS.__getitem__,
         key=f"{PREFIX}section",
@@ -55,7 +49,20 @@ def show() -> None:
     )
     _section(experiment, view)
     layout.footer()
-    link.write(PAGE, query_of(experiment, View.salvage(_said(PARAMETERS), experiment)[0].within(experiment)))
+    link.write(PAGE, query_of(experiment, view))
+
+
+def _asked(query: Mapping[str, str] | None) -> tuple[Experiment, View, tuple[str, ...]]:
+    """What the link, or else the controls, ask for, with every control set to it; and what was ignored."""
+    if query is None:
+        mine, network = None, controls.read_fields(PREFIX)
+    else:
+        mine, network = View.split(query)
+    experiment, ignored = experiment_of(network)
+    view, more = View.asked(mine, PREFIX, experiment)
+    controls.fill_fields(experiment, PREFIX)
+    view.set_controls(PREFIX)
+    return experiment, view, (*ignored, *more)
 
 
 def _section(experiment: Experiment, view: View) -> None:
@@ -94,70 +101,36 @@ def state_of_page() -> int:
 
 def _controls(experiment: Experiment, view: View) -> None:
     """What is looked at: few controls, always in sight; the network's own folded away."""
-    width = experiment.hidden[view.layer - 1]
+    said, width = view.parameters(), experiment.hidden[view.layer - 1]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         with st.container(width=230):
             controls.field("dataset", f"{PREFIX}dataset")
         st.slider(
-            "Steps of training",
+            said["step"].label,
             0,
             STEPS,
             key=f"{PREFIX}step",
-            help="The network as it stood after this many updates. It is really trained up to there.",
+            help=said["step"].help,
             on_change=link.touch,
             width=260,
         )
         st.selectbox(
-            "Layer",
+            said["layer"].label,
             options=range(1, len(experiment.hidden) + 1),
             key=f"{PREFIX}layer",
             on_change=link.touch,
             width=90,
         )
-        st.number_input("Unit", 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=120)
+        st.number_input(said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=120)
         st.slider(
-            "Mini-batch shown",
+            said["examples"].label,
             LEAST,
             MOST,
             key=f"{PREFIX}examples",
-            help="How many examples: the first that the next update would use. They pass through as one mini-batch.",
+            help=said["examples"].help,
             on_change=link.touch,
             width=190,
         )
         with st.popover("The network"):
             for name in NETWORK:
                 controls.field(name, f"{PREFIX}{name}")
-
-
-def _fill(query: Mapping[str, str]) -> None:
-    """Set every control to what a link says; what it says in vain is told once."""
-    state = st.session_state
-    experiment, ignored = experiment_of(query)
-    view, ignored_view = View.salvage(query, experiment)
-    for name, text in experiment.texts().items():
-        state[f"{PREFIX}{name}"] = text
-    for name in PARAMETERS:
-        state[f"{PREFIX}{name}"] = getattr(view, name)
-    state[_IGNORED] = (*ignored, *ignored_view)
-    state[_OPENED] = state_of_page() + 1
-
-
-def _said(names: Any) -> dict[str, str]:
-    """What the controls say, as a link's parameters."""
-    values = {name: st.session_state.get(f"{PREFIX}{name}") for name in names}
-    return {
-        name: Experiment.text(value).lower() if isinstance(value, bool) else Experiment.text(value)
-        for name, value in values.items()
-        if value is not None
-    }
-
-
-def _keep(experiment: Experiment, view: View) -> None:
-    """Set the controls to what counts: another network may have no such layer, another mini-batch no such example.
-
-    Streamlit forgets the controls that a section does not show unless they are set anew.
-    """
-    for name, text in experiment.texts().items():
-        st.session_state[f"{PREFIX}{name}"] = text
-    for name in PARAMETERS:
-        st.session_state[f"{PREFIX}{name}"] = getattr(view, name)

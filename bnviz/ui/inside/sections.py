@@ -18,7 +18,7 @@ from bnviz.layer.walk import lines_of
 from bnviz.layer.walk import walk as written
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
-from bnviz.ui.inside.view import CHANGES, MAPS, NEWEST, PREFIX, STEPS, View, with_maps
+from bnviz.ui.inside.view import CHANGES, CHANNELS, NEWEST, PREFIX, STEPS, View, with_maps
 from bnviz.ui.parts import link
 
 _WALK = f"{PREFIX}walk"
@@ -113,9 +113,9 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         _example(batch, view)
         st.toggle(
-            "As if the statistics were constants",
+            view.parameters()["constant"].label,
             key=f"{PREFIX}constant",
-            help="Section 2 of the paper: a step that forgets that μ and σ² depend on x. Not how this network trains.",
+            help=view.parameters()["constant"].help,
             on_change=link.touch,
         )
     nudged: Gradients | None = ask(
@@ -145,7 +145,7 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
 def _example(batch: LayerBatch, view: View) -> None:
     names = batch.members.names
     st.selectbox(
-        "Example",
+        view.parameters()["example"].label,
         options=range(1, view.examples + 1),
         format_func=lambda number: f"{number}: {names[number - 1]}",
         key=f"{PREFIX}example",
@@ -164,7 +164,7 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         _example(batch, view)
         st.segmented_control(
-            "What happens to it",
+            view.parameters()["change"].label,
             options=list(CHANGES),
             format_func=CHANGES.__getitem__,
             key=f"{PREFIX}change",
@@ -220,7 +220,7 @@ def inference(ask: Ask, view: View) -> None:
         "averages while training. How well these follow depends on the weight of the newest mini-batch."
     )
     st.select_slider(
-        "Momentum of the running average: the weight of the newest mini-batch",
+        view.parameters()["newest"].label,
         options=sorted({*NEWEST, view.newest}),
         key=f"{PREFIX}newest",
         on_change=link.touch,
@@ -257,26 +257,24 @@ def maps(ask: Ask, view: View) -> None:
     if ask.experiment.dataset in POINT_DATASETS:
         st.info("Points in the plane have no feature maps. Choose digits or other images above.")
         return
-    channels = MAPS["hidden"]
-    assert isinstance(channels, tuple)
     st.write(
         "A convolution moves the same filter over all positions, so all positions should be normalized in the same "
         "way (Section 3.2). The mean is then over examples and positions; there is one γ and one β for each channel. "
-        f"This is another network on the same data: {len(channels)} convolutional layers of {channels[0]} and "
-        f"{channels[1]} channels, trained to the same step."
+        f"This is another network on the same data: {len(CHANNELS)} convolutional layers of {CHANNELS[0]} and "
+        f"{CHANNELS[1]} channels, trained to the same step."
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
-            "Convolutional layer",
-            options=range(1, len(channels) + 1),
+            view.parameters()["map_layer"].label,
+            options=range(1, len(CHANNELS) + 1),
             key=f"{PREFIX}map_layer",
             on_change=link.touch,
             width=170,
         )
         st.number_input(
-            "Channel",
+            view.parameters()["channel"].label,
             1,
-            channels[view.map_layer - 1],
+            CHANNELS[view.map_layer - 1],
             key=f"{PREFIX}channel",
             on_change=link.touch,
             width=120,

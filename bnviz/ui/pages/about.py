@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import streamlit as st
 
-from bnviz.ui.parts import layout
+from bnviz.ui.parts import layout, link
+from bnviz.ui.parts.page_state import PageState
+
+PAGE: Final = "about"
 
 _READING = """
 ### How to read the bands
@@ -53,6 +58,7 @@ Here you can look for yourself. What a run shows is true of that run: change the
 
 def show() -> None:
     """Draw the page."""
+    layout.notice_ignored(PageState.salvage(link.opened(PAGE) or {})[1])
     st.title("What am I looking at?", anchor=False)
     st.write(
         "Two neural networks learn to tell pictures or points apart. They are alike but for one thing, by default "
@@ -65,3 +71,4 @@ def show() -> None:
     for text in (_READING, _HONESTY, _DISPUTE):
         st.markdown(text)
     layout.footer()
+    link.write(PAGE, {})

@@ -12,6 +12,7 @@ from bnviz.labs import all_labs
 from bnviz.labs.base import Setting
 from bnviz.runs import Run
 from bnviz.ui.parts import classroom_frame, classroom_share, layout, link
+from bnviz.ui.parts.page_state import PageState
 from bnviz.ui.parts.person import person
 from bnviz.web import state
 from bnviz.web.classes import student_link
@@ -21,9 +22,7 @@ PAGE: Final = "class"
 
 def show() -> None:
     """Draw the page, or the part of a lesson that its link names."""
-    opened = link.opened(PAGE)
-    if opened:
-        layout.notice_ignored([f"{name[:40]!r} is no parameter of this page" for name in opened])
+    layout.notice_ignored(PageState.salvage(link.opened(PAGE) or {})[1])
     classroom_frame.apply(PAGE)
     if "lesson" not in link.frame():
         layout.intro(

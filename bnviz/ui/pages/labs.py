@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Final, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
-import numpy as np
 import streamlit as st
 
 from bnviz.labs import all_labs
@@ -17,68 +15,52 @@ from bnviz.labs.verdicts import Measure, Verdict
 from bnviz.runs import TooCostlyError
 from bnviz.runs.lab_run import LabRun
 from bnviz.ui.parts import classroom_frame, classroom_share, handouts, layout, library, link, live
+from bnviz.ui.parts.page_state import PageState, Parameter
 from bnviz.ui.parts.person import person
 from bnviz.web import state
 
 PAGE: Final = "labs"
+PREFIX: Final = "labs."
 MOST_SEEDS = 10
 MOST_STEPS = 50_000
 _RUNS = "labs.runs"
-_NOTCHES = 41
+
+
+def _most_units(visit: Visit, _: Any) -> int:
+    return all_labs()[visit.lab].units if visit.lab else 0
+
+
+def _check_said(said: str, visit: Visit, _: Any) -> None:
+    """Refuse what is no answer to the lab's question."""
+    if not visit.lab:
+        raise ValueError("nothing where no lab is named")
+    prediction = all_labs()[visit.lab].prediction
+    try:
+        prediction.read(said)
+    except PredictionError:
+        raise ValueError(prediction.allowed) from None
 
 
 @dataclass(frozen=True)
-class Visit:
+class Visit(PageState):
     """What a link to the labs says.
 
     lab: "" for the list. said: the prediction, as text; "" before there is one. seeds, steps: 0 for the
     lab's own choice. unit: the unit that figures of one unit show, counted from 1; 0 for the typical one.
     """
 
-    lab: str = ""
-    full: bool = False
-    seeds: int = 0
-    steps: int = 0
-    unit: int = 0
-    said: str = ""
-
-    @classmethod
-    def salvage(cls, query: Mapping[str, str]) -> tuple[Self, tuple[str, ...]]:
-        """The Visit that a link's parameters describe, and one sentence for each that was ignored."""
-        ignored = []
-        lab, labs = query.get("lab", ""), all_labs()
-        if lab and lab not in labs:
-            ignored.append(f"lab = {lab[:40]!r} is not allowed; allowed is one of {', '.join(labs)}")
-            lab = ""
-        numbers = {}
-        most = {"seeds": MOST_SEEDS, "steps": MOST_STEPS, "unit": labs[lab].units if lab else 0}
-        for name, high in most.items():
-            text = query.get(name, "") or "0"
-            fits = text.isascii() and text.isdecimal() and len(text) < 9 and int(text) <= high
-            numbers[name] = int(text) if fits else 0
-            if not fits:
-                ignored.append(
-                    f"{name} = {text[:40]!r} is not allowed; allowed is a whole number from 0 to {high:,}"
-                )
-        said = query.get("said", "")
-        if said and lab:
-            try:
-                labs[lab].prediction.read(said)
-            except PredictionError as error:
-                ignored.append(str(error))
-                said = ""
-        visit = cls(lab, query.get("full") == "true", said=said if lab else "", **numbers)
-        return visit, tuple(ignored)
-
-    def to_query(self) -> dict[str, str]:
-        """The link's parameters; what is at its default stays out."""
-        query = {"lab": self.lab} if self.lab else {}
-        if self.full:
-            query["full"] = "true"
-        for name in ("seeds", "steps", "unit"):
-            if getattr(self, name):
-                query[name] = str(getattr(self, name))
-        return query | ({"said": self.said} if self.said else {})
+    lab: Annotated[str, Parameter(choices=all_labs())] = ""
+    full: Annotated[
+        bool,
+        Parameter(
+            "full size",
+            f"MNIST and {FULL_SEEDS} seeds: minutes, not seconds. Otherwise small digits and one seed.",
+        ),
+    ] = False
+    seeds: Annotated[int, Parameter("Seeds (0: the lab’s own)", high=MOST_SEEDS)] = 0
+    steps: Annotated[int, Parameter("Steps (0: the lab’s own)", high=MOST_STEPS)] = 0
+    unit: Annotated[int, Parameter("Unit shown (0: the typical one)", high=_most_units)] = 0
+    said: Annotated[str, Parameter(check=_check_said)] = ""
 
     @property
     def setting(self) -> Setting:
@@ -86,22 +68,10 @@ class Visit:
         return Setting(quick=not self.full, seeds=self.seeds or None, steps=self.steps or None)
 
 
-_PARAMETERS = tuple(item.name for item in fields(Visit))
-
-
 def show() -> None:
     """Draw the page: the list of labs, or the one that the link names."""
-    opened = link.opened(PAGE)
-    ignored: tuple[str, ...] = ()
-    if opened is not None:
-        visit, ignored = Visit.salvage(opened)
-        for name in _PARAMETERS:
-            st.session_state[f"labs.{name}"] = getattr(visit, name)
-    visit = Visit(*(st.session_state.get(f"labs.{name}", getattr(Visit, name)) for name in _PARAMETERS))
-    for (
-        name
-    ) in _PARAMETERS:  # Streamlit forgets what belongs to a control that is not drawn, unless it is set
-        st.session_state[f"labs.{name}"] = getattr(visit, name)
+    visit, ignored = Visit.asked(link.opened(PAGE), PREFIX)
+    visit.set_controls(PREFIX)
     classroom_frame.apply(PAGE)
     layout.notice_ignored(ignored)
     if visit.lab:
@@ -162,10 +132,11 @@ def _lab(lab: Lab, visit: Visit) -> None:
 
 def _predict(lab: Lab, visit: Visit) -> None:
     """Ask for a prediction, or show the one that was made."""
+    said = visit.parameters()
     with st.container(border=True):
         st.markdown(f"**Before you run it, predict.** {lab.question}")
         if visit.said:
-            st.markdown(f"You said: **{_said_in_words(lab, visit.said)}**")
+            st.markdown(f"You said: **{lab.prediction.words(visit.said)}**")
             return
         answer: str | None
         if isinstance(lab.prediction, Choice):
@@ -190,39 +161,24 @@ def _predict(lab: Lab, visit: Visit) -> None:
                 on_click=_commit,
                 args=(answer,),
             )
-            st.number_input(
-                "Steps (0: the lab’s own)",
-                min_value=0,
-                max_value=MOST_STEPS,
-                step=1000,
-                key="labs.steps",
-                on_change=link.touch,
-                width=190,
-            )
-            st.number_input(
-                "Seeds (0: the lab’s own)",
-                min_value=0,
-                max_value=MOST_SEEDS,
-                key="labs.seeds",
-                on_change=link.touch,
-                width=190,
-            )
-            st.toggle(
-                "full size",
-                key="labs.full",
-                help=f"MNIST and {FULL_SEEDS} seeds: minutes, not seconds. Otherwise small digits and one seed.",
-                on_change=link.touch,
-            )
+            for name, most in (("steps", MOST_STEPS), ("seeds", MOST_SEEDS)):
+                st.number_input(
+                    said[name].label,
+                    min_value=0,
+                    max_value=most,
+                    step=1000 if name == "steps" else 1,
+                    key=PREFIX + name,
+                    on_change=link.touch,
+                    width=190,
+                )
+            st.toggle(said["full"].label, key=f"{PREFIX}full", help=said["full"].help, on_change=link.touch)
 
 
 def _slide(lab: Lab, item: Slider) -> float:
-    spread = np.geomspace if item.logarithmic else np.linspace
-    notches = [float(value) for value in spread(item.low, item.high, _NOTCHES)]
-    start = min(notches, key=lambda value: abs(math.log(value / item.start)) if value > 0 else math.inf)
     return st.select_slider(
         item.label,
-        notches,
-        value=start,
+        item.notches,
+        value=item.notches[item.start_notch],
         format_func=item.shown,
         key=f"labs.slider.{lab.name}.{item.label}",
         on_change=link.touch,
@@ -234,18 +190,8 @@ def _commit(answer: str) -> None:
     link.touch()
 
 
-def _said_in_words(lab: Lab, said: str) -> str:
-    if isinstance(lab.prediction, Choice):
-        return lab.prediction.options[lab.prediction.read(said)]
-    values = lab.prediction.read(said)
-    return "; ".join(
-        f"{item.label}: {item.shown(value)}"
-        for item, value in zip(lab.prediction.sliders, values, strict=True)
-    )
-
-
 def _lab_run(lab: Lab, visit: Visit) -> LabRun:
-    """This visitor's run of the lab at this setting."""
+    """This person's run of the lab in this setting."""
     mine: dict[tuple[str, bool, int, int], str] = st.session_state.setdefault(_RUNS, {})
     manager = state.manager()
     key = (lab.name, visit.full, visit.seeds, visit.steps)
@@ -266,10 +212,10 @@ def _run(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
     live.transport(lab_run.run, can_drive=True, simple=True, key=f"labs.bar.{lab.name}", on_change=link.touch)
     result = lab_run.result()
     if lab_run.done:
-        _verdict(lab, lab_run)
+        _verdict(lab, lab_run, visit)
     if lab.units:
         st.number_input(
-            "Unit shown (0: the typical one)",
+            visit.parameters()["unit"].label,
             min_value=0,
             max_value=lab.units,
             key="labs.unit",
@@ -300,16 +246,14 @@ def _keepsake(lab: Lab, lab_run: LabRun) -> library.Keepsake:
     return library.Keepsake(lab_run.run.recordings, f"Lab {lab.number}", lab.title, names, verdict)
 
 
-def _verdict(lab: Lab, lab_run: LabRun) -> None:
+def _verdict(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
     """What was measured, and how the prediction fared."""
     if lab_run.trouble:
         st.error(f"There is no verdict: {lab_run.trouble}", icon=":material/error:")
         return
     result = lab_run.result()
     verdict = lab.verdict(result)
-    said = st.session_state["labs.said"]
-    prediction = said if isinstance(lab.prediction, Choice) else lab.prediction.read(said)
-    score = lab.score(prediction, result)
+    score = lab.score(lab.prediction.read(visit.said), result)
     icon = {True: ":material/check_circle:", False: ":material/cancel:", None: ":material/help:"}
     with st.container(key="labs-verdict"):
         left, right = st.columns([3, 2], gap="medium")
@@ -321,8 +265,8 @@ def _verdict(lab: Lab, lab_run: LabRun) -> None:
             st.markdown(f"{icon[score.right]} **Your prediction**")
             st.markdown(score.sentence)
     with st.container(horizontal=True, gap="small"):
-        handouts.report(lab_run.run, said=said, unit=st.session_state["labs.unit"])
-        handouts.lesson(lab_run.run, unit=st.session_state["labs.unit"])
+        handouts.report(lab_run.run, said=visit.said, unit=visit.unit)
+        handouts.handout(lab_run.run, unit=visit.unit)
     with st.expander("Every number that was measured"):
         st.dataframe(_rows(verdict), hide_index=True)
 

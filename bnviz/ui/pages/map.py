@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Final
 
 import streamlit as st
 
@@ -12,9 +11,11 @@ from bnviz.experiment import ExperimentError
 from bnviz.experiment.grid import BASE, MOST_SEEDS, SIZES, Grid
 from bnviz.runs.sweeps import Sweep
 from bnviz.ui.parts import layout, link
+from bnviz.ui.parts.page_state import PageState, Parameter
 from bnviz.web import assets, state
 
 PAGE: Final = "map"
+PREFIX: Final = "map."
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 DEPTHS = (1, 2, 3, 5, 8)
@@ -38,14 +39,14 @@ initialization” (abstract). If so, the outlined region is larger with it.
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(PageState):
     """What is on the map. depth: hidden layers of 32 units each. size: cells along each axis."""
 
-    activation: str = "sigmoid"
-    depth: int = 3
-    steps: int = 300
-    size: int = 12
-    seeds: int = 1
+    activation: Annotated[str, Parameter("Nonlinearity", choices=ACTIVATIONS)] = "sigmoid"
+    depth: Annotated[int, Parameter("Hidden layers", choices=DEPTHS)] = 3
+    steps: Annotated[int, Parameter("Steps", choices=STEPS)] = 300
+    size: Annotated[int, Parameter("Cells a side", choices=SIZES)] = 12
+    seeds: Annotated[int, Parameter("Networks a cell", choices=range(1, MOST_SEEDS + 1))] = 1
 
     @property
     def grid(self) -> Grid:
@@ -53,62 +54,19 @@ class Choice:
         base = BASE.replace(activation=self.activation, hidden=(32,) * self.depth, steps=self.steps)
         return Grid(base, self.size, self.seeds)
 
-    def to_query(self) -> dict[str, str]:
-        """The link's parameters; what is at its default stays out."""
-        return {
-            name: str(getattr(self, name)) for name in ALLOWED if getattr(self, name) != getattr(Choice, name)
-        }
-
-    @classmethod
-    def salvage(cls, query: Mapping[str, str]) -> tuple[Choice, tuple[str, ...]]:
-        """The Choice that a link describes, and what was ignored of it."""
-        values: dict[str, Any] = {}
-        ignored = [f"{name[:40]!r} is no parameter of the map" for name in query if name not in ALLOWED]
-        for name, allowed in ALLOWED.items():
-            texts = {str(value): value for value in allowed}
-            if name in query and query[name] in texts:
-                values[name] = texts[query[name]]
-            elif name in query:
-                ignored.append(
-                    f"{name} = {query[name][:40]!r} is not allowed; allowed is one of {', '.join(texts)}"
-                )
-        return cls(**values), tuple(ignored)
-
-
-ALLOWED: Mapping[str, tuple[Any, ...]] = {
-    "activation": ACTIVATIONS,
-    "depth": DEPTHS,
-    "steps": STEPS,
-    "size": SIZES,
-    "seeds": tuple(range(1, MOST_SEEDS + 1)),
-}
-LABELS = {
-    "activation": "Nonlinearity",
-    "depth": "Hidden layers",
-    "steps": "Steps",
-    "size": "Cells a side",
-    "seeds": "Networks a cell",
-}
-
 
 def show() -> None:
     """Draw the page."""
-    opened = link.opened(PAGE)
-    if opened is not None:
-        choice, ignored = Choice.salvage(opened)
-        for name in ALLOWED:
-            st.session_state[f"map.{name}"] = getattr(choice, name)
-        layout.notice_ignored(ignored)
-    for name in ALLOWED:  # set, as Streamlit forgets what belongs to a control that is not drawn
-        st.session_state[f"map.{name}"] = st.session_state.get(f"map.{name}", getattr(Choice, name))
+    choice, ignored = Choice.asked(link.opened(PAGE), PREFIX)
+    choice.set_controls(PREFIX)
+    layout.notice_ignored(ignored)
     layout.intro(
         "<b>How much less careful may I be?</b> Each cell is a network trained from its own learning rate and scale of "
         "the first weights: without batch normalization, and with it."
     )
     with st.container(horizontal=True, gap="small"):  # wraps on a phone, two side by side
-        for name, allowed in ALLOWED.items():
-            st.selectbox(LABELS[name], allowed, key=f"map.{name}", on_change=link.touch, width=160)
-    choice = Choice(**{name: st.session_state[f"map.{name}"] for name in ALLOWED})
+        for name, item in Choice.parameters().items():
+            st.selectbox(item.label, list(item.choices), key=PREFIX + name, on_change=link.touch, width=160)
     try:
         _map(_sweep(choice))
     except ExperimentError as error:
@@ -119,7 +77,7 @@ def show() -> None:
 
 
 def _sweep(choice: Choice) -> Sweep:
-    """This visitor's map of the choice; the one of another choice is stopped."""
+    """This person's map of the choice; the one of another choice is stopped."""
     mine: dict[Choice, str] = st.session_state.setdefault(_OPEN, {})
     sweeps = state.manager().sweeps
     for other, sweep_id in mine.items():

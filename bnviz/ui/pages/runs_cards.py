@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import streamlit as st
 
@@ -23,12 +23,15 @@ MOST_DOWNLOADS = 12
 """Buttons in one menu; a lab of many seeds has more files than that."""
 
 
-def show(entries: Sequence[Entry], in_all: int) -> None:
-    """Draw a card for each opened file and for each entry. in_all: how many runs are kept, found or not."""
+def show(entries: Sequence[Entry], in_all: int, looked_at: Collection[str]) -> None:
+    """Draw a card for each opened file and for each entry.
+
+    in_all: how many runs are kept, found or not. looked_at: the arms in the figures, as `ArmChoice.text`.
+    """
     who = library.credentials()
     drawn: list[Callable[[], None]] = [
-        *(functools.partial(_file, file) for file in opened_files().values()),
-        *(functools.partial(_entry, entry, who) for entry in entries[:MOST_CARDS]),
+        *(functools.partial(_file, file, looked_at) for file in opened_files().values()),
+        *(functools.partial(_entry, entry, who, looked_at) for entry in entries[:MOST_CARDS]),
     ]
     if not in_all:
         st.info(
@@ -50,7 +53,7 @@ def show(entries: Sequence[Entry], in_all: int) -> None:
         st.caption(f"{len(entries) - MOST_CARDS} more: write into Find what you look for.")
 
 
-def _entry(entry: Entry, who: Credentials) -> None:
+def _entry(entry: Entry, who: Credentials, looked_at: Collection[str]) -> None:
     _picture(entry.thumbnail, entry.title)
     pin = ":material/keep: " if entry.pinned else ""
     st.markdown(f"{pin}**{layout.plain(entry.title)}**")
@@ -62,7 +65,7 @@ def _entry(entry: Entry, who: Credentials) -> None:
     texts = [f"{entry.id}.{place}" for place in range(len(entry.arms))]
     st.space("stretch")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        _show_button(entry.id, texts)
+        _show_button(entry.id, texts, looked_at)
         with st.popover("More", icon=":material/more_horiz:", type="tertiary"):
             for place, arm in enumerate(entry.arms[:MOST_DOWNLOADS]):
                 _download(
@@ -95,7 +98,7 @@ def _entry(entry: Entry, who: Credentials) -> None:
                 st.caption("Only who kept it, or whoever sits at the server, may pin or delete it.")
 
 
-def _file(file: OpenedFile) -> None:
+def _file(file: OpenedFile, looked_at: Collection[str]) -> None:
     recordings = [file.recording]
     _picture(thumbnail(recordings), file.name)
     st.markdown(f":material/draft: **{layout.plain(file.name)}**")
@@ -104,7 +107,7 @@ def _file(file: OpenedFile) -> None:
     st.caption("Opened from a file, for you alone")
     st.space("stretch")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        _show_button(file.id, [f"{file.id}.0"])
+        _show_button(file.id, [f"{file.id}.0"], looked_at)
         library.button(lambda: library.Keepsake(recordings, "File"), key=f"runs.keep.{file.id}")
         with st.popover("More", icon=":material/more_horiz:", type="tertiary"):
             _download("Download", file.recording.to_bytes, file.id[4:], file.id)
@@ -123,9 +126,9 @@ def _picture(svg: str, title: str) -> None:
     st.html(f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" style="width:100%;height:auto">')
 
 
-def _show_button(run: str, texts: Sequence[str]) -> None:
+def _show_button(run: str, texts: Sequence[str], looked_at: Collection[str]) -> None:
     """Look at the arms of a run, or no longer."""
-    shown = any(text in texts for text in st.session_state["runs.arms"])
+    shown = any(text in looked_at for text in texts)
     st.button(
         "Hide" if shown else "Show",
         icon=":material/visibility_off:" if shown else ":material/visibility:",

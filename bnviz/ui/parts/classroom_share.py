@@ -18,6 +18,7 @@ from bnviz.web.classes import student_link
 
 _MINE = "classroom.mine"
 _ADDRESS = "classroom.address"
+_REFUSED = "classroom.refused"
 _ELSEWHERE = "http://localhost:8501"
 """Where the page is, where nobody says."""
 
@@ -31,7 +32,6 @@ def button(open_run: Callable[[], Run], key: str) -> None:
         help="A link and a QR code by which everyone sees this run live. You alone drive it.",
     )
     if pressed:
-        st.session_state.pop(_ADDRESS, None)
         try:
             run = open_run()
         except TooCostlyError as error:
@@ -100,15 +100,17 @@ def _links(rooms: Rooms, room: Room, mine: Opened) -> None:
     with right:
         st.markdown("**For students**")
         st.code(link, language=None, wrap_lines=True)
-        if _ADDRESS not in st.session_state:
-            st.session_state[_ADDRESS] = room.row.address
+        st.session_state[_ADDRESS] = room.row.address
         st.text_input(
             "Address of this computer for others",
             key=_ADDRESS,
             max_chars=200,
             help="What stands before the first / in the link. Change it if students do not get through.",
+            on_change=_move,
+            args=(rooms, room),
         )
-        _move(rooms, room, st.session_state[_ADDRESS])
+        if refused := st.session_state.pop(_REFUSED, ""):
+            st.error(refused)
         if not _found(room.row.address):
             st.info("This computer seems to be in no network: others do not get here by this link.")
         with st.container(horizontal=True):
@@ -119,15 +121,12 @@ def _links(rooms: Rooms, room: Room, mine: Opened) -> None:
             st.caption("Who has it can play, pause and change the run, and ask the class.")
 
 
-def _move(rooms: Rooms, room: Room, text: str) -> None:
+def _move(rooms: Rooms, room: Room) -> None:
+    """Take the address that was typed, or note why it is none."""
     try:
-        address = read_address(text)
-    except AddressError as error:
-        st.error(str(error))
-        return
-    if address != room.row.address:
-        rooms.move(room, address)
-        st.rerun(scope="fragment")
+        rooms.move(room, read_address(st.session_state[_ADDRESS]))
+    except (AddressError, StoreError) as error:
+        st.session_state[_REFUSED] = str(error)
 
 
 def _lab_run(run: Run) -> LabRun | None:

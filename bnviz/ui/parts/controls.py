@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 import streamlit as st
 
 from bnviz.classroom.restrictions import Restrictions
 from bnviz.experiment import Experiment, presets
 from bnviz.experiment.comparison import ARM_PARAMETERS, Comparison, offered_texts, suggested_values
-from bnviz.experiment.knob import DATASETS
+from bnviz.experiment.knob import parse_widths
 from bnviz.ui.parts import link
 
 MORE = ("first_layer_scale", "momentum", "weight_decay", "dropout", "train_examples", "seed", "device")
@@ -21,29 +21,55 @@ PRESET_LABELS = {
     "figure-1": "The paper’s Figure 1",
     "careless-start": "A careless start",
     "deep-relu": "Deep, with ReLU",
+    "convolutional": "Convolutional",
     "two-spirals": "Two spirals",
 }
 
 
-def fill(state: MutableMapping[Any, Any], comparison: Comparison) -> None:
-    """Set every control to what `comparison` says; before the controls are drawn."""
-    for name, text in comparison.base.texts().items():
-        state[name] = text
-    state["vary"] = comparison.vary
-    state["a"], state["b"] = comparison.values
+def fill(comparison: Comparison) -> None:
+    """Set every control of the Playground to what `comparison` says, before it is drawn.
+
+    The box of presets too, and it nowhere else: it names the preset that the two arms are, or none.
+    """
+    _fill_arms(comparison)
+    arms = replace(comparison, interventions=((), ()))
+    chosen = next((name for name, base in presets.items() if Comparison(base) == arms), None)
+    st.session_state["preset"] = chosen
 
 
-def read(state: Mapping[Any, Any]) -> dict[str, str]:
-    """What the controls say, as a link's parameters; a field that is varied has no control of its own."""
-    names = (*Experiment.knobs(), "vary", *ARM_PARAMETERS)
-    return {name: str(state[name]) for name in names if state.get(name) is not None}
+def _fill_arms(comparison: Comparison) -> None:
+    fill_fields(comparison.base)
+    st.session_state["vary"] = comparison.vary
+    st.session_state["a"], st.session_state["b"] = comparison.values
+
+
+def fill_fields(experiment: Experiment, prefix: str = "") -> None:
+    """Set the controls of an experiment's fields, before they are drawn. prefix: of their keys.
+
+    Those that are not drawn are set as well: Streamlit would forget them.
+    """
+    for name, text in experiment.texts().items():
+        st.session_state[prefix + name] = text
+
+
+def read() -> dict[str, str]:
+    """What the controls of the Playground say, as a link's parameters."""
+    return _said((*Experiment.knobs(), "vary", *ARM_PARAMETERS))
+
+
+def read_fields(prefix: str = "") -> dict[str, str]:
+    """What the controls of an experiment's fields say, as a link's parameters."""
+    return _said(Experiment.knobs(), prefix)
+
+
+def _said(names: Iterable[str], prefix: str = "") -> dict[str, str]:
+    values = {name: st.session_state.get(prefix + name) for name in names}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def show(restrictions: Restrictions) -> None:
     """Draw the controls, without those that the link hides and unchangeable those that it locks."""
     hidden, locked = restrictions.hidden, restrictions.locked
-    for name in hidden & set(st.session_state):
-        st.session_state[name] = st.session_state[name]  # Streamlit forgets a control that is not drawn
     if locked:
         st.caption("What is grey is fixed for this lesson.")
     if "preset" not in hidden:
@@ -76,8 +102,6 @@ def _what_differs(restrictions: Restrictions) -> None:
     """What sets the two arms apart, unless both that and their values are hidden."""
     knobs, vary = Experiment.knobs(), st.session_state["vary"]
     choice, values = ("vary" not in restrictions.hidden), (vary not in restrictions.hidden)
-    for key in ("vary", "a", "b"):
-        st.session_state[key] = st.session_state[key]  # Streamlit forgets a control that is not drawn
     if not choice and not values:
         return
     with st.container(border=True, gap="xsmall"):
@@ -131,7 +155,7 @@ def field(name: str, key: str, label: str | None = None, locked: bool = False) -
     st.selectbox(
         label or knob.label,
         options=offered,
-        format_func=lambda text: _shown(name, text),
+        format_func=lambda text: knob.words(parse_widths(text) if name == "hidden" else text),
         key=key,
         help=None if label else f"{knob.help} Allowed: {knob.allowed}.",
         accept_new_options=not knob.choices,
@@ -140,26 +164,16 @@ def field(name: str, key: str, label: str | None = None, locked: bool = False) -
     )
 
 
-def _shown(name: str, text: str) -> str:
-    if name == "hidden":
-        widths = text.split("-")
-        return f"{len(widths)} × {widths[0]}" if len(widths) > 1 and len(set(widths)) == 1 else text
-    if name == "dataset":
-        return DATASETS.get(text, text)
-    return Experiment.knobs()[name].choices.get(text, text)
-
-
 def _use_preset() -> None:
-    name = st.session_state.pop("preset", None)
-    if name in presets:
-        fill(st.session_state, Comparison(presets[name]))
+    """Start from the preset chosen. A box whose callback changes the box itself may ignore the next choice."""
+    name = st.session_state["preset"]
+    if name is not None:
+        _fill_arms(Comparison(presets[name]))
     link.touch()
 
 
 def _vary() -> None:
     """Another field differs: start it from two values worth comparing."""
-    base, _ = Experiment.salvage(
-        {name: text for name, text in read(st.session_state).items() if name in Experiment.knobs()}
-    )
+    base, _ = Experiment.salvage(read_fields())
     st.session_state["a"], st.session_state["b"] = suggested_values(base, st.session_state["vary"])
     link.touch()

@@ -1,8 +1,10 @@
-"""Arms of kept runs beside the two that train on the Playground: which ones, in its state and in its link."""
+"""Arms of kept runs beside the two that train on the Playground."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import streamlit as st
 
@@ -11,46 +13,38 @@ from bnviz.recording import Recording
 from bnviz.recording.library import LibraryError
 from bnviz.ui.parts import arm_choice, link
 
-PARAMETER = "beside"
+PARAMETER: Final = "beside"
+"""The link's parameter that names them, as `ArmChoice.text`, with commas between them."""
+
 MOST = MAX_ARMS - 2
 
-_CHOSEN = "playground.beside"
+
+@dataclass(frozen=True)
+class ExtraArms:
+    """The arms that can be shown, by their texts and Recordings, and a sentence for each that cannot."""
+
+    texts: tuple[str, ...]
+    recordings: tuple[Recording, ...]
+    ignored: tuple[str, ...]
 
 
-def fill(query: Mapping[str, str]) -> dict[str, str]:
-    """Choose what a link names, arms separated by commas; returns what else the link says."""
-    texts = dict.fromkeys(filter(None, query.get(PARAMETER, "").split(",")))
-    st.session_state[_CHOSEN] = tuple(texts)[:MOST]
-    return {name: text for name, text in query.items() if name != PARAMETER}
-
-
-def chosen() -> tuple[str, ...]:
-    """The arms chosen, as `ArmChoice.text`."""
-    found: tuple[str, ...] = st.session_state.get(_CHOSEN, ())
-    return found
-
-
-def to_query() -> dict[str, str]:
-    """The link's parameter, if there is anything to say."""
-    return {PARAMETER: ",".join(chosen())} if chosen() else {}
-
-
-def recordings() -> tuple[list[Recording], list[str]]:
-    """The Recordings of the arms chosen; those that are not there are given up, with a sentence for each."""
-    found, ignored, there = [], [], []
-    for text in chosen():
+def find(texts: Sequence[str]) -> ExtraArms:
+    """The arms of these texts; of more than MOST the first."""
+    found: dict[str, Recording] = {}
+    ignored = []
+    if len(texts) > MOST:
+        ignored.append(f"{PARAMETER} = {len(texts)} arms is not allowed; allowed are {MOST}")
+    for text in texts[:MOST]:
         try:
-            found.append(arm_choice.recording(text))
-            there.append(text)
+            found[text] = arm_choice.recording(text)
         except LibraryError as error:
             ignored.append(f"{PARAMETER} = {text[:40]!r}: {error}".rstrip("."))
-    st.session_state[_CHOSEN] = tuple(there)
-    return found, ignored
+    return ExtraArms(tuple(found), tuple(found.values()), tuple(ignored))
 
 
-def show() -> None:
-    """Say how many there are, and offer to do without."""
-    if count := len(chosen()):
+def show(count: int, key: str) -> None:
+    """Say how many there are, and offer to do without. key: of the session state that names them."""
+    if count:
         named = "a kept network" if count == 1 else f"{count} kept networks"
         st.button(
             f"Beside A and B: {named}",
@@ -58,10 +52,11 @@ def show() -> None:
             help="Show the two networks alone again.",
             key="playground.alone",
             on_click=_drop,
+            args=(key,),
             width="stretch",
         )
 
 
-def _drop() -> None:
-    st.session_state[_CHOSEN] = ()
+def _drop(key: str) -> None:
+    st.session_state[key] = []
     link.touch()

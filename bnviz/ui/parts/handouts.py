@@ -1,4 +1,4 @@
-"""The buttons that make pages to take along: a lesson, and of a lab a report."""
+"""The buttons that save handouts: a run or a lab as one page, and a report on a lab."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from bnviz.export.browser import Chrome
 from bnviz.runs import Run
 from bnviz.web import state
 
-_LESSON_HELP = (
+_PAGE_HELP = (
     "One page with these figures, the slider over time and the numbers. It needs no server and no network: "
     "mail it, or put it on a course site."
 )
 _REPORT_HELP = "Claim, prediction, verdict, figures, settings, and where all of it is from."
 
 
-def lesson(run: Run, *, unit: int = 0) -> None:
-    """Take the run, or the finished lab it belongs to, along as one page. unit: as in the labs' View, 0 for none."""
-    _button("Lesson", "lessons", run, "html", {"unit": unit}, ":material/school:", _LESSON_HELP)
+def handout(run: Run, *, unit: int = 0) -> None:
+    """Save the run, or the finished lab that it belongs to, as one page. unit: as in the labs' View, 0 for none."""
+    _button("Handout", "lessons", run, "html", {"unit": unit}, ":material/school:", _PAGE_HELP)
 
 
 def report(run: Run, *, said: str, unit: int = 0) -> None:
-    """Hand in a finished lab. said: the prediction, as the link has it."""
+    """Save a report on a finished lab. said: the prediction, as the link has it."""
     query: dict[str, str | int] = {"said": said, "unit": unit}
     if Chrome.path() is not None:
         _button("Report (PDF)", "reports", run, "pdf", query, ":material/description:", _REPORT_HELP)

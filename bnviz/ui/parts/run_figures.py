@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 import streamlit as st
 
@@ -12,6 +13,70 @@ from bnviz.figures.registry import FIGURES
 from bnviz.recording import Recording
 from bnviz.runs import Run
 from bnviz.ui.parts import link, live
+from bnviz.ui.parts.page_state import MOST, PageState, Parameter
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks whose layers can be chosen.
+
+    widths: for each network, the units of each layer. names: the deepest network's layers. steps: the longest run's.
+    """
+
+    widths: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...]
+    steps: int
+
+    @classmethod
+    def of(cls, recordings: Sequence[Recording]) -> Self:
+        """The networks of these recordings, which may still be empty."""
+        names = max((item.layer_names for item in recordings), key=len)
+        return cls(
+            tuple(item.widths for item in recordings), names, max(item.planned_steps for item in recordings)
+        )
+
+    def units(self, layer: int) -> int:
+        """How many units a layer, counted from 1, has in each of the networks that have it; 0 for layer 0."""
+        return min(widths[layer - 1] for widths in self.widths if layer <= len(widths)) if layer else 0
+
+
+def _depth(look: Look, networks: Networks | None) -> int:
+    return len(networks.names) if networks else MOST
+
+
+def _units(look: Look, networks: Networks | None) -> int:
+    return networks.units(look.layer) if networks else MOST
+
+
+def _steps(look: Look, networks: Networks | None) -> int:
+    return networks.steps if networks else MOST
+
+
+@dataclass(frozen=True)
+class Look(PageState):
+    """How a run is looked at; no choice here touches the training. About: Networks, or None where there are none.
+
+    layer: counted from 1; 0 for all. unit: of that layer, counted from 1; 0 for all units together. before: what
+    enters the normalizer, in place of what enters the nonlinearity. at: the step looked back at, None to follow.
+    """
+
+    layer: Annotated[int, Parameter("Layer", high=_depth)] = 0
+    unit: Annotated[
+        int,
+        Parameter(
+            "Unit",
+            "One unit as in the paper’s Figure 1, counted from 1; 0 takes all units together.",
+            high=_units,
+        ),
+    ] = 0
+    before: Annotated[
+        bool,
+        Parameter(
+            "before normalization",
+            "What enters the normalizer, Wu + b, instead of what enters the nonlinearity.",
+        ),
+    ] = False
+    at: Annotated[int | None, Parameter(high=_steps)] = None
 
 
 def curves(run: Run, prefix: str) -> None:
@@ -23,49 +88,51 @@ def curves(run: Run, prefix: str) -> None:
         _figure(run, "boundary" if flat(run.recordings) else "loss", prefix)
 
 
-def bands(run: Run, prefix: str) -> None:
-    """What each layer's nonlinearity receives; the choice is in the state under prefix + layer, unit, before."""
-    state, widest = st.session_state, max(run.recordings, key=lambda item: len(item.widths))
-    names = widest.layer_names
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        layer = st.selectbox(
-            "Layer",
-            options=range(len(names) + 1),
-            format_func=lambda number: names[number - 1] if number else "all layers",
+def bands(run: Run, look: Look, networks: Networks, prefix: str) -> None:
+    """What each layer's nonlinearity receives, and the choice of the layer. prefix: of the controls' keys."""
+    said = look.parameters()
+    with st.container(
+        horizontal=True, vertical_alignment="bottom", gap="medium", key=f"{prefix}bands-controls"
+    ):
+        st.selectbox(
+            said["layer"].label,
+            options=range(len(networks.names) + 1),
+            format_func=lambda number: networks.names[number - 1] if number else "all layers",
             key=f"{prefix}layer",
-            on_change=link.touch,
+            on_change=_choose_layer,
+            args=(prefix,),
             width=150,
         )
-        if layer:
+        if look.layer:
             st.number_input(
-                "Unit",
+                said["unit"].label,
                 min_value=0,
-                max_value=units(run.recordings, layer),
+                max_value=networks.units(look.layer),
                 step=1,
                 key=f"{prefix}unit",
-                help="One unit as in the paper’s Figure 1, counted from 1; 0 takes all units together.",
+                help=said["unit"].help,
                 on_change=link.touch,
                 width=130,
             )
-        before = st.toggle(
-            "before normalization",
-            key=f"{prefix}before",
-            help="What enters the normalizer, Wu + b, instead of what enters the nonlinearity.",
-            on_change=link.touch,
-        )
-    unit = state.get(f"{prefix}unit") if layer else None
-    where = "before" if before else "input"
-    _figure(run, "bands", prefix, layer=layer or None, unit=unit or None, where=where)
+        st.toggle(said["before"].label, key=f"{prefix}before", help=said["before"].help, on_change=link.touch)
+    where = "before" if look.before else "input"
+    _figure(run, "bands", prefix, layer=look.layer or None, unit=look.unit or None, where=where)
 
 
-def details(run: Run, prefix: str) -> None:
+def _choose_layer(prefix: str) -> None:
+    """Of all layers together no single unit is shown."""
+    if not st.session_state[f"{prefix}layer"]:
+        st.session_state[f"{prefix}unit"] = 0
+    link.touch()
+
+
+def details(run: Run, look: Look, networks: Networks, prefix: str) -> None:
     """Everything else, one click away."""
-    last = min(len(item.widths) for item in run.recordings)
+    last = min(map(len, networks.widths))
     two_dimensional = flat(run.recordings)
     panes = st.tabs(["Histogram and slope", "Gradients", "Drift", "Saturation", *["Loss"] * two_dimensional])
     with panes[0]:
-        layer = min(st.session_state.get(f"{prefix}layer") or last, last)
-        _figure(run, "histogram", prefix, layer=layer)
+        _figure(run, "histogram", prefix, layer=min(look.layer or last, last))
     for pane, name in zip(panes[1:], ["gradients", "drift", "saturation", "loss"], strict=False):
         with pane:
             _figure(run, name, prefix)
@@ -74,11 +141,6 @@ def details(run: Run, prefix: str) -> None:
 def flat(recordings: Sequence[Recording]) -> bool:
     """Whether all networks learned from points in the plane."""
     return all(item.watched is None and item.experiment.dataset in POINT_DATASETS for item in recordings)
-
-
-def units(recordings: Sequence[Recording], layer: int) -> int:
-    """How many units a layer, counted from 1, has in each of the networks that have it."""
-    return min(item.widths[layer - 1] for item in recordings if layer <= len(item.widths))
 
 
 def _figure(run: Run, name: str, prefix: str, **arguments: Any) -> None:
