@@ -7,7 +7,7 @@ from starlette.middleware import Middleware
 
 from bnviz.web import state
 from bnviz.web.app import routes
-from bnviz.web.fast_path import Shortcut
+from bnviz.web.fast_path import FastPath
 from bnviz.web.security import SecurityHeaders, frames, security_headers
 
 INDEX = Path(st.__file__).parent / "static" / "index.html"
@@ -19,7 +19,7 @@ app = st.App(
     routes=ROUTES,
     middleware=[
         Middleware(SecurityHeaders, headers=security_headers(INDEX, frames())),
-        Middleware(Shortcut, routes=ROUTES, base=state.prefix(BASE)),
+        Middleware(FastPath, routes=ROUTES, base=state.prefix(BASE)),
     ],
     lifespan=state.lifespan,
 )

@@ -28,7 +28,7 @@ from bnviz.labs.base import Setting
 from bnviz.labs.predictions import Estimate, PredictionError, Slider
 from bnviz.runs import RunManager
 from bnviz.runs.lab_run import LabRun, LabRuns
-from bnviz.web.rate_limit import AT_ONCE, EVERY_SECONDS, Doorkeeper
+from bnviz.web.rate_limit import BURST, REFILL_SECONDS, RateLimit
 
 ARMS = (Experiment(hidden=(4, 3), normalizer="none"), Experiment(hidden=(4, 3)))
 TOKEN = "a" * 32
@@ -248,14 +248,14 @@ def test_beyond_the_limit_the_class_unused_for_longest_goes_with_its_votes(path,
 
 def test_a_lecture_behind_one_router_gets_in_and_a_script_does_not():
     now = [0.0]
-    keeper = Doorkeeper(lambda: now[0])
-    assert all(keeper.admits("class", "10.0.0.1") for _ in range(AT_ONCE))
-    assert not keeper.admits("class", "10.0.0.1")
-    assert keeper.admits("class", "10.0.0.2")
-    assert keeper.admits("other", "10.0.0.1")
-    now[0] = EVERY_SECONDS
-    assert keeper.admits("class", "10.0.0.1")
-    assert not keeper.admits("class", "10.0.0.1")
+    limit = RateLimit(lambda: now[0])
+    assert all(limit.allows("class", "10.0.0.1") for _ in range(BURST))
+    assert not limit.allows("class", "10.0.0.1")
+    assert limit.allows("class", "10.0.0.2")
+    assert limit.allows("other", "10.0.0.1")
+    now[0] = REFILL_SECONDS
+    assert limit.allows("class", "10.0.0.1")
+    assert not limit.allows("class", "10.0.0.1")
 
 
 def test_a_voter_who_is_not_let_in_leaves_no_vote_and_a_known_one_is_not_asked(rooms, lab_run):

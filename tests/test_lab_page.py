@@ -10,7 +10,7 @@ from bnviz.labs import all_labs, find
 from bnviz.labs.base import Setting
 from bnviz.runs.lab_run import LabRuns
 from bnviz.web import state
-from tests.test_web import Site
+from tests.site import site_of_run
 
 PAGES = Path(__file__).parents[1] / "pages"
 SHORT = Setting(quick=True, steps=40)
@@ -140,11 +140,11 @@ def test_a_labs_figures_come_by_their_route(manager, monkeypatch):
     runs = LabRuns()
     monkeypatch.setattr(state, "_LAB_RUNS", runs)
     lab_run = finished(runs.open(find("figure-1"), SHORT, manager))
-    site, run = Site(lab_run.run), lab_run.run.id
+    site, run = site_of_run(lab_run.run), lab_run.run.id
     answer = site.get(f"/bnviz/labs/last-layer?run={run}&theme=dark&narrow=1")
-    assert answer.status == 200
+    assert answer.status_code == 200
     assert len(answer.json()["layout"]["meta"]["alt"]) > 40
-    assert site.get(f"/bnviz/labs/nothing?run={run}").status == 404
-    assert site.get("/bnviz/labs/last-layer?run=x").status == 404
-    assert site.get(f"/bnviz/labs/last-layer?run={run}&theme=pink").status == 422
+    assert site.get(f"/bnviz/labs/nothing?run={run}").status_code == 404
+    assert site.get("/bnviz/labs/last-layer?run=x").status_code == 404
+    assert site.get(f"/bnviz/labs/last-layer?run={run}&theme=pink").status_code == 422
     assert site.get(f"/bnviz/runs/{run}").json()["done"]

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
 from bnviz.engine import stack
@@ -19,10 +18,10 @@ from bnviz.experiment.comparison import Comparison
 from bnviz.experiment.grid import KINDS, TILE, Cell, Grid, Score
 from bnviz.figures.charts.where_training_works import accuracy_map
 from bnviz.ui.pages.map import Choice
-from bnviz.web import app, state
-from bnviz.web.map_json import map_data, playground_query
+from bnviz.web import state
+from bnviz.web.maps import map_data, playground_query
 from tests.browser import ROOT
-from tests.test_web import Site
+from tests.site import site_of
 
 BASE = Experiment(dataset="digits", hidden=(8, 8), init="gaussian", batch_size=60, steps=40)
 GRID = Grid(BASE, 4)
@@ -154,30 +153,23 @@ def test_what_is_too_much_for_a_map_is_refused_by_name(change, sentence):
         Grid(BASE, 7)
 
 
-class MapSite(Site):
-    """Asks the routes of a manager's maps."""
-
-    def __init__(self, manager):
-        self.app = Starlette(routes=app.routes("", lambda: manager))
-
-
 def test_the_routes_tell_draw_and_lead_on(trainers, finished):
-    site, base = MapSite(trainers), f"/bnviz/maps/{finished.id}"
+    site, base = site_of(trainers), f"/bnviz/maps/{finished.id}"
     status = site.get(base).json()
     assert (status["state"], status["done"], status["cells"]) == ("finished", 32, 32)
     figure = site.get(f"{base}/figure?theme=dark&narrow=1")
     assert figure.json()["layout"]["meta"]["alt"].startswith("Two maps")
-    again = site.get(f"{base}/figure?theme=dark&narrow=1", If_None_Match=figure.headers["etag"])
-    assert again.status == 304
+    again = site.get(f"{base}/figure?theme=dark&narrow=1", headers={"If-None-Match": figure.headers["etag"]})
+    assert again.status_code == 304
     leads = site.get(f"{base}/open?row=3&column=1")
-    assert leads.status == 303
+    assert leads.status_code == 303
     assert leads.headers["location"].startswith("/?")
     wrong = {f"{base}/open?row=9": 422, f"{base}/figure?theme=pink": 422, "/bnviz/maps/nothing": 404}
     for path, code in wrong.items():
         answer = site.get(path)
-        assert answer.status == code
+        assert answer.status_code == code
         assert answer.json()["error"]
-    assert site.post(f"{base}/erase").status == 404
+    assert site.post(f"{base}/erase").status_code == 404
     assert site.post(f"{base}/stop").json()["state"] == "finished"
 
 
@@ -199,12 +191,12 @@ def test_the_pages_link_holds_its_controls_and_names_nonsense(trainers, monkeypa
 
 
 def test_the_map_leaves_as_files_that_say_what_was_varied(trainers, finished):
-    site = MapSite(trainers)
+    site = site_of(trainers)
     table = site.get(f"/bnviz/exports/maps/map.csv?map={finished.id}")
-    assert table.status == 200
-    head = [line for line in table.body.decode().splitlines() if line.startswith("#")]
+    assert table.status_code == 200
+    head = [line for line in table.text.splitlines() if line.startswith("#")]
     assert any("learning rate 0.003 to 30" in line for line in head)
     assert any("torch" in line for line in head)
-    numbers = pd.read_csv(io.BytesIO(table.body), comment="#")
+    numbers = pd.read_csv(io.BytesIO(table.content), comment="#")
     assert len(numbers) >= 2 * 16
-    assert site.get("/bnviz/exports/maps/map.csv?map=nothing").status == 404
+    assert site.get("/bnviz/exports/maps/map.csv?map=nothing").status_code == 404

@@ -1,160 +1,31 @@
-"""The routes beside the pages, asked through ASGI itself, without a server or a trainer."""
+"""The routes beside the pages, asked without a server or a trainer."""
 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import httpx2
 import plotly
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.testclient import TestClient
 
-from bnviz import Experiment, Intervention, Recording, figures
+from bnviz import Intervention, figures
 from bnviz.experiment import ExperimentError
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.registry import FigureKind
-from bnviz.recording import CurvePoint, Snapshot
-from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS
-from bnviz.web import app, requests, state
-from bnviz.web.response_cache import SharedBodies
-
-ROOT = Path(__file__).resolve().parents[1]
-ARMS = (
-    Experiment(hidden=(4, 3), steps=50, normalizer="none"),
-    Experiment(hidden=(4, 3), steps=50, normalizer="batch"),
-)
-
-
-def recordings(steps: int) -> tuple[Recording, ...]:
-    """Two arms with a snapshot at each of the steps 0 … steps − 1; the second arm's loss is not a number."""
-    chance = np.random.default_rng(0)
-    return tuple(
-        Recording(arm).extended(
-            [
-                Snapshot(
-                    step,
-                    chance.random((2, len(LAYER_COLUMNS))),
-                    chance.random((7, len(UNIT_COLUMNS))).astype(np.float32),
-                    np.ones((2, len(HISTOGRAM_EDGES) - 1), np.int32),
-                    (CurvePoint("train", loss, 0.5, 60), CurvePoint("test", loss, 0.25, 60)),
-                )
-                for step in range(steps)
-            ]
-        )
-        for arm, loss in zip(ARMS, (1.5, float("nan")), strict=True)
-    )
-
-
-@dataclass
-class FakeRun:
-    """Everything that the routes use of a Run; notes what it is told to do."""
-
-    id: str = "run-1"
-    key: str = "sécret"
-    arms: tuple[Experiment, ...] = ARMS
-    recordings: tuple[Recording, ...] = field(default_factory=lambda: recordings(3))
-    revision: int = 7
-    state: str = "running"
-    message: str = ""
-    step: int = 2
-    steps: int = 50
-    kept: bool = False
-    speed: float | None = None
-    told: list[Any] = field(default_factory=list)
-
-    def touch(self) -> None:
-        self.told.append("touch")
-
-    def play(self, fresh: bool = False) -> None:
-        self.told.append("play again" if fresh else "play")
-
-    def pause(self) -> None:
-        self.told.append("pause")
-
-    def reset(self) -> None:
-        self.told.append("reset")
-
-    def advance(self, steps: int = 1) -> None:
-        self.told.append(("step", steps))
-
-    def set_speed(self, speed: float | None) -> None:
-        self.told.append(("speed", speed))
-
-    def intervene(self, name: str, value: float, arm: int | None = None) -> None:
-        Intervention(self.step, name, value)
-        self.told.append((name, value, arm))
-
-
-class FakeManager:
-    def __init__(self, run: FakeRun) -> None:
-        self.run = run
-
-    def get(self, run_id: str) -> FakeRun | None:
-        return self.run if run_id == self.run.id else None
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class Site:
-    """Asks the routes of one run, several requests at once where wanted."""
-
-    def __init__(self, run: FakeRun, base_path: str = "") -> None:
-        self.app = Starlette(routes=app.routes(base_path, lambda: FakeManager(run)))  # type: ignore[arg-type, return-value]
-
-    def get(self, path: str, **headers: str) -> Answer:
-        return asyncio.run(self.ask("GET", path, b"", headers))
-
-    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
-        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        return asyncio.run(self.ask("POST", path, content, headers))
-
-    def get_at_once(self, paths: list[str]) -> list[Answer]:
-        async def all_of_them() -> list[Answer]:
-            return await asyncio.gather(*(self.ask("GET", path, b"", {}) for path in paths))
-
-        return asyncio.run(all_of_them())
-
-    async def ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        path, _, query = path.partition("?")
-        raw = [
-            (name.replace("_", "-").lower().encode(), text.encode("latin-1"))
-            for name, text in headers.items()
-        ]
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "root_path": "",
-            "query_string": query.encode(),
-            "headers": raw,
-        }
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(dict(message))
-
-        await self.app(scope, receive, send)
-        head = {name.decode(): text.decode("latin-1") for name, text in sent[0]["headers"]}
-        return Answer(sent[0]["status"], head, b"".join(message.get("body", b"") for message in sent[1:]))
+from bnviz.runs import TooCostlyError
+from bnviz.web import app, errors, response_cache, state, views
+from bnviz.web.fast_path import FastPath
+from bnviz.web.response_cache import ResponseCache
+from tests.site import FakeManager, FakeRun, get_at_once, recordings, site_of_run
 
 
 @pytest.fixture
@@ -163,29 +34,38 @@ def run() -> FakeRun:
 
 
 @pytest.fixture
-def site(run: FakeRun) -> Site:
-    return Site(run)
+def site(run: FakeRun) -> TestClient:
+    return site_of_run(run)
+
+
+def drive(site: TestClient, run: FakeRun, action: str, body: Any) -> httpx2.Response:
+    """The response to an action, sent with the key. body: bytes, or what is sent as JSON."""
+    content = {"content": body} if isinstance(body, bytes | None) else {"json": body}
+    return site.post(f"/bnviz/runs/run-1/{action}", **content, headers={"X-Bnviz-Key": run.key})
 
 
 def replace_figure(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Plot]) -> None:
-    monkeypatch.setattr(
-        requests, "FIGURES", {"drawn": FigureKind(PlotFunction(function), "Drawn", (300, 300))}
-    )
-    requests.view_parameters.cache_clear()
+    monkeypatch.setattr(views, "FIGURES", {"drawn": FigureKind(PlotFunction(function), "Drawn", (300, 300))})
+    forget_parameters()
+
+
+def forget_parameters() -> None:
+    views._parameters.cache_clear()
+    views.view_query.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def fresh_parameters() -> Any:
     yield
-    requests.view_parameters.cache_clear()
+    forget_parameters()
 
 
 def test_health_answers_under_the_base_path(run: FakeRun) -> None:
-    assert Site(run).get("/bnviz/health").json() == {"ok": True}
-    assert Site(run, "/some/where/").get("/some/where/bnviz/health").json() == {"ok": True}
+    assert site_of_run(run).get("/bnviz/health").json() == {"ok": True}
+    assert site_of_run(run, "/some/where/").get("/some/where/bnviz/health").json() == {"ok": True}
 
 
-def test_status_tells_how_the_run_stands_and_counts_as_watching(site: Site, run: FakeRun) -> None:
+def test_status_tells_how_the_run_stands_and_counts_as_watching(site: TestClient, run: FakeRun) -> None:
     status = site.get("/bnviz/runs/run-1").json()
     assert (status["state"], status["step"], status["steps"], status["revision"]) == ("running", 2, 50, 7)
     assert status["recorded_steps"] == [0, 1, 2]
@@ -196,7 +76,7 @@ def test_status_tells_how_the_run_stands_and_counts_as_watching(site: Site, run:
     assert run.told == ["touch"]
 
 
-def test_status_follows_the_step_and_layer_asked_for(site: Site, run: FakeRun) -> None:
+def test_status_follows_the_step_and_layer_asked_for(site: TestClient, run: FakeRun) -> None:
     words = site.get("/bnviz/runs/run-1?step=1&layer=1").json()["words"]
     assert words["story"] == figures.story(run.recordings, 1, 1)
 
@@ -206,7 +86,7 @@ def test_status_follows_the_step_and_layer_asked_for(site: Site, run: FakeRun) -
     [("2:1", [2]), ("3:2", []), ("2:9", [0, 1, 2]), ("9:2", [0, 1, 2]), ("-1:x", [0, 1, 2])],
 )
 def test_only_recorded_steps_that_the_asker_does_not_know_are_told(
-    site: Site, known: str, told: list[int]
+    site: TestClient, known: str, told: list[int]
 ) -> None:
     status = site.get(f"/bnviz/runs/run-1?known={known}").json()
     assert status["recorded_steps"] == told
@@ -223,16 +103,16 @@ def test_interventions_are_told_with_the_arms_they_were_made_in() -> None:
             second.extended([], interventions=(both, mine, planned)),
         )
     )
-    changes = Site(run).get("/bnviz/runs/run-1").json()["words"]["changes"]
+    changes = site_of_run(run).get("/bnviz/runs/run-1").json()["words"]["changes"]
     assert changes == [{"step": 1, "text": "learning rate 1"}, {"step": 2, "text": "momentum 0.5 in B"}]
 
 
 @pytest.mark.parametrize(
     "path", ["/bnviz/runs/no-such-run", "/bnviz/figures/bands?run=no-such-run", "/bnviz/figures/bands"]
 )
-def test_a_run_that_is_gone_is_told_in_a_sentence(site: Site, path: str) -> None:
+def test_a_run_that_is_gone_is_told_in_a_sentence(site: TestClient, path: str) -> None:
     answer = site.get(path)
-    assert answer.status == 404
+    assert answer.status_code == 404
     assert "This run is over" in answer.json()["error"]
 
 
@@ -250,17 +130,19 @@ def test_a_run_that_is_gone_is_told_in_a_sentence(site: Site, path: str) -> None
         ("intervene", {"field": "momentum", "value": 0.5, "arm": 1}, ("momentum", 0.5, 1)),
     ],
 )
-def test_who_has_the_key_drives_the_run(site: Site, run: FakeRun, action: str, body: Any, told: Any) -> None:
-    answer = site.post(f"/bnviz/runs/run-1/{action}", body, X_Bnviz_Key=run.key)
-    assert answer.status == 200
+def test_who_has_the_key_drives_the_run(
+    site: TestClient, run: FakeRun, action: str, body: Any, told: Any
+) -> None:
+    answer = drive(site, run, action, body)
+    assert answer.status_code == 200
     assert answer.json()["state"] == "running"
     assert run.told == [told]
 
 
-@pytest.mark.parametrize("key", ["", "wrong", "sécre", "run-1"])
-def test_without_the_key_nothing_is_driven(site: Site, run: FakeRun, key: str) -> None:
-    answer = site.post("/bnviz/runs/run-1/play", X_Bnviz_Key=key)
-    assert answer.status == 403
+@pytest.mark.parametrize("key", ["", "wrong", "secre", "sécret", "run-1"])
+def test_without_the_key_nothing_is_driven(site: TestClient, run: FakeRun, key: str) -> None:
+    answer = site.post("/bnviz/runs/run-1/play", headers={"X-Bnviz-Key": key.encode("latin-1")})
+    assert answer.status_code == 403
     assert run.told == []
 
 
@@ -269,7 +151,7 @@ def test_without_the_key_nothing_is_driven(site: Site, run: FakeRun, key: str) -
     [
         ("explode", {}, 404, "there are play, pause"),
         ("step", {"steps": 0}, 422, "steps = 0 is not allowed"),
-        ("step", {"steps": "many"}, 422, "steps = many is not allowed"),
+        ("step", {"steps": "many"}, 422, "steps = 'many' is not allowed"),
         ("step", {"steps": True}, 422, "steps = True is not allowed"),
         ("speed", {"speed": -1}, 422, "speed = -1 is not allowed"),
         (
@@ -280,54 +162,60 @@ def test_without_the_key_nothing_is_driven(site: Site, run: FakeRun, key: str) -
         ),
         ("intervene", {"field": "dataset", "value": 1}, 422, "cannot be changed while training"),
         ("intervene", {"field": "momentum", "value": 0.1, "arm": 2}, 422, "arm = 2 is not allowed"),
+        ("play", {"fresh": 1}, 422, "fresh = 1 is not allowed; allowed is true or false"),
+        ("step", {"steps": 1.5}, 422, "allowed is a whole number from 1 to 10,000"),
+        ("intervene", {"field": "momentum", "value": True}, 422, "value = True is not allowed"),
+        ("intervene", {"field": "momentum"}, 422, "value is missing; allowed is a number from"),
+        ("intervene", {"field": 1, "value": 1}, 422, "field = 1 is not allowed; allowed is a text"),
         ("play", b"{", 422, "no JSON object"),
         ("play", [1], 422, "no JSON object"),
         ("play", b" " * 2000, 413, "too long"),
     ],
 )
 def test_nonsense_is_refused_in_a_sentence(
-    site: Site, run: FakeRun, action: str, body: Any, status: int, words: str
+    site: TestClient, run: FakeRun, action: str, body: Any, status: int, words: str
 ) -> None:
-    answer = site.post(f"/bnviz/runs/run-1/{action}", body, X_Bnviz_Key=run.key)
-    assert answer.status == status
+    answer = drive(site, run, action, body)
+    assert answer.status_code == status
     assert words in answer.json()["error"]
     assert run.told == []
 
 
-def test_a_figure_is_the_one_that_its_function_draws(site: Site, run: FakeRun) -> None:
+def test_a_figure_is_the_one_that_its_function_draws(site: TestClient, run: FakeRun) -> None:
     answer = site.get("/bnviz/figures/bands?run=run-1&theme=dark&step=1&layer=2&unit=3&narrow=1")
     drawn = figures.bands(run.recordings, layer=2, unit=3, theme="dark", step=1, narrow=True)
-    assert answer.status == 200
+    assert answer.status_code == 200
     assert answer.json() == json.loads(plotly.io.to_json(drawn, engine="json"))
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_every_figure_is_served_before_and_after_something_was_recorded(name: str) -> None:
     for steps in (0, 3):
-        answer = Site(FakeRun(recordings=recordings(steps))).get(f"/bnviz/figures/{name}?run=run-1")
-        assert answer.status == 200
+        answer = site_of_run(FakeRun(recordings=recordings(steps))).get(f"/bnviz/figures/{name}?run=run-1")
+        assert answer.status_code == 200
         assert answer.json()["layout"]["meta"]["alt"]
 
 
-def test_an_unchanged_figure_is_not_sent_again(site: Site, run: FakeRun) -> None:
+def test_an_unchanged_figure_is_not_sent_again(site: TestClient, run: FakeRun) -> None:
     path = "/bnviz/figures/accuracy?run=run-1&theme=light"
     first = site.get(path)
-    again = site.get(path, If_None_Match=first.headers["etag"])
-    assert (again.status, again.body) == (304, b"")
+    again = site.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
     run.recordings = recordings(4)
-    longer = Site(run).get(path, If_None_Match=first.headers["etag"])
-    assert longer.status == 200
+    longer = site_of_run(run).get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert longer.status_code == 200
     assert longer.headers["etag"] != first.headers["etag"]
 
 
-def test_compressed_and_plain_answers_say_the_same(site: Site) -> None:
+def test_compressed_and_plain_answers_say_the_same(site: TestClient) -> None:
     for path in ("/bnviz/figures/loss?run=run-1", "/bnviz/assets/1/live.js"):
-        plain, compressed = site.get(path), site.get(path, Accept_Encoding="gzip, br")
+        plain, compressed = site.get(path), site.get(path, headers={"Accept-Encoding": "gzip, br"})
         assert compressed.headers["content-encoding"] == "gzip"
-        assert gzip.decompress(compressed.body) == plain.body
+        assert "content-encoding" not in plain.headers
+        assert compressed.content == plain.content  # which the client decompressed
 
 
-def test_many_who_ask_at_once_wait_for_one_drawing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_who_ask_at_once_wait_for_one_drawing(site: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = []
 
     def drawn(recordings: Any, *, theme: str = "light") -> Plot:
@@ -336,8 +224,8 @@ def test_many_who_ask_at_once_wait_for_one_drawing(site: Site, monkeypatch: pyte
         return Plot([], {})
 
     replace_figure(monkeypatch, drawn)
-    answers = site.get_at_once(["/bnviz/figures/drawn?run=run-1&theme=light"] * 20)
-    assert {answer.status for answer in answers} == {200}
+    answers = get_at_once(site, "/bnviz/figures/drawn?run=run-1&theme=light", 20)
+    assert {answer.status_code for answer in answers} == {200}
     assert len(threads) == 1
     assert threads[0] is not threading.main_thread()  # the event loop goes on meanwhile
 
@@ -355,42 +243,71 @@ def test_many_who_ask_at_once_wait_for_one_drawing(site: Site, monkeypatch: pyte
         ("shape=round", "'shape' is no view argument of bands"),
     ],
 )
-def test_a_view_that_there_is_not_is_refused_in_a_sentence(site: Site, query: str, words: str) -> None:
+def test_a_view_that_there_is_not_is_refused_in_a_sentence(site: TestClient, query: str, words: str) -> None:
     answer = site.get(f"/bnviz/figures/bands?run=run-1&{query}")
-    assert answer.status == 422
+    assert answer.status_code == 422
     assert words in answer.json()["error"]
-    assert len(answer.body) < 300
+    assert len(answer.content) < 300
 
 
-def test_an_unknown_figure_is_refused_with_the_known_ones(site: Site) -> None:
+def test_an_unknown_figure_is_refused_with_the_known_ones(site: TestClient) -> None:
     answer = site.get("/bnviz/figures/pie?run=run-1")
-    assert answer.status == 404
+    assert answer.status_code == 404
     assert "bands" in answer.json()["error"]
 
 
-def test_a_figure_that_fails_shows_no_traceback(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def drawn(recordings: Any) -> Plot:
+@pytest.mark.parametrize("path", ["figures/drawn", "exports/drawn.csv"])
+@pytest.mark.parametrize("fast", [True, False])
+def test_whatever_fails_is_logged_and_answered_in_a_sentence_on_the_fast_path_as_well(
+    run: FakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    fast: bool,
+) -> None:
+    def drawn(recordings: Any, *, theme: str = "light", narrow: bool = False) -> Plot:
         raise ZeroDivisionError("secret detail")
 
     replace_figure(monkeypatch, drawn)
-    answer = site.get("/bnviz/figures/drawn?run=run-1")
-    assert answer.status == 500
-    assert "secret" not in answer.body.decode()
+    routes = app.routes("", lambda: FakeManager(run))  # type: ignore[arg-type, return-value]
+    middleware = [Middleware(FastPath, routes=routes, base="/bnviz")] if fast else []
+    answer = TestClient(Starlette(routes=routes, middleware=middleware)).get(f"/bnviz/{path}?run=run-1")
+    assert (answer.status_code, answer.json()) == (500, {"error": errors.UNEXPECTED})
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert "secret detail" in str(record.exc_info[1])
 
 
-def test_plotly_is_served_from_the_installed_package_and_kept_for_ever(site: Site) -> None:
+@pytest.mark.parametrize("kind", [*errors.STATUS, TooCostlyError])
+def test_every_error_that_is_a_sentence_reaches_the_reader_with_its_status(
+    run: FakeRun, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def find(manager: object, run_id: str) -> FakeRun:
+        raise kind("This cannot be.")
+
+    monkeypatch.setattr(app, "find_run", find)
+    answer = site_of_run(run).get("/bnviz/runs/run-1")
+    assert answer.json() == {"error": "This cannot be."}
+    assert 400 <= answer.status_code < 600
+    assert answer.status_code != 500
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    as_text = site_of_run(run).get("/bnviz/exports/lessons/run-1.html")
+    assert (as_text.status_code, as_text.text) == (answer.status_code, "This cannot be.")
+
+
+def test_plotly_is_served_from_the_installed_package_and_kept_for_ever(site: TestClient) -> None:
     answer = site.get(f"/bnviz/assets/{plotly.__version__}/plotly.min.js")
-    assert answer.body == (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
+    assert answer.content == (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
     assert "immutable" in answer.headers["cache-control"]
     assert site.get("/bnviz/assets/0.0/plotly.min.js").headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize("name", ["live.py", "..%2Fweb.py", "secrets.toml"])
-def test_nothing_but_the_assets_is_served(site: Site, name: str) -> None:
-    assert site.get(f"/bnviz/assets/1/{name}").status == 404
+def test_nothing_but_the_assets_is_served(site: TestClient, name: str) -> None:
+    assert site.get(f"/bnviz/assets/1/{name}").status_code == 404
 
 
-def test_every_answer_forbids_guessing_its_type(site: Site) -> None:
+def test_every_answer_forbids_guessing_its_type(site: TestClient) -> None:
     for path in ("health", "runs/run-1", "runs/none", "figures/loss?run=run-1", "assets/1/live.css"):
         assert site.get(f"/bnviz/{path}").headers["x-content-type-options"] == "nosniff"
 
@@ -405,7 +322,7 @@ def test_what_could_not_be_made_is_tried_again() -> None:
         return answer
 
     async def twice() -> bytes:
-        shared = SharedBodies()
+        shared = ResponseCache()
         with pytest.raises(ExperimentError):
             await shared.get("key", "1", make)
         return (await shared.get("key", "1", make)).plain
@@ -413,37 +330,37 @@ def test_what_could_not_be_made_is_tried_again() -> None:
     assert asyncio.run(twice()) == b"there"
 
 
-def test_a_newer_version_waits_for_the_hold_and_says_which_version_is_served() -> None:
-    async def versions(hold: float) -> list[str]:
-        shared = SharedBodies(hold=hold)
+def test_a_newer_version_waits_for_the_lifetime_and_says_which_version_is_served() -> None:
+    async def versions(lifetime: float) -> list[str]:
+        shared = ResponseCache(lifetime=lifetime)
         return [(await shared.get("key", version, version.encode)).version for version in ("1", "2")]
 
-    assert asyncio.run(versions(hold=60)) == ["1", "1"]
-    assert asyncio.run(versions(hold=0)) == ["1", "2"]
+    assert asyncio.run(versions(lifetime=60)) == ["1", "1"]
+    assert asyncio.run(versions(lifetime=0)) == ["1", "2"]
 
 
 def test_what_takes_much_work_to_make_is_made_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     async def versions() -> list[str]:
-        shared = SharedBodies(hold=1e-9)
+        shared = ResponseCache(lifetime=1e-9)
         return [(await shared.get("key", version, lambda: bytes(10**6))).version for version in ("1", "2")]
 
-    monkeypatch.setattr("bnviz.web.response_cache.SHARE", 1e-9)
-    monkeypatch.setattr("bnviz.web.response_cache.MOST_HOLD", 60.0)
+    monkeypatch.setattr(response_cache, "BUILD_SHARE", 1e-9)
+    monkeypatch.setattr(response_cache, "MAX_LIFETIME", 60.0)
     assert asyncio.run(versions()) == ["1", "2"]  # one page's figures are few
-    monkeypatch.setattr("bnviz.web.response_cache.ONE_PAGE", 0)
+    monkeypatch.setattr(response_cache, "ONE_PAGE", 0)
     assert asyncio.run(versions()) == ["1", "1"]
-    monkeypatch.setattr("bnviz.web.response_cache.SHARE", 1e9)
+    monkeypatch.setattr(response_cache, "BUILD_SHARE", 1e9)
     assert asyncio.run(versions()) == ["1", "2"]
 
 
 def test_what_a_crowd_asks_for_is_made_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     async def versions(people: int) -> list[str]:
-        shared = SharedBodies(hold=1e-9)
+        shared = ResponseCache(lifetime=1e-9)
         asked = ["1"] * people + ["2"]
         return [(await shared.get("key", version, version.encode)).version for version in asked]
 
-    monkeypatch.setattr("bnviz.web.response_cache.SHARE", 1e9)
-    monkeypatch.setattr("bnviz.web.response_cache.CROWD_HOLD", 60.0)
+    monkeypatch.setattr(response_cache, "BUILD_SHARE", 1e9)
+    monkeypatch.setattr(response_cache, "CROWD_LIFETIME", 60.0)
     assert asyncio.run(versions(2))[-1] == "2"
     assert asyncio.run(versions(20))[-1] == "1"
 
@@ -451,11 +368,11 @@ def test_what_a_crowd_asks_for_is_made_less_often(monkeypatch: pytest.MonkeyPatc
 def test_the_least_recently_used_is_dropped() -> None:
     made = []
 
-    async def ask(shared: SharedBodies, key: str) -> None:
+    async def ask(shared: ResponseCache, key: str) -> None:
         await shared.get(key, "1", lambda: made.append(key) or b"")  # type: ignore[func-returns-value]
 
     async def story() -> None:
-        shared = SharedBodies(size=2)
+        shared = ResponseCache(capacity=2)
         for key in "abacab":
             await ask(shared, key)
 

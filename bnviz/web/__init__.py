@@ -1,1 +1,1 @@
-"""All HTTP: one resource a file. Nothing here blocks the event loop, imports torch, or answers with a traceback."""
+"""All HTTP: one resource a file. No route blocks the event loop, imports torch, or answers with a traceback."""

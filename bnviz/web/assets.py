@@ -1,4 +1,7 @@
-"""The files that pages load besides Streamlit's own: plotly.js from the installed package, and bnviz/ui/static."""
+"""The files that pages load besides Streamlit's own: plotly.js from the installed package, and bnviz/ui/static.
+
+GET bnviz/assets/{version}/{name}
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,51 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
 from bnviz.export import plotly_js
+from bnviz.web.requests import RequestError
+from bnviz.web.response_cache import ResponseCache
+from bnviz.web.responses import body_response
 
 _BNVIZ = Path(__file__).parents[1]
 _STATIC = _BNVIZ / "ui" / "static"
 _DRAWING = _BNVIZ / "export" / "drawing.js"
-_MEDIA = {".js": "text/javascript", ".css": "text/css"}
+_MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 ASSETS: Mapping[str, Path] = MappingProxyType(
     {plotly_js.PATH.name: plotly_js.PATH, _DRAWING.name: _DRAWING}
-    | {path.name: path for path in sorted(_STATIC.iterdir()) if path.suffix in _MEDIA}
+    | {path.name: path for path in sorted(_STATIC.iterdir()) if path.suffix in _MEDIA_TYPES}
 )
+
+
+class AssetRoutes:
+    """The handler and its cache."""
+
+    def __init__(self) -> None:
+        self._cache = ResponseCache(capacity=len(ASSETS))
+
+    def all(self) -> list[BaseRoute]:
+        """The routes."""
+        return [Route("/assets/{version}/{name}", self.asset)]
+
+    async def asset(self, request: Request) -> Response:
+        """An asset; under its present version browsers may keep it for a year."""
+        name = request.path_params["name"]
+        if name not in ASSETS:
+            raise RequestError(404, f"there is no asset {name[:40]!r}; there are {', '.join(ASSETS)}")
+        present = version(name)
+        body = await self._cache.get(name, present, ASSETS[name].read_bytes)
+        lasting = request.path_params["version"] == present
+        headers = {"Cache-Control": "public, max-age=31536000, immutable" if lasting else "no-cache"}
+        return body_response(request, body, _MEDIA_TYPES[ASSETS[name].suffix], headers)
 
 
 @functools.cache
 def version(name: str) -> str:
-    """A text that is another one when the asset is. Scripts that import each other share one."""
+    """A text that changes with the asset. The pages' own files share one, as they import each other."""
     if ASSETS[name] == plotly_js.PATH:
         return plotly_js.VERSION
     digest = hashlib.blake2b(digest_size=6)
@@ -34,10 +66,5 @@ def version(name: str) -> str:
 
 
 def url(base: str, name: str) -> str:
-    """Where a browser finds the asset and may keep it for ever. `base` is where the routes are."""
+    """The address of the asset's present version. base: where the routes are."""
     return f"{base}/assets/{version(name)}/{name}"
-
-
-def media_type(name: str) -> str:
-    """The asset's type, as HTTP calls it."""
-    return _MEDIA[ASSETS[name].suffix]

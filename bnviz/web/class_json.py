@@ -1,6 +1,6 @@
-"""How a class stands, as JSON for its pages: what it looks at, the question, the answers, the verdict. No HTTP here.
+"""How a class stands, as JSON for its pages: the run before it, the question, the answers, the verdict. No HTTP here.
 
-Before a round is closed nothing tells what was answered, to nobody: the page of the projector asks like any other.
+The answers of a round are sent to nobody until it is closed, not even to the teacher or the projector.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from bnviz.runs import Run
 from bnviz.runs.lab_run import LabRun
 
 
-def standing(room: Room, run: Run, lab_run: LabRun | None, link: str, figures: bytes) -> dict[str, Any]:
-    """Everything that all of the class may know. link: where students find it. figures: from `pictures`."""
+def class_json(room: Room, run: Run, lab_run: LabRun | None, link: str, figures: bytes) -> dict[str, Any]:
+    """What everybody in the class may know. link: where students find it. figures: the JSON of `figures_json`."""
     lab, row = room.lab, room.row
     return {
         "code": spaced(room.code),
@@ -43,8 +43,11 @@ def standing(room: Room, run: Run, lab_run: LabRun | None, link: str, figures: b
     }
 
 
-def pictures(run: Run, lab_run: LabRun | None) -> list[dict[str, Any]]:
-    """The figures in their order; `more` ones are a tap away. heights: wide and narrow, until they are drawn."""
+def figures_json(run: Run, lab_run: LabRun | None) -> list[dict[str, Any]]:
+    """The figures in their order.
+
+    more: whether one is shown only after a tap. heights: wide and narrow, in pixels, to reserve until it is drawn.
+    """
     if lab_run is not None:
         result = lab_run.result()
         wide, narrow = (lab_run.lab.figures(result, View(narrow=flag)) for flag in (False, True))
@@ -75,15 +78,15 @@ def pictures(run: Run, lab_run: LabRun | None) -> list[dict[str, Any]]:
     ]
 
 
-def mine(room: Room, lab_run: LabRun | None, votes: Mapping[int, str]) -> list[dict[str, Any]]:
-    """What one voter answered in each round, and how it fared once all is measured."""
+def voter_json(room: Room, lab_run: LabRun | None, votes: Mapping[int, str]) -> list[dict[str, Any]]:
+    """What one voter answered in each round and, once all is measured, whether it was right."""
     lab, answer = room.lab, _answer(lab_run)
     if lab is None:
         return []
-    told = []
+    answers = []
     for number, text in sorted(votes.items()):
         scored = score(lab.prediction, text, answer) if _judged(lab_run) else None
-        told.append(
+        answers.append(
             {
                 "round": number,
                 "answer": text,
@@ -92,7 +95,7 @@ def mine(room: Room, lab_run: LabRun | None, votes: Mapping[int, str]) -> list[d
                 "sentence": scored.sentence if scored else "",
             }
         )
-    return told
+    return answers
 
 
 def _quote(lab: Lab | None) -> str:
@@ -120,7 +123,7 @@ def _question(lab: Lab | None) -> dict[str, Any] | None:
 
 
 def _slider(item: Slider) -> dict[str, Any]:
-    """A slider as its notches, so that a page need not know how it slides."""
+    """A slider as the values at its positions, so that a page need not know its scale."""
     return {
         "label": item.label,
         "start": item.start_notch,
@@ -129,7 +132,7 @@ def _slider(item: Slider) -> dict[str, Any]:
 
 
 def _answers(room: Room, lab_run: LabRun | None) -> dict[str, Any]:
-    """How many answered in each round; of rounds that are closed also what, and whether it came true."""
+    """How many answered in each round; for closed rounds also what, and how many were right."""
     lab, row = room.lab, room.row
     if lab is None:
         return {"answered": [], "tallies": [], "verdict": None}

@@ -1,7 +1,7 @@
 """The page of a class: one small HTML document, the same for students, the teacher and the projector.
 
-It is no Streamlit page, on purpose: a hundred phones that only fetch what is new cost a laptop next to nothing,
-while each Streamlit page is a session with a script of its own. bnviz/ui/static/class.js fills it.
+It is no Streamlit page, on purpose: each Streamlit page is a session with a script of its own, while a hundred phones
+that only fetch what is new cost a laptop next to nothing. bnviz/ui/static/class.js fills the page.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self' data: blob:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Only scripts of this server run; plotly.js sets styles in the page and draws its image through blobs."""
+"""Only scripts of this server run. plotly.js needs the rest: it sets styles in the page and makes images of blobs."""
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -25,7 +25,7 @@ HEADERS = {
 
 
 def page(base: str, code: str) -> str:
-    """The HTML. base: where the routes are. code: a code in its normal form."""
+    """The HTML. base: where the routes are. code: the class's code as `read_code` returns it."""
     links = {
         name: html.escape(assets.url(base, name))
         for name in ("class.js", "class.css", "live.css", "projector.css", "plotly.min.js")

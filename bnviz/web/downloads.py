@@ -1,4 +1,4 @@
-"""Answers that are files: under which name they are kept, and at which address their reader finds this server."""
+"""Responses that are files: the name to save them under, and the address at which their reader finds this server."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 
 
 def page_address(request: Request) -> str:
-    """Where the reader finds this server's pages, as the browser says; nothing where it says nonsense."""
+    """The address of this server's pages as the browser gives it; empty if the browser gives none that is valid."""
     host = request.headers.get("Host", "")
     if not _HOST.fullmatch(host):
         return ""
     base = request.url.path.rpartition("/exports/")[0].removesuffix("/bnviz")
     page = urlsplit(request.headers.get("Referer", "")[:2000])
-    known = page.netloc == host and page.scheme in (
-        "http",
-        "https",
-    )  # behind a proxy it alone knows the scheme
+    # Behind a proxy only the page's own address has the right scheme.
+    known = page.netloc == host and page.scheme in ("http", "https")
     return f"{page.scheme if known else request.url.scheme}://{host}{base}"
 
 
-def download(answer: Response, name: str) -> Response:
-    """The answer as a file to be kept under a name."""
-    answer.headers.update(HEADERS | {"Cache-Control": "no-store"})
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+def download(response: Response, name: str) -> Response:
+    """The response as a file to be saved as `name`."""
+    response.headers.update(HEADERS | {"Cache-Control": "no-store"})
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

@@ -1,30 +1,30 @@
-"""The short way to what pages ask for several times a second, past what Streamlit's own pages need.
+"""A fast path to the routes that pages ask several times a second: past the layers that Streamlit's pages need.
 
-Each of Streamlit's layers (sessions, compression, the guard of its files) costs every answer some time, which a
-hundred viewers multiply. What is answered here is no file, is short or compressed already, and knows no session.
+Each of Streamlit's layers (sessions, compression, the guard of its files) takes time for each response, and a hundred
+viewers multiply it. No route on the fast path needs them: none knows a session or sends a file, and what it sends is
+short or compressed already.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-OFTEN = ("runs", "figures", "labs", "classes")
-"""What is asked for again and again."""
+RESOURCES = ("runs", "figures", "labs", "classes")
+"""The first parts of the paths that take the fast path."""
 
 
-class Shortcut:
-    """ASGI middleware: requests below base/runs and the like go straight to `routes`, all others on to the app."""
+class FastPath:
+    """ASGI middleware: requests below base/runs and the like go straight to `routes`, all others to the app."""
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], base: str) -> None:
         self._app = app
-        self._short = ExceptionMiddleware(Router(routes))
-        self._often = tuple(f"{base}/{name}/" for name in OFTEN)
+        self._router = Router(routes)
+        self._prefixes = tuple(f"{base}/{name}/" for name in RESOURCES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        short = scope["type"] == "http" and scope["path"].startswith(self._often)
-        await (self._short if short else self._app)(scope, receive, send)
+        """Pass one request on."""
+        fast = scope["type"] == "http" and scope["path"].startswith(self._prefixes)
+        await (self._router if fast else self._app)(scope, receive, send)

@@ -1,43 +1,81 @@
-"""What a browser may ask to see of a lab, read from a query, and the answers as JSON. No HTTP in here."""
+"""The routes of figures, as JSON that plotly.js draws; each version is drawn once for all who watch.
+
+GET bnviz/figures/{name}    a figure of `bnviz.figures`: run=, its view arguments
+GET bnviz/labs/{name}       one of the figures of a lab: run=, theme=, narrow=, unit=, seed=
+
+A response names in X-Bnviz-Recorded the version it shows and, where a newer one is there but not yet drawn, in
+X-Bnviz-Rest the milliseconds until asking again brings something newer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable
 
-from bnviz.labs.base import Drawing, Lab, Result, View
-from bnviz.web.requests import MAX_NUMBER, RequestError, whole_number
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-
-def lab_view(query: Mapping[str, str]) -> View:
-    """How a lab's figures are to be drawn, read from a query. Raises RequestError."""
-    unit = whole_number(query, "unit", 0, MAX_NUMBER)
-    return View(
-        theme=query.get("theme", View.theme)[:40],
-        narrow=whole_number(query, "narrow", 0, 1) == 1,
-        unit=unit or None,
-        seed=whole_number(query, "seed", 0, 99) or 0,
-    )
+from bnviz.recording.recording import fingerprint
+from bnviz.runs import Run
+from bnviz.runs.lab_run import LabRuns
+from bnviz.web.requests import RequestError, read
+from bnviz.web.response_cache import ResponseCache
+from bnviz.web.responses import body_response, not_modified, weak_etag
+from bnviz.web.runs import recorded_version
+from bnviz.web.views import LabQuery, draw_view, lab_drawing, view_arguments
 
 
-def lab_figure_json(lab: Lab, name: str, result: Result, view: View) -> bytes:
-    """One of a lab's figures as Plotly reads it. Raises RequestError for one that there is not."""
-    return _drawing(lab, name, result, view).plot.json()
+class FigureRoutes:
+    """The handlers and what they share. find: the run of an id."""
 
+    def __init__(self, find: Callable[[str], Run], lab_runs: LabRuns) -> None:
+        self._find, self._lab_runs = find, lab_runs
+        self._cache = ResponseCache()
 
-def lab_figure(lab: Lab, name: str, result: Result, view: View) -> go.Figure:
-    """One of a lab's figures. Raises RequestError for one that there is not."""
-    return _drawing(lab, name, result, view).figure
+    def all(self) -> list[BaseRoute]:
+        """The routes."""
+        return [Route("/figures/{name}", self.figure), Route("/labs/{name}", self.lab_figure)]
 
+    async def figure(self, request: Request) -> Response:
+        """A figure of `bnviz.figures`."""
+        name, query = request.path_params["name"], request.query_params
+        run = self._find(query.get("run", ""))
+        recordings = run.recordings
+        arguments = view_arguments(name, query)
+        key = (run.id, name, *sorted(arguments.items()))
+        return await self._response(
+            request, key, fingerprint(recordings), lambda: draw_view(name, recordings, arguments).json()
+        )
 
-def _drawing(lab: Lab, name: str, result: Result, view: View) -> Drawing:
-    try:
-        drawings = {item.name: item for item in lab.figures(result, view)}
-    except ValueError as error:
-        raise RequestError(422, str(error)) from error
-    if name not in drawings:
-        raise RequestError(404, f"there is no figure {name[:40]!r}; there are {', '.join(drawings)}")
-    return drawings[name]
+    async def lab_figure(self, request: Request) -> Response:
+        """One of a lab's figures."""
+        name, query = request.path_params["name"], request.query_params
+        run = self._find(query.get("run", ""))
+        lab_run = self._lab_runs.get(run.id)
+        if lab_run is None:
+            raise RequestError(404, "This run belongs to no lab.")
+        lab, result, version = lab_run.lab, lab_run.result(), recorded_version(run.recordings, lab_run)
+        view = read(LabQuery, query).view
+        return await self._response(
+            request,
+            (run.id, "lab", name, view),
+            version,
+            lambda: lab_drawing(lab, name, result, view).plot.json(),
+        )
+
+    async def _response(
+        self, request: Request, key: Hashable, version: str, draw: Callable[[], bytes]
+    ) -> Response:
+        """The figure, or status 304 where the client has it already."""
+        known = request.headers.get("If-None-Match")
+        if known == weak_etag(key, version):
+            return not_modified(known, {"X-Bnviz-Recorded": version})
+        body = await self._cache.get(key, version, draw)
+        etag = weak_etag(key, body.version)
+        headers = {"X-Bnviz-Recorded": body.version}
+        if body.version != version:
+            headers["X-Bnviz-Rest"] = f"{1000 * self._cache.fresh_seconds(key):.0f}"
+        if known == etag:
+            return not_modified(etag, headers)
+        headers |= {"ETag": etag, "Cache-Control": "no-cache"}
+        return body_response(request, body, "application/json", headers)

@@ -1,22 +1,24 @@
-"""The HTTP routes that answer with pages to take along: lessons, and reports on labs.
+"""The routes of handouts: pages to keep, made of a run or a lab.
 
-    GET bnviz/exports/lessons/{id}.html          a run, or a finished lab, on one page that needs no server
-    GET bnviz/exports/reports/{id}.html, .pdf    a finished lab; said=, the student's prediction, unit=
+GET bnviz/exports/lessons/{id}.html          a run, or a finished lab, on one page that needs no server
+GET bnviz/exports/reports/{id}.html, .pdf    a finished lab: said=, the student's prediction
 
-They are made once for each run as it stands, at most two at a time.
+Both take unit= for a lab. Their addresses are opened in a tab, so errors are plain text.
 """
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from bnviz.export.browser import Chrome, ChromeBusyError, ChromeError
+from bnviz.export.browser import Chrome
 from bnviz.export.handouts.lab_page import lab_lesson
 from bnviz.export.handouts.report import lab_report, printed
 from bnviz.export.handouts.run_page import run_lesson
@@ -25,106 +27,98 @@ from bnviz.recording.recording import fingerprint
 from bnviz.runs import Run
 from bnviz.runs.lab_run import LabRun, LabRuns
 from bnviz.web.downloads import download, page_address
-from bnviz.web.requests import MAX_NUMBER, RequestError, whole_number
-from bnviz.web.response_cache import SharedBodies
-from bnviz.web.responses import HEADERS, body_answer, in_words
+from bnviz.web.errors import error_handlers, text_error
+from bnviz.web.requests import MAX_NUMBER, Query, RequestError, read, text, whole
+from bnviz.web.response_cache import ResponseCache
+from bnviz.web.responses import body_response
 
-MOST_KEPT = 8
-"""Pages kept for the next who asks: they are megabytes."""
+CAPACITY = 8
+"""Handouts that are cached: each has megabytes."""
 
 MEDIA = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 _FILE = re.compile(r"(?P<id>[\w-]{1,64})\.(?P<format>html|pdf)")
 
 
-Handler = Callable[["HandoutRoutes", Request], Awaitable[Response]]
+class HandoutQuery(Query):
+    """The unit that a lab's figures show, and what the student predicted."""
 
-
-def _for_readers(handler: Handler) -> Handler:
-    """Let a handler refuse in plain text: these answers are opened in a tab."""
-
-    @functools.wraps(handler)
-    async def answer(self: HandoutRoutes, request: Request) -> Response:
-        try:
-            return await handler(self, request)
-        except RequestError as error:
-            return PlainTextResponse(str(error), error.status, {"Cache-Control": "no-store", **HEADERS})
-
-    return answer
+    unit: int = whole(0, MAX_NUMBER, 0)
+    said: str = text(200, "")
 
 
 class HandoutRoutes:
-    """The handlers and what they share."""
+    """The handlers and what they share. find: the run of an id."""
 
     def __init__(self, find: Callable[[str], Run], lab_runs: LabRuns, chrome: Callable[[], Chrome]) -> None:
         self._find, self._lab_runs, self._chrome = find, lab_runs, chrome
-        self._pages = SharedBodies(size=MOST_KEPT, hold=0.0, threads=2)
+        self._cache = ResponseCache(capacity=CAPACITY, lifetime=0.0, threads=2)
 
     def all(self) -> list[BaseRoute]:
         """The routes."""
-        return [Route("/exports/lessons/{file}", self.lesson), Route("/exports/reports/{file}", self.report)]
+        as_text = [Middleware(ExceptionMiddleware, handlers=error_handlers(text_error))]
+        return [
+            Route("/exports/lessons/{file}", self.lesson, middleware=as_text),
+            Route("/exports/reports/{file}", self.report, middleware=as_text),
+        ]
 
-    @in_words
-    @_for_readers
     async def lesson(self, request: Request) -> Response:
         """A run or a lab as a page."""
-        run, made = self._asked(request, ("html",))
+        run, made = self._requested_file(request, ("html",))
+        query = read(HandoutQuery, request.query_params)
         lab_run = self._lab_runs.get(run.id)
         if lab_run is None:
             recordings = run.recordings
             if not any(item.snapshots for item in recordings):
                 raise RequestError(409, "Nothing was recorded yet: press Play first.")
-            query = comparison_query(recordings)
-            link = f"{page_address(request)}/?{query}" if query is not None and page_address(request) else ""
-            return await self._answer(
-                request, run, made, "lesson", lambda: run_lesson(recordings, link=link).encode()
+            address, parameters = page_address(request), comparison_query(recordings)
+            link = f"{address}/?{parameters}" if address and parameters is not None else ""
+            return await self._response(
+                request, run, query, "lesson", made, lambda: run_lesson(recordings, link=link).encode()
             )
-        result, link, unit = _finished(lab_run).result(), _labs(request), _unit(request)
-        return await self._answer(
-            request,
-            run,
-            made,
-            f"{lab_run.lab.name}-lesson",
-            lambda: lab_lesson(lab_run.lab, result, link=link, unit=unit).encode(),
-        )
+        lab, result, link = _finished(lab_run).lab, lab_run.result(), _labs_address(request)
 
-    @in_words
-    @_for_readers
+        def build() -> bytes:
+            with _unit_checked():
+                return lab_lesson(lab, result, link=link, unit=query.unit or None).encode()
+
+        return await self._response(request, run, query, f"{lab.name}-lesson", made, build)
+
     async def report(self, request: Request) -> Response:
         """A lab as a report."""
-        run, made = self._asked(request, tuple(MEDIA))
+        run, made = self._requested_file(request, tuple(MEDIA))
+        query = read(HandoutQuery, request.query_params)
         lab_run = self._lab_runs.get(run.id)
         if lab_run is None:
             raise RequestError(404, "This run belongs to no lab.")
-        lab, result = _finished(lab_run).lab, lab_run.result()
-        link, unit, said = _labs(request), _unit(request), request.query_params.get("said", "")[:200]
+        lab, result, link = _finished(lab_run).lab, lab_run.result(), _labs_address(request)
 
-        def make() -> bytes:
-            try:
-                chrome = self._chrome()
-                page = lab_report(lab, result, said=said, link=link, unit=unit, chrome=chrome)
-                return page.encode() if made == "html" else printed(lab, result, page, chrome, link=link)
-            except ChromeBusyError as error:
-                raise RequestError(503, str(error)) from error
-            except ChromeError as error:
-                raise RequestError(501, str(error)) from error
-            except ValueError as error:  # a prediction, or a unit, that the lab does not allow
-                raise RequestError(422, str(error)) from error
+        def build() -> bytes:
+            chrome, unit = self._chrome(), query.unit or None
+            with _unit_checked():
+                page = lab_report(lab, result, said=query.said, link=link, unit=unit, chrome=chrome)
+            return page.encode() if made == "html" else printed(lab, result, page, chrome, link=link)
 
-        return await self._answer(request, run, made, f"{lab.name}-report", make)
+        return await self._response(request, run, query, f"{lab.name}-report", made, build)
 
-    def _asked(self, request: Request, formats: tuple[str, ...]) -> tuple[Run, str]:
-        """The run, and the format of file. Raises RequestError."""
+    def _requested_file(self, request: Request, formats: tuple[str, ...]) -> tuple[Run, str]:
+        """The run and the format of the file. Raises RequestError."""
         found = _FILE.fullmatch(request.path_params["file"])
         if found is None or found["format"] not in formats:
             raise RequestError(404, f"there is no such page; there are {', '.join(formats)}")
         return self._find(found["id"]), found["format"]
 
-    async def _answer(
-        self, request: Request, run: Run, made: str, name: str, make: Callable[[], bytes]
+    async def _response(
+        self,
+        request: Request,
+        run: Run,
+        query: HandoutQuery,
+        name: str,
+        made: str,
+        build: Callable[[], bytes],
     ) -> Response:
-        key = (run.id, name, made, page_address(request), str(request.query_params)[:400])
-        body = await self._pages.get(key, fingerprint(run.recordings), make)
-        return download(body_answer(request, body, MEDIA[made], {}), f"bnviz-{name}.{made}")
+        key = (run.id, name, made, page_address(request), query)
+        body = await self._cache.get(key, fingerprint(run.recordings), build)
+        return download(body_response(request, body, MEDIA[made], {}), f"bnviz-{name}.{made}")
 
 
 def _finished(lab_run: LabRun) -> LabRun:
@@ -134,11 +128,16 @@ def _finished(lab_run: LabRun) -> LabRun:
     return lab_run
 
 
-def _labs(request: Request) -> str:
-    """Where the reader finds the page with the labs."""
+@contextmanager
+def _unit_checked() -> Iterator[None]:
+    """Raises RequestError where a handout refuses the unit."""
+    try:
+        yield
+    except ValueError as error:
+        raise RequestError(422, str(error)) from error
+
+
+def _labs_address(request: Request) -> str:
+    """The address of the page with the labs; empty if it is not known."""
     address = page_address(request)
     return f"{address}/labs" if address else ""
-
-
-def _unit(request: Request) -> int | None:
-    return whole_number(request.query_params, "unit", 0, MAX_NUMBER) or None

@@ -1,38 +1,39 @@
-"""Keeps one visitor from voting by the thousand, and lets a whole class behind one address in."""
+"""Limits how fast new voters may come from one address: a script cannot vote by the thousand, a lecture can vote."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
-AT_ONCE = 150
+from bnviz.data.lru import Lru
+
+BURST = 150
 """New voters that one address may bring at once: a lecture behind one router, all scanning the code."""
-EVERY_SECONDS = 2.0
-"""How long until one more may come from there."""
-_REMEMBERED = 10_000
+
+REFILL_SECONDS = 2.0
+"""Seconds until one more new voter may come from the address."""
+
+_CAPACITY = 10_000
 
 
-class Doorkeeper:
-    """A bucket of permits for each class and address, refilled slowly. For any thread.
+class RateLimit:
+    """A token bucket for each class and address. For any thread.
 
-    A voter who is known is not asked again: permits are spent on new ones alone.
+    Only a new voter takes a token; a known voter is not counted.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()  # permits, since
+        self._buckets: Lru[tuple[str, str], tuple[float, float]] = Lru(_CAPACITY)  # tokens, as of when
 
-    def admits(self, code: str, address: str) -> bool:
-        """Whether one more new voter may come from there now; spends a permit."""
+    def allows(self, code: str, address: str) -> bool:
+        """Whether one more new voter may come from the address now; if so, takes a token."""
         now, key = self._clock(), (code, address[:64])
         with self._lock:
-            permits, since = self._buckets.pop(key, (float(AT_ONCE), now))
-            permits = min(AT_ONCE, permits + (now - since) / EVERY_SECONDS)
-            admitted = permits >= 1
-            self._buckets[key] = (permits - admitted, now)
-            while len(self._buckets) > _REMEMBERED:
-                self._buckets.popitem(last=False)
-        return admitted
+            tokens, since = self._buckets.get(key) or (float(BURST), now)
+            tokens = min(BURST, tokens + (now - since) / REFILL_SECONDS)
+            allowed = tokens >= 1
+            self._buckets.put(key, (tokens - allowed, now))
+        return allowed

@@ -1,92 +1,150 @@
-"""What a browser may ask to see of a run, read from a query, and the answers as JSON. No HTTP in here."""
+"""What a request says, parsed into types: the parameters of a query, the JSON object of a body.
+
+A resource declares what it takes as a pydantic model. Whatever does not fit the model raises a RequestError whose
+sentence names the field, its value and what is allowed.
+"""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Generic, TypeVar, get_args
 
-from bnviz.figures.frame.plot import Plot
-from bnviz.figures.registry import FIGURES
-from bnviz.recording import Recording
-from bnviz.recording.training_points import training_points
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+import orjson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from starlette.requests import Request
 
 MAX_NUMBER = 1_000_000
-"""Beyond any step, layer and unit."""
+"""Larger than any step, layer or unit."""
+
+MAX_BODY = 1000
+"""Bytes that the body of a request may have."""
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class RequestError(Exception):
-    """What was asked for cannot be given: an HTTP status and one sentence."""
+    """A request that is refused, with an HTTP status and one sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
 
 
-def whole_number(values: Mapping[str, str], name: str, low: int, high: int) -> int | None:
-    """The whole number `name` from `low` to `high` in a query; None if absent. Raises RequestError."""
-    text = values.get(name, "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and low <= int(text) <= high):
-        raise RequestError(
-            422, f"{name} = {text[:40]!r} is not allowed; allowed is a whole number from {low} to {high:,}"
-        )
-    return int(text)
+class Query(BaseModel):
+    """The parameters of a query, read from text. Parameters that are empty or not declared are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, query: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in query.items() if value}
 
 
-@functools.cache
-def view_parameters(name: str) -> Mapping[str, Any]:
-    """The view arguments that the figure `name` takes, and their types. Raises RequestError."""
-    if name not in FIGURES:
-        raise RequestError(404, f"there is no figure {name[:40]!r}; there are {', '.join(FIGURES)}")
-    _, *parameters = inspect.signature(FIGURES[name].function, eval_str=True).parameters.values()
-    return MappingProxyType({item.name: item.annotation for item in parameters})
+class JsonObject(BaseModel):
+    """The JSON object of a body. JSON has types, so no value is converted: true is no number."""
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
 
-def view_arguments(name: str, query: Mapping[str, str]) -> dict[str, Any]:
-    """The arguments for the figure `name` that a query gives, absent ones left out. Raises RequestError.
-
-    Only types are checked here; the figure refuses values that it does not allow.
-    """
-    parameters = view_parameters(name)
-    arguments: dict[str, Any] = {}
-    for item, text in query.items():
-        if item == "run":
-            continue
-        if item not in parameters:
-            raise RequestError(
-                422, f"{item[:40]!r} is no view argument of {name}; there are {', '.join(parameters)}"
-            )
-        kind = parameters[item]
-        if kind is bool:
-            arguments[item] = whole_number(query, item, 0, 1) == 1
-        elif kind in (int, int | None):
-            arguments[item] = whole_number(query, item, 0, MAX_NUMBER)
-        else:
-            arguments[item] = text[:40]
-    return arguments
+def _flag(value: object) -> object:
+    return {"0": False, "1": True}.get(str(value), value)
 
 
-def figure_json(name: str, recordings: Sequence[Recording], arguments: Mapping[str, Any]) -> bytes:
-    """The figure as Plotly reads it, arrays in binary. Raises RequestError for what it does not allow."""
-    return _plot(name, recordings, arguments).json()
+Flag = Annotated[bool, Strict(), BeforeValidator(_flag), Field(description="0 or 1")]
+"""A yes or no in a query."""
 
 
-def view_figure(name: str, recordings: Sequence[Recording], arguments: Mapping[str, Any]) -> go.Figure:
-    """The figure with these view arguments. Raises RequestError for what it does not allow."""
-    return _plot(name, recordings, arguments).figure()
+def whole(low: int, high: int, default: Any = ...) -> Any:
+    """A field for a whole number from `low` to `high`; required where no default is given."""
+    return Field(default, ge=low, le=high, description=f"a whole number from {low} to {high:,}")
 
 
-def _plot(name: str, recordings: Sequence[Recording], arguments: Mapping[str, Any]) -> Plot:
-    if "points" in view_parameters(name):
-        arguments = {**arguments, "points": training_points(recordings)}
+def real(low: float, high: float, default: Any = ...) -> Any:
+    """A field for a number from `low` to `high`."""
+    return Field(default, ge=low, le=high, description=f"a number from {low:g} to {high:,g}")
+
+
+def text(most: int, default: Any = ...) -> Any:
+    """A field for a text of at most `most` characters."""
+    return Field(default, max_length=most, description=f"a text of at most {most} characters")
+
+
+def read(model: type[M], values: Mapping[str, Any]) -> M:
+    """A query or a JSON object as the model. Raises RequestError."""
     try:
-        return FIGURES[name].function.draw(recordings, **arguments)
-    except ValueError as error:
-        raise RequestError(422, str(error)) from error
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _refusal(error.errors()[0], model) from error
+
+
+def whole_number(name: str, value: object, low: int, high: int) -> int:
+    """A whole number whose limits only the resource knows. Raises RequestError."""
+    field = whole(low, high)
+    try:
+        return int(TypeAdapter(Annotated[int, field]).validate_python(value))
+    except ValidationError as error:
+        raise refusal(name, value, field.description) from error
+
+
+class ActionReader(Generic[M]):
+    """Reads the action in a path and the JSON object in the body as one model of a union.
+
+    Each model of the union has a field `action` with its own name as the only value, and the default.
+    """
+
+    def __init__(self, union: Any) -> None:
+        self._models: dict[str, type[M]] = {
+            model.model_fields["action"].default: model for model in get_args(union)
+        }
+        self._adapter: TypeAdapter[M] = TypeAdapter(Annotated[union, Field(discriminator="action")])
+
+    def read(self, action: str, values: Mapping[str, Any]) -> M:
+        """The action. Raises RequestError, with status 404 for an action that does not exist."""
+        if action not in self._models:
+            raise RequestError(404, f"{action[:40]!r} is no action; there are {', '.join(self._models)}")
+        try:
+            return self._adapter.validate_python({**values, "action": action})
+        except ValidationError as error:
+            raise _refusal(error.errors()[0], self._models[action]) from error
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The JSON object in the body, empty if the body is empty. Raises RequestError."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_BODY:
+            raise RequestError(413, f"the request is too long; allowed are {MAX_BODY} bytes")
+    try:
+        values = orjson.loads(content or b"{}")
+    except orjson.JSONDecodeError:
+        values = None
+    if not isinstance(values, dict):
+        raise RequestError(422, "the request is no JSON object")
+    return values
+
+
+def refusal(name: str, value: object, allowed: str) -> RequestError:
+    """The error for a value that is not allowed."""
+    shown = value[:40] if isinstance(value, str) else value
+    return RequestError(422, f"{name} = {repr(shown)[:60]} is not allowed; allowed is {allowed}")
+
+
+def _refusal(error: ErrorDetails, model: type[BaseModel]) -> RequestError:
+    """The error for the first thing that pydantic found wrong."""
+    name = next(part for part in error["loc"] if part in model.model_fields)
+    allowed = model.model_fields[str(name)].description
+    if error["type"] == "missing":
+        return RequestError(422, f"{name} is missing; allowed is {allowed}")
+    return refusal(str(name), error["input"], str(allowed))

@@ -1,6 +1,6 @@
-"""What is made once and served to all: the first request for a thing makes it, the others wait.
+"""Bodies of responses, built once and sent to all: the first request builds a body, the others wait for it.
 
-A figure that changes is made anew at most a few times a second, however many people watch it.
+A figure that changes is built anew at most a few times a second, however many people watch it.
 """
 
 from __future__ import annotations
@@ -8,28 +8,31 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import anyio
 from anyio import to_thread
 
-SHARE = 0.3
-"""Of a core, for making things that changed: where many different ones are wanted, each is made less often."""
+from bnviz.data.lru import Lru
+
+BUILD_SHARE = 0.3
+"""The share of a core that building may take. The more there is to build, the less often each body is built."""
 
 ONE_PAGE = 6
-"""As many things are made as often as `hold` allows: somebody alone before a page is to see it move."""
+"""Up to so many bodies are built as often as `lifetime` allows, so that one viewer alone sees every change."""
 
-MOST_HOLD = 5.0
-"""Seconds that this may delay a thing."""
+MAX_LIFETIME = 5.0
+"""Seconds: the longest lifetime that BUILD_SHARE may cause."""
 
-CROWD, CROWD_HOLD = 8, 0.9
-"""A thing asked for as often as this since it was made is watched by many, who look once a second. As many
-seconds old it may be: each of them still sees something new every time."""
+CROWD_REQUESTS = 8
+"""A body with so many requests since it was built has a crowd of viewers."""
 
-LATELY = 7.0
-"""Seconds of which the work is counted: a little more than anything is delayed."""
+CROWD_LIFETIME = 0.9
+"""Seconds: the lifetime for a crowd. Its pages ask once a second, so each still gets something new every time."""
+
+RECENT_SECONDS = 7.0
+"""How far back building counts as recent: a little longer than any lifetime."""
 
 COMPRESSION = 5
 """gzip's level. On a figure, 9 takes three times as long as 5 and saves two percent."""
@@ -37,7 +40,7 @@ COMPRESSION = 5
 
 @dataclass(frozen=True)
 class Body:
-    """Bytes ready to be sent, plain and compressed, and the version of what they show."""
+    """The bytes of a response, plain and compressed, and the version of what they show."""
 
     version: str
     plain: bytes
@@ -45,75 +48,73 @@ class Body:
 
 
 @dataclass
-class _Slot:
+class _Entry:
     version: str
-    begun: float
-    making: asyncio.Task[Body]
-    seconds: float  # of the processor, that making it took the last time
-    requests: int = 0  # since then
+    begun: float  # when building began, by the monotonic clock
+    building: asyncio.Task[Body]
+    seconds: float  # of processor time that the last building took
+    requests: int = 0  # since building began
 
 
-class SharedBodies:
-    """The latest Body of each slot, the least recently used dropped beyond `size`.
+class ResponseCache:
+    """The latest Body for each key; beyond `capacity` the least recently used is dropped.
 
-    hold: a slot made less than this many seconds ago is served even if a newer version was asked for, and
-    one made a little longer ago where much is to be made. 0 for what must never be old.
+    lifetime: a body built less than this many seconds ago is sent even if the request is for a newer version.
+    The lifetime grows where much is to be built and where a crowd watches; 0 is for what must never be old.
+    threads: how many bodies are built at a time.
     """
 
-    def __init__(self, size: int = 256, hold: float = 0.2, threads: int = 2) -> None:
-        self._size = size
-        self._hold = hold
+    def __init__(self, capacity: int = 256, lifetime: float = 0.2, threads: int = 2) -> None:
+        self._lifetime = lifetime
         self._limiter = anyio.CapacityLimiter(threads)
-        self._slots: OrderedDict[Hashable, _Slot] = OrderedDict()
+        self._entries: Lru[Hashable, _Entry] = Lru(capacity)
 
-    async def get(self, key: Hashable, version: str, make: Callable[[], bytes]) -> Body:
-        """The Body for `key`, made by `make` in a thread unless it is there or on its way.
+    async def get(self, key: Hashable, version: str, build: Callable[[], bytes]) -> Body:
+        """The Body for `key`. `build` runs in a thread, unless a body is cached or being built.
 
-        Raises what `make` raises, to all who wait for it; the next request tries again.
+        Raises what `build` raises, for all who wait for it; the next request builds again.
         """
-        slot = self._slots.get(key)
-        if slot is None or not self._serves(slot, version):
-            making = asyncio.ensure_future(self._make(key, version, make))
-            slot = self._slots[key] = _Slot(version, time.monotonic(), making, slot.seconds if slot else 0.0)
-            while len(self._slots) > self._size:
-                self._slots.popitem(last=False)
-        slot.requests += 1
-        self._slots.move_to_end(key)
-        return await asyncio.shield(slot.making)  # whoever leaves early takes nothing from the others
+        entry = self._entries.get(key)
+        if entry is None or not self._usable(entry, version):
+            building = asyncio.ensure_future(self._build(key, version, build))
+            entry = _Entry(version, time.monotonic(), building, entry.seconds if entry else 0.0)
+            self._entries.put(key, entry)
+        entry.requests += 1
+        return await asyncio.shield(entry.building)  # a client that leaves cancels nothing for the others
 
-    def _serves(self, slot: _Slot, version: str) -> bool:
-        """Whether a request for `version` is answered by what is in the slot or on its way there."""
-        if not slot.making.done():
+    def fresh_seconds(self, key: Hashable) -> float:
+        """Seconds until a newer body for `key` may be built."""
+        entry = self._entries.peek(key)
+        return max(0.0, entry.begun + self._lifetime_of(entry) - time.monotonic()) if entry else 0.0
+
+    def _usable(self, entry: _Entry, version: str) -> bool:
+        """Whether the entry answers a request for `version`."""
+        if not entry.building.done():
             return True
-        if slot.making.cancelled() or slot.making.exception() is not None:
+        if entry.building.cancelled() or entry.building.exception() is not None:
             return False
-        if slot.version == version:
+        if entry.version == version:
             return True
-        return time.monotonic() - slot.begun < self._term(slot)
+        return time.monotonic() - entry.begun < self._lifetime_of(entry)
 
-    def rest(self, key: Hashable) -> float:
-        """Seconds until something newer than what is there for `key` may be made."""
-        slot = self._slots.get(key)
-        return max(0.0, slot.begun + self._term(slot) - time.monotonic()) if slot else 0.0
-
-    def _term(self, slot: _Slot) -> float:
-        """Seconds for which the slot is served: longer than `hold` for a crowd, and where there is much to make."""
-        if not self._hold:
+    def _lifetime_of(self, entry: _Entry) -> float:
+        """Seconds for which the entry is sent to all, whatever version they ask for."""
+        if not self._lifetime:
             return 0.0
-        crowd = CROWD_HOLD if slot.requests >= CROWD else 0.0
-        lately = time.monotonic() - LATELY
-        made = [item.seconds for item in self._slots.values() if item.begun > lately]
-        busy = sum(made) / SHARE if len(made) > ONE_PAGE else 0.0
-        return max(self._hold, crowd, min(MOST_HOLD, busy))
+        crowd = CROWD_LIFETIME if entry.requests >= CROWD_REQUESTS else 0.0
+        since = time.monotonic() - RECENT_SECONDS
+        costs = [item.seconds for item in self._entries.values() if item.begun > since]
+        load = sum(costs) / BUILD_SHARE if len(costs) > ONE_PAGE else 0.0
+        return max(self._lifetime, crowd, min(MAX_LIFETIME, load))
 
-    async def _make(self, key: Hashable, version: str, make: Callable[[], bytes]) -> Body:
+    async def _build(self, key: Hashable, version: str, build: Callable[[], bytes]) -> Body:
         def in_thread() -> tuple[Body, float]:
             started = time.thread_time()
-            plain = make()
+            plain = build()
             body = Body(version, plain, gzip.compress(plain, COMPRESSION, mtime=0))
             return body, time.thread_time() - started
 
         body, seconds = await to_thread.run_sync(in_thread, limiter=self._limiter)
-        if key in self._slots:
-            self._slots[key].seconds = seconds
+        if entry := self._entries.peek(key):
+            entry.seconds = seconds
         return body

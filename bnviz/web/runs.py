@@ -1,60 +1,132 @@
-"""What a browser may ask a run to do, read from the JSON object of a request. No HTTP in here."""
+"""The routes of runs.
+
+GET  bnviz/runs/{id}             how a run stands: state, step, each arm's numbers, the story
+POST bnviz/runs/{id}/{action}    have it do something, see `run_actions`; needs the run's key
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import hmac
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import orjson
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
+from bnviz.experiment.knob import MAX_LAYERS
 from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
 from bnviz.figures.frame.palette import DASHES
 from bnviz.figures.story import changes, readouts, story
 from bnviz.recording import Recording
-from bnviz.runs import Run
-from bnviz.web.requests import RequestError
+from bnviz.recording.recording import fingerprint
+from bnviz.runs import Run, RunManager
+from bnviz.runs.lab_run import LabRun, LabRuns
+from bnviz.web.requests import MAX_NUMBER, Query, RequestError, json_object, read, whole
+from bnviz.web.response_cache import ResponseCache
+from bnviz.web.responses import json_response
+from bnviz.web.run_actions import perform, run_actions
 
-MOST_STEPS = 10_000
-"""That one request may ask for one by one, each of them recorded."""
+MAX_ID = 64
+"""Characters of an id; longer ones are not looked up."""
 
 
-def act(run: Run, action: str, values: Mapping[str, Any]) -> None:
-    """Do what was asked for. Raises RequestError or ExperimentError."""
-    if action == "play":
-        run.play(fresh=values.get("fresh") is True)
-    elif action == "pause":
-        run.pause()
-    elif action == "reset":
-        run.reset()
-    elif action == "step":
-        run.advance(int(number(values, "steps", 1, MOST_STEPS, 1)))
-    elif action == "speed":
-        run.set_speed(None if values.get("speed") is None else number(values, "speed", 0.1, 1e6))
-    elif action == "intervene":
-        arm = None if values.get("arm") is None else int(number(values, "arm", 0, len(run.arms) - 1))
-        run.intervene(str(values.get("field"))[:40], number(values, "value", -1e9, 1e9), arm)
-    else:
-        raise RequestError(
-            404, f"{action[:40]!r} is no action; there are play, pause, reset, step, speed, intervene"
+class RunQuery(Query):
+    """The step and layer to tell of, and what the client knows: "count:last" of the recorded steps."""
+
+    step: int | None = whole(0, MAX_NUMBER, None)
+    layer: int | None = whole(1, MAX_LAYERS, None)
+    known: str = ""
+
+
+class RunRoutes:
+    """The handlers and what they share. find: the run of an id."""
+
+    def __init__(self, find: Callable[[str], Run], lab_runs: LabRuns) -> None:
+        self._find, self._lab_runs = find, lab_runs
+        self._readouts = ResponseCache(lifetime=0.0)  # cheap to build, and must show what was just changed
+
+    def all(self) -> list[BaseRoute]:
+        """The routes."""
+        return [
+            Route("/runs/{id}", self.status),
+            Route("/runs/{id}/{action}", self.act, methods=["POST"]),
+        ]
+
+    async def status(self, request: Request) -> Response:
+        """How the run stands. To ask counts as watching it."""
+        run, query = self._find(request.path_params["id"]), read(RunQuery, request.query_params)
+        run.touch()
+        return await self._status(run, query)
+
+    async def act(self, request: Request) -> Response:
+        """Have the run do something, and tell how it stands then."""
+        run, query = self._find(request.path_params["id"]), read(RunQuery, request.query_params)
+        key = request.headers.get("X-Bnviz-Key", "")
+        if not hmac.compare_digest(key.encode(), run.key.encode()):
+            raise RequestError(403, "Only who started this run may drive it.")
+        action = run_actions.read(request.path_params["action"], await json_object(request))
+        await to_thread.run_sync(perform, run, action)
+        return await self._status(run, query)
+
+    async def _status(self, run: Run, query: RunQuery) -> Response:
+        recordings, lab_run = run.recordings, self._lab_runs.get(run.id)
+        if lab_run:
+            lab_run.look_closer()
+        body = await self._readouts.get(
+            (run.id, query.step, query.layer),
+            fingerprint(recordings),
+            lambda: readouts_json(recordings, query.step, query.layer),
+        )
+        steps = max((item.steps for item in recordings), key=len)
+        known = known_steps(query.known, steps)
+        return json_response(
+            {
+                "state": run.state,
+                "message": (lab_run.message if lab_run else "") or run.message,
+                "step": run.step,
+                "steps": run.steps,
+                "revision": run.revision,
+                "kept": run.kept,
+                "speed": run.speed,
+                "recorded": recorded_version(recordings, lab_run),
+                "done": lab_run.done if lab_run else run.state == "finished",
+                "known": known,
+                "recorded_steps": steps[known:].tolist(),
+                "words": orjson.Fragment(body.plain),
+            }
         )
 
 
-def number(
-    values: Mapping[str, Any], name: str, low: float, high: float, default: float | None = None
-) -> float:
-    """The number `name` from `low` to `high` in a JSON object. Raises RequestError."""
-    value = values.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+def find_run(manager: RunManager, run_id: str) -> Run:
+    """The run of that id. Raises RequestError."""
+    run = manager.get(run_id) if len(run_id) <= MAX_ID else None
+    if run is None:
         raise RequestError(
-            422, f"{name} = {str(value)[:40]} is not allowed; allowed is a number from {low:g} to {high:,g}"
+            404, "This run is over: the server was restarted, or nobody watched the run for a while."
         )
-    return float(value)
+    return run
 
 
-def words(recordings: Sequence[Recording], step: int | None, layer: int | None) -> bytes:
-    """What is said beside the figures, as JSON: each arm's numbers, the story, what was changed on the way.
+def recorded_version(recordings: Sequence[Recording], lab_run: LabRun | None) -> str:
+    """The version of what figures show: what was recorded, and whether the lab has examined the trained networks."""
+    version = fingerprint(recordings)
+    return f"{version}-done" if lab_run and lab_run.done else version
 
-    Raises RequestError for a layer that there is not.
+
+def known_steps(known: str, steps: np.ndarray) -> int:
+    """How many of the steps a client knows that says "count:last"; 0 if these are no longer the steps recorded."""
+    number, _, last = known[:20].partition(":")
+    count = int(number) if number.isascii() and number.isdecimal() else 0
+    return count if 0 < count <= len(steps) and str(steps[count - 1]) == last else 0
+
+
+def readouts_json(recordings: Sequence[Recording], step: int | None, layer: int | None) -> bytes:
+    """What stands beside the figures: each arm's numbers, the story, what was changed during training.
+
+    Raises RequestError for a layer that does not exist.
     """
     if len(recordings) > MAX_ARMS:
         return orjson.dumps({"arms": [], "story": "", "changes": []})
@@ -71,7 +143,7 @@ def words(recordings: Sequence[Recording], step: int | None, layer: int | None) 
         for style, readout in zip(styles, readouts(recordings, step), strict=True)
     ]
     try:
-        told = story(recordings, step, layer)
+        narrative = story(recordings, step, layer)
     except ValueError as error:
         raise RequestError(422, str(error)) from error
-    return orjson.dumps({"arms": arms, "story": told, "changes": changes(recordings, styles)})
+    return orjson.dumps({"arms": arms, "story": narrative, "changes": changes(recordings, styles)})

@@ -1,7 +1,7 @@
-"""Headers of every answer, Streamlit's own included, that tell browsers what pages of this server may do.
+"""Security headers on every response, Streamlit's own included: they tell browsers what a page may do.
 
-Only scripts of this server run, nothing is asked of any other, no other site may show the pages in a frame,
-and no address is told to anyone else. An answer that has a header of its own keeps it.
+Pages run only scripts of this server and connect to no other server. No other site may show them in a frame, and no
+other site learns their addresses. A response that sets such a header itself keeps its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FRAMES = "BNVIZ_FRAMES"
-"""The variable that names the sites, besides this one, which may show the pages in a frame."""
+"""The environment variable that names other sites that may show the pages in a frame."""
 
 _SITE = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d{1,5})?")
 _INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
@@ -34,7 +34,7 @@ _DEVICES = (
 
 
 def frames(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """The sites named in $BNVIZ_FRAMES. Raises ValueError for what is none."""
+    """The sites named in $BNVIZ_FRAMES. Raises ValueError for what is not a site."""
     sites = tuple(environment.get(FRAMES, "").split())
     for site in sites:
         if not _SITE.fullmatch(site):
@@ -45,12 +45,12 @@ def frames(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
 
 
 def security_headers(index: Path, sites: tuple[str, ...] = ()) -> dict[str, str]:
-    """The headers. index: Streamlit's page, whose own inline scripts are let through by their sums."""
-    sums = [base64.b64encode(hashlib.sha256(text).digest()) for text in _INLINE.findall(index.read_bytes())]
+    """The headers. index: Streamlit's page; its inline scripts are allowed by their hashes."""
+    hashes = [base64.b64encode(hashlib.sha256(text).digest()) for text in _INLINE.findall(index.read_bytes())]
     policy = {
         "default-src": ["'self'"],
         # Streamlit loads the scripts of components through blobs.
-        "script-src": ["'self'", "blob:", *(f"'sha256-{item.decode()}'" for item in sums)],
+        "script-src": ["'self'", "blob:", *(f"'sha256-{item.decode()}'" for item in hashes)],
         "style-src": ["'self'", "'unsafe-inline'"],
         "img-src": ["'self'", "data:", "blob:"],
         "font-src": ["'self'", "data:"],
@@ -71,14 +71,14 @@ def security_headers(index: Path, sites: tuple[str, ...] = ()) -> dict[str, str]
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds `headers` to every answer that has them not."""
+    """ASGI middleware that adds to every response the `headers` that it does not set itself."""
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
         self._app = app
         self._headers = tuple((name.lower().encode(), text.encode()) for name, text in headers.items())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Pass one request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -86,8 +86,8 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = list(message.get("headers", ()))
-                there = {name.lower() for name, _ in own}
-                message["headers"] = own + [item for item in self._headers if item[0] not in there]
+                present = {name.lower() for name, _ in own}
+                message["headers"] = own + [item for item in self._headers if item[0] not in present]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

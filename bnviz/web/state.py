@@ -1,4 +1,4 @@
-"""What this server process holds: its RunManager, its browser for files, the labs being run, figures of no run."""
+"""What this server process holds: its RunManager, its Chrome, its lab runs, its figures that belong to no run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bnviz.runs.lab_run import LabRuns
 
 
 class _Home:
-    """Where the one RunManager of this process and its Chrome live; scripts and routes find them here."""
+    """Holds the one RunManager and the one Chrome of this process, for scripts and routes. For any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class _Home:
             if self._manager is None:
                 self._manager = RunManager()
                 self._manager.start()
-            return self._manager  # also when closed: a script that outlives the server starts no other
+            return self._manager  # also when closed: a script that outlives the server starts no second one
 
     def chrome(self) -> Chrome:
         with self._lock:
@@ -57,32 +57,32 @@ _STILLS = Stills()
 
 
 def lab_runs() -> LabRuns:
-    """The labs being run on this server."""
+    """The lab runs of this server."""
     return _LAB_RUNS
 
 
 def stills() -> Stills:
-    """The figures shown on pages of this server that belong to no run."""
+    """The figures on pages that belong to no run."""
     return _STILLS
 
 
 def chrome() -> Chrome:
-    """The browser with which this process draws figures for files."""
+    """The Chrome that draws figures for files."""
     return _HOME.chrome()
 
 
 def manager() -> RunManager:
-    """The RunManager of this process. The server starts it; without a server the first call does."""
+    """The RunManager of this process, started by the server or, without a server, by the first call."""
     return _HOME.manager()
 
 
 SWITCH_SECONDS = 0.001
-"""What a thread that draws may keep from the two that wait for requests and for trainers; Python's own is 5 ms."""
+"""How long a thread that draws may keep waiting those that serve requests and trainers; Python's default is 5 ms."""
 
 
 @asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
-    """Start the RunManager with the server and close it, and with it every trainer, when the server ends."""
+    """Start the RunManager with the server; close it, and with it every trainer, when the server ends."""
     sys.setswitchinterval(SWITCH_SECONDS)
     await to_thread.run_sync(_HOME.open)
     try:
@@ -92,5 +92,5 @@ async def lifespan(app: object) -> AsyncIterator[None]:
 
 
 def prefix(base_path: str) -> str:
-    """Where the routes are, given Streamlit's server.baseUrlPath: "/bnviz", or "/base/bnviz"."""
+    """The path of the routes for Streamlit's server.baseUrlPath: "/bnviz", or "/base/bnviz"."""
     return "/".join(["", *filter(None, base_path.split("/")), "bnviz"])
