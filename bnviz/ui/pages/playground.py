@@ -69,14 +69,11 @@ def show() -> None:
     _beside(view)
     layout.notice_ignored((*ignored, *gone))
 
-    words, share = st.columns([3, 1], vertical_alignment="center")
-    with words:
-        layout.intro(_intro(comparison))
-    with share:
-        classroom_share.button(lambda: run, key="playground.share")
+    layout.intro(_intro(comparison), hidden=True)
     fixed_rate = "learning_rate" in restrictions.hidden | restrictions.locked
     _watch(run, comparison, fixed_rate)
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key="playground-foot"):
+        classroom_share.button(lambda: run, key="playground.share")
         handouts.handout(run)
         library.button(lambda: _keepsake(run))
     classroom_frame.foot()
@@ -92,9 +89,8 @@ def _watch(run: Run, comparison: Comparison, fixed_rate: bool) -> None:
     view, _ = View.asked(None, PREFIX, networks)
     view.set_controls(PREFIX)
     at = live.transport(run, can_drive=True, at=view.at, fixed_rate=fixed_rate, on_change=link.touch)
-    live.readouts(run, layer=view.layer or len(comparison.arms[0].hidden))
-    run_figures.bands(run, view, networks, PREFIX)
-    run_figures.curves(run, PREFIX)
+    live.readouts(run, layer=view.layer or len(comparison.arms[0].hidden), headed=True)
+    run_figures.overview(run, view, networks, PREFIX)
     run_figures.details(run, view, networks, PREFIX)
     view = replace(view, at=at, speed=run.speed)
     st.session_state["at"], st.session_state["speed"] = (

@@ -159,8 +159,7 @@ def _stage(run: Run, networks: Networks, visit: Visit, known: Mapping[str, str])
             chosen = {extra_arms.PARAMETER: ",".join(visit.arms[: extra_arms.MOST])}
             st.switch_page(PLAYGROUND, query_params=link.left("playground") | chosen)
     at = live.transport(run, can_drive=False, at=visit.at, key="runs.bar", on_change=link.touch)
-    live.readouts(run, layer=visit.layer or None, key="runs.readouts")
-    run_figures.curves(run, PREFIX)
-    run_figures.bands(run, visit, networks, PREFIX)
+    live.readouts(run, layer=visit.layer or None, headed=True, key="runs.readouts")
+    run_figures.overview(run, visit, networks, PREFIX)
     run_figures.details(run, visit, networks, PREFIX)
     return at

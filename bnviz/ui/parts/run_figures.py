@@ -57,7 +57,8 @@ class Look(PageState):
     """How a run is looked at; no choice here touches the training. About: Networks, or None where there are none.
 
     layer: counted from 1; 0 for all. unit: of that layer, counted from 1; 0 for all units together. before: what
-    enters the normalizer, in place of what enters the nonlinearity. at: the step looked back at, None to follow.
+    enters the normalizer, in place of what enters the nonlinearity. log: the steps on a logarithmic axis. at: the step
+    looked back at, None to follow.
     """
 
     layer: Annotated[int, Parameter("Layer", high=_depth)] = 0
@@ -76,21 +77,29 @@ class Look(PageState):
             "What enters the normalizer, Wu + b, instead of what enters the nonlinearity.",
         ),
     ] = False
+    log: Annotated[
+        bool,
+        Parameter(
+            "logarithmic steps",
+            "The first steps, in which most happens, take more room.",
+        ),
+    ] = False
     at: Annotated[int | None, Parameter(high=_steps)] = None
 
 
-def curves(run: Run, prefix: str) -> None:
-    """How well the networks do: accuracy, and loss, or the boundary of what is two-dimensional."""
-    left, right = st.columns(2, gap="medium")
-    with left:
-        _figure(run, "accuracy", prefix)
-    with right:
-        _figure(run, "boundary" if flat(run.recordings) else "loss", prefix)
+def overview(run: Run, look: Look, networks: Networks, prefix: str) -> None:
+    """What each layer's nonlinearity receives and what is learned, and below it the choice of what is shown.
 
-
-def bands(run: Run, look: Look, networks: Networks, prefix: str) -> None:
-    """What each layer's nonlinearity receives, and the choice of the layer. prefix: of the controls' keys."""
+    prefix: of the controls' keys.
+    """
     said = look.parameters()
+    arguments = {
+        "layer": look.layer or None,
+        "unit": look.unit or None,
+        "where": "before" if look.before else "input",
+        "axis": "log" if look.log else "linear",
+    }
+    _figure(run, "overview", prefix, fill=True, **arguments)
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="medium", key=f"{prefix}bands-controls"
     ):
@@ -114,9 +123,8 @@ def bands(run: Run, look: Look, networks: Networks, prefix: str) -> None:
                 on_change=link.touch,
                 width=130,
             )
-        st.toggle(said["before"].label, key=f"{prefix}before", help=said["before"].help, on_change=link.touch)
-    where = "before" if look.before else "input"
-    _figure(run, "bands", prefix, layer=look.layer or None, unit=look.unit or None, where=where)
+        for name in ("before", "log"):
+            st.toggle(said[name].label, key=f"{prefix}{name}", help=said[name].help, on_change=link.touch)
 
 
 def _choose_layer(prefix: str) -> None:
@@ -130,10 +138,12 @@ def details(run: Run, look: Look, networks: Networks, prefix: str) -> None:
     """Everything else, one click away."""
     last = min(map(len, networks.widths))
     two_dimensional = flat(run.recordings)
-    panes = st.tabs(["Histogram and slope", "Gradients", "Drift", "Saturation", *["Loss"] * two_dimensional])
+    more = ["accuracy", "boundary" if two_dimensional else "loss", *["loss"] * two_dimensional]
+    names = ["gradients", "drift", "saturation", *more]
+    panes = st.tabs(["Histogram and slope", *(FIGURES[name].title for name in names)])
     with panes[0]:
         _figure(run, "histogram", prefix, layer=min(look.layer or last, last))
-    for pane, name in zip(panes[1:], ["gradients", "drift", "saturation", "loss"], strict=False):
+    for pane, name in zip(panes[1:], names, strict=True):
         with pane:
             _figure(run, name, prefix)
 
@@ -143,7 +153,7 @@ def flat(recordings: Sequence[Recording]) -> bool:
     return all(item.watched is None and item.experiment.dataset in POINT_DATASETS for item in recordings)
 
 
-def _figure(run: Run, name: str, prefix: str, **arguments: Any) -> None:
+def _figure(run: Run, name: str, prefix: str, fill: bool = False, **arguments: Any) -> None:
     subjects = [item.subject for item in run.recordings]
     heights = FIGURES[name].size(subjects, **arguments)
-    live.figure(run, name, key=f"{prefix}{name}", heights=heights, **arguments)
+    live.figure(run, name, key=f"{prefix}{name}", heights=heights, fill=fill, **arguments)
