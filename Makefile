@@ -1,20 +1,26 @@
-# make app    sets everything up and starts bnviz      make test   sets up and runs the tests
-# make check  lint, types and tests                    make bench  measures and prints a table
+# make app       sets everything up and starts bnviz    make bench     measures and prints a table
+# make test      sets up and runs the quick tests       make test-all  runs all tests
+# make check     lint, types and quick tests            make check-all lint, types and all tests
 PYTHON ?= python3
 PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test check lint types house look film bench clean
+.PHONY: app test test-all check check-all lint types house look film bench clean
 
 app: $(VENV)/.app
 	@echo "bnviz opens at http://localhost:$(PORT)"
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 check: lint types test
+
+check-all: lint types test-all
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parents[1]
+from bnviz.tools.load import server
+
+ROOT = server.ROOT
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
 )
@@ -30,50 +24,22 @@ FLAGS = [
 ]
 
 
-class Server:
+class Server(server.Server):
     """`streamlit run app.py` on a free port, ended with all its processes."""
 
-    def __init__(self, log: Path, **environment: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = log
-        with log.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
-                cwd=ROOT,
-                env=os.environ | environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        self.wait_until_healthy()
+    @property
+    def port(self) -> int:
+        return self.target.port
 
-    def wait_until_healthy(self) -> None:
-        for _ in range(600):
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended:\n{self.log.read_text()}")
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/bnviz/health", timeout=5):
-                return
-            time.sleep(0.1)
-        raise RuntimeError(f"the server does not answer:\n{self.log.read_text()}")
-
-    def descendants(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
+    @property
+    def url(self) -> str:
+        return self.target.url
 
     def trainers(self) -> list[psutil.Process]:
         """The worker processes: those that have torch loaded."""
         found = []
-        for process in self.descendants():
+        for process in psutil.Process(self.target.process).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if any("libtorch_cpu" in item.path for item in process.memory_maps()):
                     found.append(process)
         return found
-
-    def stop(self) -> list[psutil.Process]:
-        """End the server as a service manager does; returns those of its processes that outlive it."""
-        family = self.descendants()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
-        _, alive = psutil.wait_procs(family, timeout=30)
-        return alive

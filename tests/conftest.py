@@ -14,13 +14,20 @@ from hypothesis import settings
 if TYPE_CHECKING:  # what controls the workers needs none of it
     from bnviz.export.browser import Chrome
     from bnviz.runs import RunManager
+    from tests.browser import Server
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 if SHARED_DATA.is_dir():
     os.environ.setdefault("BNVIZ_DATA", str(SHARED_DATA))
 
+# The workers of pytest-xdist share the cores already; threads of torch that wait for each other burn them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing here
 settings.load_profile("any machine")
+
+SHARED = {"server": "browser", "chromium": "browser", "trainers": "trainers", "chrome": "chrome"}
+"""What is started once a session, and the group of the tests that share it."""
 
 FIRST = ("browser", "trainers")
 """The groups that take longest; who begins with them is not waited for in the end."""
@@ -31,8 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one worker have all tests that share something costly, be it of a file or of the session."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            shared = {"trainers", "chrome"} & set(getattr(item, "fixturenames", ()))
-            item.add_marker(pytest.mark.xdist_group(min(shared, default=item.path.stem)))
+            groups = {SHARED[name] for name in getattr(item, "fixturenames", ()) if name in SHARED}
+            item.add_marker(pytest.mark.xdist_group(min(groups, default=item.path.stem)))
     items.sort(key=lambda item: _group(item) not in FIRST)
 
 
@@ -58,6 +65,18 @@ def trainers() -> Iterator[RunManager]:
         assert started
     manager.close()  # once more harms nobody
     assert psutil.wait_procs(started, timeout=30)[1] == []
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of its own process with two trainers, for all tests that ask by HTTP or drive a browser."""
+    from tests.browser import Server
+
+    folder = tmp_path_factory.mktemp("server")
+    server = Server(folder / "log", environment={"BNVIZ_WORKERS": "2", "BNVIZ_HOME": str(folder / "home")})
+    with server:
+        yield server
+        assert server.stop() == []
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ def test_each_part_measures_something(part):
     assert not [section.remark for section in sections if section.remark]
 
 
+@pytest.mark.slow
 def test_a_page_and_streamlits_own_chart_are_drawn_again_and_again_and_seen_in_a_browser():
     [(_, [ours, theirs, seen])] = measure(["page"], SMALLEST)
     for section, least in ((ours, 0.0), (theirs, 0.5)):  # a run's figures change as its training comes along

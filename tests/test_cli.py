@@ -133,6 +133,7 @@ def test_what_is_not_allowed_is_told_in_a_sentence_with_exit_status_2(
     assert "Traceback" not in message
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent to a process group")
 def test_ctrl_c_stops_a_lab_cleanly_and_leaves_no_worker(tmp_path: Path) -> None:
     command = [

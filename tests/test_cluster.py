@@ -63,6 +63,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[Path, list[subprocess.Popen[bytes]
         yield found, workers
 
 
+@pytest.mark.slow
 def test_a_killed_worker_of_a_cluster_elsewhere_changes_no_number(
     cluster: tuple[Path, list[subprocess.Popen[bytes]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,19 +22,12 @@ from bnviz.tools.load.churn import churn
 from bnviz.tools.load.connection import Connections, LoadError
 from bnviz.tools.load.findings import Chapter, Finding, table
 from bnviz.tools.load.scenarios import LONG, own
-from bnviz.tools.load.server import HOST, Server
+from bnviz.tools.load.server import HOST
 from bnviz.tools.load.session import Session
 from bnviz.tools.load.tally import Tally
 from bnviz.tools.load.virtual_users import Teacher, look_at_layer, student, viewer
 from bnviz.web import assets
 from bnviz.web.fast_path import FastPath
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("load")
-    with Server(folder / "log", environment={"BNVIZ_HOME": str(folder / "home")}) as server:
-        yield server
 
 
 def servers():
@@ -201,6 +194,7 @@ def test_the_paces_are_those_of_the_pages():
     assert told == [float(text) for text in (running, idle, room, run)]
 
 
+@pytest.mark.slow
 def test_students_and_users_who_come_and_go_are_measured(server):
     chapters = [
         asyncio.run(own(server.target, 1, 1.0, "digits")),
@@ -211,6 +205,7 @@ def test_students_and_users_who_come_and_go_are_measured(server):
         assert not [item for item in chapter.findings if "failed" in item.words and item.value]
 
 
+@pytest.mark.slow
 def test_the_command_measures_writes_json_and_leaves_no_process(tmp_path):
     before = servers()
     out = tmp_path / "load.json"

@@ -7,9 +7,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.in_browser.conftest import MOST_MILLISECONDS
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
+@pytest.mark.slow
 def test_a_class_predicts_from_phones_that_open_no_websocket_and_cannot_vote_twice(
     open_page, chromium, server
 ):
@@ -19,7 +22,7 @@ def test_a_class_predicts_from_phones_that_open_no_websocket_and_cannot_vote_twi
         """A page in a browser profile of its own: a vote belongs to a profile."""
         phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
         page = chromium.new_context(**phone).new_page()
-        page.set_default_timeout(180_000)
+        page.set_default_timeout(MOST_MILLISECONDS)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("websocket", lambda socket: sockets.append(socket.url))
         page.on("request", lambda request: asked.add(request.url.removeprefix(server.url).split("/")[2]))

@@ -86,6 +86,7 @@ def test_the_switch_to_constant_statistics_shows_that_the_gradient_is_then_wrong
     expect(page.get_by_text("say otherwise")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_another_figure_is_drawn_into_the_same_place(inside):
     page = inside("section=inference")
     page.evaluate("() => { window.first = document.querySelector('.bnviz-figure .js-plotly-plot'); }")
@@ -106,6 +107,7 @@ SETTLED = """(least) => {
 """Whether a page rests and describes its figures, at least so many."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_every_section_fits_its_width_and_describes_its_figures(inside, width, theme):
     page = inside("line=4&examples=16", width=width, theme=theme)

@@ -12,6 +12,7 @@ from bnviz.export.handouts.lab_page import lab_lesson
 from bnviz.export.handouts.run_page import run_lesson
 from bnviz.labs import find
 from bnviz.labs.base import Setting
+from tests.in_browser.conftest import MOST_MILLISECONDS
 from tests.recordings import pair, recording
 from tests.test_labs import as_claimed
 
@@ -31,7 +32,7 @@ def opened(browser: Browser, text: str, path: Path, width: int = 1440, theme: st
     """The page from its file; whatever it asks for, and every error and refusal, is noted in `page.trouble`."""
     path.write_text(text, encoding="utf-8")
     page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme).new_page()  # type: ignore[arg-type]
-    page.set_default_timeout(180_000)
+    page.set_default_timeout(MOST_MILLISECONDS)
     trouble: list[str] = []
     page.trouble = trouble  # type: ignore[attr-defined]
     page.on("pageerror", lambda error: trouble.append(str(error)))

@@ -95,6 +95,7 @@ def test_it_plays_pauses_steps_takes_another_learning_rate_and_starts_again(play
     expect(page.locator(".bnviz-bar")).to_contain_text("step 0")
 
 
+@pytest.mark.slow
 def test_looking_back_moves_every_figure_and_goes_into_the_link(playground):
     page = playground(SHORT + "&seed=2")
     set_speed(page, "as fast as possible")
@@ -126,6 +127,7 @@ def expect_numbers(page, numbers):
     expect(page.locator(".bnviz-number")).to_have_text(numbers)
 
 
+@pytest.mark.slow
 def test_a_link_gives_the_same_arms_and_the_numbers_that_a_script_gets(playground):
     query = SHORT + "&activation=tanh&vary=learning_rate&a=0.1&b=1&seed=4"
     page = playground(query + "&layer=2&unit=3&speed=75")
@@ -144,6 +146,7 @@ def test_a_link_gives_the_same_arms_and_the_numbers_that_a_script_gets(playgroun
     expect_numbers(again, numbers)
 
 
+@pytest.mark.slow
 def test_zoom_and_a_hidden_legend_entry_survive_updates(playground):
     page = playground(LONG + "&seed=5", height=TALL)
     set_speed(page, "50 a second")
@@ -230,6 +233,7 @@ def test_a_field_varied_for_a_while_keeps_its_value_and_its_control(playground):
     assert "learning_rate=0.03" in page.url
 
 
+@pytest.mark.slow
 def test_a_killed_trainer_costs_a_pause_and_no_number(playground, server):
     query = "?hidden=16-16&steps=600&batch_size=20&seed=6&dropout=0.1"
     page = playground(query)
@@ -240,6 +244,7 @@ def test_a_killed_trainer_costs_a_pause_and_no_number(playground, server):
     expect_numbers(page, numbers_trained_here(query))
 
 
+@pytest.mark.slow
 def test_the_decision_boundary_of_two_dimensional_data_is_drawn(playground):
     page = playground("?dataset=circles&hidden=8-8&steps=100&speed=max", height=TALL)
     button(page, "Play").click()
@@ -250,6 +255,7 @@ def test_the_decision_boundary_of_two_dimensional_data_is_drawn(playground):
     )
 
 
+@pytest.mark.slow
 def test_a_lab_is_predicted_run_and_scored(open_page):
     page = open_page("labs?lab=figure-1&steps=1500")
     page.get_by_text("with batch norm", exact=True).first.click()
@@ -258,6 +264,7 @@ def test_a_lab_is_predicted_run_and_scored(open_page):
     expect(page.locator(".st-key-labs-verdict")).to_contain_text("Not so. You said “with batch norm”")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_the_page_fits_its_width_and_has_described_figures(playground, width, theme):
     page = playground(SHORT + "&seed=7&speed=max", width=width, height=TALL, theme=theme)
@@ -306,6 +313,7 @@ def test_a_figure_is_exported_by_keyboard_as_it_is_shown(playground):
     expect(page.locator(".bnviz-files:visible")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_where_the_server_cannot_draw_the_reader_s_browser_does(playground):
     page = playground(SHORT + "&seed=9&speed=max")
     page.route("**/exports/formats", _without_chrome)

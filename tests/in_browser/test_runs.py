@@ -10,6 +10,7 @@ from tests import recordings
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
+@pytest.mark.slow
 def test_a_file_is_opened_kept_set_beside_a_live_run_and_comes_back_equal(open_page, tmp_path):
     mine = recordings.recording(Experiment(steps=2000, hidden=(30, 30), activation="tanh"))
     mine.save(tmp_path / "mine.bnviz")
