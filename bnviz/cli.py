@@ -127,12 +127,12 @@ def lesson(
     title: Annotated[str, typer.Option(help="A heading of your own.", show_default=False)] = "",
     note: Annotated[str, typer.Option(help="Words of your own below it.", show_default=False)] = "",
 ) -> None:
-    """Write a lesson: one HTML page with figures, numbers and a slider over time, that needs no server."""
-    from bnviz.export.handouts.run_page import run_lesson
+    """Write a handout: one HTML page with figures, numbers and a slider over time, that needs no server."""
+    from bnviz.export.handouts.run_page import run_handout
 
-    page = run_lesson([Recording.load(path) for path in recordings], title=title, note=note)
+    page = run_handout([Recording.load(path) for path in recordings], title=title, note=note)
     out.write_text(page, encoding="utf-8")
-    print(f"A lesson of {len(page.encode()) / 1e6:.1f} MB was written to {out}.")
+    print(f"A handout of {len(page.encode()) / 1e6:.1f} MB was written to {out}.")
 
 
 @app.command()
@@ -188,9 +188,9 @@ def lab(
 
         _print(write_report(chosen, result, out, predict or ""))
     if lesson:
-        from bnviz.export.handouts.lab_page import lab_lesson
+        from bnviz.export.handouts.lab_page import lab_handout
 
-        (out / "lesson.html").write_text(lab_lesson(chosen, result), encoding="utf-8")
+        (out / "lesson.html").write_text(lab_handout(chosen, result), encoding="utf-8")
     print(f"Written to {out}.")
 
 

@@ -1,4 +1,4 @@
-"""Reports on labs as HTML and PDF, and the routes that answer with pages to take along."""
+"""Reports on labs as HTML and PDF, and the routes of handouts and reports."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from bnviz.runs.lab_run import LabRun, LabRuns
 from bnviz.web import state
 from tests.recordings import pair
 from tests.site import FakeManager, FakeRun, site_of_run
+from tests.test_handouts import Page
 from tests.test_labs import as_claimed
-from tests.test_lesson import Page
 
 LINK = "https://class.example/labs"
 
@@ -111,7 +111,7 @@ def test_a_report_is_written_as_html_at_least(lab: Lab, result: Result, tmp_path
     assert "The prediction." in Page((tmp_path / "report.html").read_text()).text
 
 
-def test_the_command_line_makes_a_lesson_of_recordings(result: Result, tmp_path: Path) -> None:
+def test_the_command_line_makes_a_handout_of_recordings(result: Result, tmp_path: Path) -> None:
     arms = [tmp_path / f"{arm.name}.bnviz" for arm in result.arms]
     for path, arm in zip(arms, result.arms, strict=True):
         result.recordings(arm.name)[0].save(path)
@@ -150,18 +150,18 @@ def lab_site(lab: Lab, result: Result, monkeypatch: pytest.MonkeyPatch) -> TestC
     return site_of_run(run)
 
 
-def test_a_run_is_taken_along_as_a_lesson_that_links_back() -> None:
+def test_a_run_is_saved_as_a_handout_that_links_back() -> None:
     run = FakeRun(recordings=tuple(pair(hidden=(4,))))
     answer = site_of_run(run).get("/bnviz/exports/lessons/run-1.html", headers={"Host": "a.example"})
     assert answer.status_code == 200
-    assert answer.headers["content-disposition"] == 'attachment; filename="bnviz-lesson.html"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="bnviz-handout.html"'
     (link,) = [item["href"] for item in Page(answer.text).all("a")]
     assert link == "http://a.example/?hidden=4&steps=1000"
 
 
-def test_a_lab_is_taken_along_as_lesson_and_report(lab: Lab, lab_site: TestClient) -> None:
+def test_a_lab_is_saved_as_handout_and_report(lab: Lab, lab_site: TestClient) -> None:
     answer = lab_site.get("/bnviz/exports/lessons/run-1.html?unit=3", headers={"Host": "a.example"})
-    assert answer.headers["content-disposition"] == 'attachment; filename="bnviz-figure-1-lesson.html"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="bnviz-figure-1-handout.html"'
     assert "http://a.example/labs?lab=figure-1&amp;seeds=3&amp;unit=3" in answer.text
     answer = lab_site.get("/bnviz/exports/reports/run-1.html?said=bn")
     assert answer.status_code == 200

@@ -3,80 +3,44 @@
 from __future__ import annotations
 
 import functools
-import html
-import string
+from pathlib import Path
 
 import plotly.graph_objects as go
 import plotly.io
+from markupsafe import Markup
 
 from bnviz.export import plotly_js
 from bnviz.export.metadata import comment, stamp_json
 from bnviz.export.sheet import alt_text, font_style
 from bnviz.export.stamp import Stamp
+from bnviz.export.templates import environment, markup
 
-_PAGE = string.Template("""<!doctype html>
-$comment
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="bnviz">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
-style-src 'unsafe-inline'; img-src data: blob:; font-src data:">
-<title>$title</title>
-<style>$fonts
-body { margin: 0 auto; padding: 1rem; max-width: 1100px; font: 0.9rem/1.5 Inter, sans-serif; }
-body { color: #000; background: #fff; }
-footer { color: #444; overflow-wrap: anywhere; }
-footer p { margin: 0; }
-</style>
-<script>$plotly</script>
-</head>
-<body>
-<div id="figure" role="img" aria-label="$alt" style="height: ${height}px"></div>
-$footer
-<script id="drawing" type="application/json">$drawing</script>
-<script id="bnviz" type="application/json">$stamp</script>
-<script>
-const { data, layout } = JSON.parse(document.getElementById("drawing").textContent);
-const shape = { ...layout, width: undefined, autosize: true };
-Plotly.newPlot("figure", data, shape, { responsive: true, displaylogo: false });
-</script>
-</body>
-</html>
-""")
+_TEMPLATES = environment(Path(__file__).with_name("templates"))
 
 
 def figure_page(figure: go.Figure, stamp: Stamp, title: str, footer: bool) -> bytes:
     """The page with the figure, as `sheet.ready` made it, and below it, with `footer`, where it comes from."""
-    lines = [_line(line) for line in stamp.footer] if footer else []
     drawing: str = plotly.io.to_json(figure, validate=False, engine="orjson")
-    return _PAGE.substitute(
-        comment=comment(stamp),
-        title=html.escape(title),
-        fonts=font_style(),
+    page = _TEMPLATES.get_template("figure.html").render(
+        comment=Markup(comment(stamp)),
+        title=title,
+        fonts=Markup(font_style()),
         plotly=_plotly(),
-        alt=html.escape(alt_text(figure)),
+        alt=alt_text(figure),
         height=round(figure.layout.height or 450),
-        footer="<footer>" + "".join(f"<p>{line}</p>" for line in lines) + "</footer>" if lines else "",
-        drawing=inside_script(drawing),
-        stamp=stamp_json(stamp),
-    ).encode()
+        footer=stamp.footer if footer else (),
+        drawing=script_json(drawing),
+        stamp=Markup(stamp_json(stamp)),
+    )
+    return page.encode()
 
 
-def inside_script(text: str) -> str:
-    """JSON that ends no script element it stands in."""
-    return text.replace("<", "\\u003c")
-
-
-def _line(text: str) -> str:
-    """A line of the footer as HTML, an address as a link."""
-    shown = html.escape(text)
-    link = text.startswith(("http://", "https://"))
-    return f'<a href="{shown}" rel="noopener noreferrer">{shown}</a>' if link else shown
+def script_json(text: str) -> Markup:
+    """JSON for a script element, which it cannot end, as no "<" is left in it."""
+    return Markup(text.replace("<", "\\u003c"))
 
 
 @functools.cache
-def _plotly() -> str:
+def _plotly() -> Markup:
     """plotly.js, some 4.7 million characters."""
-    return plotly_js.PATH.read_text(encoding="utf-8").replace("</script", "<\\/script")
+    return Markup(markup(plotly_js.PATH).replace("</script", "<\\/script"))

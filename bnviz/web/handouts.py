@@ -1,4 +1,4 @@
-"""The routes of handouts: pages to keep, made of a run or a lab.
+"""The HTTP routes of handouts, and of reports on labs. The addresses say "lessons", as they always did.
 
 GET bnviz/exports/lessons/{id}.html          a run, or a finished lab, on one page that needs no server
 GET bnviz/exports/reports/{id}.html, .pdf    a finished lab: said=, the student's prediction
@@ -19,9 +19,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from bnviz.export.browser import Chrome
-from bnviz.export.handouts.lab_page import lab_lesson
+from bnviz.export.handouts.lab_page import lab_handout
 from bnviz.export.handouts.report import lab_report, printed
-from bnviz.export.handouts.run_page import run_lesson
+from bnviz.export.handouts.run_page import run_handout
 from bnviz.export.stamp import comparison_query
 from bnviz.recording.recording import fingerprint
 from bnviz.runs import Run
@@ -57,12 +57,12 @@ class HandoutRoutes:
         """The routes."""
         as_text = [Middleware(ExceptionMiddleware, handlers=error_handlers(text_error))]
         return [
-            Route("/exports/lessons/{file}", self.lesson, middleware=as_text),
+            Route("/exports/lessons/{file}", self.handout, middleware=as_text),
             Route("/exports/reports/{file}", self.report, middleware=as_text),
         ]
 
-    async def lesson(self, request: Request) -> Response:
-        """A run or a lab as a page."""
+    async def handout(self, request: Request) -> Response:
+        """A run or a lab as a handout."""
         run, made = self._requested_file(request, ("html",))
         query = read(HandoutQuery, request.query_params)
         lab_run = self._lab_runs.get(run.id)
@@ -73,15 +73,15 @@ class HandoutRoutes:
             address, parameters = page_address(request), comparison_query(recordings)
             link = f"{address}/?{parameters}" if address and parameters is not None else ""
             return await self._response(
-                request, run, query, "lesson", made, lambda: run_lesson(recordings, link=link).encode()
+                request, run, query, "handout", made, lambda: run_handout(recordings, link=link).encode()
             )
         lab, result, link = _finished(lab_run).lab, lab_run.result(), _labs_address(request)
 
         def build() -> bytes:
             with _unit_checked():
-                return lab_lesson(lab, result, link=link, unit=query.unit or None).encode()
+                return lab_handout(lab, result, link=link, unit=query.unit or None).encode()
 
-        return await self._response(request, run, query, f"{lab.name}-lesson", made, build)
+        return await self._response(request, run, query, f"{lab.name}-handout", made, build)
 
     async def report(self, request: Request) -> Response:
         """A lab as a report."""

@@ -1,4 +1,4 @@
-"""A figure as a page without a server needs it: in every look, and, where it shows one step, at every frame."""
+"""Figures for a page without a server: in every look, and, where a figure shows one step, at every frame."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from bnviz.export.handouts.array_pool import Pool, differences, patches
+from bnviz.export.handouts.array_pool import ArrayPool, differences, patches
 from bnviz.recording import Recording
 
 MOST_FRAMES = 60
-"""Steps among which the scrubber moves: enough for motion, and a file that a mail takes."""
+"""Steps between which the scrubber moves: enough for motion, and few enough for a file that can be mailed."""
 
 _COLOUR = re.compile(r"#[0-9A-F]{6}")
 
 
 @dataclass(frozen=True)
 class Look:
-    """The background a figure stands on and whether there is little width, as figures take them."""
+    """The theme of a figure, and whether it is drawn for a narrow screen."""
 
     theme: str
     narrow: bool
 
     @property
     def key(self) -> str:
-        """How the page's script asks for it: "dark narrow"."""
+        """Its name in the page's data, such as "dark narrow"."""
         return f"{self.theme} {'narrow' if self.narrow else 'wide'}"
 
 
@@ -39,8 +39,8 @@ LOOKS = tuple(Look(theme, narrow) for theme in ("light", "dark") for narrow in (
 class Slide:
     """A figure on the page.
 
-    caption: what to look for. choices: the figure, or several by their labels, as the script reads them, the last
-    one shown first; asked: the name of that choice. alt, height: of what is shown first, for before it is drawn.
+    caption: Markdown. choices: the figure, or several by their labels, as the script reads them; the last is shown
+    first. asked: the name of the choice. alt, height: of the figure that is shown first.
     """
 
     name: str
@@ -52,28 +52,28 @@ class Slide:
 
 
 def frame_steps(recordings: Sequence[Recording]) -> list[int]:
-    """The steps that the scrubber stops at: recorded ones, dense where they are, the last one included."""
+    """The steps at which the scrubber stops: at most MOST_FRAMES of the recorded ones, first and last included."""
     steps = np.unique(np.concatenate([item.steps for item in recordings]))
     kept = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), MOST_FRAMES)).round().astype(int))
     return [int(step) for step in steps[kept]]
 
 
-def still(name: str, caption: str, drawn: Mapping[Look, go.Figure], pool: Pool) -> Slide:
-    """A figure over all steps, or over none. drawn: it in every look."""
+def still(name: str, caption: str, drawn: Mapping[Look, go.Figure], pool: ArrayPool) -> Slide:
+    """A figure that shows all steps, or none. drawn: the figure in every look."""
     shown = drawn[LOOKS[0]]
     choice = {"looks": {look.key: pool.figure(figure) for look, figure in drawn.items()}}
     return Slide(name, caption, {"": choice}, shown.layout.meta["alt"], int(shown.layout.height))
 
 
-def film(
+def animated(
     name: str,
     caption: str,
     draw: Mapping[str, Callable[[int, Look], go.Figure]],
     steps: Sequence[int],
-    pool: Pool,
+    pool: ArrayPool,
     asked: str = "",
 ) -> Slide:
-    """A figure that shows one step. draw: for each choice, what draws it at a step; asked: what is chosen."""
+    """A figure that shows one step. draw: by choice, a function of step and look. asked: the choice's name."""
     choices = {}
     for label, at in draw.items():
         looks = {look.key: pool.figure(at(steps[-1], look)) for look in LOOKS}
@@ -90,9 +90,9 @@ def film(
 
 
 def recoloured(light: Any, dark: Any) -> dict[str, str]:
-    """Which colour of a figure became which, from the figure in both themes.
+    """The dark theme's colour for each colour of the light theme, from one figure in both.
 
-    So its frames need not be drawn twice: they differ between the themes in nothing but colours.
+    Frames differ between the themes in colours alone, so they need not be drawn twice.
     """
     colours: dict[str, str] = {}
     for path, value in differences(light, dark):

@@ -1,6 +1,6 @@
 """Figures as JSON in which every array stands once, however many figures show it.
 
-The same numbers are drawn light and dark, wide and narrow, and at many steps; only the pool holds them.
+The same numbers are drawn light and dark, wide and narrow, and at many steps. The pool holds them once.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import plotly.graph_objects as go
 from bnviz.figures.frame.plot import compact
 
 _PLOTLY_TYPES = ("i1", "u1", "i2", "u2", "i4", "u4", "f4")
-"""What plotly.js reads in binary, without float64: float32 is finer than any screen."""
+"""The types that plotly.js reads in binary, but for float64: float32 is finer than any screen."""
 
 Path = tuple[str | int, ...]
 
 
-class Pool:
+class ArrayPool:
     """Arrays as plotly.js reads them, each once. arrays: in the order of their numbers."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Pool:
         self._numbers: dict[tuple[str, str, str], int] = {}
 
     def figure(self, figure: go.Figure) -> dict[str, Any]:
-        """Data and layout, ready for JSON; {"array": 3} stands for the array of that number."""
+        """Data and layout, ready for JSON. {"array": 3} stands for array number 3."""
         whole = figure.to_plotly_json()
         return {"data": self.plain(whole["data"]), "layout": self.plain(whole["layout"])}
 
@@ -66,7 +66,7 @@ def decoded(spec: Mapping[str, str]) -> np.ndarray:
 
 
 def differences(before: Any, now: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Where two JSON values differ, and what is there now; what is longer or of another kind as a whole."""
+    """The paths at which two JSON values differ, and the new values. Lists of other lengths differ as a whole."""
     if isinstance(before, dict) and isinstance(now, dict) and before.keys() == now.keys():
         for key, value in now.items():
             yield from differences(before[key], value, (*path, key))
@@ -78,5 +78,5 @@ def differences(before: Any, now: Any, path: Path = ()) -> Iterator[tuple[Path, 
 
 
 def patches(base: Any, frames: Sequence[Any]) -> list[list[list[Any]]]:
-    """For each frame what makes it of `base`: pairs of path and value."""
+    """For each frame the changes that turn `base` into it: pairs of path and value."""
     return [[[list(path), value] for path, value in differences(base, frame)] for frame in frames]

@@ -24,8 +24,8 @@ function filled(value, arrays) {
 
 /** One figure: drawn when it is first seen, and again when its look or what it shows has changed. */
 class Slide {
-  constructor(node, spec, lesson) {
-    Object.assign(this, { node, spec, lesson, stale: true, seen: false });
+  constructor(node, spec, handout) {
+    Object.assign(this, { node, spec, handout, stale: true, seen: false });
     this.choice = Object.keys(spec.choices).at(-1);
     this.select = document.querySelector(`[data-choice="${node.dataset.slide}"]`);
     this.select?.addEventListener("change", () => { this.choice = this.select.value; this.renew(); });
@@ -34,7 +34,7 @@ class Slide {
   }
 
   get look() {
-    const { printing } = this.lesson;
+    const { printing } = this.handout;
     return `${dark.matches && !printing ? "dark" : "light"} ${this.node.clientWidth < narrow && !printing ? "narrow" : "wide"}`;
   }
 
@@ -44,15 +44,15 @@ class Slide {
   }
 
   refresh() {
-    if (!this.seen && !this.lesson.printing) return;
-    const { frame } = this.lesson;
+    if (!this.seen && !this.handout.printing) return;
+    const { frame } = this.handout;
     if (this.stale || (this.moves && frame !== this.drawn)) this.draw();
     else if (frame !== this.drawn) this.mark();
   }
 
   /** The figure at this frame, whole. */
   draw() {
-    const { arrays, frame } = this.lesson;
+    const { arrays, frame } = this.handout;
     const { looks, moves } = this.spec.choices[this.choice];
     const look = this.look;
     const { data, layout } = filled(looks[look], arrays);
@@ -63,7 +63,7 @@ class Slide {
       parent[last] = filled(value, arrays);
     }
     this.first = layout.shapes.length;
-    this.markers = layout.meta.over === "steps" && this.lesson.bar ? this.marks(layout, look) : [];
+    this.markers = layout.meta.over === "steps" && this.handout.bar ? this.marks(layout, look) : [];
     layout.shapes = [...layout.shapes, ...this.markers];
     const config = { displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "resetScale2d"]], doubleClick: "reset", showTips: false };
     this.node.style.minHeight = `${layout.height}px`;
@@ -74,8 +74,8 @@ class Slide {
 
   /** The line at this step, one in each panel. */
   marks(layout, look) {
-    const step = this.lesson.step;
-    const line = { color: this.lesson.marker[look.split(" ")[0]], width: 1.5, dash: "dot" };
+    const step = this.handout.step;
+    const line = { color: this.handout.marker[look.split(" ")[0]], width: 1.5, dash: "dot" };
     return Object.keys(layout).filter((key) => key.startsWith("xaxis")).map((key) => ({
       type: "line", name: "scrubber", xref: key.replace("axis", ""), yref: `${layout[key].anchor} domain`, x0: step, x1: step, y0: 0, y1: 1, line,
     }));
@@ -83,21 +83,21 @@ class Slide {
 
   /** Move the lines alone. */
   mark() {
-    const { step, frame } = this.lesson;
+    const { step, frame } = this.handout;
     const moved = this.markers.flatMap((_, index) => ["x0", "x1"].map((end) => [`shapes[${this.first + index}].${end}`, step]));
     if (moved.length) Plotly.relayout(this.node, Object.fromEntries(moved));
     this.drawn = frame;
   }
 
   resized() {
-    if (this.stale || this.lesson.printing || this.node.clientWidth === 0 || this.node.clientWidth === this.width) return;
+    if (this.stale || this.handout.printing || this.node.clientWidth === 0 || this.node.clientWidth === this.width) return;
     this.width = this.node.clientWidth;
     if (this.look === this.shown) Plotly.Plots.resize(this.node);
     else this.renew();
   }
 }
 
-class Lesson {
+class Handout {
   printing = false;
   timer = 0;
 
@@ -122,7 +122,7 @@ class Lesson {
     return this.data.steps[this.frame];
   }
 
-  /** A link to this page may name a step: lesson.html#step=400. */
+  /** A link to this page may name a step: handout.html#step=400. */
   follow() {
     const wanted = /^#step=(\d{1,7})$/.exec(location.hash);
     if (!wanted) return;
@@ -219,10 +219,10 @@ class Question {
     const script = document.createElement("script");
     script.textContent = library;
     document.head.append(script);
-    const lesson = JSON.parse(data);
+    const content = JSON.parse(data);
     const form = document.querySelector("form.question");
-    if (form) new Question(form, lesson.prediction);
-    window.lesson = new Lesson(lesson);
+    if (form) new Question(form, content.prediction);
+    window.handout = new Handout(content);
   } catch (error) {
     trouble.textContent = `The figures could not be drawn: this page needs a browser from 2023 or later. (${error.message})`;
     document.querySelector("main").prepend(trouble);

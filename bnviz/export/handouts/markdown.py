@@ -7,36 +7,35 @@ import re
 
 from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
-
-from bnviz.export.handouts.html import Html
+from markupsafe import Markup
 
 _FORMULA = re.compile(r"\$\$(?P<display>.+?)\$\$|\$(?P<inline>[^$]+?)\$", re.DOTALL)
-_MARK = "\ue000"  # a sign for private use: Markdown leaves it alone
+_MARK = "\ue000"  # for private use: Markdown leaves it alone
 _PLACE = re.compile(rf"{_MARK}(\d+){_MARK}")
 
 
-def prose(markdown: str) -> Html:
-    """Paragraphs and lists."""
+def paragraphs(markdown: str) -> Markup:
+    """Paragraphs and lists. HTML in the Markdown becomes text."""
     return _rendered(markdown, inline=False)
 
 
-def sentence(markdown: str) -> Html:
-    """A line of text without a paragraph around it."""
+def line(markdown: str) -> Markup:
+    """A line of text without a paragraph around it. HTML in the Markdown becomes text."""
     return _rendered(markdown, inline=True)
 
 
-def _rendered(markdown: str, inline: bool) -> Html:
+def _rendered(markdown: str, inline: bool) -> Markup:
     formulas: list[str] = []
 
-    def put_aside(found: re.Match[str]) -> str:
+    def set_aside(found: re.Match[str]) -> str:
         display = found["display"]
         formulas.append(_mathml(display or found["inline"], "block" if display else "inline"))
         return f"{_MARK}{len(formulas) - 1}{_MARK}"
 
-    text = _FORMULA.sub(put_aside, markdown.replace(_MARK, "").strip())
+    text = _FORMULA.sub(set_aside, markdown.replace(_MARK, "").strip())
     parser = MarkdownIt("commonmark", {"html": False}).disable(["image", "link", "autolink"])
     written = parser.renderInline(text) if inline else parser.render(text)
-    return Html(_PLACE.sub(lambda found: formulas[int(found[1])], written))
+    return Markup(_PLACE.sub(lambda found: formulas[int(found[1])], written))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Everything that the page's script is told."""
+"""The data of the page's script, handout.js."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bnviz.export.handouts.animation import Slide
-from bnviz.export.handouts.array_pool import Pool
-from bnviz.export.handouts.readouts import Reader
+from bnviz.export.handouts.array_pool import ArrayPool
+from bnviz.export.handouts.readouts import ShownNetwork
 from bnviz.figures.frame.theme import THEMES
 
 
-def for_script(
+def page_data(
     slides: Sequence[Slide],
-    pool: Pool,
+    pool: ArrayPool,
     steps: Sequence[int],
     last: int,
-    readers: Sequence[Reader],
+    networks: Sequence[ShownNetwork],
     stories: Sequence[str] = (),
     prediction: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Ready for JSON.
 
-    steps: of the frames; last: where training was to end. stories: for each frame, or none at all.
-    prediction: how the script is to score what a reader predicts; None where nothing is asked.
+    steps: those of the frames. last: the step at which training was to end. stories: one for each frame, or none.
+    prediction: how to score a reader's prediction, as `question.scores` makes it; None where nothing is asked.
     """
     return {
         "steps": list(steps),
         "last": last,
-        "numbers": [[reader.at(step) for reader in readers] for step in steps],
+        "numbers": [[network.at(step) for network in networks] for step in steps],
         "stories": list(stories),
         "slides": [{"choices": dict(item.choices)} for item in slides],
         "arrays": pool.arrays,

@@ -1,38 +1,37 @@
-"""A lab's question as a form, and how whatever a reader predicts will be scored, worked out beforehand."""
+"""A lab's question as fields of a form, and the score of every possible prediction, worked out beforehand."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from bnviz.export.handouts.html import Html, tag
-from bnviz.export.handouts.markdown import sentence
 from bnviz.labs.base import Lab, Result
 from bnviz.labs.predictions import NOTCHES, Answer, Choice, Estimate, Slider
 
 
-def form(lab: Lab) -> Html:
-    """The question, and what a reader may answer."""
-    asked = tag("legend", "Predict before you look. ", sentence(lab.question))
+@dataclass(frozen=True)
+class SliderField:
+    """A slider of the form. start: the notch at which it stands first; last: the last notch; shown: its value."""
+
+    label: str
+    start: int
+    last: int
+    shown: str
+
+
+def options(lab: Lab) -> dict[str, str]:
+    """The words of every option by its key; none for a lab that asks for estimates."""
+    return dict(lab.prediction.options) if isinstance(lab.prediction, Choice) else {}
+
+
+def sliders(lab: Lab) -> list[SliderField]:
+    """The sliders; none for a lab that asks for a choice."""
     if isinstance(lab.prediction, Choice):
-        fields = [
-            tag(
-                "label",
-                tag("input", type="radio", name="prediction", value=key, required=True),
-                tag("span", words),
-                class_="option",
-            )
-            for key, words in lab.prediction.options.items()
-        ]
-    else:
-        fields = [_range(index, item) for index, item in enumerate(lab.prediction.sliders)]
-    buttons = tag(
-        "div",
-        tag("button", "Lock in my answer", type="submit", class_="main"),
-        tag("button", "Just show me", type="button", class_="skip"),
-        class_="buttons",
-    )
-    score = tag("p", class_="score", role="status")
-    return tag("form", tag("fieldset", asked, *fields), buttons, score, class_="question", autocomplete="off")
+        return []
+    return [
+        SliderField(item.label, item.start_notch, NOTCHES - 1, item.shown(item.start))
+        for item in lab.prediction.sliders
+    ]
 
 
 def scores(lab: Lab, result: Result) -> dict[str, Any]:
@@ -43,29 +42,11 @@ def scores(lab: Lab, result: Result) -> dict[str, Any]:
             "sliders": None,
         }
     answer = lab.verdict(result).answer
-    sliders = []
+    scored = []
     for index, item in enumerate(lab.prediction.sliders):
         measured = answer[index : index + 1] if isinstance(answer, tuple) else None
-        sliders.append({"notches": [_notch(item, value, measured) for value in item.notches]})
-    return {"options": None, "sliders": sliders}
-
-
-def _range(index: int, item: Slider) -> Html:
-    return tag(
-        "label",
-        f"{item.label}: ",
-        tag(
-            "input",
-            type="range",
-            min="0",
-            max=str(NOTCHES - 1),
-            step="1",
-            value=str(item.start_notch),
-            data_slider=str(index),
-        ),
-        tag("output", item.shown(item.start)),
-        class_="slider",
-    )
+        scored.append({"notches": [_notch(item, value, measured) for value in item.notches]})
+    return {"options": None, "sliders": scored}
 
 
 def _notch(item: Slider, value: float, measured: Answer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A run as a lesson: networks trained side by side, on one page with everything that was recorded of them."""
+"""A run as a handout: networks trained side by side, on one page with everything that was recorded of them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ import plotly.graph_objects as go
 from bnviz.experiment import Experiment
 from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.export.handouts import page, settings
-from bnviz.export.handouts.animation import LOOKS, Look, Slide, film, frame_steps, still
-from bnviz.export.handouts.array_pool import Pool
-from bnviz.export.handouts.html import Html, tag
-from bnviz.export.handouts.markdown import prose, sentence
-from bnviz.export.handouts.page_data import for_script
-from bnviz.export.handouts.readouts import Reader, cards
+from bnviz.export.handouts.animation import LOOKS, Look, Slide, animated, frame_steps, still
+from bnviz.export.handouts.array_pool import ArrayPool
+from bnviz.export.handouts.page_data import page_data
+from bnviz.export.handouts.readouts import MOST_CARDS, ShownNetwork
 from bnviz.export.stamp import Stamp, plain
 from bnviz.figures.charts.decision_boundary import boundary
 from bnviz.figures.charts.distribution_at_one_step import histogram
-from bnviz.figures.frame.arms import ArmStyle, arm_styles
+from bnviz.figures.frame.arms import arm_styles
 from bnviz.figures.frame.layers import chosen_layers, depth, last_step
 from bnviz.figures.registry import FIGURES
 from bnviz.figures.story import changes, story
@@ -71,8 +69,8 @@ explanation; Santurkar et al. (2018) and Bjorck et al. (2018) found reasons to d
 """
 
 
-def run_lesson(recordings: Sequence[Recording], *, title: str = "", note: str = "", link: str = "") -> str:
-    """One to five Recordings as an HTML page. title, note: the teacher's own, plain text. link: opens it again.
+def run_handout(recordings: Sequence[Recording], *, title: str = "", note: str = "", link: str = "") -> str:
+    """One to five Recordings as an HTML page. title, note: the teacher's, plain text. link: opens the run again.
 
     Raises ValueError for other numbers of Recordings, and for ones in which nothing was recorded.
     """
@@ -81,37 +79,40 @@ def run_lesson(recordings: Sequence[Recording], *, title: str = "", note: str = 
         raise ValueError("there is nothing to show: nothing was recorded yet")
     steps = frame_steps(recordings)
     experiments = _experiments(recordings)
-    pool = Pool()
+    pool = ArrayPool()
     slides = _slides(recordings, steps, pool)
-    places = {item.name: place for place, item in enumerate(slides)}
-    readers = [Reader.of(style, item) for style, item in zip(styles, recordings, strict=True)]
+    networks = [ShownNetwork.of(style, item) for style, item in zip(styles, recordings, strict=True)]
     stories = [story(recordings, step) for step in steps]
-
-    def shown(*names: str) -> list[Html]:
-        return [page.slide(slides[places[name]], places[name]) for name in names if name in places]
-
-    heading = plain(title, MAX_TITLE) or _title(experiments, len(recordings))
-    numbers = tag(
-        "section", cards(readers, steps[-1]), tag("p", stories[-1], class_="story"), class_="numbers"
+    plane = any(item.name == "boundary" for item in slides)
+    apart = settings.apart(experiments)
+    names = [style.label for style in styles]
+    return page.page(
+        "run.html",
+        plain(title, MAX_TITLE) or _title(experiments, len(recordings)),
+        page_data(slides, pool, steps, last_step(recordings), networks, stories),
+        Stamp.of(recordings, link=link),
+        note=_note(note),
+        names=names,
+        one_seed=len({item.seed for item in experiments}) == 1,
+        how_to=HOW_TO,
+        changes=changes(recordings, styles),
+        columns=["", *names],
+        apart=apart if len(experiments) > 2 or len(apart) > 1 else [],
+        shared=settings.shared(experiments) if experiments else [],
+        networks=networks,
+        most=MOST_CARDS,
+        step=steps[-1],
+        story=stories[-1],
+        slides=slides,
+        first=["accuracy", "boundary" if plane else "loss"],
+        closer=[*(["loss"] if plane else []), *BEHIND],
+        questions=QUESTIONS if len(recordings) > 1 else (),
+        batch_normalization=BATCH_NORMALIZATION if any(e.normalizer == "batch" for e in experiments) else "",
+        last=len(steps) - 1,
     )
-    body = [
-        tag("header", tag("p", "bnviz · a lesson", class_="kicker"), tag("h1", heading), *_note(note)),
-        tag("section", *_introduction(recordings, styles)),
-        numbers,
-        tag("section", *shown("accuracy", "boundary" if "boundary" in places else "loss"), class_="pair"),
-        tag("section", *shown("bands", "histogram")),
-        tag(
-            "section", tag("h2", "Look closer"), *shown(*(["loss"] if "boundary" in places else []), *BEHIND)
-        ),
-        *_questions(recordings),
-        page.provenance(Stamp.of(recordings, link=link)),
-        page.bar(len(steps) - 1, steps[-1]),
-    ]
-    data = for_script(slides, pool, steps, last_step(recordings), readers, stories)
-    return page.page(heading, body, data, Stamp.of(recordings, link=link))
 
 
-def _slides(recordings: Sequence[Recording], steps: Sequence[int], pool: Pool) -> list[Slide]:
+def _slides(recordings: Sequence[Recording], steps: Sequence[int], pool: ArrayPool) -> list[Slide]:
     """Every figure that has something to show."""
     slides = [
         still(
@@ -127,18 +128,18 @@ def _slides(recordings: Sequence[Recording], steps: Sequence[int], pool: Pool) -
     ]
     layers = chosen_layers(recordings, None) if depth(recordings) > 1 else [1]
     draw = {str(layer): partial(_histogram, recordings, layer) for layer in layers}
-    slides.append(film("histogram", CAPTIONS["histogram"], draw, steps, pool, asked="Layer"))
+    slides.append(animated("histogram", CAPTIONS["histogram"], draw, steps, pool, asked="Layer"))
     if all(item.watched is None and item.experiment.dataset in POINT_DATASETS for item in recordings):
         points = training_points(recordings)
         plane = {
             "": lambda step, look: boundary(recordings, points, step, theme=look.theme, narrow=look.narrow)
         }
-        slides.append(film("boundary", CAPTIONS["boundary"], plane, steps, pool))
+        slides.append(animated("boundary", CAPTIONS["boundary"], plane, steps, pool))
     return slides
 
 
 def _experiments(recordings: Sequence[Recording]) -> list[Experiment]:
-    """Those of the networks that bnviz trained; none if others are beside them, with which nothing compares."""
+    """The networks' Experiments; none if one of them was only watched, as it has no settings to compare."""
     if any(item.watched is not None for item in recordings):
         return []
     return [item.experiment for item in recordings]
@@ -149,7 +150,7 @@ def _histogram(recordings: Sequence[Recording], layer: int, step: int, look: Loo
 
 
 def _title(experiments: Sequence[Experiment], count: int) -> str:
-    """What the page is about, from what differs."""
+    """A heading that follows from what differs between the networks."""
     apart = settings.apart(experiments)
     if count == 1:
         return "A network in training, layer by layer"
@@ -160,42 +161,7 @@ def _title(experiments: Sequence[Experiment], count: int) -> str:
     return "Networks side by side"
 
 
-def _note(note: str) -> list[Html]:
-    """What the teacher has to say, one paragraph a line."""
+def _note(note: str) -> list[str]:
+    """The paragraphs of a teacher's note, one for each line that is not empty."""
     lines = [plain(line, MAX_NOTE) for line in note[:MAX_NOTE].splitlines()]
-    return [tag("div", *(tag("p", line) for line in lines if line), class_="note")] if any(lines) else []
-
-
-def _introduction(recordings: Sequence[Recording], styles: Sequence[ArmStyle]) -> list[Html]:
-    """What trains here, and how to use the page."""
-    experiments = _experiments(recordings)
-    names = [style.label for style in styles]
-    if len(recordings) > 1:
-        seed = ", from the same seed" if len({item.seed for item in experiments}) == 1 else ""
-        whose = f" were trained side by side{seed}. Nothing is drawn by hand: every curve and number was measured "
-        first = tag("b", f"{', '.join(names[:-1])} and {names[-1]}"), f"{whose}while they learned."
-    else:
-        first = tag("b", names[0]), ": every curve and number was measured while this network learned."
-    parts = [tag("p", *first, class_="lead"), tag("p", sentence(HOW_TO), class_="lead")]
-    made = [f"From step {item['step']:,} on: {item['text']}." for item in changes(recordings, styles)]
-    if made:
-        parts.append(tag("p", tag("b", "Changed on the way. "), " ".join(made)))
-    differing = settings.apart(experiments)
-    if len(experiments) > 2 or len(differing) > 1:
-        parts.append(page.rows(("", *names), differing))
-    if experiments:
-        heading = tag("summary", "What they have in common" if len(recordings) > 1 else "Its settings")
-        parts.append(tag("details", heading, page.rows((), settings.shared(experiments), "settings")))
-    return parts
-
-
-def _questions(recordings: Sequence[Recording]) -> list[Html]:
-    """What to think about, and the arithmetic, where batch normalization is on show."""
-    parts = []
-    if len(recordings) > 1:
-        asked = tag("ol", *(tag("li", question) for question in QUESTIONS))
-        parts.append(tag("section", tag("h2", "Questions to take along"), asked, class_="text"))
-    if any(item.normalizer == "batch" for item in _experiments(recordings)):
-        text = prose(BATCH_NORMALIZATION)
-        parts.append(tag("section", tag("h2", "What batch normalization does"), text, class_="text"))
-    return parts
+    return [line for line in lines if line]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from bnviz.experiment import Experiment
 
-_UNTOLD = ("device",)
-"""Of these the provenance speaks."""
+_IN_PROVENANCE = ("device",)
+"""Fields of which the provenance speaks."""
 
 
 def shared(experiments: Sequence[Experiment]) -> list[tuple[str, str]]:
@@ -16,7 +16,8 @@ def shared(experiments: Sequence[Experiment]) -> list[tuple[str, str]]:
     return [
         (knob.label, knob.words(getattr(first, name)))
         for name, knob in Experiment.knobs().items()
-        if name not in _UNTOLD and all(getattr(item, name) == getattr(first, name) for item in experiments)
+        if name not in _IN_PROVENANCE
+        and all(getattr(item, name) == getattr(first, name) for item in experiments)
     ]
 
 
@@ -25,5 +26,5 @@ def apart(experiments: Sequence[Experiment]) -> list[tuple[str, ...]]:
     return [
         (knob.label, *(knob.words(getattr(item, name)) for item in experiments))
         for name, knob in Experiment.knobs().items()
-        if name not in _UNTOLD and len({getattr(item, name) for item in experiments}) > 1
+        if name not in _IN_PROVENANCE and len({getattr(item, name) for item in experiments}) > 1
     ]

@@ -1,4 +1,4 @@
-"""The buttons that save handouts: a run or a lab as one page, and a report on a lab."""
+"""The buttons that save a run or a lab as a handout, and a lab as a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bnviz.export.browser import Chrome
 from bnviz.runs import Run
 from bnviz.web import state
 
-_PAGE_HELP = (
+_HANDOUT_HELP = (
     "One page with these figures, the slider over time and the numbers. It needs no server and no network: "
     "mail it, or put it on a course site."
 )
@@ -19,7 +19,7 @@ _REPORT_HELP = "Claim, prediction, verdict, figures, settings, and where all of 
 
 def handout(run: Run, *, unit: int = 0) -> None:
     """Save the run, or the finished lab that it belongs to, as one page. unit: as in the labs' View, 0 for none."""
-    _button("Handout", "lessons", run, "html", {"unit": unit}, ":material/school:", _PAGE_HELP)
+    _button("Handout", "lessons", run, "html", {"unit": unit}, ":material/school:", _HANDOUT_HELP)
 
 
 def report(run: Run, *, said: str, unit: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""A lesson opened from a file, in a real browser: nothing is asked for, and the scrubber moves everything."""
+"""A handout opened from a file, in a real browser: nothing is asked for, and the scrubber moves everything."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bnviz.experiment import Experiment
-from bnviz.export.handouts.lab_page import lab_lesson
-from bnviz.export.handouts.run_page import run_lesson
+from bnviz.export.handouts.lab_page import lab_handout
+from bnviz.export.handouts.run_page import run_handout
 from bnviz.labs import find
 from bnviz.labs.base import Setting
 from tests.in_browser.conftest import MOST_MILLISECONDS
@@ -24,8 +24,8 @@ DRAWN = ".js-plotly-plot .main-svg"
 
 
 @pytest.fixture(scope="module")
-def lesson() -> str:
-    return run_lesson(pair(hidden=(6, 5)))
+def handout() -> str:
+    return run_handout(pair(hidden=(6, 5)))
 
 
 def opened(browser: Browser, text: str, path: Path, width: int = 1440, theme: str = "light") -> Page:
@@ -64,10 +64,10 @@ def until_marked(page: Page, name: str, steps: list[int]) -> None:
 
 
 def test_the_scrubber_moves_markers_numbers_and_distributions_and_nothing_is_fetched(
-    chromium: Browser, lesson: str, tmp_path: Path
+    chromium: Browser, handout: str, tmp_path: Path
 ) -> None:
     arms = pair(hidden=(6, 5))
-    page = opened(chromium, lesson, tmp_path / "run.html")
+    page = opened(chromium, handout, tmp_path / "run.html")
     for name in ("accuracy", "bands", "histogram", "saturation"):
         page.locator(f"[data-name={name}]").scroll_into_view_if_needed()
         expect(page.locator(f"[data-name={name}] {DRAWN}").first).to_be_visible()
@@ -104,12 +104,12 @@ def test_the_scrubber_moves_markers_numbers_and_distributions_and_nothing_is_fet
 
 def test_on_a_dark_phone_nothing_is_wider_than_the_screen(chromium: Browser, tmp_path: Path) -> None:
     arms = [recording(Experiment(dataset="spirals", hidden=(3,), steps=300), records=5)]
-    page = opened(chromium, run_lesson(arms), tmp_path / "run.html", width=390, theme="dark")
+    page = opened(chromium, run_handout(arms), tmp_path / "run.html", width=390, theme="dark")
     page.locator("[data-name=boundary]").scroll_into_view_if_needed()
     expect(page.locator(f"[data-name=boundary] {DRAWN}").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 23)"
-    assert page.evaluate("lesson.slides.every((it) => it.look === 'dark narrow')")
+    assert page.evaluate("handout.slides.every((it) => it.look === 'dark narrow')")
     assert page.trouble == []  # type: ignore[attr-defined]
     page.context.close()
 
@@ -117,7 +117,7 @@ def test_on_a_dark_phone_nothing_is_wider_than_the_screen(chromium: Browser, tmp
 def test_a_lab_asks_first_and_then_scores_and_shows(chromium: Browser, tmp_path: Path) -> None:
     lab = find("figure-1")
     result = as_claimed(lab, Setting(quick=True))
-    page = opened(chromium, lab_lesson(lab, result), tmp_path / "lab.html")
+    page = opened(chromium, lab_handout(lab, result), tmp_path / "lab.html")
     expect(page.locator(".verdict")).to_be_hidden()
     expect(page.locator(".bar")).to_be_hidden()
     page.get_by_label("with batch norm", exact=True).check()
@@ -130,10 +130,10 @@ def test_a_lab_asks_first_and_then_scores_and_shows(chromium: Browser, tmp_path:
     page.context.close()
 
 
-def test_it_prints_white_whole_and_with_its_figures(chromium: Browser, lesson: str, tmp_path: Path) -> None:
+def test_it_prints_white_whole_and_with_its_figures(chromium: Browser, handout: str, tmp_path: Path) -> None:
     from pypdf import PdfReader
 
-    page = opened(chromium, lesson, tmp_path / "run.html", theme="dark")
+    page = opened(chromium, handout, tmp_path / "run.html", theme="dark")
     expect(page.locator(f"[data-name=accuracy] {DRAWN}").first).to_be_visible()
     page.pdf(path=tmp_path / "printed.pdf", prefer_css_page_size=True)
     text = " ".join(

@@ -1,4 +1,4 @@
-"""Lessons: one page that holds everything, whatever the recordings say."""
+"""Handouts: one page that holds everything, whatever the recordings say."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import re
 from copy import deepcopy
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,15 +18,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
+from markupsafe import Markup
 
 from bnviz.experiment import Experiment, Intervention
-from bnviz.export.handouts.animation import MOST_FRAMES, Look, film, frame_steps
-from bnviz.export.handouts.array_pool import Pool, differences, patches
-from bnviz.export.handouts.html import tag
-from bnviz.export.handouts.lab_page import lab_lesson
-from bnviz.export.handouts.markdown import prose
+from bnviz.export.handouts.animation import MOST_FRAMES, Look, Slide, animated, frame_steps
+from bnviz.export.handouts.array_pool import ArrayPool, differences, patches
+from bnviz.export.handouts.lab_page import lab_handout
+from bnviz.export.handouts.markdown import line, paragraphs
+from bnviz.export.handouts.page import _templates
 from bnviz.export.handouts.question import scores
-from bnviz.export.handouts.run_page import run_lesson
+from bnviz.export.handouts.readouts import ShownNetwork
+from bnviz.export.handouts.run_page import run_handout
+from bnviz.export.stamp import Stamp
+from bnviz.export.templates import environment
 from bnviz.figures import bands, histogram
 from bnviz.labs import all_labs, find
 from bnviz.labs.base import Setting
@@ -47,16 +53,21 @@ class Page(HTMLParser):
         self.scripts: list[str] = []
         self.words: list[str] = []
         self.ids: list[str] = []
+        self._in_script = False
         self.feed(text)
 
     def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
         self.elements.append((name, dict(attributes)))
         self.ids += [value for key, value in attributes if key == "id" and value]
-        if name == "script":
+        self._in_script = name == "script"
+        if self._in_script:
             self.scripts.append("")
 
+    def handle_endtag(self, name: str) -> None:
+        self._in_script = False
+
     def handle_data(self, data: str) -> None:
-        if self.elements and self.elements[-1][0] == "script" and data:
+        if self._in_script:
             self.scripts[-1] += data
         self.words.append(data)
 
@@ -105,30 +116,30 @@ def recordings() -> list[Recording]:
 
 
 @pytest.fixture(scope="module")
-def lesson(recordings: list[Recording]) -> str:
-    return run_lesson(recordings, title="My own heading", note="First.\nSecond.")
+def handout(recordings: list[Recording]) -> str:
+    return run_handout(recordings, title="My own heading", note="First.\nSecond.")
 
 
 @pytest.fixture(scope="module")
-def data(lesson: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(packed_in(lesson, "data"))
+def data(handout: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(packed_in(handout, "data"))
     return found
 
 
-def test_a_lesson_is_one_page_that_asks_for_nothing(lesson: str) -> None:
-    page = Page(lesson)
-    assert len(lesson.encode()) < 6e6
+def test_a_handout_is_one_page_that_asks_for_nothing(handout: str) -> None:
+    page = Page(handout)
+    assert len(handout.encode()) < 6e6
     for name, attributes in page.elements:
         assert not {"src", "srcset", "action", "data", "poster"} & set(attributes), name
         assert name not in ("link", "iframe", "object", "embed", "base")
-    assert "url(" not in lesson.partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in handout.partition("<style>")[2].partition("</style>")[0]
     assert "default-src 'none'" in page.policy
     assert "connect-src" not in page.policy
 
 
-def test_the_policy_allows_the_two_scripts_and_no_other(lesson: str) -> None:
-    page = Page(lesson)
-    library = packed_in(lesson, "library")
+def test_the_policy_allows_the_two_scripts_and_no_other(handout: str) -> None:
+    page = Page(handout)
+    library = packed_in(handout, "library")
     digests = [
         base64.b64encode(hashlib.sha256(script).digest()).decode()
         for script in (page.scripts[-1].encode(), library)
@@ -141,16 +152,16 @@ def test_nothing_that_a_stranger_wrote_becomes_markup(recordings: list[Recording
     harmless, hostile = (
         [replace(item, provenance=Provenance(*[text] * 5)) for item in recordings] for text in ("x", ATTACK)
     )
-    plain = Page(run_lesson(harmless, note="a\nb"))
-    text = run_lesson(hostile, title=ATTACK, note=f"{ATTACK}\n{ATTACK}")
+    plain = Page(run_handout(harmless, note="a\nb"))
+    text = run_handout(hostile, title=ATTACK, note=f"{ATTACK}\n{ATTACK}")
     page = Page(text)
     assert [name for name, _ in page.elements] == [name for name, _ in plain.elements]
     assert "alert(1)" in page.text
     assert "<script>alert" not in text
 
 
-def test_what_a_teacher_writes_stands_above_the_figures(lesson: str) -> None:
-    page = Page(lesson)
+def test_what_a_teacher_writes_stands_above_the_figures(handout: str) -> None:
+    page = Page(handout)
     assert "My own heading" in page.text
     assert page.text.index("First.") < page.text.index("Second.") < page.text.index("Move the slider")
 
@@ -189,15 +200,15 @@ def test_figures_hold_the_same_arrays_as_when_they_are_drawn(
 
 
 @pytest.mark.parametrize("look", [Look("dark", False), Look("dark", True), Look("light", True)])
-def test_every_frame_of_a_film_is_the_figure_drawn_at_that_step(look: Look) -> None:
+def test_every_frame_of_an_animation_is_the_figure_drawn_at_that_step(look: Look) -> None:
     arms = pair(hidden=(6, 5))
     arms[0] = recording(arms[0].experiment, shift=30.0)  # beyond the frame, which a note then says
 
     def at(step: int, look: Look) -> Any:
         return histogram(arms, 2, step, theme=look.theme, narrow=look.narrow)
 
-    pool, steps = Pool(), [0, 500, 1000]
-    choice = film("histogram", "", {"": at}, steps, pool).choices[""]
+    pool, steps = ArrayPool(), [0, 500, 1000]
+    choice = animated("histogram", "", {"": at}, steps, pool).choices[""]
     for step, moves in zip(steps, choice["moves"][look.key], strict=True):
         assert patched(choice["looks"][look.key], moves) == pool.figure(at(step, look))
 
@@ -233,7 +244,7 @@ def test_changes_on_the_way_divergence_and_planes_are_told() -> None:
     base = Experiment(dataset="spirals", hidden=(3, 3), steps=1000)
     changed = replace(recording(base, records=6), interventions=(Intervention(400, "learning_rate", 5.0),))
     lost = recording(base.replace(normalizer="none"), records=6, diverged_at=700)
-    text = run_lesson([lost, changed])
+    text = run_handout([lost, changed])
     assert "From step 400 on: learning rate 5 in B." in Page(text).text
     assert "diverged at step 700" in Page(text).text
     held = json.loads(packed_in(text, "data"))
@@ -247,16 +258,16 @@ def test_changes_on_the_way_divergence_and_planes_are_told() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_one_to_five_networks_make_a_lesson(count: int) -> None:
+def test_one_to_five_networks_make_a_handout(count: int) -> None:
     arms = [recording(Experiment(hidden=(3,), learning_rate=0.1 * (i + 1)), records=4) for i in range(count)]
-    assert len(Page(run_lesson(arms)).all("h3")) == count
+    assert len(Page(run_handout(arms)).all("h3")) == count
 
 
 def test_a_network_that_was_only_watched_is_shown_beside_one_that_bnviz_trained() -> None:
     trained = recording(Experiment(hidden=(3, 2)), records=4)
     layers = (WatchedLayer("first_layer", 3, "relu", "BatchNorm1d"), WatchedLayer("second", 2))
     watched = replace(trained, subject=Watched("my net", layers))
-    page = Page(run_lesson([watched, trained]))
+    page = Page(run_handout([watched, trained]))
     assert "my net" in page.text
     assert "What they have in common" not in page.text
 
@@ -264,16 +275,16 @@ def test_a_network_that_was_only_watched_is_shown_beside_one_that_bnviz_trained(
 def test_six_networks_or_an_empty_one_are_refused_in_a_sentence() -> None:
     one = recording(Experiment(hidden=(3,)), records=3)
     with pytest.raises(ValueError, match="6 recordings are not allowed"):
-        run_lesson([one] * 6)
+        run_handout([one] * 6)
     with pytest.raises(ValueError, match="nothing was recorded"):
-        run_lesson([Recording(Experiment(hidden=(3,)))])
+        run_handout([Recording(Experiment(hidden=(3,)))])
 
 
 @pytest.mark.parametrize("name", ["figure-1", "fewer-steps", "learning-rate"])
-def test_a_lab_becomes_a_lesson_with_its_claim_question_verdict_and_explanation(name: str) -> None:
+def test_a_lab_becomes_a_handout_with_its_claim_question_verdict_and_explanation(name: str) -> None:
     lab = find(name)
     result = as_claimed(lab, Setting(quick=True))
-    text = lab_lesson(lab, result, link="https://class.example/labs")
+    text = lab_handout(lab, result, link="https://class.example/labs")
     page = Page(text)
     assert len(text.encode()) < 6e6
     assert lab.quote in page.text
@@ -285,10 +296,10 @@ def test_a_lab_becomes_a_lesson_with_its_claim_question_verdict_and_explanation(
     assert len(held["numbers"][-1]) == len(result.arms)
 
 
-def test_a_lab_without_a_verdict_makes_no_lesson() -> None:
+def test_a_lab_without_a_verdict_makes_no_handout() -> None:
     lab = find("figure-1")
     with pytest.raises(ValueError, match="no verdict yet"):
-        lab_lesson(lab, lab.nothing_yet(Setting(quick=True)))
+        lab_handout(lab, lab.nothing_yet(Setting(quick=True)))
 
 
 @pytest.mark.parametrize("name", ["figure-1", "fewer-steps", "learning-rate", "saturation"])
@@ -310,14 +321,58 @@ def test_the_page_scores_every_prediction_as_the_lab_does(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(all_labs()))
 def test_the_formulas_of_every_lab_become_mathml(name: str) -> None:
-    written = prose(find(name).explanation)
+    written = paragraphs(find(name).explanation)
     outside = re.sub(r"<math.*?</math>", "", written, flags=re.DOTALL)
     assert not set("$\\\ue000") & set(outside)
     for formula in re.findall(r"<math.*?</math>", written, flags=re.DOTALL):
         assert "\\" not in "".join(ElementTree.fromstring(formula).itertext())
 
 
-def test_markup_escapes_texts_and_refuses_names_that_are_none() -> None:
-    assert tag("p", "<b>", tag("b", "&"), title='"') == '<p title="&quot;">&lt;b&gt;<b>&amp;</b></p>'
-    with pytest.raises(ValueError, match="attribute"):
-        tag("p", **{"onclick=x": "y"})
+@pytest.mark.parametrize("template", ["run.html", "lab.html", "report.html"])
+def test_every_template_escapes_whatever_it_is_given(template: str) -> None:
+    assert _templates().get_template(template).environment.autoescape is True
+    assert "|safe" not in _templates().loader.get_source(_templates(), template)[0].replace(" ", "")  # type: ignore[union-attr]
+
+
+def test_texts_are_escaped_in_elements_and_attributes_and_a_missing_name_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text('<p title="{{ text }}">{{ text }}{{ missing }}</p>', encoding="utf-8")
+    template = environment(tmp_path).get_template("page.html")
+    page = Page(template.render(text=ATTACK, missing=Markup("<b>")))
+    assert [name for name, _ in page.elements] == ["p", "b"]
+    assert page.all("p")[0]["title"] == page.text == ATTACK
+    with pytest.raises(UndefinedError, match="missing"):
+        template.render(text="")
+
+
+def test_html_in_markdown_becomes_text() -> None:
+    for written in (line(f"**a** {ATTACK}"), paragraphs(f"- {ATTACK}\n\n$x < y$ {ATTACK}")):
+        assert not {"script", "img", "style"} & {name for name, _ in Page(written).elements}
+        assert "alert(1)" in Page(written).text
+    assert not Page(line("[x](javascript:alert(1)) ![x](http://a.example)")).all("img")
+
+
+def test_every_part_of_a_page_shows_hostile_texts_as_text() -> None:
+    trained = recording(Experiment(hidden=(3, 2)), records=4)
+
+    def parts(text: str) -> Page:
+        macros: Any = _templates().get_template("parts.html").module
+        networks = [ShownNetwork(text, (text, "dash"), trained)]
+        slide = Slide(text, text, {text: {}, "b": {}}, text, 300, asked=text)
+        lab = replace(find("figure-1"), quote=text, title=text, explanation=text)
+        told = replace(lab.verdict(as_claimed(find("figure-1"), Setting(quick=True))), criterion=text)
+        stamp = Stamp((), link=text, remark=text)
+        written = [
+            *(macros.readouts(networks, 0, most) for most in (0, 1)),
+            macros.slide(slide, 0),
+            macros.table([text], [[text, text]], text),
+            macros.claim(lab),
+            macros.explanation(lab),
+            macros.verdict(told),
+            macros.provenance(stamp),
+        ]
+        return Page("".join(written))
+
+    hostile, harmless = parts(ATTACK), parts("x")
+    assert [name for name, _ in hostile.elements] == [name for name, _ in harmless.elements]
+    assert [set(held) for _, held in hostile.elements] == [set(held) for _, held in harmless.elements]
+    assert hostile.text.count("alert(1)") >= 12
