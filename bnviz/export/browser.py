@@ -1,8 +1,8 @@
-"""The one browser of this process that draws figures and prints pages for files, started when first asked for.
+"""A browser that draws figures and prints pages for files: Chrome or Chromium, driven by Kaleido.
 
-It is Chrome or Chromium, driven by Kaleido in a thread of its own with an event loop of its own. It makes
-one file at a time; what asks is made to wait, within bounds. One that died or hangs is replaced.
-Kaleido takes a third of a second to load, so it is loaded when it is first needed.
+It starts with the first file, in a thread with an event loop of its own. It makes one file at a time; a few more
+requests may wait. A browser that died or hangs is replaced.
+Kaleido takes a third of a second to import, so it is imported with the first file.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from kaleido import Kaleido
 
 SECONDS = 30.0
-"""For one figure, the browser's start included."""
+"""The time for one file, the browser's start included."""
 
 WAITING = 12
-"""Figures that may wait to be drawn."""
+"""Requests that may wait, or be served, at a time."""
 
 NO_CHROME = "For this, the server needs Chrome or Chromium, and there is none."
 NO_START = "For this, the server needs Chrome or Chromium, and it could not be started or did not answer."
@@ -58,15 +58,15 @@ PRINTING = {
 
 
 class ChromeError(RuntimeError):
-    """No figure can be drawn here; the message is one sentence."""
+    """Chrome is missing or does not work. The message is a sentence."""
 
 
 class ChromeBusyError(RuntimeError):
-    """Too many figures are waiting."""
+    """Too many requests are waiting. The message is a sentence."""
 
 
 class _Page:
-    """Kaleido's page, with the typeface and without MathJax, which it would fetch from elsewhere."""
+    """Kaleido's page with our typeface, and without MathJax, which Kaleido would fetch from the network."""
 
     def generate_index(self) -> str:
         """The page as HTML; Kaleido calls this."""
@@ -79,7 +79,7 @@ class _Page:
 
 
 class Chrome:
-    """Draws figures. Every method is for any thread; `draw` blocks the one that calls it."""
+    """Draws figures and prints pages. Any thread may call its methods; the call returns when the file is made."""
 
     def __init__(self, seconds: float = SECONDS, waiting: int = WAITING) -> None:
         self._seconds = seconds
@@ -98,14 +98,14 @@ class Chrome:
 
     @staticmethod
     def path() -> str | None:
-        """Where the browser is, $BROWSER_PATH or one of the usual; None if there is none."""
+        """The program: $BROWSER_PATH, or Chrome or Chromium where it is usually installed; None if there is none."""
         from choreographer.browsers.chromium import Chromium
 
         path = Chromium.find_browser(skip_local=False)
         return path if path and Path(path).is_file() else None
 
     def draw(self, figure: go.Figure, kind: Kind) -> bytes:
-        """The figure, as `sheet.ready` made it, drawn. Raises ChromeError and ChromeBusyError."""
+        """The picture of a figure that `sheet.ready` made. Raises ChromeError and ChromeBusyError."""
         layout = figure.layout
         options = {"format": kind.format, "width": layout.width, "height": layout.height, "scale": kind.scale}
         return self._make(lambda: self._drawn(figure, options))
@@ -115,7 +115,7 @@ class Chrome:
         return self._make(lambda: self._printed(page))
 
     def _make(self, work: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
-        """What `work` makes, when its turn has come; once more with a new browser, if the browser died."""
+        """The result of `work` when its turn has come. If the browser died, `work` is done again with a new one."""
         if self.path() is None:
             raise ChromeError(NO_CHROME)
         if not self._places.acquire(blocking=False):
@@ -126,7 +126,7 @@ class Chrome:
                     raise ChromeError(NO_START)
                 try:
                     return self._bytes(work)
-                except Exception:  # whatever Kaleido makes of a browser that died
+                except Exception:  # of any type, as Kaleido has none for a browser that died
                     self._end_browser()
                 try:
                     return self._bytes(work)
@@ -177,7 +177,7 @@ class Chrome:
             await browser.close_tab(tab)
 
     def _run(self, work: Coroutine[Any, Any, Any], seconds: float) -> Any:
-        """Do the work in the loop, started if need be. Raises TimeoutError."""
+        """Do the work in the event loop, which starts with the first. Raises TimeoutError."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self._loop.run_forever, name="bnviz-chrome", daemon=True)
@@ -196,7 +196,7 @@ class Chrome:
 
 
 def _result(answer: Any) -> dict[str, Any]:
-    """What a DevTools command brought. Raises RuntimeError with what Chrome says went wrong."""
+    """The result of a DevTools command. Raises RuntimeError with Chrome's own message."""
     if "error" in answer:
         raise RuntimeError(answer["error"]["message"])
     brought: dict[str, Any] = answer["result"]
@@ -204,7 +204,7 @@ def _result(answer: Any) -> dict[str, Any]:
 
 
 async def _in_time(work: Coroutine[Any, Any, Any], seconds: float) -> Any:
-    """Its result. Raises TimeoutError without waiting for what is left to clean up, which may hang as well."""
+    """The work's result. Raises TimeoutError at once: a cancelled task may hang while it cleans up."""
     task = asyncio.ensure_future(work)
     done, _ = await asyncio.wait({task}, timeout=seconds)
     if not done:

@@ -1,4 +1,4 @@
-"""One figure as the bytes of one file, of whatever kind."""
+"""One figure as the content of one file of any kind."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def export_figure(
     """The figure as the content of a file.
 
     kind: one of KINDS. Build the figure with theme="print", and for a Kind with `column` also narrow=True.
-    footer: let the Stamp's footer stand below it. chrome: draws png, svg and pdf; without it, one is started
-    for this figure alone. csv and parquet hold the points as drawn, `export_numbers` those of recordings.
-    Raises ValueError for another kind, ChromeError where nothing can be drawn, ChromeBusyError.
+    footer: whether the Stamp's footer stands below the figure. chrome: draws png, svg and pdf; without it, a browser
+    is started for this figure alone. csv and parquet hold the points as drawn; `export_numbers` writes the numbers
+    of recordings. Raises ValueError for another kind, and ChromeError and ChromeBusyError.
     """
     chosen = kind_named(kind)
     if chosen.format in ("csv", "parquet"):
@@ -54,7 +54,7 @@ def export_numbers(table: pd.DataFrame, kind: str, stamp: Stamp) -> bytes:
 
 
 def browser_drawing(figure: go.Figure, kind: str, stamp: Stamp, *, footer: bool = True) -> dict[str, Any]:
-    """What a reader's browser needs to make a png or svg itself, ready for JSON; the figure is in JSON already."""
+    """What a reader's browser needs to draw a png or svg itself, ready for JSON. The figure is JSON text already."""
     chosen = kind_named(kind)
     sheet = ready(figure, chosen, stamp if footer else None)
     alt = alt_text(figure)
@@ -68,6 +68,6 @@ def browser_drawing(figure: go.Figure, kind: str, stamp: Stamp, *, footer: bool 
 
 
 def title_text(figure: go.Figure) -> str:
-    """The figure's title without markup; its first line."""
+    """The first line of the figure's title, without markup."""
     text = str(figure.layout.title.text or "bnviz").split("<br><span")[0]
     return " ".join(re.sub(r"<[^>]*>", " ", text).split())

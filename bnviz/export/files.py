@@ -18,7 +18,7 @@ WRITTEN = ("html", "svg", "png")
 def write_figures(
     figures: Mapping[str, tuple[go.Figure, go.Figure]], folder: Path, stamp: Stamp
 ) -> str | None:
-    """Write <name>.html, .svg and .png of every figure. Returns a sentence if some could not be written.
+    """Write <name>.html, .svg and .png of every figure. Returns a sentence if SVG and PNG could not be drawn.
 
     figures: by name, each in the theme "print", wide and narrow: SVG is laid out for a printed column.
     """

@@ -1,4 +1,4 @@
-"""The kinds of file that a figure can become; the menu, the routes and the command line go by this table."""
+"""The kinds of file that a figure can become: the table behind the menu, the routes and the command line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SLIDE_WIDTH = 900
 """CSS pixels of a figure for slides and screens."""
 
 COLUMN_WIDTH = 380
-"""CSS pixels to which a figure for a printed column is laid out, with its panels stacked as on a phone."""
+"""CSS pixels of a figure for a printed column, its panels stacked as on a phone."""
 
 COLUMN_CENTIMETRES = 8.5
-"""The width at which it is then printed: its smallest type becomes about 6 points high."""
+"""The width of that column in print, where the smallest type is about 6 points high."""
 
 PRINT_DPI = 300
 
@@ -27,7 +27,7 @@ Format = Literal["png", "svg", "pdf", "html", "csv", "parquet"]
 class Kind:
     """One kind of file.
 
-    group, label: its place and words in the menu. column: laid out for a printed column, not for a slide.
+    group, label: its row and words in the menu. column: whether it is laid out for a printed column, or for a slide.
     scale: pixels of the file for each CSS pixel of the layout.
     """
 
@@ -40,22 +40,22 @@ class Kind:
 
     @property
     def drawn(self) -> bool:
-        """Whether a browser has to draw it."""
+        """Whether only a browser can draw it."""
         return self.format in ("png", "svg", "pdf")
 
     @property
     def width(self) -> int:
-        """CSS pixels to which the figure is laid out."""
+        """CSS pixels of the figure's layout."""
         return COLUMN_WIDTH if self.column else SLIDE_WIDTH
 
     @property
     def suffix(self) -> str:
-        """What follows the figure's name in the file's: "-column.png" or ".csv"."""
+        """The end of the file's name, such as "-column.png" or ".csv"."""
         return ("-column" if self.column else "") + f".{self.format}"
 
     @property
     def media(self) -> str:
-        """The type, as HTTP calls it."""
+        """The media type."""
         return MEDIA[self.format]
 
 

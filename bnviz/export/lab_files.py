@@ -1,4 +1,4 @@
-"""A finished lab as files: every Recording, every figure and the verdict."""
+"""A finished lab as files: its Recordings, its figures and its verdict."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write(lab: Lab, result: Result, folder: Path, score: Score | None = None) ->
 
 
 def stamp(lab: Lab, result: Result, link: str = "", unit: int | None = None) -> Stamp:
-    """Where a lab's numbers come from. link: where the page with the labs is; unit: the one that is shown."""
+    """The Stamp of a lab's numbers. link: the address of the page with the labs. unit: the unit that is shown."""
     recordings = [item for arm in result.arms for item in result.recordings(arm.name)]
     return Stamp.of(recordings, link=f"{link or 'labs'}?{urlencode(query(lab, result.setting, unit))}")
 
@@ -45,7 +45,7 @@ def query(lab: Lab, setting: Setting, unit: int | None = None) -> dict[str, str]
 
 
 def summary(lab: Lab, result: Result, score: Score | None = None) -> dict[str, Any]:
-    """What verdict.json holds."""
+    """The content of verdict.json."""
     setting = result.setting
     return {
         "lab": lab.name,

@@ -1,6 +1,6 @@
-"""Where a file says, beside what it shows, where it comes from: in the metadata of PNG and PDF, in comments of SVG.
+"""The Stamp of a file, written into the metadata of PNG and PDF, and into comments of SVG and HTML.
 
-Texts of a Stamp may come from strangers; here they are written so that they cannot end what they stand in.
+A Stamp's texts may come from strangers. They are written so that they cannot end the comment they stand in.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def comment(stamp: Stamp) -> str:
 
 
 def stamped_svg(content: bytes, kind: Kind, stamp: Stamp, alt: str) -> bytes:
-    """The SVG with the comment, a title and description for those who do not see it, and its size in print."""
+    """The SVG with the comment, a description for screen readers, and its size in print."""
     text = content.decode()
     start = re.search(r"<svg[^>]*>", text)
     if start is None:
@@ -49,7 +49,7 @@ def stamped_svg(content: bytes, kind: Kind, stamp: Stamp, alt: str) -> bytes:
 
 
 def stamped_png(content: bytes, kind: Kind, stamp: Stamp, alt: str) -> bytes:
-    """The PNG with its texts, and with how many of its pixels make an inch in print."""
+    """The PNG with its texts and its resolution in print."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 

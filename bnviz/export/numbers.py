@@ -1,7 +1,7 @@
 """The numbers behind a figure as one tidy table, and the table as CSV or Parquet with its Stamp.
 
-The figures of recordings have tables made from the Recordings: every arm, every record, the columns that
-the figure shows. Of any other figure the table holds the points as they are drawn, trace by trace.
+The table of a figure of recordings comes from the Recordings: every arm, every record, the columns that the figure
+shows. The table of any other figure holds the points as they are drawn, trace by trace.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE, QUANTILE_C
 
 Table = Callable[..., pd.DataFrame]
 MAX_POINTS = 2_000_000
-"""Rows of the table of a drawn figure; no figure of bnviz has a tenth of it."""
+"""The most rows of a drawn figure's table. No figure of bnviz has a tenth of that."""
 
 
 def _accuracy(recording: Recording, split: str = "test", **_: Any) -> pd.DataFrame:
@@ -108,7 +108,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         "boundary": _boundary,
     }
 )
-"""Of each figure of `bnviz.figures`, what the table holds of one Recording, given the figure's view arguments."""
+"""By figure of `bnviz.figures`, the function that makes one Recording's table from the figure's view arguments."""
 
 
 def numbers(name: str, recordings: Sequence[Recording], figure: go.Figure, **view: Any) -> pd.DataFrame:
@@ -139,7 +139,7 @@ def drawn_numbers(figure: go.Figure) -> pd.DataFrame:
 
 
 def _panel(trace: Mapping[str, Any]) -> int:
-    """Which of the figure's panels a trace is in, from 1."""
+    """The number of a trace's panel, from 1."""
     return int(str(trace.get("xaxis") or "x")[1:] or 1)
 
 
@@ -157,7 +157,7 @@ def _points(trace: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _array(values: Any) -> np.ndarray:
-    """Values as Plotly keeps them, a sequence or bytes in base 64."""
+    """Plotly's values, a sequence or bytes in base64, as an array."""
     if not isinstance(values, Mapping):
         return np.asarray(values)
     flat = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])

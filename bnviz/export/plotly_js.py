@@ -1,4 +1,4 @@
-"""plotly.js as the installed package brings it: pages load it, and files that need no network hold it."""
+"""plotly.js from the installed package: pages load it, and files that need no network contain it."""
 
 from pathlib import Path
 

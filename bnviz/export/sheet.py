@@ -1,4 +1,4 @@
-"""A figure made ready for a file: on white, in a typeface that travels with it, with a line on where it is from."""
+"""A figure made ready for a file: on white, with an embedded typeface, and a footer on its provenance."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EDGE = 10
 
 
 def ready(figure: go.Figure, kind: Kind, stamp: Stamp | None) -> go.Figure:
-    """A copy of the figure for a file of this kind; with a Stamp its footer stands below, and the copy is taller."""
+    """A copy of the figure for a file of this kind. With a Stamp it is taller, and the footer stands below."""
     layout: dict[str, Any] = figure.layout.to_plotly_json()
     theme = theme_named("print")
     font = layout.get("font", {}) | {"family": f"{TYPEFACE_NAME}, {TYPEFACE}"}
@@ -62,26 +62,26 @@ def ready(figure: go.Figure, kind: Kind, stamp: Stamp | None) -> go.Figure:
 
 
 def footer_lines(stamp: Stamp, kind: Kind) -> list[str]:
-    """The footer, broken where the figure ends."""
+    """The footer, wrapped to the figure's width."""
     characters = int((kind.width - 2 * _EDGE) / _CHARACTER)
     broken = [part for line in stamp.footer for part in textwrap.wrap(line, characters)]
     return [part.removeprefix("· ").removesuffix(" ·") for part in broken]
 
 
 def alt_text(figure: go.Figure) -> str:
-    """What the figure says to those who do not see it."""
+    """The figure's description for those who do not see it."""
     meta = figure.layout.meta
     return str(meta.get("alt", "")) if isinstance(meta, dict) else ""
 
 
 def escaped(text: str) -> str:
-    """Text in which Plotly, which reads some HTML, finds no tag."""
+    """The text as Plotly shows it: Plotly would take tags in it for markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 @functools.cache
 def font_style() -> str:
-    """The typeface as CSS that needs no other file."""
+    """The typeface as CSS, embedded."""
     return "".join(
         f"@font-face{{font-family:{TYPEFACE_NAME};font-weight:{weight};"
         f"src:url(data:font/woff2;base64,{base64.b64encode((_FONTS / name).read_bytes()).decode()})}}"

@@ -1,7 +1,7 @@
-"""What every exported file says of itself: which experiments, made where and when, and how to see them again.
+"""The provenance that every exported file carries: which experiments, made where and when, and a link to them.
 
-The texts in a Stamp may come from a stranger's file or folder. They are on one line each and bounded here;
-whoever writes them into HTML, CSV or a comment makes them safe for that place.
+A Stamp's texts may come from a stranger's file or folder. Here each is cut to one bounded line; the code that writes
+them into HTML, CSV or a comment escapes them for that place.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from bnviz.recording.watched import Watched
 from bnviz.version import __version__
 
 MAX_TEXT = 200
-"""Characters of a text in a Stamp that no Experiment has checked."""
+"""The most characters of a text that no Experiment has validated."""
 
 MAX_FOOTER = 150
-"""Characters of a line that stands below a figure."""
+"""The most characters of a line below a figure."""
 
 
 @dataclass(frozen=True)
 class ArmStamp:
     """One network: what determined its training, and where it was trained.
 
-    subject: the Experiment; or what is known of a network that bnviz only watched, and so cannot reopen.
+    subject: its Experiment, or what is known of a network that bnviz only watched and cannot train again.
     """
 
     subject: Experiment | Watched
@@ -41,7 +41,7 @@ class ArmStamp:
 
     @classmethod
     def of(cls, recording: Recording) -> Self:
-        """What a Recording says of itself."""
+        """The stamp of a Recording."""
         made = {name: plain(text) for name, text in asdict(recording.provenance).items()}
         subject = recording.watched or recording.experiment
         return cls(subject, recording.interventions, recording.diverged_at, Provenance(**made))
@@ -86,9 +86,9 @@ class ArmStamp:
 class Stamp:
     """Where a file's numbers come from.
 
-    remark: what else there is to say of the numbers, a short line.
-    step: the step that is shown, None where all are. link: reopens what is shown; "?…" where nobody knows
-    at which address, and "" where the arms fit no single link, so that each arm has one of its own.
+    remark: a short line on the numbers. step: the step that is shown, None for all.
+    link: opens what is shown again; "?…" if the address of the server is not known, and "" if no single link opens
+    all arms, so that each has a link of its own.
     """
 
     arms: tuple[ArmStamp, ...]
@@ -117,7 +117,7 @@ class Stamp:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Everything, for those who read it: one fact a line, none empty."""
+        """Everything as text: one fact a line, no line empty."""
         told = [f"link: {self.link}"] if self.link else []
         told += [self.remark] if self.remark else []
         told += [f"step shown: {self.step}"] if self.step is not None else []
@@ -157,12 +157,12 @@ class Stamp:
         return tuple(lines)
 
     def _same(self, text: Callable[[ArmStamp], str]) -> str:
-        """A text about an arm, where it is the same for all; all texts, sorted, where it is not."""
+        """The different texts about the arms, sorted: one text where it is the same for all."""
         return ", ".join(sorted({text(arm) for arm in self.arms}))
 
 
 def made_here() -> Provenance:
-    """This bnviz, the torch installed beside it, this Python, now; what trained it on which device is not known."""
+    """The Provenance of what is made now by this bnviz, this torch and this Python, on a device that is not known."""
     return Provenance(
         bnviz=__version__,
         torch=metadata.version("torch"),
@@ -172,7 +172,7 @@ def made_here() -> Provenance:
 
 
 def comparison_query(recordings: Sequence[Recording]) -> str | None:
-    """The query of the link that opens two Recordings as one Comparison; None where none does."""
+    """The query of the link that opens two Recordings as one Comparison; None if there is no such link."""
     if len(recordings) != 2 or any(item.watched for item in recordings):
         return None
     first, second = (item.experiment for item in recordings)

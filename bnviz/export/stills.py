@@ -1,4 +1,4 @@
-"""Figures that do not belong to a run, kept so that whoever sees one can have it as a file."""
+"""Figures of no run, kept so that those who see one can export it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bnviz.export.stamp import Stamp
 
 @dataclass(frozen=True, eq=False)
 class Still:
-    """build: draws it for a kind of file. name: of the files, letters, digits and hyphens."""
+    """A figure to export. build: draws it for a kind of file. name: the files' name, of letters, digits, hyphens."""
 
     name: str
     build: Callable[[Kind], go.Figure]
@@ -24,14 +24,14 @@ class Still:
 
 
 class Stills:
-    """The Stills shown of late, the last `capacity`. For any thread."""
+    """The last `capacity` Stills that were shown. Any thread may use them."""
 
     def __init__(self, capacity: int = 400) -> None:
         self._lock = threading.Lock()
         self._all: Lru[str, Still] = Lru(capacity)
 
     def keep(self, content: str, still: Still) -> str:
-        """Remember what is drawn as `content`; returns the name to ask for it by."""
+        """Keep a Still. content: the figure's JSON. Returns the name to get it by."""
         name = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
         with self._lock:
             self._all.put(name, still)

@@ -69,7 +69,7 @@ def backward(lines: Forward, dy: Array) -> Backward:
 
 
 def as_if_constant(lines: Forward, dy: Array) -> Backward:
-    """The same for a gradient step that takes μ and σ² for constants, as Section 2 warns against."""
+    """The gradients if μ and σ² are taken for constants, against which Section 2 warns."""
     whole = backward(lines, dy)
     return Backward(whole.x_hat, 0.0, 0.0, whole.x_hat / lines.root, whole.gamma, whole.beta)
 
@@ -83,7 +83,7 @@ def undoing(x: Array, epsilon: float) -> tuple[float, float]:
 
 
 def running_average(values: Array, newest: float, start: float) -> Array:
-    """What a moving average holds before the first and after each of the T values. values: (T,). (T + 1,).
+    """A moving average, before the first and after each of the T values. values: (T,). Returns (T + 1,).
 
     newest: the weight of the newest value, from 0 to 1, called momentum in most libraries.
     """

@@ -1,4 +1,4 @@
-"""What was read of one layer of a network that trains: NumPy arrays, float64, that travel between processes.
+"""The values of one layer of a network in training: NumPy arrays, float64, that are sent between processes.
 
 Shapes: m examples in the mini-batch, F units. In a convolutional layer a unit is a channel, whose values
 are a map of p × q positions for each example.
@@ -69,13 +69,13 @@ class LayerBatch:
 
     @property
     def finite(self) -> bool:
-        """Whether the numbers can be shown: a network that diverged has none."""
+        """Whether all numbers are finite; those of a network that diverged are not."""
         return bool(np.isfinite(self.x).all() and np.isfinite(self.y).all() and np.isfinite(self.loss))
 
 
 @dataclass(frozen=True, eq=False)
 class Replies:
-    """What a layer's outputs and the network's answers are when one member of the mini-batch changes.
+    """A layer's outputs and the network's answers, after one example of the mini-batch has changed.
 
     y: (m, F), the layer's output. right: (m,), the probability that the network gives each example's class.
     The row of an example that was dropped is NaN.
@@ -87,9 +87,9 @@ class Replies:
 
 @dataclass(frozen=True, eq=False)
 class Companions:
-    """A mini-batch as it is and after one of its members was replaced, dropped or duplicated.
+    """A mini-batch as it is, and after one of its examples was replaced, dropped or duplicated.
 
-    replacement: what the member was replaced by. training, inference: by kind of change, "none" among them;
+    replacement: the example that takes its place. training, inference: by kind of change, "none" among them;
     "drop" is missing from a mini-batch of two, which it would leave with one example and a variance of 0.
     """
 

@@ -1,6 +1,6 @@
 """Numbers as readers see them.
 
-Numbers that are compared are shown to the same number of decimals, four digits for the largest of them.
+Numbers to be compared have the same number of decimals, so that the largest has four digits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _DIGITS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def decimals(*values: float | Array) -> int:
-    """How many decimals show the largest of the values with four digits; from 1 to 9."""
+    """The number of decimals, from 1 to 9, with which the largest of the values has four digits."""
     largest = max((float(np.abs(item).max(initial=0.0)) for item in map(np.asarray, values)), default=0.0)
     if not 0.0 < largest < math.inf:
         return 3
@@ -48,7 +48,7 @@ def power_of_ten(power: int) -> str:
 
 
 def in_powers(values: Array) -> tuple[int, list[str]]:
-    """All values in units of one power of ten, with four digits for the largest, and that power; 0 if near 1."""
+    """One power of ten for all values, 0 if the largest is near 1; and the values in its units, as texts."""
     largest = float(np.abs(values).max(initial=0.0))
     power = math.floor(math.log10(largest)) if 0.0 < largest < math.inf else 0
     power = 0 if -2 <= power <= 2 else power

@@ -1,6 +1,6 @@
-"""Algorithm 1 line by line for one unit of a captured mini-batch, as words, formulas and table cells.
+"""The forward pass of one unit: Algorithm 1 line by line, as words, formulas and table cells.
 
-What is here is ready to be shown: numbers are texts, formulas are MathML.
+Numbers are texts, formulas are MathML.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from bnviz.layer.captured import LayerBatch, Members
 
 LINES = 8
 UNITS_SHOWN = 7
-"""Units beside each other in the table of the layer's inputs."""
+"""How many units the table of the layer's inputs has."""
 
 
 def unit_window(unit: int, units: int) -> range:
-    """The units, counted from 1, that stand in the table together with `unit`."""
+    """The units in the table that shows `unit`, counted from 1."""
     first = min((unit - 1) // UNITS_SHOWN * UNITS_SHOWN, max(0, units - UNITS_SHOWN))
     return range(first + 1, min(first + UNITS_SHOWN, units) + 1)
 
 
 def lines_of(batch: LayerBatch, unit: int) -> Forward:
-    """Algorithm 1 of one unit, counted from 1. Of a feature map, over examples and positions."""
+    """Algorithm 1 for one unit, counted from 1. The values of a feature map are those of all examples and positions."""
     column = batch.x[:, unit - 1].ravel()
     return forward(column, float(batch.gamma[unit - 1]), float(batch.beta[unit - 1]), batch.epsilon)
 
 
 def walk(batch: LayerBatch, unit: int) -> dict[str, Any]:
-    """Everything that the table shows. unit: counted from 1."""
+    """Everything that the page shows of one unit, counted from 1, ready for JSON."""
     found = lines_of(batch, unit)
     texts = _Texts(found)
     window = unit_window(unit, len(batch.gamma))

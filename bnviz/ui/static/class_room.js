@@ -1,4 +1,4 @@
-// The conversation of a class's page with the server.
+// What a class's page knows of its class, and what it sends to the server.
 
 import { Poller } from "./poller.js";
 import { Route, post } from "./route.js";
@@ -6,7 +6,7 @@ import { Route, post } from "./route.js";
 const ASK_HIDDEN = 10000; // ms between two requests while nobody can see the page
 const TEACHER = "bnviz.teacher.", VOTER = "bnviz.voter";
 
-/** A text of 32 random signs, the same as long as this browser keeps its storage. */
+/** 32 random characters, the same for as long as this browser keeps its storage. */
 function voter() {
   const made = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   try {
@@ -34,7 +34,7 @@ export class Room {
   standing = null; // the server's latest answer
   votes = []; // what this browser answered, round by round
   teacher = false; // whether the key fits
-  runKey = null; // what entitles to drive the run; teachers alone are told
+  runKey = null; // the key to drive the run, for teachers alone
   complaint = ""; // why the last action was refused, in words
   #told = "";
   #mine = new Route();

@@ -19,7 +19,7 @@ export class Hub {
   steps = []; // the recorded steps
   step = null; // the step looked back at; null follows the training
   layer = null; // the layer that the story speaks of; null is the last
-  key = null; // what entitles this page to drive the run
+  key = null; // the key with which this page may drive the run
   complaint = ""; // why the last action was refused, in words
   #name;
   #parts = new Set();
@@ -74,7 +74,7 @@ export class Hub {
     this.ask();
   }
 
-  /** Ask now rather than when it is time. */
+  /** Ask now. */
   ask() {
     this.#poller.ask();
   }

@@ -1,7 +1,7 @@
-// The parts of the page "Inside": Algorithm 1 line by line, and figures that Python hands over whole.
+// The parts of the page "Inside": Algorithm 1 line by line, and figures that come with the page.
 //
-// Everything shown was computed in Python; here lines are only turned to. Streamlit calls the functions at
-// the end again at every rerun: a part is kept for as long as its element lives, so nothing jumps or flickers.
+// Python computed everything that is shown; here the reader only moves between lines. Streamlit calls the functions
+// at the end again at every rerun; a part lives as long as its element, so nothing jumps or flickers.
 
 import { make, write } from "./elements.js";
 import { ExportMenu } from "./export.js";
@@ -15,7 +15,7 @@ function formula(tag, attributes, mathml) {
   return node;
 }
 
-/** Algorithm 1: the table of the layer's inputs, the sheet of one unit, and eight lines to go through. */
+/** Algorithm 1: the table of the layer's inputs, the sheet of one unit, and its eight lines. */
 class Walk {
   line = 0;
   opened = null;

@@ -1,10 +1,9 @@
-// The moving parts of a page: the transport bar, the two networks' numbers, the figures.
+// The parts of a page that follow a run: the transport bar, the two networks' numbers, the figures.
 //
-// Python mounts a component with the run's id and a figure's name; all the rest happens here, against
-// the routes of bnviz/web/app.py, so that nothing on the page is made anew while training runs. One Hub for
-// each run asks how it stands and tells the parts; a figure is fetched when it can be seen and what was
-// recorded has changed. Streamlit calls the functions at the end of this file again at every rerun
-// and theme switch: a part is kept for as long as its element lives.
+// Python mounts a component with the run's id and a figure's name. The rest happens here, by the routes of
+// bnviz/web, so that no element is replaced while training runs. One Hub for each run asks how it stands and
+// tells the parts; a figure is fetched when it is in sight and something new was recorded. Streamlit calls the
+// functions at the end of this file again at every rerun and theme switch; a part lives as long as its element.
 
 import { Figure } from "./figure.js";
 import { AccuracyMap } from "./map.js";

@@ -87,7 +87,7 @@ export class Transport extends Part {
     this.hub.act("play", { fresh: true });
   }
 
-  /** Set the speed and tell the script, which puts it into the address. */
+  /** Set the speed and tell Python, which puts it into the address. */
   pace() {
     this.hub.act("speed", { speed: JSON.parse(this.speed.value) });
     this.component.setStateValue("speed", this.speed.value);
@@ -117,7 +117,7 @@ export class Transport extends Part {
     this.hub.look(this.recorded(this.scrubber.valueAsNumber));
   }
 
-  /** Look at a step and tell the script, which puts it into the address. */
+  /** Look at a step and tell Python, which puts it into the address. */
   release(step) {
     this.hub.look(step);
     if (step !== this.reported) this.component.setStateValue("at", step);
@@ -203,7 +203,7 @@ export class Transport extends Part {
     this.speed.value = value;
   }
 
-  /** Tell the script when something was changed mid-run, or a reset undid it: the address says so. */
+  /** Tell Python when a change was made mid-run, or a reset undid it: the address contains the changes. */
   tell(status) {
     const changes = JSON.stringify(status?.words.changes ?? []);
     const before = this.changes ?? "[]";
