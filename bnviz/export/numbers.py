@@ -63,6 +63,14 @@ def _bands(
     return shown[["step", "layer", *held]].rename(columns=dict(zip(held, before, strict=True)))
 
 
+def _overview(recording: Recording, **view: Any) -> pd.DataFrame:
+    """The bands, and beside them accuracy and loss at the steps at which they were evaluated."""
+    table = _bands(recording, **view)
+    for name, curve in (("accuracy", _accuracy(recording)), ("loss", _loss(recording))):
+        table = table.merge(curve[["step", name]], on="step", how="left")
+    return table.rename(columns={"accuracy": "held_out_accuracy", "loss": "training_loss"})
+
+
 def _histogram(
     recording: Recording, layer: int | None = None, step: int | None = None, **_: Any
 ) -> pd.DataFrame:
@@ -100,6 +108,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
     {
         "accuracy": _accuracy,
         "loss": _loss,
+        "overview": _overview,
         "bands": _bands,
         "histogram": _histogram,
         "gradients": _layers("grad_norm"),
