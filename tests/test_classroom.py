@@ -16,7 +16,7 @@ import zxingcpp
 
 from bnviz.classroom.codes import ALPHABET, digest, fits, new_code, new_key, read_code, spaced
 from bnviz.classroom.invitation import AddressError, is_local, qr_code, reachable, read_address
-from bnviz.classroom.lesson_plans import SHIPPED, LessonError, all_lessons, find_lesson, read_lesson
+from bnviz.classroom.lesson_plans import SHIPPED, LessonPlanError, all_plans, find_plan, read_plan
 from bnviz.classroom.restrictions import Restrictions, controls
 from bnviz.classroom.rooms import ClassroomError, Rooms
 from bnviz.classroom.store import ClassRow, Store, StoreError
@@ -389,7 +389,7 @@ lab = "figure-1"
 
 def test_a_lesson_file_leads_from_page_to_page(tmp_path):
     (tmp_path / "mine.toml").write_text(LESSON)
-    lesson = find_lesson("mine", [tmp_path])
+    lesson = find_plan("mine", [tmp_path])
     assert [part.place for part in lesson.parts] == ["class", "playground", "labs"]
     assert lesson.query(2) == {
         "learning_rate": "0.25", "hidden": "8-8", "before": "true", "hide": "seed", "lesson": "mine", "part": "2",
@@ -403,8 +403,8 @@ def test_a_lesson_file_leads_from_page_to_page(tmp_path):
 def test_a_lesson_is_a_name_and_no_path(tmp_path, name):
     (tmp_path / "inside").mkdir()
     (tmp_path / "mine.toml").write_text(LESSON)
-    with pytest.raises(LessonError, match="no lesson"):
-        find_lesson(name, [tmp_path / "inside"])
+    with pytest.raises(LessonPlanError, match="no lesson"):
+        find_plan(name, [tmp_path / "inside"])
 
 
 @pytest.mark.parametrize(
@@ -425,14 +425,14 @@ def test_a_lesson_is_a_name_and_no_path(tmp_path, name):
 def test_a_lesson_that_is_not_right_is_refused_in_a_sentence(tmp_path, change, said):
     path = tmp_path / "mine.toml"
     path.write_text(LESSON.replace(*change, 1))
-    with pytest.raises(LessonError, match=said):
-        read_lesson(path)
-    assert all_lessons([tmp_path])[0] == ()
-    assert said in all_lessons([tmp_path])[1][0]
+    with pytest.raises(LessonPlanError, match=said):
+        read_plan(path)
+    assert all_plans([tmp_path])[0] == ()
+    assert said in all_plans([tmp_path])[1][0]
 
 
 def test_the_lessons_that_come_with_bnviz_can_be_opened():
-    lessons, troubles = all_lessons([SHIPPED])
+    lessons, troubles = all_plans([SHIPPED])
     assert troubles == ()
     assert [lesson.name for lesson in lessons] == ["first-look"]
     assert {part.place for part in lessons[0].parts} == {"class", "playground", "labs"}

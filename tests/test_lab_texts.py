@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bnviz.classroom.lesson_plans import all_lessons
+from bnviz.classroom.lesson_plans import all_plans
 from bnviz.labs import all_labs, find
 from bnviz.labs.base import Lab, Result, Setting, View
 from bnviz.labs.glossary import GLOSSARY
@@ -89,7 +89,7 @@ def test_texts_use_the_words_of_the_field(name: str) -> None:
 
 
 def test_lessons_use_the_words_of_the_field() -> None:
-    for lesson in all_lessons()[0]:
+    for lesson in all_plans()[0]:
         for part in lesson.parts:
             for word in RARE_WORDS:
                 assert word not in f"{part.title} {part.text}".lower(), (part.title, word)

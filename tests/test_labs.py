@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import bnviz.labs as registry
-from bnviz.classroom.lesson_plans import Part, all_lessons
+from bnviz.classroom.lesson_plans import Part, all_plans
 from bnviz.experiment import Experiment
 from bnviz.export import lab_files
 from bnviz.labs import all_labs, find
@@ -71,7 +71,7 @@ def test_every_formula_of_a_lab_stands_between_two_lines_that_are_dollar_signs_a
 
 
 def test_no_text_of_a_lesson_opens_a_formula_on_a_line_and_closes_it_on_another() -> None:
-    for lesson in all_lessons()[0]:
+    for lesson in all_plans()[0]:
         for part in lesson.parts:
             assert set(lines_with_a_fence(part.shown_text)) <= {"$$"}
     with_formula = Part(title="Mine", text="A line:\n\n$$x\n+ y$$\n\nand more.")

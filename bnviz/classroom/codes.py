@@ -37,10 +37,13 @@ def new_key() -> str:
 
 
 def digest(text: str, code: str) -> bytes:
-    """What is stored in place of a key or a voter's token: it tells neither, nor one voter in two classes."""
+    """What is stored in place of a key or of a voter's token.
+
+    It reveals neither, and not whether a voter of one class also votes in another.
+    """
     return hashlib.blake2b(text.encode(errors="replace"), key=code.encode(), digest_size=16).digest()
 
 
 def fits(key: str, code: str, stored: bytes) -> bool:
-    """Whether `key` is the one of which `stored` is the digest; takes as long for a wrong one."""
+    """Whether `stored` is the digest of `key`; takes the same time for a wrong key, which so gives nothing away."""
     return hmac.compare_digest(digest(key[:200], code), stored)

@@ -1,4 +1,4 @@
-"""How students find a class: the address that other machines reach this one by, the link, the QR code."""
+"""How students find a class: the address by which other machines reach this one, and the link's QR code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class AddressError(ValueError):
 
 
 def lan_address() -> str | None:
-    """The address of this machine in its network, such as "192.168.1.7"; None if it is in none.
+    """The address of this machine in its network, such as "192.168.1.7"; None without a network.
 
     Nothing is sent: connecting a datagram socket only chooses the interface.
     """
@@ -31,7 +31,7 @@ def lan_address() -> str | None:
 
 
 def is_local(host: str) -> bool:
-    """Whether the host name means the machine itself, so that no other one gets there by it."""
+    """Whether the host name means this machine itself, so that others cannot reach it by that name."""
     if host.lower().rstrip(".") == "localhost" or host.lower().endswith(".localhost"):
         return True
     try:
@@ -66,7 +66,7 @@ def read_address(text: str) -> str:
 
 
 def reachable(page: str) -> tuple[str, bool]:
-    """The address for others of a page that is open at the address `page`, and whether others get there by it."""
+    """The address by which others reach a page that is open here at `page`, and whether they do reach it."""
     parts = urlsplit(page)
     host, port = parts.hostname or "localhost", f":{parts.port}" if parts.port else ""
     if not is_local(host):
@@ -76,7 +76,7 @@ def reachable(page: str) -> tuple[str, bool]:
 
 
 def qr_code(link: str) -> str:
-    """The link as a QR code, an SVG that stands by itself: black on white in any theme, with its quiet zone."""
+    """The link as a QR code: an SVG, black on white in any theme, with the margin that scanners need."""
     buffer = io.BytesIO()
     segno.make(link, error="m", micro=False).save(
         buffer,

@@ -1,6 +1,6 @@
-"""Lesson files: labs and Playground settings in an order, with a teacher's own text between them.
+"""Lesson plans: labs and Playground settings in an order, with a teacher's own text between them.
 
-A lesson is a TOML file, `$BNVIZ_HOME/lessons/my-lesson.toml`, opened by the link `/class?lesson=my-lesson`:
+A lesson plan is a TOML file, `$BNVIZ_HOME/lessons/my-lesson.toml`, opened by the link `/class?lesson=my-lesson`:
 
     title = "My lesson"
     about = "For whom, and how long it takes."
@@ -43,7 +43,7 @@ SHIPPED = Path(__file__).parent / "lessons"
 MOST_BYTES = 100_000
 MOST_PARTS = 50
 VIEW_SETTINGS = ("layer", "unit", "before", "speed")
-"""What a part may say of the Playground besides what its link says of the two networks."""
+"""The Playground's parameters that a part may set, besides those of the two networks."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
@@ -51,8 +51,8 @@ Place = Literal["class", "playground", "labs"]
 Setting = bool | int | float | Annotated[str, Field(max_length=500)]
 
 
-class LessonError(ValueError):
-    """A lesson that there is not, or a file that is none; the message is a sentence."""
+class LessonPlanError(ValueError):
+    """There is no lesson plan of that name, or its file is not allowed; the message is a sentence."""
 
 
 class Part(BaseModel):
@@ -106,8 +106,8 @@ class Part(BaseModel):
         return set_apart(self.text).replace("![", "!\\[")
 
 
-class Lesson(BaseModel):
-    """A lesson as its file says it. name: of the file, for the link."""
+class LessonPlan(BaseModel):
+    """A lesson plan, as its file says it. name: of the file, for the link."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -117,7 +117,7 @@ class Lesson(BaseModel):
     parts: tuple[Part, ...] = Field(alias="part", min_length=1, max_length=MOST_PARTS)
 
     def part(self, text: str) -> tuple[int, Part]:
-        """The number, from 1, and the part that a link means by `text`; the nearest there is."""
+        """The number, from 1, and the part that a link means by `text`; the nearest part where there is none."""
         number = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 1
         number = min(max(number, 1), len(self.parts))
         return number, self.parts[number - 1]
@@ -129,54 +129,55 @@ class Lesson(BaseModel):
 
 
 def folders() -> tuple[Path, ...]:
-    """Where lessons are looked for: the teacher's own, then those that come with bnviz."""
+    """Where lesson plans are looked for: the teacher's own, then those that come with bnviz."""
     return home() / "lessons", SHIPPED
 
 
-def find_lesson(name: str, places: Sequence[Path] | None = None) -> Lesson:
-    """The lesson of that name. Raises LessonError."""
+def find_plan(name: str, places: Sequence[Path] | None = None) -> LessonPlan:
+    """The lesson plan of that name. Raises LessonPlanError."""
     if _NAME.fullmatch(name):
         for folder in folders() if places is None else places:
             path = folder / f"{name}.toml"
             if path.is_file():
-                return read_lesson(path)
-    raise LessonError(
-        f"there is no lesson {name[:40]!r}; a lesson is a file of lower-case letters, digits and hyphens"
+                return read_plan(path)
+    raise LessonPlanError(
+        f"there is no lesson {name[:40]!r}; allowed are the names of the files in the folder lessons, "
+        "of lower-case letters, digits and hyphens"
     )
 
 
-def all_lessons(places: Sequence[Path] | None = None) -> tuple[tuple[Lesson, ...], tuple[str, ...]]:
-    """Every lesson that can be read, by title, and a sentence for each file that cannot."""
-    found: dict[str, Lesson] = {}
+def all_plans(places: Sequence[Path] | None = None) -> tuple[tuple[LessonPlan, ...], tuple[str, ...]]:
+    """Every lesson plan that can be read, sorted by title, and a sentence for each file that cannot."""
+    found: dict[str, LessonPlan] = {}
     troubles = []
     for folder in folders() if places is None else places:
         for path in sorted(folder.glob("*.toml"))[:200] if folder.is_dir() else ():
             if path.stem in found or not _NAME.fullmatch(path.stem):
                 continue
             try:
-                found[path.stem] = read_lesson(path)
-            except LessonError as error:
+                found[path.stem] = read_plan(path)
+            except LessonPlanError as error:
                 troubles.append(str(error))
     return tuple(sorted(found.values(), key=lambda item: item.title)), tuple(troubles)
 
 
-def read_lesson(path: Path) -> Lesson:
-    """The lesson in a file. Raises LessonError."""
+def read_plan(path: Path) -> LessonPlan:
+    """The lesson plan in a file. Raises LessonPlanError."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise LessonError(f"the lesson {path.name} is too long; allowed are {MOST_BYTES:,} bytes")
+            raise LessonPlanError(f"the lesson {path.name} is too long; allowed are {MOST_BYTES:,} bytes")
         values = tomllib.loads(content.decode())
-        return Lesson(**(values | {"name": path.stem}))
+        return LessonPlan(**(values | {"name": path.stem}))
     except ValidationError as error:
-        raise LessonError(f"the lesson {path.name} is not allowed: {_words(error)}") from None
+        raise LessonPlanError(f"the lesson {path.name} is not allowed: {_words(error)}") from None
     except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
-        raise LessonError(f"the lesson {path.name} cannot be read: {error}") from None
+        raise LessonPlanError(f"the lesson {path.name} cannot be read: {error}") from None
 
 
 def _words(error: ValidationError) -> str:
-    """Where the file is not right and why, the first three places; parts are counted from 1."""
+    """What is wrong in a file and where, for the first three errors; parts are counted from 1."""
     told = []
     for item in error.errors()[:3]:
         where = ".".join(str(step + 1 if isinstance(step, int) else step) for step in item["loc"])

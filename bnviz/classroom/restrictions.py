@@ -1,7 +1,7 @@
 """Controls that a link hides or locks, so that a class sees only what the lesson is about.
 
 `?hide=seed,momentum&lock=dataset` leaves two controls out and shows one that cannot be changed;
-`?hide=all` leaves the networks alone on the page. It guides a class and keeps out nobody: who edits the
+`?hide=all` leaves only the networks on the page. It guides a class and protects nothing: whoever edits the
 link sees the rest.
 """
 
@@ -15,7 +15,7 @@ from bnviz.experiment import Experiment
 
 ALL = "all"
 EXTRA = ("vary", "preset")
-"""Controls that are no field of Experiment: what sets the two arms apart, and the examples to start from."""
+"""Controls that are no field of Experiment: the field in which the arms differ, and the presets."""
 
 
 def controls() -> tuple[str, ...]:
@@ -32,14 +32,14 @@ class Restrictions:
 
     @classmethod
     def salvage(cls, query: Mapping[str, str]) -> tuple[Self, tuple[str, ...]]:
-        """What a link's `hide` and `lock` say, and one sentence for each that names no control."""
+        """The Restrictions of a link's `hide` and `lock`, and one sentence for each that names something else."""
         hidden, wrong_hidden = _names("hide", query.get("hide", ""))
         locked, wrong_locked = _names("lock", query.get("lock", ""))
         return cls(hidden, locked - hidden), (*wrong_hidden, *wrong_locked)
 
     @classmethod
     def of(cls, hide: Iterable[str], lock: Iterable[str]) -> Self:
-        """The controls of these names. Raises ValueError for a name of none."""
+        """The Restrictions of these names. Raises ValueError for a name that is no control's."""
         restrictions, wrong = cls.salvage({"hide": ",".join(hide), "lock": ",".join(lock)})
         if wrong:
             raise ValueError("; ".join(wrong))

@@ -1,4 +1,4 @@
-"""Room and Rooms: a class before one run, and all classes of this server."""
+"""Room, a class that looks at one run, and Rooms, all classes of this server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bnviz.classroom.codes import digest, fits, new_code, new_key
 from bnviz.classroom.store import ClassRow, Store, StoreError
-from bnviz.classroom.subject import Shown, interventions_of
+from bnviz.classroom.subject import ClassSubject, interventions_of
 from bnviz.data.paths import home
 from bnviz.labs.base import Lab
 from bnviz.labs.predictions import PredictionError
@@ -22,14 +22,14 @@ MOST_ROUNDS = 2
 """Before the class has discussed, and after."""
 MOST_VOTERS = 1000
 """Answers to one question."""
-AT_HAND = 50
-"""Classes whose runs are kept from being dropped; the one not asked for longest gives its run up first."""
-NOTE_SECONDS = 2.0
-"""How often it is stored how far a run is: what a crash may cost is trained again anyway."""
+MOST_HELD = 50
+"""Classes whose runs the manager must not drop; beyond it the class not asked for longest gives its run up."""
+PROGRESS_SECONDS = 2.0
+"""The time between two writes of a run's progress; what a crash loses of it is trained again."""
 
 
 class ClassroomError(Exception):
-    """Something that a class does not allow now; the message is a sentence."""
+    """A class does not allow this now; the message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -41,28 +41,28 @@ class Opened:
 
 
 class Room:
-    """One class. Rooms changes it; everybody else reads. version: grows with every change that can be seen."""
+    """One class. Only Rooms changes it. version: a number that grows with every change that a page shows."""
 
     def __init__(self, row: ClassRow, votes: Sequence[tuple[int, bytes, str]]) -> None:
         self.row = row
-        self.shown = Shown.from_json(row.shown)
+        self.subject = ClassSubject.from_json(row.shown)
         self.votes: dict[int, dict[bytes, str]] = {number: {} for number in range(1, MOST_ROUNDS + 1)}
         for number, voter, answer in votes:
             self.votes[number][voter] = answer
         self.version = 0
         self.run: Run | None = None
-        self.noted = 0.0
+        self.stored_at = 0.0
         self.opening = threading.Lock()
 
     @property
     def code(self) -> str:
-        """What the link says."""
+        """The code in the link."""
         return self.row.code
 
     @property
     def lab(self) -> Lab | None:
-        """The lab that the class looks at, None for a run of the Playground."""
-        return self.shown.found_lab
+        """The lab that the class looks at; None for a run of the Playground."""
+        return self.subject.found_lab
 
     def answers(self, number: int) -> list[str]:
         """The answers given in a round, in no order."""
@@ -70,7 +70,7 @@ class Room:
 
 
 class Rooms:
-    """The classes of this server. Every method is for any thread; StoreError where nothing could be stored."""
+    """The classes of this server. Any thread may call any method; each raises StoreError where it cannot store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -78,14 +78,17 @@ class Rooms:
         self._rooms: OrderedDict[str, Room] = OrderedDict()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._store.close()
 
     def start(self, run: Run, lab_run: LabRun | None, address: str) -> Opened:
-        """A class before the run; `lab_run` is the lab that it belongs to. address: where others reach this server."""
+        """Start a class that looks at the run.
+
+        lab_run: of the lab that the run belongs to, if any. address: where others reach this server.
+        """
         opened = Opened(new_code(), new_key())
-        shown = Shown.of_run(run) if lab_run is None else Shown.of_lab(lab_run)
-        row = ClassRow(opened.code, digest(opened.key, opened.code), shown.to_json(), address, run.step)
+        subject = ClassSubject.of_run(run) if lab_run is None else ClassSubject.of_lab(lab_run)
+        row = ClassRow(opened.code, digest(opened.key, opened.code), subject.to_json(), address, run.step)
         with self._lock:
             self._store.add_class(row)
             room = Room(row, ())
@@ -94,13 +97,15 @@ class Rooms:
         return opened
 
     def show(self, room: Room, run: Run, lab_run: LabRun | None) -> None:
-        """Bring another run before the class, by the same link. Its questions and votes begin anew."""
-        shown = Shown.of_run(run) if lab_run is None else Shown.of_lab(lab_run)
+        """Show the class another run, by the same link. Questions and votes begin anew."""
+        subject = ClassSubject.of_run(run) if lab_run is None else ClassSubject.of_lab(lab_run)
         with self._lock:
-            row = replace(room.row, shown=shown.to_json(), step=run.step, round=0, is_open=False, ended=False)
+            row = replace(
+                room.row, shown=subject.to_json(), step=run.step, round=0, is_open=False, ended=False
+            )
             self._store.change_class(row, forget_votes=True)
             fresh = Room(row, ())
-            room.shown, room.votes = fresh.shown, fresh.votes
+            room.subject, room.votes = fresh.subject, fresh.votes
             self._hold(room, run)
             self._changed(room, row)
 
@@ -117,15 +122,15 @@ class Rooms:
             return room
 
     def run(self, room: Room, manager: RunManager, lab_runs: LabRuns) -> Run:
-        """The run before the class. After the server was started anew it is trained again to where it was.
+        """The run that the class looks at. After a restart of the server it is trained again to where it was.
 
-        Raises ClassroomError where that cannot be.
+        Raises ClassroomError where this is impossible.
         """
         with room.opening:
             run = None if room.run is None else manager.get(room.run.id)
-            if run is None or (room.shown.lab and lab_runs.get(run.id) is None):
+            if run is None or (room.subject.lab and lab_runs.get(run.id) is None):
                 try:
-                    run = room.shown.open(manager, lab_runs)
+                    run = room.subject.open(manager, lab_runs)
                 except (ValueError, TypeError) as error:
                     raise ClassroomError(f"This class cannot be opened any more: {error}") from error
                 if room.row.step:
@@ -133,7 +138,7 @@ class Rooms:
                 room.version += 1
             with self._lock:
                 self._hold(room, run)
-        self._note(room, run)
+        self._store_progress(room, run)
         return run
 
     def entitled(self, room: Room, key: str) -> bool:
@@ -152,28 +157,29 @@ class Rooms:
             self._change(room, round=room.row.round + 1, is_open=True)
 
     def close_question(self, room: Room) -> None:
-        """End the round that is open; now everybody may see what was answered. Raises ClassroomError."""
+        """Close the round that is open; from now on everybody sees its answers. Raises ClassroomError."""
         with self._lock:
             if not room.row.is_open:
                 raise ClassroomError("No question is open.")
             self._change(room, is_open=False)
 
     def end(self, room: Room) -> None:
-        """End the class: nobody answers any more, and its run is no longer kept."""
+        """End the class: it takes no more answers, and the manager may drop its run."""
         with self._lock:
             self._change(room, is_open=False, ended=True)
             if room.run is not None:
                 room.run.held = False
 
     def move(self, room: Room, address: str) -> None:
-        """Others reach this server by another address than was thought."""
+        """Change the address by which others reach this server."""
         with self._lock:
             self._change(room, address=address)
 
     def vote(self, room: Room, number: int, token: str, text: str, admits: Callable[[], bool]) -> str:
-        """Store an answer in the round `number`; returns the one that counts, which is the voter's first.
+        """Store an answer in the round `number`. Returns the answer that counts: the voter's first.
 
-        token: the voter's secret. admits: asked where the voter is new. Raises ClassroomError and PredictionError.
+        token: the voter's secret. admits: called for a new voter; says whether to take one more. Raises
+        ClassroomError and PredictionError.
         """
         voter = digest(token, room.code)
         with self._lock:
@@ -198,30 +204,30 @@ class Rooms:
             return answer
 
     def _hold(self, room: Room, run: Run) -> None:
-        """Keep the run of this class from being dropped, and no longer those of classes beyond AT_HAND."""
+        """Have the manager keep this class's run, and no longer those of classes beyond MOST_HELD."""
         if room.run is not None and room.run is not run:
             room.run.held = False
         room.run = run
         run.held = not room.row.ended
-        for other in list(self._rooms.values())[:-AT_HAND]:
+        for other in list(self._rooms.values())[:-MOST_HELD]:
             if other.run is not None:
                 other.run.held = False
 
-    def _note(self, room: Room, run: Run) -> None:
-        """Store, now and then, how far the run is and what was changed in it."""
+    def _store_progress(self, room: Room, run: Run) -> None:
+        """Store how far the run is and what was changed in it, once in PROGRESS_SECONDS."""
         now = time.monotonic()
-        if now - room.noted < NOTE_SECONDS or run.state == "starting":
+        if now - room.stored_at < PROGRESS_SECONDS or run.state == "starting":
             return
         with self._lock:
-            room.noted = now
-            shown = room.shown
-            if not shown.lab:
-                shown = replace(shown, changes=interventions_of(run))
-            row = replace(room.row, shown=shown.to_json(), step=run.step)
+            room.stored_at = now
+            subject = room.subject
+            if not subject.lab:
+                subject = replace(subject, changes=interventions_of(run))
+            row = replace(room.row, shown=subject.to_json(), step=run.step)
             if row != room.row:
-                with suppress(StoreError):  # a full disk takes no running class away
+                with suppress(StoreError):  # a full disk does not end a class
                     self._store.change_class(row)
-                    room.row, room.shown = row, shown
+                    room.row, room.subject = row, subject
 
     def _change(self, room: Room, **changes: object) -> None:
         row = replace(room.row, **changes)  # type: ignore[arg-type]
@@ -234,7 +240,7 @@ class Rooms:
 
 
 class _OpenRooms:
-    """Where the one Rooms of this process lives; it is opened when the first class is asked for."""
+    """The one Rooms of this process, opened when the first class is asked for."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,7 +1,7 @@
-"""Classes and votes in one SQLite file. One connection writes, a lock lets one thread at a time use it.
+"""Classes and votes in one SQLite file, with one connection that one thread at a time uses.
 
-What `Store` has returned from is on the disk: a write is one transaction, flushed at its end (WAL,
-synchronous=FULL), so that neither a crash nor a full disk takes away a vote that was confirmed.
+When a method of Store returns, its change is on the disk: a write is one transaction, flushed at its end (WAL,
+synchronous=FULL). So neither a crash nor a full disk takes away a vote that was confirmed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOST_CLASSES = 1000
-"""Classes kept; beyond it the one unused for longest makes room, votes and all."""
+"""Classes kept; beyond it the class unused for longest is deleted with its votes."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS classes (
@@ -40,12 +40,15 @@ CREATE TABLE IF NOT EXISTS votes (
 
 
 class StoreError(Exception):
-    """Something could not be stored; the message is a sentence for whoever asked for it."""
+    """Something could not be stored; the message is a sentence for the person who asked."""
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class as it is stored. teacher: the digest of its key. step: how far its run was last seen."""
+    """A class as it is stored.
+
+    teacher: the digest of its key. shown: its ClassSubject as JSON. step: the last one stored of its run.
+    """
 
     code: str
     teacher: bytes
@@ -58,11 +61,11 @@ class ClassRow:
 
 
 class Store:
-    """The file that `locate` names, made if there is none. Every method is for any thread and may raise StoreError."""
+    """The file that `locate` names; made if missing. Any thread may call any method; all may raise StoreError."""
 
     def __init__(self, locate: Callable[[], Path]) -> None:
         self._lock = threading.Lock()
-        with _in_words():
+        with _as_store_error():
             path = locate()
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
@@ -70,7 +73,7 @@ class Store:
             self._database.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         with self._lock:
             self._database.close()
 
@@ -87,7 +90,7 @@ class Store:
             )
 
     def change_class(self, row: ClassRow, forget_votes: bool = False) -> None:
-        """Store how a class stands now; without its votes, if it is to begin anew."""
+        """Store a changed class; forget_votes: delete its votes."""
         with self._writing() as database:
             database.execute(
                 "UPDATE classes SET shown = ?, address = ?, step = ?, round = ?, is_open = ?, ended = ?, used = ? "
@@ -108,7 +111,7 @@ class Store:
 
     def find_class(self, code: str) -> ClassRow | None:
         """The class of that code, None if there is none."""
-        with self._lock, _in_words():
+        with self._lock, _as_store_error():
             found = self._database.execute(
                 "SELECT code, teacher, shown, address, step, round, is_open, ended FROM classes WHERE code = ?",
                 (code,),
@@ -119,7 +122,7 @@ class Store:
         return ClassRow(code, teacher, shown, address, step, number, bool(is_open), bool(ended))
 
     def add_vote(self, code: str, round_number: int, voter: bytes, answer: str) -> str:
-        """Store a vote unless the voter has one in this round; returns the one that counts, the first."""
+        """Store a vote unless the voter has one in this round. Returns the answer that counts: the first."""
         with self._writing() as database:
             database.execute(
                 "INSERT OR IGNORE INTO votes VALUES (?, ?, ?, ?)", (code, round_number, voter, answer)
@@ -132,14 +135,14 @@ class Store:
 
     def votes(self, code: str) -> list[tuple[int, bytes, str]]:
         """All votes of a class: round, voter, answer."""
-        with self._lock, _in_words():
+        with self._lock, _as_store_error():
             query = "SELECT round, voter, answer FROM votes WHERE code = ?"
             return [tuple(row) for row in self._database.execute(query, (code,))]
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: on the disk at its end, or undone altogether."""
-        with self._lock, _in_words():
+        """One transaction: at its end all of it is on the disk, or nothing."""
+        with self._lock, _as_store_error():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
@@ -150,7 +153,7 @@ class Store:
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def _as_store_error() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""What a class looks at, in a form that can be stored and opened again: arms of the Playground, or a lab."""
+"""What a class looks at, the Playground's arms or a lab, in a form that can be stored and opened again."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bnviz.runs.lab_run import LabRun, LabRuns
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A run without its numbers, which training gives again.
+class ClassSubject:
+    """A run without its numbers: training gives them again.
 
     arms, changes: of the Playground, each arm's Experiment as JSON and its interventions as in a link.
     lab, quick, seeds, steps: of a lab; lab is "" for the Playground, seeds and steps None for the lab's own.
@@ -31,12 +31,12 @@ class Shown:
 
     @classmethod
     def of_run(cls, run: Run) -> Self:
-        """What a run of the Playground shows, with what was changed in it so far."""
+        """The subject of a run of the Playground, with what was changed in it so far."""
         return cls(tuple(arm.to_json() for arm in run.arms), interventions_of(run))
 
     @classmethod
     def of_lab(cls, lab_run: LabRun) -> Self:
-        """What a lab shows."""
+        """The subject of a lab's run."""
         setting = lab_run.setting
         return cls(lab=lab_run.lab.name, quick=setting.quick, seeds=setting.seeds, steps=setting.steps)
 
@@ -47,12 +47,12 @@ class Shown:
         return cls(**(values | {"arms": tuple(values["arms"]), "changes": tuple(values["changes"])}))
 
     def to_json(self) -> str:
-        """A text to store."""
+        """The text to store."""
         return orjson.dumps(asdict(self)).decode()
 
     @property
     def found_lab(self) -> Lab | None:
-        """The lab, None for the Playground. Raises ValueError for a lab that there is no longer."""
+        """The lab; None for the Playground. Raises ValueError for a lab that no longer exists."""
         return find(self.lab) if self.lab else None
 
     def open(self, manager: RunManager, lab_runs: LabRuns) -> Run:
@@ -65,5 +65,5 @@ class Shown:
 
 
 def interventions_of(run: Run) -> tuple[str, ...]:
-    """What was changed in each arm, as in a link; recordings shown beside the arms are left out."""
+    """What was changed in each arm, as in a link; recordings beside the arms are left out."""
     return tuple(Intervention.format_all(item.interventions) for item in run.recordings[: len(run.arms)])

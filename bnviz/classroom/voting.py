@@ -1,4 +1,4 @@
-"""What a class answered: how often each option was chosen or, of numbers, how they spread; and who was right."""
+"""What a class answered: how often each option, or how the numbers spread; and how many were right."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from bnviz.labs.predictions import Answer, Choice, Estimate, Score, Slider
 
 BARS = 12
-"""Bars of a histogram of estimates: enough to see two camps, few enough to read from the back row."""
+"""Bars of a histogram of estimates: enough to tell two groups apart, few enough to read from the back row."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Truth:
-    """What was measured. value: where on the slider, None for an option."""
+    """What was measured, in words. value: its place on the slider; None for an option."""
 
     words: str
     value: float | None = None
@@ -65,12 +65,12 @@ def _histogram(slider: Slider, values: np.ndarray) -> Tally:
 
 
 def _short(value: float) -> str:
-    """Three digits, never a power of ten."""
+    """Three digits, without an exponent."""
     return f"{float(f'{value:.3g}'):,g}"
 
 
 def bar_edges(slider: Slider) -> np.ndarray:
-    """The borders of the bars, (BARS + 1,), spaced as the slider slides."""
+    """The borders of the bars, (BARS + 1,), spaced as the slider is: evenly, or evenly on a logarithmic scale."""
     if slider.logarithmic:
         edges = np.geomspace(slider.low, slider.high, BARS + 1)
     else:
@@ -80,14 +80,14 @@ def bar_edges(slider: Slider) -> np.ndarray:
 
 
 def score(prediction: Choice | Estimate, text: str, answer: Answer) -> Score:
-    """Hold one answer, as text, against what was measured. Raises PredictionError."""
+    """Compare one answer, as text, with what was measured. Raises PredictionError."""
     if isinstance(prediction, Choice):
         return prediction.score(text, answer)
     return prediction.score(prediction.read(text), answer)
 
 
 def right(prediction: Choice | Estimate, answers: Iterable[str], answer: Answer) -> int | None:
-    """How many of the answers came true; None where nothing can be scored."""
+    """How many of the answers are right; None where nothing can be scored."""
     counts = Counter(answers)
     scores = {text: score(prediction, text, answer).right for text in counts}
     if answer is None or any(value is None for value in scores.values()):
@@ -96,7 +96,7 @@ def right(prediction: Choice | Estimate, answers: Iterable[str], answer: Answer)
 
 
 def measured(prediction: Choice | Estimate, answer: Answer) -> tuple[Truth, ...]:
-    """What a perfect prediction would have been, one for each Tally; () where that is unclear."""
+    """What was measured, one Truth for each Tally; () where the run does not settle the question."""
     if isinstance(prediction, Choice):
         return (Truth(prediction.options[answer]),) if isinstance(answer, str) else ()
     if not isinstance(answer, tuple) or any(math.isnan(value) for value in answer):

@@ -196,7 +196,7 @@ class ClassRoutes:
         if room is None:
             raise RequestError(404, "There is no such class: check the code, or ask for the link.")
         run = self._rooms().run(room, self._manager(), self._lab_runs)
-        return room, run, self._lab_runs.get(run.id) if room.shown.lab else None
+        return room, run, self._lab_runs.get(run.id) if room.subject.lab else None
 
 
 def perform(rooms: Rooms, room: Room, lab_run: LabRun | None, action: TeacherAction) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from bnviz.classroom.lesson_plans import SHIPPED, all_lessons
+from bnviz.classroom.lesson_plans import SHIPPED, all_plans
 from bnviz.labs import all_labs
 
 for lab in all_labs().values():
@@ -10,7 +10,7 @@ for lab in all_labs().values():
     st.markdown(lab.quote)
     st.markdown(lab.question)
     st.markdown(lab.explanation)
-for plan in all_lessons((SHIPPED,))[0]:
+for plan in all_plans((SHIPPED,))[0]:
     for part in plan.parts:
         st.markdown(part.shown_text)
 st.caption("All texts are above.")

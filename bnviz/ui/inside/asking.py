@@ -1,4 +1,4 @@
-"""Asking a worker process about a network, from a page."""
+"""Ask: how the page has a worker process look into a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bnviz.web import state
 
 
 class Ask:
-    """Asks a worker process about this page's network and waits for the answer, saying so."""
+    """Asks a worker process about this page's network, and says on the page that it waits."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
@@ -23,7 +23,7 @@ class Ask:
     def __call__(
         self, question: str, step: int, experiment: Experiment | None = None, **arguments: Any
     ) -> Any:
-        """What `bnviz.engine.inspections.layer` finds, or None where it cannot be had, which is said on the page."""
+        """The answer of a function of `bnviz.engine.inspections.layer`; None where there is none, after saying why."""
         network = experiment or self.experiment
         told = st.empty()
         try:
@@ -39,7 +39,7 @@ class Ask:
                 told.empty()
                 return found
             except TimeoutError:
-                # Written again and again: here Streamlit can leave off when a control was used meanwhile.
+                # Written again each time: only while it writes can Streamlit stop a script whose page has changed.
                 told.caption(
                     "Training the network from its start, to see all of it …"
                     if question == "history"

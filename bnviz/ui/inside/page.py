@@ -1,4 +1,4 @@
-"""The page "Inside one batch-normalization layer": what the layer does, on a network at a step of its training."""
+"""The Inside page: what one batch-normalization layer does, in a network at a step of its training."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show() -> None:
     """Draw the page."""
     query = link.opened(PAGE)
     if query is not None:
-        st.session_state[_OPENED] = state_of_page() + 1
+        st.session_state[_OPENED] = times_opened() + 1
     experiment, view, ignored = _asked(query)
     layout.intro(
         "<b>Inside one batch-normalization layer.</b> A real network, a real mini-batch, every number."
@@ -78,13 +78,13 @@ def _section(experiment: Experiment, view: View) -> None:
     if batch is None:
         return
     if not batch.finite:
-        st.error(f"This network diverged: after {batch.step:,} steps its numbers are no numbers any more.")
+        st.error(f"This network diverged: after {batch.step:,} steps its numbers are no longer finite.")
         return
     if batch.step < view.step:
         st.info(f"This network diverged at step {batch.step:,}; what you see is that step.")
     match view.section:
         case "arithmetic":
-            sections.arithmetic_lines(ask, batch, view, state_of_page())
+            sections.arithmetic_lines(ask, batch, view, times_opened())
         case "scale":
             sections.scale(ask, batch, view)
         case "gradients":
@@ -93,14 +93,14 @@ def _section(experiment: Experiment, view: View) -> None:
             sections.companions(ask, batch, view)
 
 
-def state_of_page() -> int:
-    """A number that is another one whenever a link was opened."""
+def times_opened() -> int:
+    """A number that changes whenever a link is opened."""
     number: int = st.session_state.get(_OPENED, 0)
     return number
 
 
 def _controls(experiment: Experiment, view: View) -> None:
-    """What is looked at: few controls, always in sight; the network's own folded away."""
+    """The controls of what is looked at, in a row; those of the network itself in a menu."""
     said, width = view.parameters(), experiment.hidden[view.layer - 1]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         with st.container(width=230):

@@ -26,7 +26,7 @@ _STAMP = "inside.stamp"
 
 @functools.cache
 def _component(part: str, markup: str) -> ComponentRenderer:
-    """A component whose script, sent with every message, only names the function of inside.js that is meant."""
+    """A component that runs the function `part` of inside.js. Its own script is short: every message holds it."""
     script = f"export default async (c) => (await import(new URL(c.data.script, location.origin))).{part}(c)"
     return st.components.v2.component(f"bnviz_inside_{part}", html=markup, js=script, isolate_styles=False)
 
@@ -52,7 +52,7 @@ def walk(
 ) -> None:
     """Algorithm 1, line by line. content: as `bnviz.layer.walk` makes it.
 
-    line: where to begin whenever `opened` is another number than before; from then on the reader leads.
+    line: the line to begin with whenever `opened` changes; after that the reader turns the lines.
     """
     part = _component("walk", '<section data-bnviz class="bnviz-walk" aria-label="Algorithm 1"></section>')
     part(
@@ -65,7 +65,7 @@ def walk(
 
 
 def figure(make: PlotFunction[...], *arguments: Any, key: str, **options: Any) -> None:
-    """A figure that does not move by itself: `make` is called once for each theme and width."""
+    """A figure that does not follow a run: `make` is called once for each theme and width."""
     looks = {
         theme: {
             width: make.draw(*arguments, **options, theme=theme, narrow=width == "narrow").json().decode()
@@ -85,7 +85,7 @@ def figure(make: PlotFunction[...], *arguments: Any, key: str, **options: Any) -
 
 
 def are_about(experiment: Experiment, step: int) -> None:
-    """Say what the figures that follow show, for the files that they become."""
+    """Note which network the figures that follow show, for the files exported from them."""
     arm = ArmStamp(experiment, (), None, made_here())
     st.session_state[_STAMP] = Stamp((arm,), step, f"?{arm.query}")
 

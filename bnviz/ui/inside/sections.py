@@ -49,7 +49,7 @@ def _chosen() -> None:
 
 
 def scale(ask: Ask, batch: LayerBatch, view: View) -> None:
-    """γ and β in hand, and how training moved them."""
+    """γ and β set by hand, and how training changed them."""
     x = batch.crowd[:, view.unit - 1]
     learned = float(batch.gamma[view.unit - 1]), float(batch.beta[view.unit - 1])
     identity = arithmetic.undoing(x, batch.epsilon)
@@ -100,7 +100,7 @@ def _by_hand() -> None:
 
 
 def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
-    """The six formulas of Section 3 with their numbers, and what autograd and finite differences say."""
+    """The six formulas of Section 3 with their numbers, beside those of autograd and finite differences."""
     lines = lines_of(batch, view.unit)
     dy = batch.dy[:, view.unit - 1]
     whole = arithmetic.backward(lines, dy)
@@ -285,7 +285,7 @@ def maps(ask: Ask, view: View) -> None:
     if batch is None:
         return
     if not batch.finite:
-        st.error(f"This network diverged: after {batch.step:,} steps its numbers are no numbers any more.")
+        st.error(f"This network diverged: after {batch.step:,} steps its numbers are no longer finite.")
         return
     m, features, height, width = batch.x.shape
     lines = lines_of(batch, view.channel)

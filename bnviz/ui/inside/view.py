@@ -1,4 +1,4 @@
-"""What the page "Inside" shows: its link's parameters, each declared once, and the network it looks into."""
+"""What the Inside page shows: its link's parameters, and the network that it looks into."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bnviz.layer.walk import LINES
 from bnviz.ui.parts.page_state import PageState, Parameter
 
 PREFIX = "inside."
-"""Before the names of this page's controls in the session, which other pages' controls share."""
+"""Stands before a parameter's name in the key of its control: all pages share one session."""
 
 STEPS = 1000
-"""How far the page trains: what a layer does shows early, and nobody should wait."""
+"""The steps that the page trains at most: a layer shows early what it does, and nobody should wait long."""
 
 LEAST, MOST = 2, 16
 """Examples in the mini-batch that is shown."""
@@ -30,7 +30,7 @@ SECTIONS = {
 CHANGES = {"replace": "Replaced", "drop": "Dropped", "duplicate": "Doubled"}
 NEWEST = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 FIXED = {"steps": STEPS, "normalizer": "batch", "architecture": "mlp"}
-"""What the page does not leave open. Training to a step is the same however long the run was to be."""
+"""Fields that the page sets itself. A network at a step does not depend on how long its run was to be."""
 CHANNELS = (6, 12)
 """Of each layer of the network with feature maps."""
 NETWORK = ("hidden", "activation", "init", "init_scale", "learning_rate", "batch_size", "seed")
@@ -98,7 +98,7 @@ class View(PageState):
 
 
 def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, tuple[str, ...]]:
-    """The network that a link describes, with batch normalization and fully connected; what was ignored."""
+    """The network that a link describes, fully connected and with batch normalization; and what was ignored."""
     base, ignored = Experiment.salvage(View.split(query)[1])
     fixed = [
         f"{name} = {Experiment.text(getattr(base, name))!r} is not looked into here"

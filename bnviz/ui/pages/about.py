@@ -1,4 +1,4 @@
-"""The About page: what is shown, how it was measured, and what is in dispute."""
+"""The About page: how to read the bands, how they are measured, and what is in dispute."""
 
 from __future__ import annotations
 

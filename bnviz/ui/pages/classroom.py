@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from bnviz.classroom.codes import read_code
-from bnviz.classroom.lesson_plans import all_lessons
+from bnviz.classroom.lesson_plans import all_plans
 from bnviz.labs import all_labs
 from bnviz.labs.base import Setting
 from bnviz.runs import Run
@@ -21,7 +21,7 @@ PAGE: Final = "class"
 
 
 def show() -> None:
-    """Draw the page, or the part of a lesson that its link names."""
+    """Draw the page, or the part of a lesson that the link names."""
     layout.notice_ignored(PageState.salvage(link.opened(PAGE) or {})[1])
     classroom_frame.apply(PAGE)
     if "lesson" not in link.frame():
@@ -68,21 +68,21 @@ def _start() -> None:
 
 
 def _lab(name: str) -> Run:
-    """A run of the lab in its quick setting."""
+    """A run of the lab in the quick setting."""
     return state.lab_runs().open(all_labs()[name], Setting(quick=True), state.manager(), person()).run
 
 
 def _lessons() -> None:
-    lessons, troubles = all_lessons()
+    plans, troubles = all_plans()
     st.markdown("#### Lessons")
     layout.notice_ignored(troubles, key="ignored-lessons")
-    for lesson in lessons:
+    for plan in plans:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{layout.plain(lesson.title)}**  \n{layout.plain(lesson.about)}")
+            st.markdown(f"**{layout.plain(plan.title)}**  \n{layout.plain(plan.about)}")
             st.space("stretch")
-            if st.button("Open", key=f"lesson.{lesson.name}", help=f"Open {lesson.title}"):
-                classroom_frame.go(lesson, 1)
+            if st.button("Open", key=f"lesson.{plan.name}", help=f"Open {plan.title}"):
+                classroom_frame.go(plan, 1)
     st.caption(
-        "A lesson orders labs and Playground settings, with text between them. "
+        "A lesson plan puts labs and Playground settings in an order, with text between them. "
         "Write your own as a TOML file in the folder lessons below BNVIZ_HOME; README.md shows how."
     )

@@ -1,4 +1,4 @@
-"""The Labs: one claim of the paper each. Predict, run, see, and be told what was measured."""
+"""The Labs page: each lab tests one claim of the paper. Predict, run, see, and read what was measured."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _check_said(said: str, visit: Visit, _: Any) -> None:
 
 @dataclass(frozen=True)
 class Visit(PageState):
-    """What a link to the labs says.
+    """The parameters of a link to the labs.
 
     lab: "" for the list. said: the prediction, as text; "" before there is one. seeds, steps: 0 for the
     lab's own choice. unit: the unit that figures of one unit show, counted from 1; 0 for the typical one.
@@ -235,7 +235,7 @@ def _run(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
 
 
 def _keepsake(lab: Lab, lab_run: LabRun) -> library.Keepsake:
-    """What there is to keep: every network, and the verdict if there is one."""
+    """What Keep keeps: every network, and the verdict if there is one."""
     seeds = lab_run.setting.seed_count
     names = [
         f"{arm.label}, seed {seed + 1}" if seeds > 1 else arm.label
@@ -247,7 +247,7 @@ def _keepsake(lab: Lab, lab_run: LabRun) -> library.Keepsake:
 
 
 def _verdict(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
-    """What was measured, and how the prediction fared."""
+    """What was measured, and whether the prediction was right."""
     if lab_run.trouble:
         st.error(f"There is no verdict: {lab_run.trouble}", icon=":material/error:")
         return

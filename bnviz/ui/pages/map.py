@@ -40,7 +40,7 @@ initialization” (abstract). If so, the outlined region is larger with it.
 
 @dataclass(frozen=True)
 class Choice(PageState):
-    """What is on the map. depth: hidden layers of 32 units each. size: cells along each axis."""
+    """The networks on the map. depth: hidden layers, of 32 units each. size: cells along each axis."""
 
     activation: Annotated[str, Parameter("Nonlinearity", choices=ACTIVATIONS)] = "sigmoid"
     depth: Annotated[int, Parameter("Hidden layers", choices=DEPTHS)] = 3
@@ -77,7 +77,7 @@ def show() -> None:
 
 
 def _sweep(choice: Choice) -> Sweep:
-    """This person's map of the choice; the one of another choice is stopped."""
+    """This person's map of these networks; their maps of others are stopped."""
     mine: dict[Choice, str] = st.session_state.setdefault(_OPEN, {})
     sweeps = state.manager().sweeps
     for other, sweep_id in mine.items():

@@ -31,7 +31,7 @@ from bnviz.web import state
 
 PAGE: Final = "playground"
 PREFIX: Final = ""
-"""This page's controls are called as the link's parameters are."""
+"""The keys of this page's controls are the names of the link's parameters."""
 
 FIRST_SPEED = 200.0
 """Steps a second at first: slow enough to watch, fast enough to see the end."""
@@ -42,7 +42,7 @@ _CHANGES = "playground.changes"
 
 @dataclass(frozen=True)
 class View(Look):
-    """How the run is looked at, and what stands beside it.
+    """How the run is looked at, how fast it trains, and what is shown beside it.
 
     speed: steps a second, None for no limit. beside: arms of kept runs, as `ArmChoice.text`.
     """
@@ -82,9 +82,9 @@ def show() -> None:
 
 @st.fragment
 def _watch(run: Run, comparison: Comparison, fixed_rate: bool) -> None:
-    """The run and its figures. To look at it otherwise draws this part alone, not the many controls beside it."""
+    """The run and its figures. A fragment: another layer or step redraws this part alone, not the many controls."""
     if state.manager().get(run.id) is None:
-        st.rerun()  # nobody looked for so long that it was dropped
+        st.rerun()  # the manager dropped the run after nobody looked at it for long
     networks = _networks(comparison)
     view, _ = View.asked(None, PREFIX, networks)
     view.set_controls(PREFIX)
@@ -157,6 +157,6 @@ def _run(comparison: Comparison, view: View) -> tuple[Run, View, tuple[str, ...]
 
 
 def _keepsake(run: Run) -> library.Keepsake:
-    """What there is to keep of the two arms."""
+    """What Keep keeps: the two arms."""
     own = run.recordings[: len(run.arms)]
     return library.Keepsake(own, "Playground", verdict=story(own))

@@ -1,4 +1,4 @@
-"""Runs: what was kept, and recordings opened from files; look at them, lay them over each other, compare."""
+"""The Runs page: kept runs, and recordings opened from files, looked at alone or laid over each other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REFUSED = "runs.refused"
 
 @dataclass(frozen=True)
 class Visit(Look):
-    """What a link to the page says.
+    """The parameters of a link to the page.
 
     arms: what is looked at, as `ArmChoice.text`. find: only runs of which these words are true are listed.
     """
@@ -85,7 +85,7 @@ def _looked_at(
 
 
 def _run(texts: tuple[str, ...]) -> tuple[Run | None, list[str]]:
-    """The run that shows these arms, None without any; and a sentence for each that cannot be read."""
+    """The run that shows these arms, None without arms; and a sentence for each that cannot be read."""
     mine: dict[tuple[str, ...], str] = st.session_state.setdefault(_RUNS, {})
     run = state.manager().get(mine.get(texts, ""))
     if run is not None or not texts:
@@ -104,7 +104,7 @@ def _run(texts: tuple[str, ...]) -> tuple[Run | None, list[str]]:
 
 
 def _tools() -> None:
-    """Find a run, and open files."""
+    """The controls to find a run and to open files."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.text_input(
             Visit.parameters()["find"].label,
@@ -130,7 +130,7 @@ def _tools() -> None:
 
 
 def _open(key: str) -> None:
-    """Take in what was uploaded, and look at it together with what was looked at."""
+    """Open the uploaded files and look at them, beside what was looked at before."""
     state = st.session_state
     taken, state[_REFUSED] = take_in(state[key])
     state["runs.arms"] = [*(f"{file.id}.0" for file in taken), *state["runs.arms"]][:MAX_ARMS]
@@ -139,7 +139,7 @@ def _open(key: str) -> None:
 
 
 def _stage(run: Run, networks: Networks, visit: Visit, known: Mapping[str, str]) -> int | None:
-    """What is looked at: its arms, its figures, the scrubber. Returns the step looked back at."""
+    """The arms looked at, their scrubber and their figures. Returns the step looked back at."""
     there = {text.partition(".")[0] for text in visit.arms}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.multiselect(

@@ -1,4 +1,4 @@
-"""The kept runs and the opened files as cards: what each is, and what can be done with it."""
+"""The kept runs and the opened files as cards: what each is, and buttons for what can be done with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bnviz.ui.parts.opened_files import OpenedFile, opened_files
 MOST_CARDS = 30
 COLUMNS = 3
 MOST_DOWNLOADS = 12
-"""Buttons in one menu; a lab of many seeds has more files than that."""
+"""Download buttons in one menu; a lab of many seeds has more files."""
 
 
 def show(entries: Sequence[Entry], in_all: int, looked_at: Collection[str]) -> None:
@@ -127,7 +127,7 @@ def _picture(svg: str, title: str) -> None:
 
 
 def _show_button(run: str, texts: Sequence[str], looked_at: Collection[str]) -> None:
-    """Look at the arms of a run, or no longer."""
+    """The button that shows the arms of a run in the figures, or hides them."""
     shown = any(text in looked_at for text in texts)
     st.button(
         "Hide" if shown else "Show",
@@ -141,7 +141,7 @@ def _show_button(run: str, texts: Sequence[str], looked_at: Collection[str]) -> 
 
 
 def _look(texts: tuple[str, ...]) -> None:
-    """Show the arms; of those shown already, those that still find room."""
+    """Show these arms first, then those shown before, up to MAX_ARMS."""
     here = [text for text in st.session_state["runs.arms"] if text not in texts]
     new = texts[:MAX_ARMS]
     st.session_state["runs.arms"] = [*here[: MAX_ARMS - len(new)], *new]
@@ -168,7 +168,7 @@ def _change(change: Callable[[], None]) -> None:
 
 
 def _download(label: str, content: Callable[[], bytes], name: str, key: str) -> None:
-    """A button that saves a recording's file, bnviz-<name>.bnviz, which is made when it is pressed."""
+    """A button that saves a recording as bnviz-<name>.bnviz. The file is made when the button is pressed."""
     st.download_button(
         label,
         data=content,

@@ -1,4 +1,4 @@
-"""An arm of a kept run or of an opened file, by the short text that stands for it in a link: "id.0"."""
+"""An arm of a kept run or of an opened file, and the short text that stands for it in a link: "id.0"."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _REFERENCE = re.compile(r"([0-9a-z]{1,40})\.([0-9]{1,3})")
 
 @dataclass(frozen=True)
 class ArmChoice:
-    """An arm that can be shown. text: what stands for it in a link; label: what it is called on the page."""
+    """An arm that can be shown. text: stands for it in a link. label: its name on the page."""
 
     text: str
     label: str
 
 
 def choices(entries: Sequence[Entry]) -> list[ArmChoice]:
-    """All arms of the entries, and of the visitor's opened files before them; no two are called alike.
+    """All arms of this person's opened files, then of the entries. Their labels are unique.
 
-    Streamlit tells options apart by their labels.
+    They must be: Streamlit tells options apart by their labels.
     """
     found = [(f"{file.id}.0", f"{file.name} (file)") for file in opened_files().values()]
     for entry in entries:

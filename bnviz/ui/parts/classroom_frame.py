@@ -1,4 +1,4 @@
-"""How a page is shown: on a projector, with controls hidden or locked by a link, as a part of a lesson."""
+"""How a link has a page shown: on a projector, with controls hidden or locked, as a part of a lesson."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from bnviz.classroom.lesson_plans import Lesson, LessonError, Place, find_lesson
+from bnviz.classroom.lesson_plans import LessonPlan, LessonPlanError, Place, find_plan
 from bnviz.classroom.restrictions import Restrictions, controls
 from bnviz.ui.parts import layout, link
 
@@ -31,9 +31,9 @@ _NO_SIDEBAR = """
 
 
 def apply(page: Place) -> Restrictions:
-    """Set the page up as its link asks; returns the controls to hide or lock. After `link.opened`.
+    """Set up the page as its link asks. Returns the controls to hide or lock. Call it after `link.opened`.
 
-    The page "class" sends on to the page that the lesson's part belongs to.
+    The page "class" opens the page that the lesson's part belongs to.
     """
     asked = link.frame()
     restrictions, ignored = Restrictions.salvage(asked)
@@ -45,15 +45,15 @@ def apply(page: Place) -> Restrictions:
         st.html(f"<style>{_NO_SIDEBAR}</style>")
     if "lesson" in asked:
         try:
-            _lesson(page, find_lesson(asked["lesson"]), asked.get("part", ""))
-        except LessonError as error:
+            _lesson(page, find_plan(asked["lesson"]), asked.get("part", ""))
+        except LessonPlanError as error:
             ignored = (*ignored, str(error))
     layout.notice_ignored(ignored, key="ignored-frame")
     return restrictions
 
 
 def foot() -> None:
-    """The switch between the projector and the desk, at the page's end."""
+    """The button, at the page's end, that enters and leaves projector mode."""
     on = link.frame().get("view") == PROJECTOR
     st.button(
         "Leave projector mode" if on else "Projector mode",
@@ -66,8 +66,8 @@ def foot() -> None:
     )
 
 
-def _lesson(page: Place, lesson: Lesson, number: str) -> None:
-    """The part of the lesson that the page shows: its text, and the ways on and back."""
+def _lesson(page: Place, lesson: LessonPlan, number: str) -> None:
+    """The text of the lesson's part that the page shows, with Back and Next."""
     place, part = lesson.part(number)
     if page == "class" and part.place != page:
         go(lesson, place)
@@ -78,15 +78,15 @@ def _lesson(page: Place, lesson: Lesson, number: str) -> None:
             st.markdown(part.shown_text)
         with st.container(horizontal=True, gap="small"):
             if place > 1:
-                _way(lesson, place - 1, "Back")
+                _turn_button(lesson, place - 1, "Back")
             if place < len(lesson.parts):
-                _way(lesson, place + 1, "Next")
+                _turn_button(lesson, place + 1, "Next")
             st.space("stretch")
             if st.button("Leave the lesson", key="lesson.leave", type="tertiary"):
                 st.switch_page(_PAGES / "class.py", query_params=_view())
 
 
-def _way(lesson: Lesson, number: int, word: str) -> None:
+def _turn_button(lesson: LessonPlan, number: int, word: str) -> None:
     onward = word == "Next"
     pressed = st.button(
         word,
@@ -100,12 +100,12 @@ def _way(lesson: Lesson, number: int, word: str) -> None:
         go(lesson, number)
 
 
-def go(lesson: Lesson, number: int) -> None:
+def go(lesson: LessonPlan, number: int) -> None:
     """Open a part of a lesson, counted from 1, on the page that it belongs to. Does not return."""
     place: Place = lesson.parts[number - 1].place
     st.switch_page(_PAGES / f"{place}.py", query_params=lesson.query(number) | _view())
 
 
 def _view() -> dict[str, str]:
-    """The view, which outlives the page."""
+    """The parameter `view`, which is kept from page to page."""
     return {name: text for name, text in link.frame().items() if name == "view"}

@@ -1,4 +1,4 @@
-"""Sharing a run with the class: the button, and the links and the QR code behind it."""
+"""Sharing a run with a class: the button, and the dialog with the links and the QR code."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _MINE = "classroom.mine"
 _ADDRESS = "classroom.address"
 _REFUSED = "classroom.refused"
 _ELSEWHERE = "http://localhost:8501"
-"""Where the page is, where nobody says."""
+"""The page's address where Streamlit does not know it."""
 
 
 def button(open_run: Callable[[], Run], key: str) -> None:
-    """The button that shares the run which `open_run` gives; a lab's run is found to be one."""
+    """The button that shares the run that `open_run` returns, be it a lab's or not."""
     pressed = st.button(
         "Share with the class",
         icon=":material/qr_code_2:",
@@ -42,7 +42,7 @@ def button(open_run: Callable[[], Run], key: str) -> None:
 
 @st.dialog("Share with the class", width="large", icon=":material/qr_code_2:")
 def share(run: Run) -> None:
-    """The dialog: start a class before this run, or bring the run before the class there is."""
+    """The dialog: start a class that looks at this run, or show the run to the class there is."""
     try:
         rooms = open_rooms()
         mine = _mine(rooms)
@@ -60,7 +60,7 @@ def share(run: Run) -> None:
 
 
 def _mine(rooms: Rooms) -> Opened | None:
-    """The class that this page started last, if it is not over."""
+    """The class that this session started last, unless it has ended."""
     opened: Opened | None = st.session_state.get(_MINE)
     room = None if opened is None else rooms.find(opened.code)
     return None if room is None or room.row.ended else opened
@@ -74,10 +74,10 @@ def _start(rooms: Rooms, run: Run) -> Opened:
 
 
 def _choose(rooms: Rooms, room: Room, run: Run) -> None:
-    """The class looks at another run: should it look at this one?"""
+    """Ask whether the class, which looks at another run, should look at this one."""
     st.markdown(
-        f"Your class **{spaced(room.code)}** looks at another run. Bring this one before it? "
-        "The link stays the same; what was answered so far is cleared."
+        f"Your class **{spaced(room.code)}** looks at another run. Show it this one? "
+        "The link stays the same; the answers given so far are deleted."
     )
     with st.container(horizontal=True):
         if st.button("Show this run to the class", type="primary"):
@@ -89,7 +89,7 @@ def _choose(rooms: Rooms, room: Room, run: Run) -> None:
 
 
 def _links(rooms: Rooms, room: Room, mine: Opened) -> None:
-    """The way in for students, the teacher and the projector."""
+    """The links for the students, the teacher and the projector."""
     link = student_link(room.row.address, _base(), room.code)
     teacher = f"{student_link(_origin(), _base(), room.code)}#teacher={mine.key}"
     wall = f"{student_link(_origin(), _base(), room.code)}?view=projector#teacher={mine.key}"

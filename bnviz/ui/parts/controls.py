@@ -1,4 +1,4 @@
-"""The controls of an Experiment, made from its knobs, and what sets the two arms apart."""
+"""The Playground's controls: one for each field of an Experiment, made from its Knob, and those of the two arms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bnviz.experiment.knob import parse_widths
 from bnviz.ui.parts import link
 
 MORE = ("first_layer_scale", "momentum", "weight_decay", "dropout", "train_examples", "seed", "device")
-"""Fields that stand folded away: most comparisons leave them alone."""
+"""Fields folded away under More: most comparisons do not change them."""
 
 PRESET_LABELS = {
     "first-look": "First look",
@@ -68,7 +68,7 @@ def _said(names: Iterable[str], prefix: str = "") -> dict[str, str]:
 
 
 def show(restrictions: Restrictions) -> None:
-    """Draw the controls, without those that the link hides and unchangeable those that it locks."""
+    """Draw the controls, without those that the link hides; those that it locks cannot be changed."""
     hidden, locked = restrictions.hidden, restrictions.locked
     if locked:
         st.caption("What is grey is fixed for this lesson.")
@@ -99,7 +99,7 @@ def show(restrictions: Restrictions) -> None:
 
 
 def _what_differs(restrictions: Restrictions) -> None:
-    """What sets the two arms apart, unless both that and their values are hidden."""
+    """The field in which the two arms differ and its two values, where the link does not hide them."""
     knobs, vary = Experiment.knobs(), st.session_state["vary"]
     choice, values = ("vary" not in restrictions.hidden), (vary not in restrictions.hidden)
     if not choice and not values:
@@ -122,7 +122,7 @@ def _what_differs(restrictions: Restrictions) -> None:
 
 
 def _pairs(names: list[str]) -> Iterable[tuple[str, str | None]]:
-    """Names two by two; what has long labels to choose from stands alone."""
+    """Names two by two; a field with choices, whose labels are long, stands alone."""
     waiting: str | None = None
     for name in names:
         if Experiment.knobs()[name].choices:
@@ -146,7 +146,7 @@ def _pair(left: str, right: str | None, locked: Collection[str]) -> None:
 
 
 def field(name: str, key: str, label: str | None = None, locked: bool = False) -> None:
-    """One field's control: choose what is offered or, where the field is no choice of names, type a value."""
+    """One field's control: choose a value or, where the field has no fixed choices, type one."""
     knob = Experiment.knobs()[name]
     offered = list(offered_texts(name))
     current = st.session_state.get(key)
@@ -173,7 +173,7 @@ def _use_preset() -> None:
 
 
 def _vary() -> None:
-    """Another field differs: start it from two values worth comparing."""
+    """Start the field that now differs from two values worth comparing."""
     base, _ = Experiment.salvage(read_fields())
     st.session_state["a"], st.session_state["b"] = suggested_values(base, st.session_state["vary"])
     link.touch()

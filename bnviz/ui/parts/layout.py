@@ -1,4 +1,4 @@
-"""What every page has in common: its frame, its notices, its last line."""
+"""What every page has: its frame, its first line, its notices, its last line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STYLE = """
 
 
 def frame() -> None:
-    """Set up the browser's tab and the page's width; once, before anything is drawn."""
+    """Set up the browser's tab and the page's width. Call it once, before anything is drawn."""
     st.set_page_config(page_title="bnviz", page_icon=str(ICON), layout="wide")
     st.logo(str(ICON), size="large")
     st.html(_STYLE)
@@ -42,7 +42,7 @@ def intro(text: str, hidden: bool = False) -> None:
 
 
 def notice_ignored(sentences: Sequence[str], key: str = "ignored") -> None:
-    """Say in one line what a link or a control asked for that is not allowed. key: one for each call on a page."""
+    """Say in one line what a link or a control asks for in vain. key: another for each call on a page."""
     if sentences:
         shown = "; ".join(sentences[:3]) + (f"; and {len(sentences) - 3} more" if len(sentences) > 3 else "")
         with st.container(key=key):
@@ -50,7 +50,7 @@ def notice_ignored(sentences: Sequence[str], key: str = "ignored") -> None:
 
 
 def footer(elsewhere: bool = False) -> None:
-    """The page's last line. elsewhere: some networks were perhaps trained on another computer."""
+    """The page's last line. elsewhere: whether a network may have been trained on another computer."""
     where = "some perhaps on another computer" if elsewhere else "on this computer"
     st.caption(
         f"Every curve here was measured on a network in training, {where}. "
@@ -60,7 +60,7 @@ def footer(elsewhere: bool = False) -> None:
 
 
 def plain(text: str) -> str:
-    """Text that a visitor may have written, safe to show as Markdown."""
+    """Text that a stranger may have written, made safe to show as Markdown."""
     for sign in "\\`*_{}[]()<>#+!|~$:":
         text = text.replace(sign, "\\" + sign)
     return text

@@ -1,4 +1,4 @@
-"""The run library as pages use it: where it is, who asks, and the button that keeps a run."""
+"""The library of kept runs as pages use it: where it is, who asks, and the button that keeps a run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from bnviz.ui.parts import link
 FORWARDING = frozenset(
     {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
 )
-"""Headers that a proxy adds: who is behind it does not sit at this machine, wherever the proxy is."""
+"""Headers that a proxy adds. A person behind a proxy does not sit at this machine, wherever the proxy is."""
 
 _TOKEN = "kept.token"
 
 
 @dataclass(frozen=True)
 class Keepsake:
-    """What is to be kept, in the words of the page that keeps it; see `describe`."""
+    """What a page has to keep; see `describe`."""
 
     recordings: Sequence[Recording]
     source: str
@@ -46,7 +46,7 @@ def library() -> Library:
 
 
 def credentials() -> Credentials:
-    """Those of this page's session."""
+    """The credentials of this page's session."""
     token: str = st.session_state.setdefault(_TOKEN, secrets.token_urlsafe(24))
     return Credentials(token, at_the_server(st.context.ip_address, st.context.headers))
 

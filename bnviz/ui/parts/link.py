@@ -1,7 +1,7 @@
-"""A page's link is its state: read when it is opened or changed by hand, written after every change of a control.
+"""A page's link holds its state: read when somebody opens or edits it, written after each change of a control.
 
-Streamlit can bind a widget to a parameter by itself, but drops what is not allowed without a word; here
-the page can say what it ignored.
+Streamlit can bind a widget to a parameter by itself, but then drops what is not allowed without a word. Here the page
+can say what it ignored.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ _PAGE = "address.page"
 _FRAME = "address.frame"
 
 FRAME = ("view", "hide", "lock", "lesson", "part")
-"""Parameters that say how a page is shown, not what: every page takes them, none has controls for them."""
+"""Parameters of how a page is shown. Every page takes them; no page has controls for them."""
 
 
 def touch() -> None:
-    """Note that a control was used: what it says now counts, not the link. The `on_change` of every control."""
+    """Note that a control was used, so that the controls count and not the link. The `on_change` of every control."""
     st.session_state[_TOUCHED] = True
 
 
 def opened(page: str) -> dict[str, str] | None:
-    """The link's parameters if the page was opened with them or they changed since; None if controls lead.
+    """The link's parameters where the link counts: it was just opened or edited. None where the controls count.
 
-    Those of FRAME are left out: `frame` has them. A page that is come back to without parameters goes on
-    where it was left, and in the view of the page before.
+    Those of FRAME are left out: `frame` has them. A page to which somebody comes back without parameters has those
+    with which it was left, and the view of the page before.
     """
     state = st.session_state
     now = {name: value[:2000] for name, value in st.query_params.to_dict().items()}
@@ -47,26 +47,26 @@ def opened(page: str) -> dict[str, str] | None:
 
 
 def frame() -> dict[str, str]:
-    """How the page that is drawn is to be shown: its link's parameters of FRAME. After `opened`."""
+    """How the page is to be shown: the link's parameters of FRAME. Call it after `opened`."""
     found: dict[str, str] = st.session_state.get(_FRAME, {})
     return found
 
 
 def reframe(**values: str | None) -> None:
-    """Show the page with these parameters of FRAME from now on, without those that are None."""
+    """Change parameters of FRAME for this page; None removes one."""
     kept = {name: text for name, text in frame().items() if name not in values}
     st.session_state[_FRAME] = kept | {name: text for name, text in values.items() if text is not None}
     touch()
 
 
 def left(page: str) -> dict[str, str]:
-    """What the page's link said when it was last drawn; nothing if it never was."""
+    """The parameters of the page's link when it was last drawn; none if it never was."""
     found: dict[str, str] = st.session_state.get(f"{_WRITTEN}.{page}", {})
     return dict(found)
 
 
 def write(page: str, query: Mapping[str, str]) -> None:
-    """Make the link say `query`, and how the page is shown. From now on the link counts, until a control is used."""
+    """Write `query` and the parameters of FRAME into the link. It counts from now on, until a control is used."""
     st.session_state.pop(_TOUCHED, None)
     full = dict(query) | frame()
     st.session_state[f"{_WRITTEN}.{page}"] = full

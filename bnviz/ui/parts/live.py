@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @functools.cache
 def _component(part: str, name: str, html: str, css: str | None = None) -> ComponentRenderer:
-    """A component whose script, sent with every message, only names the function of live.js that is meant."""
+    """A component that runs the function `part` of live.js. Its own script is short: it is sent with every message."""
     script = f"export default async (c) => (await import(new URL(c.data.script, location.origin))).{part}(c)"
     return st.components.v2.component(name, html=html, css=css, js=script, isolate_styles=False)
 
 
 def _data(run: Run, **more: Any) -> dict[str, Any]:
-    """What every part is told: the run, and where the routes and assets are."""
+    """The data of every part: the run, and where the routes and assets are."""
     base = state.prefix(st.get_option("server.baseUrlPath"))
     return {
         "base": base,
@@ -76,15 +76,15 @@ def transport(
         learning_rate=rates.pop() if len(rates) == 1 else None,
         arms=len(run.arms),
     )
-    told = on_change or _nothing
+    callback = on_change or _nothing
     result = bar(
         key=key,
         data=data,
         default={"at": at, "speed": None, "changes": None, "done": None},
-        on_done_change=told,
-        on_at_change=told,
-        on_speed_change=told,
-        on_changes_change=told,
+        on_done_change=callback,
+        on_at_change=callback,
+        on_speed_change=callback,
+        on_changes_change=callback,
     )
     step = result.at
     return step if isinstance(step, int) else None
@@ -93,8 +93,8 @@ def transport(
 def readouts(run: Run, *, layer: int | None = None, headed: bool = False, key: str = "readouts") -> None:
     """Each arm's name, line, loss and accuracy, and what was measured in a sentence that opens to more.
 
-    layer: the one that is spoken of, None for the last. headed: a figure below it has the numbers in its headings,
-    so that they stand here on a phone alone.
+    layer: the one that the sentence is about, None for the last. headed: a figure below it has the numbers in its
+    headings, so that they stand here on a phone alone.
     """
     shape = "bnviz-readouts bnviz-headed" if headed else "bnviz-readouts"
     html = f'<section data-bnviz class="{shape}" aria-label="What was measured"></section>'
@@ -159,4 +159,4 @@ def _figure(
 
 
 def _nothing() -> None:
-    """Streamlit keeps a component's state only where a callback is named."""
+    """A callback that does nothing: Streamlit keeps a component's state only where one is named."""

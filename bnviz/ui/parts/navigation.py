@@ -1,4 +1,4 @@
-"""The script behind every page: the navigation over `pages/`."""
+"""The script that Streamlit runs for every page: the navigation over `pages/`."""
 
 from pathlib import Path
 

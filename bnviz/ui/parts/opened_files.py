@@ -1,4 +1,4 @@
-"""Recordings that a visitor opened from files: they stay in this visitor's session, and touch nothing else."""
+"""Recordings that a person opened from files. They stay in this person's session and are stored nowhere else."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bnviz.recording import Recording
 from bnviz.recording.sandbox import read_stranger
 
 MOST_FILES = 10
-"""A session's; beyond it the one opened first is closed."""
+"""Files open in a session; beyond it the one opened first is closed."""
 
 _FILES = "opened.files"
 
 
 class Upload(Protocol):
-    """A file as Streamlit hands it over."""
+    """An uploaded file, as Streamlit gives it."""
 
     name: str
 
@@ -29,7 +29,7 @@ class Upload(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class OpenedFile:
-    """A file's Recording, under the file's name, which the visitor wrote."""
+    """A file's Recording. name: the file's, which anybody may have written."""
 
     id: str
     name: str
@@ -37,13 +37,13 @@ class OpenedFile:
 
 
 def opened_files() -> dict[str, OpenedFile]:
-    """This visitor's files by their ids."""
+    """This person's files by their ids."""
     files: dict[str, OpenedFile] = st.session_state.setdefault(_FILES, {})
     return files
 
 
 def take_in(uploads: Sequence[Upload]) -> tuple[list[OpenedFile], list[str]]:
-    """Open files; returns those that could be, and a sentence for each that was refused."""
+    """Open files. Returns the files opened, and a sentence for each that was refused."""
     files, refused, taken = opened_files(), [], []
     for upload in uploads[:MOST_FILES]:
         name = " ".join(upload.name.split())[:60]

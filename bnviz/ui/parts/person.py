@@ -1,4 +1,4 @@
-"""Who looks at a page, for what is shared out fairly."""
+"""The person who looks at a page, among whom the trainers are shared fairly."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from bnviz.ui.parts.library import credentials
 
 
 def person() -> Person:
-    """The visitor of this page. Streamlit knows no address of those who sit at the server itself."""
+    """The person of this session. Streamlit knows no address of a person who sits at the server itself."""
     return Person(credentials().token, st.context.ip_address or "")

@@ -1,4 +1,4 @@
-"""The figures of a run as they stand below each other on a page, with the choice of what they show."""
+"""The figures of a run, one below the other, with the controls of what they show."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _steps(look: Look, networks: Networks | None) -> int:
 
 @dataclass(frozen=True)
 class Look(PageState):
-    """How a run is looked at; no choice here touches the training. About: Networks, or None where there are none.
+    """How a run is looked at; nothing here changes the training. About: Networks, or None where there are none.
 
     layer: counted from 1; 0 for all. unit: of that layer, counted from 1; 0 for all units together. before: what
     enters the normalizer, in place of what enters the nonlinearity. log: the steps on a logarithmic axis. at: the step
@@ -135,7 +135,7 @@ def _choose_layer(prefix: str) -> None:
 
 
 def details(run: Run, look: Look, networks: Networks, prefix: str) -> None:
-    """Everything else, one click away."""
+    """The other figures, in tabs."""
     last = min(map(len, networks.widths))
     two_dimensional = flat(run.recordings)
     more = ["accuracy", "boundary" if two_dimensional else "loss", *["loss"] * two_dimensional]
