@@ -54,10 +54,6 @@ class Restrictions:
             if names
         }
 
-    def __or__(self, other: Restrictions) -> Restrictions:
-        hidden = self.hidden | other.hidden
-        return Restrictions(hidden, (self.locked | other.locked) - hidden)
-
 
 def _names(parameter: str, text: str) -> tuple[frozenset[str], tuple[str, ...]]:
     allowed = controls()

@@ -93,10 +93,8 @@ def _watch(run: Run, comparison: Comparison, fixed_rate: bool) -> None:
     run_figures.overview(run, view, networks, PREFIX)
     run_figures.details(run, view, networks, PREFIX)
     view = replace(view, at=at, speed=run.speed)
-    st.session_state["at"], st.session_state["speed"] = (
-        view.at,
-        view.speed,
-    )  # set on the bar, which is no control
+    for name, value in (("at", view.at), ("speed", view.speed)):  # set on the bar, which is no control
+        st.session_state[PREFIX + name] = value
     first, second = (recording.interventions for recording in run.recordings[:2])
     link.write(PAGE, replace(comparison, interventions=(first, second)).to_query() | view.to_query())
 
