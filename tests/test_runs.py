@@ -17,10 +17,10 @@ from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.recording import Recording
 from bnviz.runs import Limits, Person, Run, RunManager
 from bnviz.runs.actor import Progress, TrainerActor
-from bnviz.runs.arms import LiveArm, TrainerFailedError, TrainerLostError
+from bnviz.runs.arms import LiveArm, TrainerFailedError, TrainerLostError, due
 from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.recording_cache import RecordingCache
-from bnviz.runs.trainer_cache import TRAINER_CACHE
+from bnviz.runs.trainer_cache import TRAINER_CACHE, TrainerCache
 from bnviz.runs.trainers import ActorHandle
 from tests.recordings import recording
 
@@ -77,6 +77,26 @@ def test_whoever_asks_about_a_network_just_trained_gets_the_trainer_itself():
     other = TRAINER_CACHE.trainer(BASE, (), BASE.steps)
     assert other is not actor.trainer
     assert TRAINER_CACHE.trainer(BASE, (), BASE.steps) is other
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 10])
+def test_each_intervention_goes_to_the_trainer_once_however_the_steps_are_divided(chunk: int) -> None:
+    changes = tuple(Intervention(step, "learning_rate", 0.1) for step in (0, 2, 3, 6, 9))
+    sent = [item for first in range(0, 10, chunk) for item in due(changes, first, min(first + chunk, 10))]
+    assert tuple(sent) == changes
+
+
+def test_the_trainer_cache_keeps_the_trainers_used_last():
+    cache = TrainerCache(capacity=2)
+    first, second, third = (BASE.replace(seed=seed, steps=2) for seed in range(3))
+    kept = cache.trainer(first, (), 1)
+    dropped = cache.trainer(second, (), 1)
+    assert cache.trainer(first, (), 1) is kept
+    cache.trainer(third, (), 1)
+    assert cache.trainer(first, (), 1) is kept
+    again = cache.trainer(second, (), 1)
+    assert again is not dropped
+    assert again.step == dropped.step == 1
 
 
 def test_a_run_gives_what_train_gives_bit_for_bit(manager: RunManager) -> None:
