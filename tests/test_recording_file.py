@@ -115,6 +115,19 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [item.name for item in tmp_path.iterdir()] == ["run.bnviz"]
 
 
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_part_of_another_size_than_it_declares_is_refused(more):
+    """The size in the zip's directory, which is what is believed before anything is unpacked."""
+    content = bytearray(WHOLE)
+    size_at = content.index(b"PK\x01\x02") + 24
+    declared = struct.unpack_from("<L", content, size_at)[0]
+    assert declared == len(members()["recording.json"])
+    struct.pack_into("<L", content, size_at, declared + more)
+    message = refusal(io.BytesIO(content))
+    assert "recording.json" in message
+    assert more < 0 or "is shorter or longer than it says" in message
+
+
 def test_a_larger_file_than_allowed_is_refused_unread(tmp_path):
     assert "1,000 are allowed" in refusal(io.BytesIO(WHOLE), most=1000)
     path = tmp_path / "large.bnviz"
