@@ -352,7 +352,7 @@ def test_where_memory_is_short_runs_that_were_left_are_dropped_first_the_one_lef
     held.held = True
     manager.make_room()
     assert all(manager.get(run.id) for run in (first, second, third))  # they are being looked at
-    monkeypatch.setattr("bnviz.runs.manager.LEFT_SECONDS", 0.0)
+    monkeypatch.setattr("bnviz.runs.manager.ABANDONED_SECONDS", 0.0)
     first.touch()
     manager.make_room()
     assert [manager.get(run.id) for run in (held, first, second, third)] == [held, first, None, None]
