@@ -28,6 +28,9 @@ from bnviz.web.responses import json_response
 from bnviz.web.runs import RunRoutes, find_run
 from bnviz.web.state import chrome, lab_runs, manager, prefix, stills
 
+PROBED = ("health", "host-config")
+"""What Streamlit's script asks for to find out where its server is."""
+
 
 def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[BaseRoute]:
     """The routes to mount beside Streamlit's, given its server.baseUrlPath."""
@@ -49,13 +52,22 @@ def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[
                 *MapRoutes(base, manager).all(),
                 *ClassRoutes(base, manager, labs).all(),
             ],
-        )
+        ),
+        *(Route(f"{base.removesuffix('bnviz')}{{page}}/_stcore/{name}", not_here) for name in PROBED),
     ]
 
 
 def mounted(base: str, routes: list[BaseRoute]) -> Mount:
     """The routes below `base`, with the table of errors around them."""
     return Mount(base, routes=routes, middleware=[Middleware(ExceptionMiddleware, handlers=error_handlers())])
+
+
+async def not_here(request: Request) -> Response:
+    """Streamlit asks below a page's own path whether the server is there, and then below the root.
+
+    It takes any answer but a success for no; a 404 would also stand as an error in the reader's console.
+    """
+    return Response(status_code=304)
 
 
 async def health(request: Request) -> Response:

@@ -82,8 +82,10 @@ def draw_boundary(
     item: Snapshot | None,
     points: tuple[Array, Array],
     bar: bool,
+    invite: bool = True,
 ) -> None:
-    """The map of one arm, and the training examples on it. bar: with the scale of the colours."""
+    """The map of one arm, and the training examples on it. bar: with the scale of the colours. invite: say what
+    will be drawn, where nothing is yet."""
     places, classes = points
     _map(frame, panel, item, bar=bar, letter=arm.letter)
     for kind, (symbol, colour) in enumerate(zip(SYMBOLS, CLASS_COLOURS, strict=True)):
@@ -108,7 +110,7 @@ def draw_boundary(
                 "showlegend": False,
             }
         )
-    if item is None:
+    if item is None and invite:
         frame.place_for_words(panel, "Drawn here for two-dimensional<br>data while the network trains.")
 
 

@@ -99,7 +99,10 @@ def overview(
         )
     frame.axis_note("training step")
     if layer_bands.is_empty:
-        frame.place_for_words(panel_of(0, min(1, len(layers) - 1)), invitation(recordings))
+        if narrow:
+            frame.place_for_words(None, invitation(recordings), y=1 - 1.5 / max(rows, 3))
+        else:
+            frame.place_for_words(panel_of(0, min(1, len(layers) - 1)), invitation(recordings))
     told = "; ".join(f"{item.arm}: {_told(item)}" for item in numbers)
     return frame.plot(f"{bands_alt(layer_bands, arms).removesuffix('.')}; {told}.")
 
@@ -143,7 +146,8 @@ def _boundaries(
         for name in ("matches", "ticktext", "type", "tickmode", "tickformat"):
             x_axis.pop(name, None)
         x_axis.update(plane | {"showticklabels": False})
-        draw_boundary(frame, panel, arm, shown_map(item, step), places, bar=False)
+        shown = shown_map(item, step)
+        draw_boundary(frame, panel, arm, shown, places, bar=False, invite=not frame.narrow)
         frame.header(panel, "answer over the plane", frame.theme.quiet, font={"size": frame.size - 1})
 
 

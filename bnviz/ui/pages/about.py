@@ -6,29 +6,21 @@ from typing import Final
 
 import streamlit as st
 
+from bnviz.labs.glossary import GLOSSARY
 from bnviz.ui.parts import layout, link
 from bnviz.ui.parts.page_state import PageState
+from bnviz.ui.parts.reading import BANDS
 
 PAGE: Final = "about"
 
-_READING = """
-### How to read the bands
+_READING = f"""
+## How to read the bands
 
-Each panel follows one hidden layer through training. At every recorded step, one fixed batch of examples
-that the network never trains on goes through it, and we look at the numbers that enter the layer’s nonlinearity.
-
-- The **line** is the median: half of the numbers are below it.
-- The **dark band** holds the middle 70 % of them, from the 15 % to the 85 % quantile, as in the paper’s
-  Figure 1. The **light band** holds the middle 90 %.
-- **Grey zones** at top and bottom are where a sigmoid or tanh is nearly flat: its slope is under 5 % of its
-  largest. What lies there hardly learns.
-
-Both networks always share the axes. A band that wanders means that the layers above must keep adjusting to a
-moving input. The paper calls this *internal covariate shift*.
+{BANDS}
 """
 
 _HONESTY = """
-### How it is measured
+## How it is measured
 
 - Both networks start from the same weights and see the same examples in the same order, wherever their
   shapes allow it. They differ in what you chose, and in nothing else.
@@ -41,7 +33,7 @@ _HONESTY = """
 """
 
 _DISPUTE = """
-### What is in dispute
+## What is in dispute
 
 Batch normalization works; why it works is argued about.
 
@@ -70,5 +62,7 @@ def show() -> None:
     )
     for text in (_READING, _HONESTY, _DISPUTE):
         st.markdown(text)
+    st.header("Glossary", anchor=False)
+    st.markdown("\n".join(f"- **{entry.term}**: {entry.meaning}" for entry in GLOSSARY))
     layout.footer()
     link.write(PAGE, {})

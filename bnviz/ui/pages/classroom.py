@@ -74,7 +74,7 @@ def _lab(name: str) -> Run:
 
 def _lessons() -> None:
     plans, troubles = all_plans()
-    st.markdown("#### Lessons")
+    st.header("Lessons", anchor=False)
     layout.notice_ignored(troubles, key="ignored-lessons")
     for plan in plans:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):

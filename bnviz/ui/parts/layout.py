@@ -13,9 +13,10 @@ _STYLE = """
 <style>
 .bnviz-intro { font-size: 1.05rem; line-height: 1.45; margin: 0; padding: 0; font-weight: 400; max-width: 62rem; }
 .bnviz-hidden { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
-.stElementContainer:has(.bnviz-hidden) { position: absolute; }
+.stElementContainer:has(.bnviz-hidden) { position: absolute; width: 1px; overflow: hidden; }
 .stMainBlockContainer { padding: 3.9rem 2rem 5rem; max-width: 1500px; }
-[data-testid="stCaptionContainer"] {
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] :is(p, li, em) {
+  opacity: 1;
   color: color-mix(in srgb, var(--st-text-color) 78%, var(--st-background-color)) !important;
 }
 .stMainBlockContainer [data-testid="stHeading"] h1 { font-size: 2rem; padding: 0.5rem 0 0.75rem; }

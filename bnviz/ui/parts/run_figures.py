@@ -14,6 +14,7 @@ from bnviz.recording import Recording
 from bnviz.runs import Run
 from bnviz.ui.parts import link, live
 from bnviz.ui.parts.page_state import MOST, PageState, Parameter
+from bnviz.ui.parts.reading import BANDS
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ def overview(run: Run, look: Look, networks: Networks, prefix: str) -> None:
             )
         for name in ("before", "log"):
             st.toggle(said[name].label, key=f"{prefix}{name}", help=said[name].help, on_change=link.touch)
+        with st.popover("How to read the bands", icon=":material/help:", type="tertiary"):
+            st.markdown(BANDS)
 
 
 def _choose_layer(prefix: str) -> None:
