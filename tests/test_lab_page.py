@@ -1,14 +1,17 @@
 """The labs as a page: predict, run, be told. The trainers are real where something trains."""
 
+import json
 import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from bnviz.figures.frame.plot import Plot
 from bnviz.labs import all_labs, find
-from bnviz.labs.base import Setting
+from bnviz.labs.base import Setting, View
 from bnviz.runs.lab_run import LabRuns
+from bnviz.ui.parts import lab_cards, thumbnails
 from bnviz.web import state
 from tests.site import site_of_run
 
@@ -46,6 +49,18 @@ def finished(lab_run):
     return lab_run
 
 
+def components(app):
+    return [json.loads(item.proto.json) for item in app.get("bidi_component")]
+
+
+def drawn(app):
+    return [item["path"] for item in components(app) if "path" in item]
+
+
+def played(app):
+    return any("can_drive" in item or "fixed_rate" in item for item in components(app))
+
+
 def test_the_list_has_every_lab_and_opens_it(page):
     app = page()
     assert not app.exception
@@ -62,7 +77,11 @@ def test_every_lab_opens_by_link_and_asks_before_it_runs(page, name):
     app = page(lab=name)
     assert not app.exception
     assert app.button(key="labs.commit")
-    assert not any("transport" in str(item) for item in app.get("bidi_component"))
+    assert not played(app)
+    figures = find(name).figures(find(name).nothing_yet(Setting(quick=True)), View())
+    assert drawn(app) == [f"labs/{item.name}" for item in figures]
+    (lab_run,) = state.lab_runs()._all.values()
+    assert lab_run.run.state == "ready"
 
 
 def test_a_prediction_is_committed_to_and_stays_in_view(page):
@@ -72,7 +91,9 @@ def test_a_prediction_is_committed_to_and_stays_in_view(page):
     app.button(key="labs.commit").click().run()
     assert not app.exception
     assert app.query_params["said"] == "bn"
-    assert any("You said: **with batch norm**" in item.value for item in app.markdown)
+    assert [item.label for item in app.expander if "You said: **with batch norm**" in item.label]
+    assert not [item for item in app.button if item.key == "labs.commit"]
+    assert played(app)
 
 
 @pytest.mark.parametrize(
@@ -148,3 +169,61 @@ def test_a_labs_figures_come_by_their_route(manager, monkeypatch):
     assert site.get("/bnviz/labs/last-layer?run=x").status_code == 404
     assert site.get(f"/bnviz/labs/last-layer?run={run}&theme=pink").status_code == 422
     assert site.get(f"/bnviz/runs/{run}").json()["done"]
+
+
+def test_the_groups_have_every_lab_once():
+    named = [lab.name for _, labs in lab_cards.groups() for lab in labs]
+    assert sorted(named) == sorted(all_labs())
+    assert lab_cards.OTHERS not in dict(lab_cards.groups())
+
+
+def test_the_first_primary_button_of_an_open_question_locks_the_answer_in(page):
+    app = page(lab="learning-rate")
+    first = next(item for item in app.button if item.proto.type == "primary")
+    assert first.label == "Lock in my answer"
+
+
+def test_a_lab_in_a_lesson_has_no_way_on_but_the_lessons(page):
+    alone = {item.key for item in page(lab="figure-1").button}
+    taught = {item.key for item in page(lab="figure-1", lesson="an-hour", part="2").button}
+    own = {"labs.all", "labs.Previous", "labs.Next"}
+    assert own <= alone
+    assert not own & taught
+
+
+def test_a_lab_that_was_done_says_so_on_its_card(page, manager):
+    app = page(lab="figure-1", said="bn", steps="40")
+    finished(next(reversed(state.lab_runs()._all.values())))
+    app.run()
+    word = find("figure-1").verdict(next(iter(state.lab_runs()._all.values())).result()).word
+    app.button(key="labs.all").click().run()
+    assert not app.exception
+    assert [item.value for item in app.markdown if "Done:" in item.value] == [
+        f":material/done_all: **Done:** {word}."
+    ]
+
+
+@pytest.mark.parametrize("name", all_labs())
+def test_a_thumbnail_without_data_has_axes_alone(name):
+    lab = find(name)
+    picture = thumbnails.svg(lab.figures(lab.nothing_yet(Setting(quick=True)), View())[0].plot)
+    assert "bnviz-axis" in picture
+    assert "polyline" not in picture
+
+
+def test_a_thumbnail_draws_a_line_where_its_panel_is():
+    layout = {
+        "height": 100,
+        "xaxis": {"domain": [0.5, 1], "range": [0, 10]},
+        "yaxis": {"range": [0, 2], "type": "log"},
+    }
+    trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [0, 5, 10],
+        "y": [1, 10, None],
+        "line": {"color": "#123456"},
+    }
+    picture = thumbnails.svg(Plot([trace], layout))
+    left, middle = 6 + 268 * 0.5, 6 + 268 * 0.75
+    assert f'points="{left:.1f},78.0 {middle:.1f},42.0" stroke="#123456"' in picture

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Final
 import streamlit as st
 
 from bnviz.labs import all_labs
-from bnviz.labs.base import FULL_SEEDS, Lab, Setting, View
+from bnviz.labs.base import FULL_SEEDS, Drawing, Lab, Setting, View
 from bnviz.labs.predictions import Choice, PredictionError, Slider
 from bnviz.labs.verdicts import Measure, Verdict
 from bnviz.runs import TooCostlyError
 from bnviz.runs.lab_run import LabRun
-from bnviz.ui.parts import classroom_frame, classroom_share, handouts, layout, library, link, live
+from bnviz.ui.parts import classroom_frame, classroom_share, handouts, lab_cards, layout, library, link, live
 from bnviz.ui.parts.page_state import PageState, Parameter
 from bnviz.ui.parts.person import person
 from bnviz.web import state
@@ -90,88 +90,119 @@ def _go(name: str) -> None:
 
 def _list() -> None:
     layout.intro("<b>The paper’s claims, one by one.</b> Predict, run, see, and be told what was measured.")
-    labs = list(all_labs().values())
-    for start in range(0, len(labs), 2):
-        for column, lab in zip(st.columns(2, gap="small"), labs[start : start + 2], strict=False):
-            with column, st.container(border=True, height="stretch"):
-                st.markdown(f"**{lab.number}. {lab.title}**")
-                st.markdown(lab.question)
-                st.button(
-                    "Open", key=f"open.{lab.name}", on_click=_go, args=(lab.name,), help=f"Open {lab.title}"
-                )
+    lab_cards.show(_go)
 
 
 def _lab(lab: Lab, visit: Visit) -> None:
+    """The lab's text beside its figures; on a phone the question, the first figure and the verdict in this order."""
+    _heading(lab, visit)
+    try:
+        lab_run = _lab_run(lab, visit)
+    except TooCostlyError as error:
+        lab_run = None
+        st.error(str(error), icon=":material/block:")
+        if visit.said:
+            st.button("Change it", on_click=_commit, args=("",), key="labs.change")
+    with st.container(key="lab"):
+        with st.container(key="lab-claim-told" if visit.said else "lab-claim"):
+            mark = f"“{lab.quote}”" if lab.verbatim else f"{lab.quote} *(the claim in our words)*"
+            st.markdown(f"> {mark}  \n> Ioffe & Szegedy 2015, {lab.source}")
+        with st.container(key="lab-question"):
+            _predict(lab, visit)
+        further = _first_figure(lab, lab_run, visit) if lab_run else ()
+        with st.container(key="lab-after"):
+            if lab_run and lab_run.done and visit.said:
+                _verdict(lab, lab_run, visit)
+            if visit.said:
+                with st.expander("What is behind it"):
+                    st.markdown(lab.explanation)
+        if lab_run:
+            with st.container(key="lab-more"):
+                _further_figures(lab, lab_run, visit, further)
+
+
+def _heading(lab: Lab, visit: Visit) -> None:
+    """The page's first line: the way back, the title, and the way on, which in a lesson is the lesson's own."""
     labs = list(all_labs().values())
     place = labs.index(lab)
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.button("All labs", icon=":material/apps:", on_click=_go, args=("",), type="tertiary")
-        st.space("stretch")
+    alone = "lesson" not in link.frame()
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="lab-heading"):
+        if alone:
+            icon = ":material/chevron_left:"
+            st.button(
+                "Labs", icon=icon, key="labs.all", on_click=_go, args=("",), type="tertiary", help="All labs"
+            )
+        st.title(f"{lab.number}. {lab.title}", anchor=False, width="stretch")
+        if lab_cards.find(lab.name):
+            st.markdown(":material/done_all: done", width="content")
         classroom_share.button(lambda: _lab_run(lab, visit).run, key="labs.share")
-        for text, index in (("Previous", place - 1), ("Next", place + 1)):
+        if not alone:
+            return
+        for icon, word, index in (
+            ("chevron_left", "Previous", place - 1),
+            ("chevron_right", "Next", place + 1),
+        ):
             there = 0 <= index < len(labs)
-            target = labs[index].name if there else ""
-            st.button(text, on_click=_go, args=(target,), disabled=not there, type="tertiary")
-    st.title(f"{lab.number}. {lab.title}", anchor=False)
-    mark = f"“{lab.quote}”" if lab.verbatim else f"{lab.quote} *(the claim in our words)*"
-    st.markdown(f"> {mark}  \n> Ioffe & Szegedy 2015, {lab.source}")
-    _predict(lab, visit)
-    done = False
-    if visit.said:
-        try:
-            lab_run = _lab_run(lab, visit)
-        except TooCostlyError as error:
-            st.error(str(error), icon=":material/block:")
-            st.button("Change it", on_click=_commit, args=("",), key="labs.change")
-        else:
-            _run(lab, lab_run, visit)
-            done = lab_run.done
-    with st.expander("What is behind it", expanded=done):
-        st.markdown(lab.explanation)
+            st.button(
+                word,
+                icon=f":material/{icon}:",
+                icon_position="right" if word == "Next" else "left",
+                key=f"labs.{word}",
+                on_click=_go,
+                args=(labs[index].name if there else "",),
+                disabled=not there,
+                type="tertiary",
+                help=labs[index].title if there else None,
+            )
 
 
 def _predict(lab: Lab, visit: Visit) -> None:
-    """Ask for a prediction, or show the one that was made."""
+    """Ask for a prediction, or show in one line the one that was made."""
+    if visit.said:
+        with st.expander(f"You said: **{lab.prediction.words(visit.said)}**", key="labs.answered"):
+            st.markdown(lab.question)
+        return
+    st.markdown(f"**Before you run it, predict.** {lab.question}")
+    answer: str | None
+    if isinstance(lab.prediction, Choice):
+        options = lab.prediction.options
+        answer = st.radio(
+            "Your prediction",
+            list(options),
+            index=None,
+            format_func=options.__getitem__,
+            key=f"labs.choice.{lab.name}",
+            label_visibility="collapsed",
+            on_change=link.touch,
+        )
+    else:
+        answer = ",".join(f"{_slide(lab, item):.6g}" for item in lab.prediction.sliders)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.button(
+            "Lock in my answer",
+            type="primary",
+            disabled=answer is None,
+            key="labs.commit",
+            on_click=_commit,
+            args=(answer,),
+        )
+        with st.popover("Size of the run", type="tertiary"):
+            _size(visit)
+
+
+def _size(visit: Visit) -> None:
+    """The settings that are set rarely."""
     said = visit.parameters()
-    with st.container(border=True):
-        st.markdown(f"**Before you run it, predict.** {lab.question}")
-        if visit.said:
-            st.markdown(f"You said: **{lab.prediction.words(visit.said)}**")
-            return
-        answer: str | None
-        if isinstance(lab.prediction, Choice):
-            options = lab.prediction.options
-            answer = st.radio(
-                "Your prediction",
-                list(options),
-                index=None,
-                format_func=options.__getitem__,
-                key=f"labs.choice.{lab.name}",
-                label_visibility="collapsed",
-                on_change=link.touch,
-            )
-        else:
-            answer = ",".join(f"{_slide(lab, item):.6g}" for item in lab.prediction.sliders)
-        with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-            st.button(
-                "Lock in my answer",
-                type="primary",
-                disabled=answer is None,
-                key="labs.commit",
-                on_click=_commit,
-                args=(answer,),
-            )
-            for name, most in (("steps", MOST_STEPS), ("seeds", MOST_SEEDS)):
-                st.number_input(
-                    said[name].label,
-                    min_value=0,
-                    max_value=most,
-                    step=1000 if name == "steps" else 1,
-                    key=PREFIX + name,
-                    on_change=link.touch,
-                    width=190,
-                )
-            st.toggle(said["full"].label, key=f"{PREFIX}full", help=said["full"].help, on_change=link.touch)
+    st.toggle(said["full"].label, key=f"{PREFIX}full", help=said["full"].help, on_change=link.touch)
+    for name, most in (("steps", MOST_STEPS), ("seeds", MOST_SEEDS)):
+        st.number_input(
+            said[name].label,
+            min_value=0,
+            max_value=most,
+            step=1000 if name == "steps" else 1,
+            key=PREFIX + name,
+            on_change=link.touch,
+        )
 
 
 def _slide(lab: Lab, item: Slider) -> float:
@@ -202,17 +233,31 @@ def _lab_run(lab: Lab, visit: Visit) -> LabRun:
     return found
 
 
-def _run(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
+def _first_figure(lab: Lab, lab_run: LabRun, visit: Visit) -> tuple[_Shown, ...]:
+    """The bar and the figure that answers the question; returns the further figures.
+
+    Before there is a prediction nothing can be played: the figure has empty axes.
+    """
+    first, *further = _figures(lab, lab_run, visit)
+    with st.container(key="lab-figure", gap="xsmall"):
+        if visit.said:
+            key = f"labs.bar.{lab.name}"
+            live.transport(lab_run.run, can_drive=True, simple=True, key=key, on_change=link.touch)
+        else:
+            st.caption("This is what will be measured. Lock in your answer, then play.")
+        _figure(lab, lab_run, visit, first, fill=True)
+    return tuple(further)
+
+
+def _further_figures(lab: Lab, lab_run: LabRun, visit: Visit, further: tuple[_Shown, ...]) -> None:
+    for shown in further:
+        _figure(lab, lab_run, visit, shown)
     networks = len(lab_run.run.arms)
     steps = sum(arm.steps for arm in lab_run.run.arms)
     size = "MNIST" if not lab_run.setting.quick else "small digits"
     st.caption(
         f"{networks} networks on {size}, {steps:,} training steps in all, seeds: {lab_run.setting.seed_count}."
     )
-    live.transport(lab_run.run, can_drive=True, simple=True, key=f"labs.bar.{lab.name}", on_change=link.touch)
-    result = lab_run.result()
-    if lab_run.done:
-        _verdict(lab, lab_run, visit)
     if lab.units:
         st.number_input(
             visit.parameters()["unit"].label,
@@ -222,16 +267,31 @@ def _run(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
             on_change=link.touch,
             width=230,
         )
-    wide, narrow_ones = (
-        lab.figures(result, View(unit=visit.unit or None, narrow=flag)) for flag in (False, True)
-    )
-    narrow = {item.name: item.plot for item in narrow_ones}
-    for item in wide:
-        heights = (item.plot.height, narrow[item.name].height)
-        live.drawing(lab_run.run, item, key=f"labs.{lab.name}.{item.name}", heights=heights, unit=visit.unit)
-        st.caption(item.caption)
     if lab_run.trained:
         library.button(lambda: _keepsake(lab, lab_run), key="labs.keep")
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A figure of the lab. heights: in pixels, wide and narrow."""
+
+    item: Drawing
+    heights: tuple[int, int]
+
+
+def _figures(lab: Lab, lab_run: LabRun, visit: Visit) -> list[_Shown]:
+    result = lab_run.result()
+    wide, narrow = (lab.figures(result, View(unit=visit.unit or None, narrow=flag)) for flag in (False, True))
+    heights = {item.name: item.plot.height for item in narrow}
+    return [_Shown(item, (item.plot.height, heights[item.name])) for item in wide]
+
+
+def _figure(lab: Lab, lab_run: LabRun, visit: Visit, shown: _Shown, fill: bool = False) -> None:
+    """A figure below the sentence that says what to look for."""
+    item = shown.item
+    st.caption(item.caption)
+    key = f"labs.{lab.name}.{item.name}"
+    live.drawing(lab_run.run, item, key=key, heights=shown.heights, fill=fill, unit=visit.unit)
 
 
 def _keepsake(lab: Lab, lab_run: LabRun) -> library.Keepsake:
@@ -255,15 +315,12 @@ def _verdict(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
     verdict = lab.verdict(result)
     score = lab.score(lab.prediction.read(visit.said), result)
     icon = {True: ":material/check_circle:", False: ":material/cancel:", None: ":material/help:"}
-    with st.container(key="labs-verdict"):
-        left, right = st.columns([3, 2], gap="medium")
-        with left, st.container(border=True, height="stretch"):
-            st.markdown(f"{icon[verdict.holds]} **{verdict.word}.**")
-            st.markdown(verdict.said.removeprefix(f"{verdict.word}. "))
-            st.caption(f"The rule: {verdict.criterion}")
-        with right, st.container(border=True, height="stretch"):
-            st.markdown(f"{icon[score.right]} **Your prediction**")
-            st.markdown(score.sentence)
+    lab_cards.note(lab, lab_run)
+    with st.container(key="labs-verdict", gap="xsmall"):
+        st.markdown(f"#### {icon[verdict.holds]} {verdict.word}.")
+        st.markdown(verdict.said.removeprefix(f"{verdict.word}. "))
+        st.caption(f"The rule: {verdict.criterion}")
+        st.markdown(f"{icon[score.right]} **Your prediction.** {score.sentence}")
     with st.container(horizontal=True, gap="small"):
         handouts.report(lab_run.run, said=visit.said, unit=visit.unit)
         handouts.handout(lab_run.run, unit=visit.unit)

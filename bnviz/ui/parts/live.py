@@ -121,9 +121,14 @@ def figure(
     _figure(run, f"figures/{name}", FIGURES[name].title, heights, key, arguments, fill)
 
 
-def drawing(run: Run, item: Drawing, *, key: str, heights: tuple[int, int], **arguments: Any) -> None:
-    """One of a lab's figures, following the lab's run. arguments: unit and seed of the labs' View."""
-    _figure(run, f"labs/{item.name}", item.caption, heights, key, arguments)
+def drawing(
+    run: Run, item: Drawing, *, key: str, heights: tuple[int, int], fill: bool = False, **arguments: Any
+) -> None:
+    """One of a lab's figures, following the lab's run. arguments: unit and seed of the labs' View.
+
+    fill: as for `figure`.
+    """
+    _figure(run, f"labs/{item.name}", item.caption, heights, key, arguments, fill)
 
 
 def _figure(

@@ -1,0 +1,113 @@
+"""The labs to choose from: a card each, grouped by what their claims are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import streamlit as st
+
+from bnviz.labs import all_labs
+from bnviz.labs.base import Lab, Setting, View
+from bnviz.runs.lab_run import LabRun
+from bnviz.ui.parts import thumbnails
+
+COLUMNS: Final = 3
+GROUPS: Final = {
+    "What it does": ("figure-1", "fewer-steps", "regularizer", "ensemble"),
+    "What it allows": ("learning-rate", "initialization", "saturation", "map"),
+    "How it works": (
+        "scale-invariance",
+        "whitening",
+        "input-only",
+        "stop-gradient",
+        "inference",
+        "placement",
+    ),
+    "What is disputed": ("mechanism",),
+}
+OTHERS: Final = "Other claims"
+"""The group of the labs that GROUPS does not name."""
+_DONE: Final = "labs.done"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A lab that was run to its verdict in this visit. word: the verdict's; picture: its first figure, as SVG."""
+
+    word: str
+    picture: str
+
+
+def note(lab: Lab, lab_run: LabRun) -> None:
+    """Remember the verdict and the figure of a lab that is done."""
+    result = lab_run.result()
+    picture = thumbnails.svg(lab.figures(result, View())[0].plot)
+    _all_done()[lab.name] = Done(lab.verdict(result).word, picture)
+
+
+def find(name: str) -> Done | None:
+    """What is remembered of a lab; None if it was not done in this visit."""
+    return _all_done().get(name)
+
+
+def show(open_lab: Callable[[str], None]) -> None:
+    """Draw the cards. open_lab: called with the name of the lab that is chosen."""
+    for title, labs in groups():
+        st.subheader(title, anchor=False)
+        for start in range(0, len(labs), COLUMNS):
+            row = labs[start : start + COLUMNS]
+            for column, lab in zip(st.columns(COLUMNS, gap="small"), row, strict=False):
+                with column:
+                    _card(lab, open_lab)
+
+
+def groups() -> Iterator[tuple[str, list[Lab]]]:
+    """Each group's title and labs, every lab in one of them."""
+    left = all_labs()
+    for title, names in GROUPS.items():
+        yield title, [left[name] for name in names if name in left]
+    named = {name for names in GROUPS.values() for name in names}
+    if others := [lab for name, lab in left.items() if name not in named]:
+        yield OTHERS, others
+
+
+def _card(lab: Lab, open_lab: Callable[[str], None]) -> None:
+    done = find(lab.name)
+    with st.container(border=True, height="stretch", gap="xsmall", key=f"lab-card-{lab.name}"):
+        st.html(done.picture if done else _empty(lab.name))
+        st.button(
+            f"{lab.number}. {lab.title}",
+            key=f"open.{lab.name}",
+            on_click=open_lab,
+            args=(lab.name,),
+            type="tertiary",
+        )
+        st.markdown(lab.question)
+        st.caption(_needs(lab.name))
+        if done:
+            st.markdown(f":material/done_all: **Done:** {done.word}.")
+
+
+@cache
+def _empty(name: str) -> str:
+    """The lab's first figure before anything is trained."""
+    lab = all_labs()[name]
+    return thumbnails.svg(lab.figures(lab.nothing_yet(Setting(quick=True)), View())[0].plot)
+
+
+@cache
+def _needs(name: str) -> str:
+    """What the lab trains, unless it is asked for its full size."""
+    lab = all_labs()[name]
+    jobs = lab.jobs(Setting(quick=True))
+    steps = sum(job.experiment.steps for job in jobs)
+    again = ", each trained twice" if lab.inspection_trains else ""
+    return f"{len(jobs)} networks{again} · {steps:,} training steps · small digits"
+
+
+def _all_done() -> dict[str, Done]:
+    found: dict[str, Done] = st.session_state.setdefault(_DONE, {})
+    return found
