@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import streamlit as st
@@ -24,6 +25,7 @@ PREFIX: Final = "labs."
 MOST_SEEDS = 10
 MOST_STEPS = 50_000
 _RUNS = "labs.runs"
+_STYLE = Path(__file__).parents[1] / "static" / "labs.css"
 
 
 def _most_units(visit: Visit, _: Any) -> int:
@@ -73,6 +75,7 @@ def show() -> None:
     visit, ignored = Visit.asked(link.opened(PAGE), PREFIX)
     visit.set_controls(PREFIX)
     classroom_frame.apply(PAGE)
+    st.html(f"<style>{_STYLE.read_text()}</style>")
     layout.notice_ignored(ignored)
     if visit.lab:
         _lab(all_labs()[visit.lab], visit)
@@ -104,10 +107,10 @@ def _lab(lab: Lab, visit: Visit) -> None:
         if visit.said:
             st.button("Change it", on_click=_commit, args=("",), key="labs.change")
     with st.container(key="lab"):
-        with st.container(key="lab-claim-told" if visit.said else "lab-claim"):
-            mark = f"“{lab.quote}”" if lab.verbatim else f"{lab.quote} *(the claim in our words)*"
-            st.markdown(f"> {mark}  \n> Ioffe & Szegedy 2015, {lab.source}")
         with st.container(key="lab-question"):
+            with st.container(key="lab-claim-told" if visit.said else "lab-claim"):
+                mark = f"“{lab.quote}”" if lab.verbatim else f"{lab.quote} *(the claim in our words)*"
+                st.markdown(f"> {mark}  \n> Ioffe & Szegedy 2015, {lab.source}")
             _predict(lab, visit)
         further = _first_figure(lab, lab_run, visit) if lab_run else ()
         with st.container(key="lab-after"):
@@ -245,7 +248,9 @@ def _first_figure(lab: Lab, lab_run: LabRun, visit: Visit) -> tuple[_Shown, ...]
             live.transport(lab_run.run, can_drive=True, simple=True, key=key, on_change=link.touch)
         else:
             st.caption("This is what will be measured. Lock in your answer, then play.")
-        _figure(lab, lab_run, visit, first, fill=True)
+        _figure(
+            lab, lab_run, visit, first, fill="xaxis" in first.item.plot.layout
+        )  # a table keeps its height
     return tuple(further)
 
 
@@ -317,7 +322,7 @@ def _verdict(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
     icon = {True: ":material/check_circle:", False: ":material/cancel:", None: ":material/help:"}
     lab_cards.note(lab, lab_run)
     with st.container(key="labs-verdict", gap="xsmall"):
-        st.markdown(f"#### {icon[verdict.holds]} {verdict.word}.")
+        st.markdown(f"## {icon[verdict.holds]} {verdict.word}.")
         st.markdown(verdict.said.removeprefix(f"{verdict.word}. "))
         st.caption(f"The rule: {verdict.criterion}")
         st.markdown(f"{icon[score.right]} **Your prediction.** {score.sentence}")

@@ -10,7 +10,7 @@ from typing import Final
 import streamlit as st
 
 from bnviz.labs import all_labs
-from bnviz.labs.base import Lab, Setting, View
+from bnviz.labs.base import Lab, Result, Setting, View
 from bnviz.runs.lab_run import LabRun
 from bnviz.ui.parts import thumbnails
 
@@ -44,8 +44,7 @@ class Done:
 def note(lab: Lab, lab_run: LabRun) -> None:
     """Remember the verdict and the figure of a lab that is done."""
     result = lab_run.result()
-    picture = thumbnails.svg(lab.figures(result, View())[0].plot)
-    _all_done()[lab.name] = Done(lab.verdict(result).word, picture)
+    _all_done()[lab.name] = Done(lab.verdict(result).word, picture(lab, result))
 
 
 def find(name: str) -> Done | None:
@@ -56,7 +55,7 @@ def find(name: str) -> Done | None:
 def show(open_lab: Callable[[str], None]) -> None:
     """Draw the cards. open_lab: called with the name of the lab that is chosen."""
     for title, labs in groups():
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
         for start in range(0, len(labs), COLUMNS):
             row = labs[start : start + COLUMNS]
             for column, lab in zip(st.columns(COLUMNS, gap="small"), row, strict=False):
@@ -95,7 +94,13 @@ def _card(lab: Lab, open_lab: Callable[[str], None]) -> None:
 def _empty(name: str) -> str:
     """The lab's first figure before anything is trained."""
     lab = all_labs()[name]
-    return thumbnails.svg(lab.figures(lab.nothing_yet(Setting(quick=True)), View())[0].plot)
+    return picture(lab, lab.nothing_yet(Setting(quick=True)))
+
+
+def picture(lab: Lab, result: Result) -> str:
+    """The first of the lab's figures that has axes, small, as SVG."""
+    plots = [item.plot for item in lab.figures(result, View())]
+    return thumbnails.svg(next((plot for plot in plots if "xaxis" in plot.layout), plots[0]))
 
 
 @cache
