@@ -14,7 +14,7 @@ from bnviz.labs.base import Lab, Result, Setting, View
 from bnviz.runs.lab_run import LabRun
 from bnviz.ui.parts import thumbnails
 
-COLUMNS: Final = 3
+COLUMNS: Final = 2
 GROUPS: Final = {
     "What it does": ("figure-1", "fewer-steps", "regularizer", "ensemble"),
     "What it allows": ("learning-rate", "initialization", "saturation", "map"),
@@ -76,7 +76,7 @@ def groups() -> Iterator[tuple[str, list[Lab]]]:
 def _card(lab: Lab, open_lab: Callable[[str], None]) -> None:
     done = find(lab.name)
     with st.container(border=True, height="stretch", gap="xsmall", key=f"lab-card-{lab.name}"):
-        st.html(done.picture if done else _empty(lab.name))
+        st.image(done.picture if done else _empty(lab.name), width="stretch")
         st.button(
             f"{lab.number}. {lab.title}",
             key=f"open.{lab.name}",

@@ -23,14 +23,14 @@ def svg(plot: Plot) -> str:
     axes = [_axes(plot.layout, name) for name in plot.layout if re.fullmatch(r"xaxis\d*", name)]
     lines = [line for trace in plot.data for line in _line(plot, trace)]
     return (
-        f'<svg class="bnviz-thumbnail" viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true" '
-        f'preserveAspectRatio="none">{"".join(axes)}{"".join(lines)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" fill="none" stroke-width="1.5">'
+        f"{''.join(axes)}{''.join(lines)}</svg>"
     )
 
 
 def _axes(layout: Mapping[str, Any], name: str) -> str:
     left, right, top, bottom = _panel(layout, name, _partner(layout, name))
-    return f'<path d="M{left:.1f} {top:.1f}V{bottom:.1f}H{right:.1f}" class="bnviz-axis"/>'
+    return f'<path d="M{left:.1f} {top:.1f}V{bottom:.1f}H{right:.1f}" stroke="#8a93a0"/>'
 
 
 def _partner(layout: Mapping[str, Any], name: str) -> str:
@@ -78,7 +78,7 @@ def _line(plot: Plot, trace: Mapping[str, Any]) -> list[str]:
         f"{bottom - (bottom - top) * min(1.0, max(0.0, (b - y_low) / (y_high - y_low))):.1f}"
         for a, b in zip(x[chosen], y[chosen], strict=True)
     )
-    color = html.escape(str(stroke.get("color", "currentColor")), quote=True)
+    color = html.escape(str(stroke.get("color", "#8a93a0")), quote=True)
     return [f'<polyline points="{points}" stroke="{color}"/>']
 
 
