@@ -26,7 +26,7 @@ from bnviz.recording.snapshot import (
     same_numbers,
 )
 from bnviz.recording.subject import Subject
-from bnviz.recording.watched import Watched
+from bnviz.recording.watched import Note, Watched
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +75,25 @@ class Recording:
     def watched(self) -> Watched | None:
         """The network, if bnviz only watched it; None if bnviz trained it."""
         return self.subject if isinstance(self.subject, Watched) else None
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What a watched network's layers were measured on, what could not be measured, and why."""
+        return self.subject.notes if isinstance(self.subject, Watched) else ()
+
+    @property
+    def mode(self) -> str:
+        """In which mode a watched network's passes ran; "" for one that bnviz trained, and where it is not known."""
+        return self.subject.mode if isinstance(self.subject, Watched) else ""
+
+    def __str__(self) -> str:
+        """What was recorded, and the notes, a line each."""
+        name = self.subject.name if isinstance(self.subject, Watched) else "bnviz run"
+        mode = f" in {self.mode} mode" if self.mode else ""
+        span = f", steps {self.steps[0]:,} to {self.last_step:,}" if self.snapshots else ""
+        records = f"{self.revision:,} record{'' if self.revision == 1 else 's'}"
+        head = f"{name}: {records}{mode} of {len(self.widths)} layers{span}"
+        return "\n".join([head, *(f"  {note}" for note in self.notes)])
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -155,12 +174,16 @@ class Recording:
         Columns before_… describe the input of the normalizer; grad_norm and update_ratio belong to the
         update that led to the step.
         """
-        return tables.layers_table(self.steps, self.layer_values)
+        return self._with_mode(tables.layers_table(self.steps, self.layer_values))
+
+    def _with_mode(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A table with the mode of its passes as a last column, where that is known."""
+        return frame.assign(mode=self.mode) if self.mode else frame
 
     @cached_property
     def units(self) -> pd.DataFrame:
         """A row per (step, layer, unit)."""
-        return tables.units_table(self.steps, self.unit_values, self.widths)
+        return self._with_mode(tables.units_table(self.steps, self.unit_values, self.widths))
 
     @cached_property
     def curves(self) -> pd.DataFrame:

@@ -6,7 +6,8 @@ Its texts may come from a stranger's file. So they may hold plain characters onl
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self
 
 from bnviz.experiment.knob import MAX_WIDTH
@@ -14,9 +15,15 @@ from bnviz.experiment.knob import MAX_WIDTH
 MAX_WATCHED_LAYERS = 100
 MAX_NAME = 80
 """Characters of a network's or a layer's name."""
+MAX_NOTES, MAX_NOTE = 1000, 400
+"""How many notes there are at most, and how many characters each has."""
+MODES = ("", "training", "evaluation", "training without gradients")
+"""In which mode a network's passes ran; "" where that is not known, as in files of earlier versions."""
 
 _PLAIN = re.compile(rf"[\w .:,;+=#()\[\]/-]{{1,{MAX_NAME}}}")
 _OTHER = re.compile(r"[^\w .:,;+=#()\[\]/-]")
+_PLAIN_NOTE = re.compile(rf"[\w .:,;+=#()\[\]/'\"%-]{{1,{MAX_NOTE}}}")
+_OTHER_THAN_NOTE = re.compile(r"[^\w .:,;+=#()\[\]/'\"%-]")
 
 
 class WatchError(ValueError):
@@ -42,24 +49,52 @@ def check_name(field: str, text: object) -> str:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Something to be told of a layer, or of all of them where `layer` is "". Raises WatchError."""
+
+    layer: str
+    text: str
+
+    def __post_init__(self) -> None:
+        if self.layer != "":
+            check_name("a note's layer", self.layer)
+        if not isinstance(self.text, str) or not _PLAIN_NOTE.fullmatch(self.text):
+            raise WatchError(f"a note = {str(self.text)[:MAX_NAME]!r} is not allowed; allowed is plain text")
+
+    def __str__(self) -> str:
+        """The note as a line."""
+        return f"{self.layer}: {self.text}" if self.layer else self.text
+
+    @classmethod
+    def of(cls, layer: str, text: str) -> Self:
+        """A note with "_" for every sign that a page could take for more than text."""
+        plain = _OTHER_THAN_NOTE.sub("_", " ".join(text.split()))
+        return cls(layer, plain[:MAX_NOTE] or "_")
+
+
+@dataclass(frozen=True)
 class WatchedLayer:
     """One layer: what a nonlinearity received. Raises WatchError.
 
     name: of the module whose output it is, such as "head.fc1" or "Linear 0". width: how many units were measured.
     activation: the nonlinearity's name, such as "relu" or "gelu"; "" where none follows.
     normalizer: the class of the normalizer in between, such as "BatchNorm1d"; "" where there is none.
+    floor: the drift that two batches at one step differ by, by chance alone; None where it is not known.
     """
 
     name: str
     width: int
     activation: str = ""
     normalizer: str = ""
+    floor: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_name("a layer's name", self.name)
-        for field, text in (("activation", self.activation), ("normalizer", self.normalizer)):
+        if self.floor is not None and not (isinstance(self.floor, float) and 0 <= self.floor < float("inf")):
+            raise WatchError(f"floor = {str(self.floor)[:20]} is not allowed; allowed is a number from 0")
+        for part, text in (("activation", self.activation), ("normalizer", self.normalizer)):
             if text != "":
-                check_name(field, text)
+                check_name(part, text)
         if type(self.width) is not int or not 1 <= self.width <= MAX_WIDTH:
             raise WatchError(
                 f"width = {str(self.width)[:20]} is not allowed; allowed is a whole number from 1 to {MAX_WIDTH:,}"
@@ -68,15 +103,26 @@ class WatchedLayer:
 
 @dataclass(frozen=True)
 class Watched:
-    """A network that was watched: its name, and its layers from the input on. Raises WatchError."""
+    """A network that was watched: its name, and its layers from the input on. Raises WatchError.
+
+    mode: of all the passes that were recorded. notes: what was measured and what was not, and why.
+    """
 
     part: ClassVar[str] = "watched"
 
     name: str
     layers: tuple[WatchedLayer, ...]
+    mode: str = ""
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("name", self.name)
+        if self.mode not in MODES:
+            raise WatchError(
+                f"mode = {str(self.mode)[:20]!r} is not allowed; allowed are {', '.join(MODES[1:])}"
+            )
+        if len(self.notes) > MAX_NOTES:
+            raise WatchError(f"{len(self.notes):,} notes are not allowed; allowed are up to {MAX_NOTES:,}")
         if not 1 <= len(self.layers) <= MAX_WATCHED_LAYERS:
             raise WatchError(
                 f"{len(self.layers):,} layers are not allowed; allowed are 1 to {MAX_WATCHED_LAYERS}"
@@ -113,18 +159,32 @@ class Watched:
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """Name and layers as plain data for JSON; `of_dict` is the inverse."""
-        return asdict(self)
+        """What a file keeps: of the parts that earlier versions did not have, those that say something."""
+        values = asdict(self)
+        for layer in values["layers"]:
+            if layer["floor"] is None:
+                del layer["floor"]
+        return {name: item for name, item in values.items() if item or name in ("name", "layers")}
 
     @classmethod
-    def of_dict(cls, values: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`, for data from a stranger. Raises WatchError."""
-        layers = values.get("layers")
-        if set(values) != {"name", "layers"} or not isinstance(layers, list):
-            raise WatchError("a watched network has the parts name and layers, and no others")
+    def of_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict` and of dataclasses.asdict, for what was read from a file. Raises WatchError."""
+        layers, notes = values.get("layers"), values.get("notes", [])
+        parts = {"name", "layers"}
+        if not parts <= set(values) <= parts | {"mode", "notes"} or not isinstance(layers, list):
+            raise WatchError("a watched network has the parts name and layers, and may have mode and notes")
         if not 1 <= len(layers) <= MAX_WATCHED_LAYERS:
             raise WatchError(f"{len(layers):,} layers are not allowed; allowed are 1 to {MAX_WATCHED_LAYERS}")
         parts = {"name", "width", "activation", "normalizer"}
-        if not all(isinstance(item, dict) and set(item) == parts for item in layers):
-            raise WatchError(f"a watched layer has the parts {', '.join(sorted(parts))}, and no others")
-        return cls(values["name"], tuple(WatchedLayer(**item) for item in layers))
+        if not all(isinstance(item, dict) and parts <= set(item) <= parts | {"floor"} for item in layers):
+            raise WatchError(f"a watched layer has the parts {', '.join(sorted(parts))}, and may have floor")
+        if not isinstance(notes, list | tuple) or len(notes) > MAX_NOTES:
+            raise WatchError(f"notes are no list of at most {MAX_NOTES:,}")
+        if not all(isinstance(item, dict) and set(item) == {"layer", "text"} for item in notes):
+            raise WatchError("a note has the parts layer and text, and no others")
+        return cls(
+            values["name"],
+            tuple(WatchedLayer(**item) for item in layers),
+            values.get("mode", ""),
+            tuple(Note(**item) for item in notes),
+        )

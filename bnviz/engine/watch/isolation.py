@@ -1,72 +1,66 @@
-"""Run somebody's network once more, on the side, and leave everything as it was."""
+"""Run a probe through somebody's network on the side, and put back whatever that changed."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+from torch.utils._pytree import tree_map
 
-STANDARD = frozenset(vars(nn.Module())) - {"training"}
-"""What every module keeps for itself and a pass does not change; its buffers are looked after apart."""
+from bnviz.engine.watch.reachable import Reachable
+
+Inputs = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and named inputs of a model."""
 
 
-def run_aside(
-    model: nn.Module, inputs: Sequence[Any], named_inputs: Mapping[str, Any], as_it_is: frozenset[nn.Module]
-) -> None:
-    """Run `model` on the inputs without a gradient graph and without a trace.
+def inputs_of(probe: Any) -> Inputs:
+    """A probe as inputs, as it is: whole, since nothing says which axis counts examples.
 
-    as_it_is: modules that stay in the mode they are in; all others are in evaluation mode.
+    Tensors are copied, so that the probe stays the same whatever the program does with its own. A tuple or a list
+    holds several inputs, but a PackedSequence or another tuple with names is one.
     """
-    with untouched(model), torch.no_grad():
-        for module in model.modules():
-            if module not in as_it_is:
-                vars(module)["training"] = False  # the model's own `eval` may do more than that
-        model(*inputs, **named_inputs)
+    if type(probe) in (tuple, list):
+        return tuple(_own(item) for item in probe), {}
+    if isinstance(probe, Mapping):
+        return (), {name: _own(item) for name, item in probe.items()}
+    return (_own(probe),), {}
 
 
-@contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
-    """Put back what a pass may change, also if it fails.
+def run_aside(model: nn.Module, probe: Inputs, observed: Callable[[Callable[[], object]], None]) -> list[str]:
+    """Run `model` on a probe in the mode it is in, and put everything back. Returns what could not be put back.
 
-    That is every attribute of every module, training flags among them; buffers and other tensors that a module
-    keeps, of which copies take their place meanwhile; and all states of chance: torch's on every device the
-    model is on, Python's, NumPy's, and those of generators that a module keeps.
+    observed: is given the pass, and runs it.
     """
-    kept = [(place, place.copy(), place.keys() - STANDARD) for place in map(vars, model.modules())]
-    generators = [
-        (item, item.get_state())
-        for place, _, names in kept
-        for item in map(place.get, names)
-        if type(item) is Generator
-    ]
-    python, numpy = random.getstate(), np.random.get_state()
+    reachable = Reachable(model)
+    chance = random.getstate(), np.random.get_state()
+    left: list[str] = []
     with torch.random.fork_rng(devices=_graphics_cards(model)):
         try:
-            for place, before, names in kept:
-                place.update({name: before[name].clone() for name in names if _is_tensor(before[name])})
-                if buffers := place["_buffers"]:
-                    place["_buffers"] = {
-                        name: item if item is None else item.clone() for name, item in buffers.items()
-                    }
-            yield
+            device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+            positional, named = tree_map(lambda item: _copied(item, device), probe)
+            with torch.set_grad_enabled(model.training):
+                observed(lambda: model(*positional, **named))
         finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
-            for generator, state in generators:
-                generator.set_state(state)
-            for place, before, _ in kept:
-                for name in place.keys() - before.keys():
-                    del place[name]
-                place.update(before)
+            random.setstate(chance[0])
+            np.random.set_state(chance[1])
+            left = reachable.put_back()
+    return left
 
 
-def _is_tensor(item: object) -> bool:
-    return item.__class__ is not bool and isinstance(item, Tensor)
+def _own(item: Any) -> Any:
+    return tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, Tensor) else leaf, item)
+
+
+def _copied(item: Any, device: torch.device) -> Any:
+    """A probe's tensor on the model's device, for the network to work on in place."""
+    if isinstance(item, Tensor):
+        return item.detach().to(device, copy=True)
+    return item.to(device) if isinstance(item, PackedSequence) else item  # type: ignore[arg-type]
 
 
 def _graphics_cards(model: nn.Module) -> list[int]:

@@ -1,55 +1,47 @@
 """Watch a network of your own while your own program trains it, and get a Recording.
 
-    with watch(model, probe=x) as recording:
+    with watch(model) as recording:
         for inputs, labels in batches:
             ...                                   # your training step, as it is
             recording.step(loss=loss)             # only if the loss shall be recorded too
     recording.save("run.bnviz")
 
-Every so many updates the probe batch goes through the model once more, on the side, and what each nonlinearity
-receives is measured as bnviz measures its own networks. Nothing in the model changes, nor does any chance.
+When a record is due, bnviz looks on as the model's own next forward pass is computed, and measures what each
+nonlinearity receives as it measures its own networks. Nothing is run beside the training, so nothing in it changes.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
-from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from bnviz.engine.recorder import layer_row, unit_columns
 from bnviz.engine.trainer import made_on
-from bnviz.engine.watch.dataflow import Flow, Layer, chosen_units, is_normalizer
-from bnviz.engine.watch.isolation import run_aside
-from bnviz.recording import CurvePoint, Recording, Snapshot
-from bnviz.recording.measure import Distribution
-from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS
-from bnviz.recording.watched import Watched, WatchedLayer, WatchError, plain_name
+from bnviz.engine.watch.isolation import inputs_of, run_aside
+from bnviz.engine.watch.names import Names, class_name
+from bnviz.engine.watch.observation import Found, Observation
+from bnviz.engine.watch.passes import EVALUATION, TRAINING, Parts, Passes, mode_of
+from bnviz.engine.watch.series import Series, Sizes, norm
+from bnviz.engine.watch.updates import UpdateCounter
+from bnviz.recording import CurvePoint, Recording
+from bnviz.recording.watched import MAX_NOTES, Note, WatchError, check_name, plain_name
 
 EVERY = 50
-PROBE_EXAMPLES = 50
-"""The most that are used of a probe batch: fewer than bnviz takes for its own networks, so that a record each
-50 updates of a small network costs less than a twentieth of them."""
 UNKNOWN_EXAMPLES = 0
 """How many examples a number was computed on that the watched program has told."""
 
-Probe = Tensor | Sequence[Any] | Mapping[str, Any]
-Told = tuple[int, float | Tensor | None, float | Tensor | None]
-"""What the program last said: of which update, its loss, its accuracy. That may turn out to be the last one."""
+Number = float | Tensor | None
 
 
 def watch(
     model: nn.Module,
-    probe: Probe,
+    probe: Any = None,
     *,
     every: int = EVERY,
     layers: Sequence[str] | None = None,
@@ -57,79 +49,111 @@ def watch(
 ) -> Watcher:
     """Watch `model` from now on, until the Watcher is closed: it closes itself at the end of a with block.
 
-    probe: a fixed batch that the model takes, held-out examples for choice; a tuple or a dictionary for a
-    model of several inputs. The first axis counts examples, of which at most 50, evenly spaced, are used.
-    every: record each so many updates, beside the first and the last. Updates are counted whenever a
-    torch.optim.Optimizer that holds parameters of the model steps, else by `Watcher.step`.
-    layers: names of modules as in model.named_modules(), to watch these instead of every Linear and every
-    convolution whose output a nonlinearity receives, be it after a normalizer, pooling or an addition.
+    probe: None to look at the model's own passes, each on the mini-batch that the program trains on. Otherwise the
+    inputs of a pass on the side, the same at each record: a tensor, a tuple of several inputs, or a dictionary of
+    named ones. All that the pass changes is put back; what cannot be put back raises WatchError at once.
+    every: record each so many updates, beside the first and the last. An update is a step of the first
+    torch.optim.Optimizer that holds parameters of the model; where there is none, a call of `Watcher.step`.
+    layers: names of modules as in model.named_modules(), to record what these give out, in place of what each
+    nonlinearity receives of a layer.
     name: what figures call the network; otherwise the class of the model.
-    Raises WatchError for what cannot be watched, with one sentence.
+    Raises WatchError for what cannot be watched, with one sentence. What else could not be done is in `notes`.
     """
     return Watcher(model, probe, every, layers, name)
-
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """A layer as first recorded: what drift is measured from."""
-
-    layer: WatchedLayer
-    module: nn.Module
-    values: Distribution
 
 
 class Watcher:
     """A Recording in the making; whatever a Recording offers is offered here too, as of the latest record."""
 
     def __init__(
-        self, model: nn.Module, probe: Probe, every: int, layers: Sequence[str] | None, name: str
+        self, model: nn.Module, probe: Any, every: int, layers: Sequence[str] | None, name: str
     ) -> None:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise WatchError(f"every = {every!r} is not allowed; allowed is a whole number from 1")
         if any(is_lazy(parameter) for parameter in model.parameters()):
             raise WatchError("the model is not built yet; run one batch through it before it is watched")
-        names = {module: called for called, module in model.named_modules()}
-        unknown = [called for called in layers or () if called not in names.values()]
-        if unknown:
-            allowed = ", ".join(filter(None, names.values()))
-            raise WatchError(f"layers = {unknown[0]!r} is no module of the model; allowed are {allowed}")
+        if isinstance(layers, str):
+            raise WatchError(
+                f'layers = {layers!r} is not allowed; allowed is a list of names, such as ["{layers}"]'
+            )
+        names = Names.of(model)
+        self._asked = None if layers is None else _known_names(layers, names)
         self.model = model
         self.every = every
-        self.updates = 0
-        self._names = names
-        self._normalizers = frozenset(module for module in names if is_normalizer(module))
-        self._asked = layers
-        self._inputs, self._named_inputs = _thinned(probe)
-        self._parameters = frozenset(id(parameter) for parameter in model.parameters())
-        self._optimizer: Optimizer | None = None
-        self._weights_before: dict[nn.Module, Tensor] = {}
-        self._references: dict[str, Reference] = {}
-        self._told: Told = (0, None, None)
-        try:
-            found = self._pass()
-        except Exception as error:
-            raise WatchError(f"the model does not run on the probe: {error}") from error
-        if not found:
-            raise WatchError(
-                "no nonlinearity receives what a Linear or a convolution of this model gives out; name the "
-                "modules to watch with layers=[…], as in model.named_modules()"
-            )
-        for layer in found:
-            values = _needed(layer.values)
-            kind = "" if layer.normalizer is None else plain_name(type(layer.normalizer).__name__)
-            told = WatchedLayer(layer.name, values.shape[1], layer.activation, kind)
-            self._references[layer.name] = Reference(told, layer.module, Distribution.of(values))
-        watched = Watched(
-            name or plain_name(type(model).__name__),
-            tuple(item.layer for item in self._references.values()),
-        )
+        self._name = check_name("name", name) if name else plain_name(class_name(model))
+        self._probe = None if probe is None else inputs_of(probe)
+        self._series: dict[str, Series] = {}
+        self._notes: dict[str, Note] = {}
+        self._told: dict[str, CurvePoint] = {}
+        self._weights_before: dict[int, Tensor] = {}
+        self._sizes: dict[int, Sizes] = {}
+        self._observation: Observation | None = None
+        self._mode = mode_of(model)
+        self._parts: Parts | None = None
         device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-        self.recording = Recording(watched, provenance=made_on(device))
-        self._record(found)
-        self._hooks = [
-            register_optimizer_step_pre_hook(self._before_update),
-            register_optimizer_step_post_hook(self._after_update),
-        ]
+        self._provenance = made_on(device)
+        self._passes = Passes(model, self._pass_begins, self._pass_ends)
+        self._updates = UpdateCounter(model, self._before_update, self._after_update, self._last_step)
+        if self._probe is None:
+            self._parts = Parts(model)
+            self._passes.arm()
+            return
+        try:
+            self._first_probe()
+        except BaseException:
+            self._detach()
+            raise
+        self._parts = Parts(model)
+
+    # What a Recording offers
+
+    @property
+    def recording(self) -> Recording:
+        """What was recorded in training, or in another mode where nothing was. Raises WatchError before a record."""
+        series = self._main
+        if series is None or series.recording is None:
+            told = "; ".join(str(note) for note in self.notes)
+            raise WatchError(
+                f"nothing was recorded yet: {told or 'the model has made no pass since it is watched'}"
+            )
+        return self._with_notes(series)
+
+    @property
+    def evaluation(self) -> Recording | None:
+        """What was recorded in evaluation mode, a series of its own; None where nothing was."""
+        series = self._series.get(EVALUATION)
+        return None if series is None or series.recording is None else self._with_notes(series)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was measured and what was not, and why; also before anything was."""
+        return self._all_notes(self._main)
+
+    @property
+    def updates(self) -> int:
+        """How many updates were counted."""
+        return self._updates.count
+
+    def __str__(self) -> str:
+        """What was recorded, and the notes, a line each."""
+        if self._main is None or self._main.recording is None:
+            return "\n".join(
+                [f"{self._name}: nothing was recorded yet", *(f"  {note}" for note in self.notes)]
+            )
+        return str(self.recording)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # it is asked for before it is there
+            raise AttributeError(name)
+        return getattr(self.recording, name)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to a Recording, or a Watcher, of the same numbers."""
+        return self.recording == (other.recording if isinstance(other, Watcher) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # From the program
 
     def __enter__(self) -> Self:
         return self
@@ -144,195 +168,323 @@ class Watcher:
             self._detach()
         self.close()
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "recording":  # it is asked for before it is there
-            raise AttributeError(name)
-        return getattr(self.recording, name)
-
-    def __eq__(self, other: object) -> bool:
-        """Equal to a Recording, or a Watcher, of the same numbers."""
-        return self.recording == (other.recording if isinstance(other, Watcher) else other)
-
-    __hash__ = None  # type: ignore[assignment]
-
     def step(
         self,
-        loss: float | Tensor | None = None,
-        accuracy: float | Tensor | None = None,
-        test_loss: float | Tensor | None = None,
-        test_accuracy: float | Tensor | None = None,
+        loss: Number = None,
+        accuracy: Number = None,
+        test_loss: Number = None,
+        test_accuracy: Number = None,
     ) -> None:
         """Say after an update what your program knows of it, and that it was made, if no optimizer of torch did.
 
         loss, accuracy: on the mini-batch; kept where the update is recorded. test_loss, test_accuracy: on
         held-out examples; an update for which they are told is recorded in any case.
         """
-        if not self._hooks:
+        if not self._updates.open:
             return
-        if self._optimizer is None:
-            self._count()
-        if self._told[0] != self.updates:
-            self._told = (self.updates, loss, accuracy)
-        held_out = test_loss is not None or test_accuracy is not None
-        if held_out and self.recording.last_step != self.updates:
-            self._record_if_possible()
-        if self.recording.snapshots and self.recording.last_step == self.updates:
-            self._tell("train", loss, accuracy)
-            self._tell("test", test_loss, test_accuracy)
+        self._updates.tell(self._parts is not None and self._parts.were_called())
+        if not self.updates:
+            return
+        self._tell("train", loss, accuracy)
+        self._tell("test", test_loss, test_accuracy)
+        if (test_loss is not None or test_accuracy is not None) and not self._recorded():
+            self._due()
+        self._hand_over()
 
     def close(self) -> None:
         """Record the last update and let go of the model; what was recorded stays."""
-        if self._hooks:
-            if self.recording.last_step != self.updates:
-                self._record_if_possible()
-                step, loss, accuracy = self._told
-                if step == self.updates == self.recording.last_step:
-                    self._tell("train", loss, accuracy)
+        if self._updates.open:
+            if not self._recorded():
+                if self._probe is not None:
+                    self._due()
+                    self._hand_over()
+                else:
+                    self._note(
+                        "last", f"the last update, {self.updates:,}, is not recorded: no pass came after it"
+                    )
             self._detach()
 
-    def _detach(self) -> None:
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
-        self._optimizer = None
-        self._told = (0, None, None)
+    # When to record
 
-    def _before_update(self, optimizer: Optimizer, *_: object) -> None:
-        if self._optimizer is None and any(
-            id(parameter) in self._parameters
-            for group in optimizer.param_groups
-            for parameter in group["params"]
-        ):
-            self._optimizer = optimizer
-            self.updates = self.recording.last_step  # calls of `step` before it are not counted as updates
-        if optimizer is self._optimizer and (self.updates + 1) % self.every == 0:
+    def _before_update(self, number: int) -> None:
+        if number % self.every == 0:
             self._weights_before = {
-                reference.module: weight.detach().clone()
-                for reference in self._references.values()
-                if (weight := _own(reference.module, "weight")) is not None
+                id(weight): weight.detach().clone()
+                for series in self._series.values()
+                for weight in series.weights
             }
 
-    def _after_update(self, optimizer: Optimizer, *_: object) -> None:
-        if optimizer is self._optimizer:
-            self._count()
+    def _after_update(self, number: int) -> None:
+        self._told = {}
+        if self._parts is not None:
+            self._first_update(self._parts)
+        if number % self.every == 0:
+            self._sizes = {
+                id(weight): self._measure_sizes(weight)
+                for series in self._series.values()
+                for weight in series.weights
+            }
+            self._weights_before = {}
+            self._due()
+        else:
+            self._sizes = {}
 
-    def _count(self) -> None:
-        self.updates += 1
-        if self.updates % self.every == 0:
-            self._record_if_possible()
+    def _measure_sizes(self, weight: Tensor) -> Sizes:
+        """The norms of a weight's gradient and of itself, and of the change that the update made over that."""
+        own, before = norm(weight), self._weights_before.get(id(weight))
+        return (
+            math.nan if weight.grad is None else norm(weight.grad),
+            own,
+            norm(weight.detach() - before) / own if before is not None and own else math.nan,
+        )
 
-    def _record_if_possible(self) -> None:
-        """Record, or say once why not and stop: whatever happens here, the training goes on."""
-        if not self._hooks or self.recording.diverged_at is not None:
+    def _due(self) -> None:
+        """A record is due: of the next pass, or of a pass of the probe now."""
+        if not self._updates.open or (self._main is not None and self._main.ended):
+            return
+        if self._probe is None:
+            self._passes.arm()
+        else:
+            self._record_probe()
+
+    def _last_step(self) -> int:
+        return max((series.last_step or 0 for series in self._series.values()), default=0)
+
+    def _recorded(self) -> bool:
+        return any(series.last_step == self.updates or series.ended for series in self._series.values())
+
+    def _first_update(self, parts: Parts) -> None:
+        """Say after the first update if the model itself was never called."""
+        parts.close()
+        self._parts = None
+        if self._passes.seen or self._probe is not None:
+            return
+        called = parts.outermost(self.model)
+        if called:
+            instead = ", ".join(f"watch(model.{name})" for name in called[:5])
+            reason = (
+                f"its own forward was not called before the first update, only parts of it; write {instead}"
+            )
+        else:
+            reason = (
+                "its forward was not called before the first update; watch the module that the program calls, and "
+                "compile a model before it is watched"
+            )
+        self._note("never", f"nothing is recorded of {self._name}: {reason}")
+        warnings.warn(f"bnviz records nothing of {self._name}: {reason}", stacklevel=2)
+
+    # The model's own passes
+
+    def _pass_begins(self) -> None:
+        self._mode = mode_of(self.model)
+        series = self._series.get(self._mode)
+        if series is not None and (series.ended or series.last_step == self.updates):
             return
         try:
-            self._record(self._pass())
+            observation = Observation(Names.of(self.model), self._asked)
+            observation.begin()
+            self._observation = observation
         except Exception as error:
-            self._detach()
-            warnings.warn(f"bnviz stopped watching at step {self.updates:,}: {error}", stacklevel=2)
-        self._weights_before = {}
+            self._stop(error)
 
-    def _pass(self) -> list[Layer]:
-        device = next((parameter.device for parameter in self.model.parameters()), None)
-        inputs = tuple(_moved(item, device) for item in self._inputs)
-        named = {name: _moved(item, device) for name, item in self._named_inputs.items()}
-        return Flow(self._names, self._normalizers, self._asked).follow(
-            lambda: run_aside(self.model, inputs, named, self._normalizers)
-        )
-
-    def _record(self, found: Sequence[Layer]) -> None:
-        """Add a Snapshot of what was found; a layer that this pass did not come by has no numbers in it."""
-        by_name = {layer.name: layer for layer in found}
-        rows, units, counts = [], [], []
-        with np.errstate(invalid="ignore", over="ignore"):  # in a network about to diverge
-            for name, reference in self._references.items():
-                layer = by_name.get(name)
-                if layer is None or _needed(layer.values).shape[1] != reference.layer.width:
-                    rows.append([math.nan] * len(LAYER_COLUMNS))
-                    units.append(np.full((reference.layer.width, len(UNIT_COLUMNS)), np.nan, np.float32))
-                    counts.append(np.zeros(len(HISTOGRAM_EDGES) - 1, np.int32))
-                    continue
-                values = Distribution.of(_needed(layer.values))
-                if not np.isfinite(values.pooled).all():
-                    self.recording = self.recording.extended([], diverged_at=self.updates)
-                    return
-                before = None if layer.before is None else layer.before.ravel()
-                then = reference.values if reference.values.per_unit.shape == values.per_unit.shape else None
-                rows.append(layer_row(values, before, then, reference.layer.activation, self._sizes(layer)))
-                units.append(unit_columns(values, _scale_and_shift(layer.normalizer, values)))
-                counts.append(values.histogram())
-        snapshot = Snapshot(self.updates, np.array(rows), np.concatenate(units), np.stack(counts))
-        self.recording = self.recording.extended([snapshot])
-
-    def _sizes(self, layer: Layer) -> tuple[float, float, float]:
-        """Norm of the weights' gradient, norm of the weights, and the norm of their last change over it."""
-        weight = _own(layer.module, "weight")
-        if weight is None:
-            return (math.nan, math.nan, math.nan)
-        norm = _norm(weight)
-        before = self._weights_before.get(layer.module)
-        return (
-            math.nan if weight.grad is None or not self.updates else _norm(weight.grad),
-            norm,
-            _norm(weight.detach() - before) / norm if before is not None and norm else math.nan,
-        )
-
-    def _tell(self, split: str, loss: float | Tensor | None, accuracy: float | Tensor | None) -> None:
-        """Add numbers to the latest record, unless it has such already: then these belong to a later update."""
-        latest = self.recording.snapshots[-1]
-        if (loss is None and accuracy is None) or any(point.split == split for point in latest.curves):
+    def _pass_ends(self, failed: bool) -> None:
+        observation, self._observation = self._observation, None
+        if observation is None:
             return
-        told = CurvePoint(split, _number(loss), _number(accuracy), UNKNOWN_EXAMPLES)
-        snapshots = (*self.recording.snapshots[:-1], replace(latest, curves=(*latest.curves, told)))
-        self.recording = replace(self.recording, snapshots=snapshots)
+        try:
+            observation.end()
+            if failed:
+                return
+            self._add(observation)
+        except Exception as error:
+            self._stop(error)
+            return
+        self._hand_over()
+        if self._mode == TRAINING:
+            self._passes.disarm()
+
+    # A probe
+
+    def _first_probe(self) -> None:
+        """Record the probe once, and refuse what cannot be watched before it does harm."""
+        try:
+            left = self._run_probe()
+        except WatchError:
+            raise
+        except Exception as error:
+            hint = "; a list or tuple stands for several inputs, write probe=([...],) for a single one that is a list"
+            several = self._probe is not None and len(self._probe[0]) > 1
+            raise WatchError(
+                f"the model does not run on the probe: {error}{hint if several else ''}"
+            ) from error
+        if left:
+            raise WatchError(
+                f"a pass of the probe changes {', '.join(left[:3])}, which cannot be put back; write watch(model) "
+                "without a probe, which looks at the model's own passes"
+            )
+        series = self._series[self._mode]
+        if series.recording is None:
+            raise WatchError(
+                "; ".join(str(note) for note in self.notes if note.layer == "") or "nothing was found"
+            )
+
+    def _run_probe(self) -> list[str]:
+        assert self._probe is not None
+        self._mode = mode_of(self.model) if not self.model.training else TRAINING
+        observation = Observation(Names.of(self.model), self._asked)
+
+        def observed(run: Any) -> None:
+            stance = _eagerly()
+            observation.begin()
+            try:
+                output = run()  # kept until the end: what a model ends with is looked at then
+            finally:
+                observation.end()
+                if stance is not None:
+                    stance.__exit__(None, None, None)
+            del output
+
+        left = run_aside(self.model, self._probe, observed)
+        if not left:
+            self._add(observation, told=False)
+        return left
+
+    def _record_probe(self) -> None:
+        """Record, or say once why not and stop: whatever happens here, the training goes on."""
+        try:
+            left = self._run_probe()
+            if left:
+                raise WatchError(
+                    f"a pass of the probe changes {', '.join(left[:3])}, which cannot be put back"
+                )
+        except Exception as error:
+            self._stop(error)
+
+    # What was seen
+
+    def _add(self, observation: Observation, told: bool = True) -> None:
+        """Add a record of a pass to the series of its mode. told: whether to warn where there is nothing to record."""
+        series = self._series.get(self._mode)
+        if series is None:
+            series = self._series[self._mode] = Series(self._name, self._mode, self._provenance)
+        found = observation.found
+        for reason in observation.faults[:1]:
+            series.note(
+                "",
+                "fault",
+                f"{len(observation.faults):,} operations could not be followed, the first: {reason}",
+            )
+        if self._asked is not None:
+            self._note_unmet(observation, found, series)
+        if not found and series.recording is None:
+            reason = (
+                "none of the modules named in layers=[...] gave out something to measure"
+                if self._asked is not None
+                else "no nonlinearity receives what a layer of this model gives out; name the modules to watch with "
+                'layers=["..."], as in model.named_modules()'
+            )
+            series.note("", "nothing", f"nothing is recorded: {reason}")
+            if told:
+                warnings.warn(f"bnviz records nothing of {self._name}: {reason}", stacklevel=2)
+                self._detach()
+            return
+        series.add(self.updates, found, self._sizes)
+
+    def _note_unmet(self, observation: Observation, found: Sequence[Found], series: Series) -> None:
+        """Say which of the modules asked for were not measured, and what to write instead."""
+        assert self._asked is not None
+        names = observation.names
+        met = {names.modules[item.module] for item in found}
+        called = [names.modules[module] for module in observation.called]
+        for name in sorted(self._asked - met):
+            reason = observation.refused.get(
+                name, "it was not called as a module, nor was a weight of its own used"
+            )
+            inside = [other for other in called if other.startswith(f"{name}.")]
+            above = [other for other in called if other and name.startswith(f"{other}.")]
+            instead = inside[:3] or above[-1:]
+            write = f"; write layers={[*instead]}" if instead else ""
+            series.note("", f"asked {name}", f'layers=["{name}"] is not recorded: {reason}{write}')
+
+    def _tell(self, split: str, loss: Number, accuracy: Number) -> None:
+        """Keep numbers of the program until the record of their update is made; the first of each split counts."""
+        if (loss is None and accuracy is None) or split in self._told:
+            return
+        self._told[split] = CurvePoint(split, _number(loss), _number(accuracy), UNKNOWN_EXAMPLES)
+
+    def _hand_over(self) -> None:
+        for series in self._series.values():
+            series.tell(self.updates, tuple(self._told.values()))
+
+    # Ends
+
+    def _stop(self, error: Exception) -> None:
+        self._detach()
+        reason = f"stopped watching at step {self.updates:,}: {error}"
+        self._note("stopped", reason)
+        warnings.warn(f"bnviz {reason}", stacklevel=2)
+
+    def _detach(self) -> None:
+        if self._observation is not None:  # a pass was broken off by other than an Exception
+            self._observation.end()
+            self._observation = None
+        self._passes.disarm()
+        self._updates.close()
+        if self._parts is not None:
+            self._parts.close()
+        self._weights_before, self._sizes = {}, {}
+
+    # Words
+
+    @property
+    def _main(self) -> Series | None:
+        """The series of training; where that has no record, another that has."""
+        order = sorted(self._series.values(), key=lambda series: series.mode != TRAINING)
+        recorded = [series for series in order if series.last_step is not None]
+        begun = [series for series in order if series.recording is not None]
+        return next(iter(recorded or begun or order), None)
+
+    def _note(self, kind: str, text: str) -> None:
+        self._notes.setdefault(kind, Note.of("", text))
+
+    def _all_notes(self, main: Series | None) -> tuple[Note, ...]:
+        notes = [*self._notes.values()]
+        notes += [Note.of("", text) for text in self._updates.remarks]
+        for series in self._series.values():
+            if series is not main and series.recording is not None and series.recording.snapshots:
+                told = f"{len(series.recording.snapshots):,} passes in {series.mode} mode are recorded apart"
+                notes.append(
+                    Note.of("", told + (", see recording.evaluation" if series.mode == EVALUATION else ""))
+                )
+        if main is not None:
+            notes += main.notes
+        return tuple(notes[:MAX_NOTES])
+
+    def _with_notes(self, series: Series) -> Recording:
+        from dataclasses import replace
+
+        assert series.recording is not None
+        watched = series.recording.watched
+        assert watched is not None
+        return replace(series.recording, subject=replace(watched, notes=self._all_notes(series)))
 
 
-def _thinned(probe: Probe) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The probe as positional and named inputs: of every tensor some examples, evenly spaced, copied."""
-    positional = probe if isinstance(probe, list | tuple) else () if isinstance(probe, Mapping) else (probe,)
-    named = dict(probe) if isinstance(probe, Mapping) else {}
-    return tuple(_some(item) for item in positional), {name: _some(item) for name, item in named.items()}
+def _known_names(layers: Sequence[str], names: Names) -> frozenset[str]:
+    """The modules that were asked for, by name. Raises WatchError."""
+    known = set(names.modules.values())
+    unknown = [name for name in layers if name not in known]
+    if unknown:
+        allowed = ", ".join(filter(None, names.modules.values()))
+        raise WatchError(f"layers = {unknown[0]!r} is no module of the model; allowed are {allowed}")
+    return frozenset(layers)
 
 
-def _some(item: Any) -> Any:
-    if not isinstance(item, Tensor) or item.dim() == 0:
-        return item
-    chosen = torch.linspace(0, len(item) - 1, min(PROBE_EXAMPLES, len(item)), dtype=torch.float64).long()
-    return item.detach()[chosen.to(item.device)]
+def _eagerly() -> Any:
+    """Have torch.compile run eagerly what it has compiled; None where it is not loaded."""
+    import sys
+
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else None
 
 
-def _moved(item: Any, device: torch.device | None) -> Any:
-    return item.to(device) if isinstance(item, Tensor) and device is not None else item
-
-
-def _needed(values: np.ndarray | None) -> np.ndarray:
-    if values is None:
-        raise WatchError("a layer without values cannot be measured")
-    return values
-
-
-def _own(module: nn.Module, name: str) -> Tensor | None:
-    """A module's own parameter; None where it has none of this name, or computes it from others."""
-    parameters: dict[str, Tensor | None] = vars(module)["_parameters"]  # named_parameters takes much longer
-    return parameters.get(name)
-
-
-def _norm(tensor: Tensor) -> float:
-    return float(torch.linalg.vector_norm(tensor.detach().float()))
-
-
-def _scale_and_shift(normalizer: nn.Module | None, values: Distribution) -> tuple[Tensor, Tensor] | None:
-    """A normalizer's γ and β, one of each for every measured unit; None where it has others or none."""
-    if normalizer is None:
-        return None
-    for names in (("weight", "bias"), ("gamma", "beta")):
-        gamma, beta = (_own(normalizer, name) for name in names)
-        if gamma is not None and beta is not None and gamma.dim() == beta.dim() == 1:
-            chosen = torch.as_tensor(chosen_units(len(gamma)), device=gamma.device)
-            if len(chosen) == len(values.per_unit):
-                return gamma.detach()[chosen].float(), beta.detach()[chosen].float()
-    return None
-
-
-def _number(value: float | Tensor | None) -> float:
+def _number(value: Number) -> float:
     return math.nan if value is None else float(value.detach() if isinstance(value, Tensor) else value)

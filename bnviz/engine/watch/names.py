@@ -1,0 +1,81 @@
+"""What modules and parameters are called, and which module a parameter belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from bnviz.recording.watched import plain_name
+
+CONVOLUTIONS = (
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
+AFFINE = (nn.Linear, *CONVOLUTIONS)
+RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+COMPILED = "_orig_mod."
+"""What torch.compile puts before the names of the modules of the network it wraps."""
+
+
+class Owner(NamedTuple):
+    """Where a parameter or buffer lives: its module, its name in it, and whether it is trained."""
+
+    module: nn.Module
+    name: str
+    learned: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """The names of a model's modules, and the owners of its parameters and buffers by `id`."""
+
+    modules: dict[nn.Module, str]
+    owners: dict[int, Owner]
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Names:
+        """Read the names as they are now."""
+        modules = {module: name.replace(COMPILED, "") for name, module in model.named_modules()}
+        owners: dict[int, Owner] = {}
+        for module in modules:
+            for name, parameter in module.named_parameters(recurse=False):
+                owners.setdefault(id(parameter), Owner(module, name, True))
+            for name, buffer in module.named_buffers(recurse=False):
+                owners.setdefault(id(buffer), Owner(module, name, False))
+        return cls(modules, owners)
+
+    def called(self, module: nn.Module) -> str:
+        """What pages call a module: "head.fc1", or "Linear 0" where its name is but a number."""
+        name = self.modules.get(module, "")
+        told = name if any(map(str.isalpha, name)) else f"{class_name(module)} {name}".strip()
+        return plain_name(told)
+
+    def of_weight(self, owner: Owner) -> str:
+        """What the affine map of a parameter is called: its module, and which of several matrices it is."""
+        matrices = [item for _, item in owner.module.named_parameters(recurse=False) if item.dim() > 1]
+        called = self.called(owner.module)
+        if len(matrices) < 2:
+            return called
+        return plain_name(f"{called}.{owner.name}" if self.modules.get(owner.module) else owner.name)
+
+
+def class_name(module: nn.Module) -> str:
+    """The class of a module; of a scripted one, the class that it was made from."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return str(module.original_name)
+    return type(module).__name__
+
+
+def own(module: nn.Module, name: str) -> Tensor | None:
+    """A module's own parameter; None where it has none of this name, or computes it from others."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return dict(module.named_parameters(recurse=False)).get(name)
+    parameters: dict[str, Tensor | None] = vars(module)["_parameters"]  # named_parameters takes much longer
+    return parameters.get(name)

@@ -1,0 +1,210 @@
+"""Sees every operation of one pass, and says what each nonlinearity receives.
+
+A TorchDispatchMode sees the operations that reach a device, whoever calls them: modules, functions, custom autograd
+functions, TorchScript, the insides of attention. Each is run as it is, and notes are kept beside; a fault in the
+notes never reaches the pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from bnviz.engine.watch import samples
+from bnviz.engine.watch.names import RECURRENT, Names, own
+from bnviz.engine.watch.operations import Units
+from bnviz.engine.watch.streams import Layer, Origin, Part, Value
+from bnviz.engine.watch.tracker import Tracker
+from bnviz.recording.watched import plain_name
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A layer as it was seen in one pass: its values, its module, and the parameter whose size is looked at."""
+
+    name: str
+    part: Part
+    module: nn.Module
+    weight: Tensor | None
+
+    @property
+    def activation(self) -> str:
+        """The nonlinearities that receive it, by name."""
+        return ", ".join(self.part.functions)
+
+
+class Observation(TorchDispatchMode):
+    """Sees one pass.
+
+    names: of the model's modules. asked: names of the modules to watch; None for all layers that a nonlinearity
+    follows. refused: the modules asked for that gave out nothing to measure, and why.
+    faults: what could not be followed.
+    """
+
+    def __init__(self, names: Names, asked: frozenset[str] | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names = names
+        self.asked = asked
+        self.refused: dict[str, str] = {}
+        self.faults: list[str] = []
+        self.running: list[nn.Module] = []
+        self.called: dict[nn.Module, None] = {}
+        self.tracker = Tracker(names, self.running, asked)
+        self.open = False
+        self._answers: list[Found] = []
+        self._opaque = 0
+        self._hooks: list[Any] = []
+
+    def begin(self) -> None:
+        """Attach to the model's modules, and see every operation from now on."""
+        for module in self.names.modules:
+            if not isinstance(module, torch.jit.ScriptModule):
+                self._hooks.append(module.register_forward_pre_hook(self._entered, prepend=True))
+                self._hooks.append(module.register_forward_hook(self._left, always_call=True))
+        self.open = True
+        self.__enter__()  # type: ignore[no-untyped-call]
+
+    def end(self) -> None:
+        """Let go of the model, and finish what is open."""
+        if not self.open:
+            return
+        self.open = False
+        self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        with torch.no_grad():
+            self.tracker.finish_all()
+
+    @property
+    def found(self) -> list[Found]:
+        """The layers in the order of the pass, each named once."""
+        if self.asked is not None:
+            by_owner = [
+                Found(
+                    self.tracker.count_call(self.names.called(module)),
+                    origin.parts[()],
+                    module,
+                    own(module, "weight"),
+                )
+                for origin, module in self.tracker.by_owner.items()
+            ]
+            for item in by_owner:
+                item.part.measure()
+            return [*self._answers, *by_owner]
+        by_layer: dict[Layer, list[Part]] = {}
+        for part in self.tracker.parts:
+            if part.functions and part.origin.layer is not None:
+                by_layer.setdefault(part.origin.layer, []).append(part)
+        return [
+            Found(name, part, layer.module, layer.weight)
+            for layer in sorted(by_layer, key=lambda item: item.number)
+            for name, part in _told_apart(layer, by_layer[layer], self.names)
+        ]
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Every operation of the pass."""
+        named = dict(kwargs or {})
+        if self._opaque:
+            return func(*args, **named)
+        follow = None
+        try:
+            follow = self.tracker.plan(func, args, named)
+        except Exception as error:
+            self._note(func, error)
+        output = func(*args, **named)
+        try:
+            if follow is None:
+                self.tracker.forget(output)
+            else:
+                follow(output)
+        except Exception as error:
+            self._note(func, error)
+        return output
+
+    def _note(self, func: Any, error: Exception) -> None:
+        self.faults.append(f"{func}: {type(error).__name__}: {error}")
+
+    def _entered(self, module: nn.Module, inputs: object) -> None:
+        self.running.append(module)
+        self.called[module] = None
+        self._opaque += isinstance(module, RECURRENT)
+
+    def _left(self, module: nn.Module, inputs: object, output: object) -> None:
+        if self.running and self.running[-1] is module:
+            self.running.pop()
+            self._opaque -= isinstance(module, RECURRENT)
+        asked = self.asked is not None and self.names.modules.get(module) in self.asked
+        if not self.open or not (asked or isinstance(module, RECURRENT)):
+            return
+        self._opaque += 1
+        try:
+            with torch.no_grad():
+                if isinstance(module, RECURRENT):
+                    self._recur(output)
+                if asked:
+                    self._answer(module, output)
+        except Exception as error:
+            self._note(self.names.called(module), error)
+        finally:
+            self._opaque -= 1
+
+    def _recur(self, output: object) -> None:
+        """The outputs of a recurrent module have its units along their last axis."""
+        for item in tree_leaves(output):
+            if isinstance(item, Tensor) and item.is_floating_point():
+                self.tracker.make_origin(item, Origin(None), Units.along(item, -1))
+
+    def _answer(self, module: nn.Module, output: object) -> None:
+        """Take what a module gives out that was asked for."""
+        tensor = samples.first_tensor(output)
+        if tensor is None:
+            self.refused[self.names.modules[module]] = "it gives out no tensor of real numbers"
+            return
+        node = self.tracker.node(tensor)
+        if isinstance(node, Value) and node.identity:
+            part = node.part
+        else:
+            units = node.part.units if isinstance(node, Value) else None
+            part = self.tracker.make_origin(tensor, Origin(None), units).part
+        part.take(tensor)
+        part.measure()
+        name = self.tracker.count_call(self.names.called(module))
+        self._answers.append(Found(name, part, module, own(module, "weight")))
+
+
+def _told_apart(layer: Layer, parts: Sequence[Part], names: Names) -> list[tuple[str, Part]]:
+    """A name for each part of a layer: its own where it is the only one and whole, else with what it is of it."""
+    told = [_part_name(layer, part, len(parts) > 1, names) for part in parts]
+    return [
+        (name if told.count(name) == 1 else plain_name(f"{name} #{told[:place].count(name) + 1}"), part)
+        for place, (name, part) in enumerate(zip(told, parts, strict=True))
+    ]
+
+
+def _part_name(layer: Layer, part: Part, several: bool, names: Names) -> str:
+    whole = part.origin.parts[()].units
+    units = part.units
+    if units is not None and whole is not None and not part.origin.joined:
+        some, every = torch.unique(units.numbers), torch.unique(whole.numbers)
+        if 0 < len(some) < len(every):
+            first, last = int(some[0]), int(some[-1])
+            even = last - first + 1 == len(some)
+            return plain_name(
+                f"{layer.name}[{first}:{last + 1}]" if even else f"{layer.name}[{len(some)} units]"
+            )
+    if several and part.origin.normalizing is not None:
+        return plain_name(f"{layer.name}, {names.called(part.origin.normalizing)}")
+    return layer.name

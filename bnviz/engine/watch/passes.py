@@ -1,0 +1,125 @@
+"""The model's own forward passes: hooks on it while a record is due, and none at other times.
+
+While a record is due torch.compile runs what it has compiled eagerly, so that nothing of bnviz is ever traced.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+TRAINING, EVALUATION, WITHOUT_GRADIENT = "training", "evaluation", "training without gradients"
+
+
+def mode_of(model: nn.Module) -> str:
+    """In which mode a pass that begins now runs."""
+    if not model.training:
+        return EVALUATION
+    return TRAINING if torch.is_grad_enabled() else WITHOUT_GRADIENT
+
+
+class Passes:
+    """Tells of the model's forward passes while it is armed.
+
+    began, ended: called at the beginning and the end of a pass; ended with whether it failed.
+    """
+
+    def __init__(self, model: nn.Module, began: Callable[[], None], ended: Callable[[bool], None]) -> None:
+        self.model = model
+        self.seen = 0
+        self.compiled = 0
+        self._began = began
+        self._ended = ended
+        self._depth = 0
+        self._hooks: list[Any] = []
+        self._stance: Any = None
+
+    def arm(self) -> None:
+        """Tell of passes from now on."""
+        if self._hooks:
+            return
+        if isinstance(self.model, torch.jit.ScriptModule):  # it takes no hooks of its own
+            self._hooks = [
+                register_module_forward_pre_hook(self._enter),
+                register_module_forward_hook(self._leave, always_call=True),
+            ]
+        else:
+            self._hooks = [
+                self.model.register_forward_pre_hook(self._enter, prepend=True),
+                self.model.register_forward_hook(self._leave, always_call=True),
+            ]
+        if "torch._dynamo" in sys.modules:
+            self._stance = torch.compiler.set_stance("force_eager")
+
+    def disarm(self) -> None:
+        """Leave the model as it was."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        self._depth = 0
+        if self._stance is not None:
+            self._stance.__exit__(None, None, None)
+            self._stance = None
+
+    @property
+    def armed(self) -> bool:
+        """Whether it tells of passes."""
+        return bool(self._hooks)
+
+    def _enter(self, module: nn.Module, inputs: object) -> None:
+        if torch.compiler.is_compiling():
+            return
+        if module is not self.model:
+            return
+        self._depth += 1
+        if self._depth == 1:
+            self.seen += 1
+            self._began()
+
+    def _leave(self, module: nn.Module, inputs: object, output: object) -> None:
+        if torch.compiler.is_compiling():
+            return
+        if module is not self.model or not self._depth:
+            return
+        self._depth -= 1
+        if not self._depth:
+            self._ended(output is None and sys.exc_info()[0] is not None)
+
+
+class Parts:
+    """Which modules of a model are called until the first update, in case the model itself is not."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.called: dict[nn.Module, None] = {}
+        self._calls = 0
+        self._hooks = [
+            module.register_forward_pre_hook(self._enter)
+            for module in model.modules()
+            if not isinstance(module, torch.jit.ScriptModule)
+        ]
+
+    def were_called(self) -> bool:
+        """Whether a module was called since this was last asked."""
+        calls, self._calls = self._calls, 0
+        return calls > 0
+
+    def close(self) -> None:
+        """Let go of the modules."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+
+    def outermost(self, model: nn.Module) -> list[str]:
+        """The names of the called modules that stand in no other called module."""
+        names = [name for name, module in model.named_modules() if name and module in self.called]
+        return [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
+
+    def _enter(self, module: nn.Module, inputs: object) -> None:
+        if not torch.compiler.is_compiling():
+            self.called[module] = None
+            self._calls += 1

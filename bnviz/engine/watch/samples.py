@@ -1,0 +1,226 @@
+"""A layer's values: sampled where there are many, and measured.
+
+Positions are drawn by chance that is the same at every record and belongs to nobody's random state. Even steps would
+fall in step with the data: every second column of a map that a stride of 2 has made.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bnviz.engine.watch.operations import Units
+from bnviz.experiment.knob import MAX_WIDTH
+from bnviz.recording.measure import SATURATION_THRESHOLDS, Distribution, quantiles, summary
+
+ROWS = 4096
+"""The most values of a unit that are measured."""
+VALUES, FEWEST_ROWS = 2**20, 256
+"""The most values of a layer that are measured, but for this many of each unit."""
+COMPARED = 256
+"""Of a unit's sorted values as many are kept for drift, evenly spaced where there are more."""
+CHUNK = 2**18
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Values of a layer, (N, F) float32: N of each of F units.
+
+    units: the numbers of the measured units. each: how many values a unit has. all_units: how many there are.
+    moments: mean and standard deviation of all values, where not all are in the sample.
+    remark: what could not be known.
+    """
+
+    values: np.ndarray
+    units: np.ndarray
+    each: int
+    all_units: int
+    moments: tuple[float, float] | None
+    remark: str = ""
+
+    @property
+    def told(self) -> str:
+        """How many values are measured of how many."""
+        rows, units = self.values.shape
+        of_units = f"{units:,} units" if units == self.all_units else f"{units:,} of {self.all_units:,} units"
+        of_rows = f"{rows:,}" if rows == self.each else f"{rows:,} of {self.each:,}"
+        return f"{of_rows} values of each of {of_units}"
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Mean, standard deviation and QUANTILES of all values together."""
+
+    mean: float
+    std: float
+    shares: np.ndarray
+
+    @classmethod
+    def of(cls, sample: Sample) -> Summary:
+        """Measure all values of a sample."""
+        mean, std, shares = summary(sample.values.reshape(-1))
+        return cls(*(sample.moments or (mean, std)), shares)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What is kept of a layer's values at one record.
+
+    unit_quantiles: (F, 3). curve: (F, up to COMPARED) sorted values of each unit, to compare with another record's.
+    floor: how far two halves of the examples lie apart, as drift is measured.
+    """
+
+    summary: Summary
+    units: np.ndarray
+    unit_quantiles: np.ndarray
+    histogram: np.ndarray
+    saturated: dict[str, float]
+    dead: float
+    curve: np.ndarray
+    floor: float
+    told: str
+    remark: str
+
+    @classmethod
+    def of(cls, sample: Sample) -> Measured:
+        """Sort and measure a sample that holds a value of each unit, all of them finite."""
+        distribution = Distribution.of(sample.values)
+        mean, std, shares = distribution.summary()
+        return cls(
+            Summary(*(sample.moments or (mean, std)), shares),
+            sample.units,
+            quantiles(distribution.per_unit, (0.15, 0.50, 0.85)),
+            distribution.histogram(),
+            {name: distribution.saturated(name) for name in SATURATION_THRESHOLDS},
+            distribution.dead("relu"),
+            _thinned(distribution.per_unit),
+            _halves_apart(sample.values),
+            sample.told,
+            sample.remark,
+        )
+
+    def drift_from(self, reference: Measured) -> float:
+        """The 1-Wasserstein distance of each unit's values from then, averaged over units; NaN for other units."""
+        if not np.array_equal(self.units, reference.units):
+            return math.nan
+        return wasserstein(self.curve, reference.curve)
+
+
+def wasserstein(mine: np.ndarray, theirs: np.ndarray) -> float:
+    """The mean 1-Wasserstein distance between rows of sorted values, (F, N) and (F, M)."""
+    if mine.shape == theirs.shape:
+        return float(np.abs(mine - theirs).mean(dtype=np.float64))
+    many, few = mine.shape[1], theirs.shape[1]
+    edges = np.union1d(np.arange(many + 1) / many, np.arange(few + 1) / few)
+    middles = (edges[1:] + edges[:-1]) / 2
+    apart = np.abs(mine[:, (middles * many).astype(int)] - theirs[:, (middles * few).astype(int)])
+    return float((apart.mean(0, dtype=np.float64) * np.diff(edges)).sum())
+
+
+def take(tensor: Tensor, units: Units | None) -> Sample:
+    """A sample of a tensor's values, copied: what comes later in the pass may work in place."""
+    tensor = tensor.detach()
+    remark = ""
+    places = None if units is None else _places(units)
+    if places is None:
+        remark = "which axis holds its units is not known: all values are measured as those of one unit"
+        tensor = tensor.reshape(-1, 1)
+        units, places = Units(1, torch.zeros(1, dtype=torch.long)), np.zeros((1, 1), np.int64)
+    assert units is not None
+    by_unit = tensor.movedim(units.axis, -1)  # (…, K)
+    numbers = units.numbers.numpy()[places[:, 0]]
+    all_units, alike = places.shape
+    if all_units > MAX_WIDTH:
+        chosen = _chosen(all_units, MAX_WIDTH)
+        places, numbers = places[chosen], numbers[chosen]
+    rows = math.prod(by_unit.shape[:-1])
+    most = min(ROWS, max(FEWEST_ROWS, VALUES // len(places)))
+    if rows * alike > most:
+        kept = min(rows, max(1, most // alike))
+        at = np.unravel_index(_chosen(rows, kept), by_unit.shape[:-1])
+        part = by_unit[tuple(torch.as_tensor(index, device=tensor.device) for index in at)]  # (kept, K)
+        if alike > most:
+            places = places[:, _chosen(alike, most)]
+    else:
+        part = by_unit.reshape(rows, by_unit.shape[-1])
+    everything = places.size == part.shape[1] and (places.ravel() == np.arange(places.size)).all()
+    if not everything:
+        part = part[:, torch.as_tensor(places.ravel(), device=tensor.device)]
+    values = part.float().cpu().numpy()  # (rows, F · alike)
+    if values.base is not None or everything:
+        values = values.copy()
+    if places.shape[1] > 1:
+        values = values.reshape(len(values), *places.shape).transpose(0, 2, 1).reshape(-1, len(places))
+    moments = None if values.size == tensor.numel() else _moments(tensor)
+    return Sample(values, numbers, rows * alike, all_units, moments, remark)
+
+
+def first_tensor(output: object) -> Tensor | None:
+    """The first tensor of real numbers in what a module gives out, such as the outputs of an LSTM."""
+    for item in torch.utils._pytree.tree_leaves(output):
+        if isinstance(item, Tensor) and item.is_floating_point():
+            return item
+    return None
+
+
+@lru_cache(maxsize=256)
+def _chosen(count: int, most: int) -> np.ndarray:
+    """`most` of the numbers up to `count`, by chance, in order; the same at every call."""
+    if most >= count:
+        return np.arange(count)
+    chosen = np.random.default_rng(0).choice(count, most, replace=False, shuffle=False)
+    chosen.sort()
+    return chosen
+
+
+def _places(units: Units) -> np.ndarray | None:
+    """(F, places of a unit along the axis); None where some units have more places than others."""
+    numbers = units.numbers.numpy()
+    if not len(numbers):
+        return None
+    _, counts = np.unique(numbers, return_counts=True)
+    if (counts != counts[0]).any():
+        return None
+    return np.argsort(numbers, kind="stable").reshape(len(counts), counts[0])
+
+
+def _moments(tensor: Tensor) -> tuple[float, float]:
+    """Mean and standard deviation of all values, in float64 and without a copy of them all."""
+    mean, squares, count = 0.0, 0.0, 0
+    step = max(1, CHUNK // max(1, math.prod(tensor.shape[1:])))
+    for part in torch.split(tensor, step):
+        values = part.double()
+        size = values.numel()
+        middle = float(values.mean())
+        values -= middle
+        apart = middle - mean
+        squares += float(values.square_().sum()) + apart**2 * count * size / (count + size)
+        count += size
+        mean += apart * size / count
+    return mean, math.sqrt(squares / count)
+
+
+def _thinned(ordered: np.ndarray) -> np.ndarray:
+    """(F, up to COMPARED): of sorted values some, evenly spaced in rank."""
+    count = ordered.shape[1]
+    if count <= COMPARED:
+        return ordered
+    ranks = ((np.arange(COMPARED) + 0.5) * count / COMPARED).astype(int)
+    return np.ascontiguousarray(ordered[:, ranks])
+
+
+def _halves_apart(values: np.ndarray) -> float:
+    """What drift is between two batches that differ by chance alone, from the two halves of one.
+
+    Halves hold half as many examples, so that their distance is √2 times as large. Rows are in the order of examples.
+    """
+    half = len(values) // 2
+    if not half:
+        return math.nan
+    rows = [np.sort(part.T, axis=1) for part in (values[:half], values[half : 2 * half])]
+    return wasserstein(*rows) / math.sqrt(2.0)

@@ -1,0 +1,165 @@
+"""What is known of a tensor on its way through the network.
+
+A **layer** is one call of an affine map. What it gives out is an **origin**; its normalizer's output, a pooled map and
+a sum with another layer's output are origins too, of the same layer. A **part** is an origin's values in one
+arrangement: all of them, or the quarter that a gate takes. A **value** is a part to which a function of numbers was
+applied, known by what it makes of a grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from bnviz.engine.watch import samples
+from bnviz.engine.watch.evidence import GRID, is_linear, name_of
+from bnviz.engine.watch.names import Owner
+from bnviz.engine.watch.operations import Units
+
+Token = tuple[Any, ...]
+"""How a part was cut out of its origin: equal for equal cuts."""
+
+STATISTICAL = frozenset({"square", "abs"})
+"""What is summed of them is a variance or a norm, not what a nonlinearity gives out."""
+
+
+@dataclass(eq=False)
+class Layer:
+    """A call of an affine map.
+
+    module: whose weight it is. weight: the parameter; None where it is computed from others.
+    """
+
+    name: str
+    number: int
+    module: nn.Module
+    weight: Tensor | None
+
+
+@dataclass(eq=False)
+class Origin:
+    """Values that were made by mixing: no function of single numbers has been applied to them yet.
+
+    layer: None for what comes after a nonlinearity. statistic_of: the layer of which it is a mean or a variance.
+    normalizer: the class that normalized it. before: what that received.
+    joined: whether values of other layers were added or appended.
+    """
+
+    layer: Layer | None
+    statistic_of: Layer | None = None
+    normalizer: str = ""
+    normalizing: nn.Module | None = None
+    before: samples.Summary | None = None
+    joined: bool = False
+    parts: dict[Token, Part] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Part:
+    """An arrangement of an origin's values: of all its units or of some.
+
+    functions: the nonlinearities that were found to receive it. sample: taken before the first of them, and let go
+    of once it is measured. problem: why it could not be measured.
+    """
+
+    origin: Origin
+    token: Token
+    units: Units | None
+    functions: list[str] = field(default_factory=list)
+    sample: samples.Sample | None = None
+    measured: samples.Measured | None = None
+    problem: str = ""
+    chosen: np.ndarray | None = None
+
+    @property
+    def taken(self) -> bool:
+        """Whether its values were looked at."""
+        return self.chosen is not None
+
+    def take(self, tensor: Tensor) -> None:
+        """Keep a sample of its values."""
+        self.sample = samples.take(tensor, self.units)
+        self.chosen = self.sample.units
+
+    def receive(self, function: str) -> None:
+        """Note that a nonlinearity receives this part, and measure it."""
+        if function not in self.functions:
+            self.functions.append(function)
+        self.measure()
+
+    def measure(self) -> None:
+        """Measure the sample; what has no values, or none that could be sorted, has a problem instead."""
+        sample, self.sample = self.sample, None
+        if sample is None:
+            return
+        unusual = sample.values.size - int(np.isfinite(sample.values).sum())
+        if not sample.values.size:
+            self.problem = "no example reached it"
+        elif unusual:
+            self.problem = f"{unusual:,} of {sample.values.size:,} values are not finite numbers"
+        else:
+            self.measured = samples.Measured.of(sample)
+
+
+@dataclass(eq=False)
+class Value:
+    """A part, and the function that was applied to each of its numbers: `shadow`, its values on GRID.
+
+    source: the part's own tensor, kept while its values may still be wanted. serial: when it was computed.
+    consumed: whether a further function was applied. receiving: the part that the first nonlinearity received,
+    where the values have been rearranged since.
+    """
+
+    part: Part
+    shadow: Tensor = GRID
+    serial: int = 0
+    source: Tensor | None = None
+    linear: bool = True
+    consumed: bool = False
+    receiving: Part | None = None
+
+    @classmethod
+    def of(
+        cls, part: Part, shadow: Tensor, serial: int, source: Tensor | None, receiving: Part | None = None
+    ) -> Value:
+        """A value whose function has that shadow."""
+        linear = shadow is GRID or is_linear(shadow)
+        if linear:
+            return cls(part, shadow, serial, source)
+        return cls(part, shadow, serial, None, linear, receiving=receiving or part)
+
+    @property
+    def identity(self) -> bool:
+        """Whether no function was applied."""
+        return self.shadow is GRID
+
+    @property
+    def layer(self) -> Layer | None:
+        """The layer it comes from, with no nonlinearity in between."""
+        return self.part.origin.layer if self.linear else None
+
+    def function(self) -> str | None:
+        """The name of the nonlinearity that was applied; None where there was none, or what it gives are no numbers."""
+        if self.linear or not self.shadow.is_floating_point():
+            return None
+        return name_of(self.shadow)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Computed from parameters and buffers alone."""
+
+    owner: Owner
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """Made during the pass out of no other tensor. value: of all its numbers, None where they differ."""
+
+    value: float | None
+
+
+Node = Value | State | Constant
