@@ -53,15 +53,18 @@ class Passes:
                 self.model.register_forward_pre_hook(self._enter, prepend=True),
                 self.model.register_forward_hook(self._leave, always_call=True),
             ]
-        if "torch._dynamo" in sys.modules:
+        if self._stance is None and "torch._dynamo" in sys.modules:
             self._stance = torch.compiler.set_stance("force_eager")
 
     def disarm(self) -> None:
-        """Leave the model as it was."""
+        """Leave the model as it was, and tell of no pass."""
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
         self._depth = 0
+
+    def let_compile(self) -> None:
+        """Have torch.compile go on as it did. Not from within a pass: it may be one of what it has compiled."""
         if self._stance is not None:
             self._stance.__exit__(None, None, None)
             self._stance = None

@@ -109,7 +109,7 @@ class Value:
     """A part, and the function that was applied to each of its numbers: `shadow`, its values on GRID.
 
     source: the part's own tensor, kept while its values may still be wanted. serial: when it was computed.
-    consumed: whether a further function was applied. receiving: the part that the first nonlinearity received,
+    consumed: whether any operation has used it. receiving: the part that the first nonlinearity received,
     where the values have been rearranged since.
     """
 

@@ -136,6 +136,9 @@ class Tracker:
             return self._make(call)
         if name in operations.COPIES or name == "copy":
             return self._copy(call)
+        for item in tensors:
+            if isinstance(node := self.node(item), Value):
+                node.consumed = True
         if name in operations.MATRIX_PRODUCTS:
             return self._multiply(call)
         if name in operations.CONVOLVING:
@@ -198,12 +201,11 @@ class Tracker:
         def follow(output: Any) -> None:
             if node is None:
                 self.forget(output)
-            elif isinstance(node, Value):
-                cast = not output.is_floating_point() and node.shadow.is_floating_point()
-                shadow = node.shadow.to(output.dtype) if cast else node.shadow
+            elif isinstance(node, Value) and (source.shape != output.shape or _rounds(output, node)):
                 units = node.part.units if source.shape == output.shape else None
-                same = node.part if units is node.part.units else Part(node.part.origin, ("copy",), units)
-                self.nodes[output] = Value.of(same, shadow, self._serial, node.source, node.receiving)
+                shadow = node.shadow.to(output.dtype) if _rounds(output, node) else node.shadow
+                part = node.part if units is node.part.units else Part(node.part.origin, ("copy",), units)
+                self.nodes[output] = Value.of(part, shadow, self._serial, node.source, node.receiving)
             else:
                 self.nodes[output] = node
 
@@ -413,8 +415,6 @@ class Tracker:
             self.parts.append(part)
         if call.in_place:
             value.source = None
-        for _, node in values:
-            node.consumed = True
 
         def follow(output: Any) -> None:
             first = output[0] if isinstance(output, tuple | list) else output
@@ -665,6 +665,11 @@ class Tracker:
                 if token[:shorter] == part.token[:shorter]:
                     return True
         return False
+
+
+def _rounds(output: Tensor, value: Value) -> bool:
+    """Whether a copy holds whole numbers or truth values of what were real numbers."""
+    return not output.is_floating_point() and value.shadow.is_floating_point()
 
 
 def _aligned(units: Units | None, given: Tensor, output: Tensor) -> Units | None:

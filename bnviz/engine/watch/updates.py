@@ -38,6 +38,7 @@ class UpdateCounter:
         self.by_hand = 0
         self.skipped = 0
         self._based = 0
+        self._counting = ""
         self.others: Counter[str] = Counter()
         self._parameters = frozenset(id(parameter) for parameter in model.parameters())
         self._before = before
@@ -131,7 +132,7 @@ class UpdateCounter:
                 self.count = self._based = (
                     self._recorded()
                 )  # calls of `tell` before it are not counted as updates
-            self._optimizer = weakref.ref(optimizer)
+            self._optimizer, self._counting = weakref.ref(optimizer), type(optimizer).__name__
         if optimizer is self._optimizer():
             self._before(self.count + 1)
 

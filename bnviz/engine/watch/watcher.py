@@ -182,6 +182,8 @@ class Watcher:
         """
         if not self._updates.open:
             return
+        if not self._passes.armed:
+            self._passes.let_compile()
         self._updates.tell(self._parts is not None and self._parts.were_called())
         if not self.updates:
             return
@@ -207,6 +209,8 @@ class Watcher:
     # When to record
 
     def _before_update(self, number: int) -> None:
+        if not self._passes.armed:
+            self._passes.let_compile()
         if number % self.every == 0:
             self._weights_before = {
                 id(weight): weight.detach().clone()
@@ -429,6 +433,7 @@ class Watcher:
             self._observation.end()
             self._observation = None
         self._passes.disarm()
+        self._passes.let_compile()
         self._updates.close()
         if self._parts is not None:
             self._parts.close()
