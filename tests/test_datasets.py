@@ -592,3 +592,47 @@ def test_a_link_that_leads_out_of_the_data_folder_is_refused(pictures, tmp_path)
     except OSError:
         pytest.skip("this user may not make symbolic links")
     assert str(link) in refusal("folder:pictures")
+
+
+def test_a_photo_stands_as_viewers_show_it(pictures):
+    half = Image.new("L", (60, 40))
+    half.paste(255, (0, 0, 30, 40))
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be shown a quarter turn clockwise
+    for path in (pictures / "dark").iterdir():
+        path.unlink()
+    for number in range(5):
+        half.save(pictures / "dark" / f"{number}.jpg", exif=turned)
+    dataset = load("folder:pictures")
+    photo = dataset.train.inputs[dataset.train.labels == 1][0, 0]
+    assert photo[3].mean() > 200
+    assert photo[-4].mean() < 50
+
+
+@pytest.mark.parametrize("name", ["more.jfif", "more.JPE", "more.tif", "more.tiff"])
+def test_a_format_by_another_suffix_is_read_and_an_image_added_later_is_seen(name, pictures):
+    before = load("folder:pictures")
+    assert load("folder:pictures") is before
+    kind = "TIFF" if "tif" in name else "JPEG"
+    Image.new("L", (40, 40), 60).save(pictures / "dark" / name, format=kind)
+    after = load("folder:pictures")
+    assert len(after.train.labels) + len(after.test.labels) == 26
+
+
+@pytest.mark.parametrize("name", ["photo.heic", "drawing.SVG"])
+def test_images_that_cannot_be_read_are_counted_and_named(name, pictures):
+    (pictures / "dark" / name).write_bytes(b"something")
+    assert f"holds 1 images that cannot be read, such as {name}" in refusal("folder:pictures")
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_folder_is_refused_of_which_one_example_would_be_held_out(count, pictures):
+    for kind, kept in (("dark", count), ("bright", 2)):
+        for path in sorted((pictures / kind).iterdir())[kept:]:
+            path.unlink()
+    assert "needs 6 or more images" in refusal("folder:pictures")
+
+
+@pytest.mark.parametrize("name", ["my cats", "cats.v1", "Ka\u0308fer"])
+def test_a_folder_name_that_is_refused_says_what_a_name_may_hold(name, pictures):
+    assert "a <name> has 1 to 60 letters, digits, - and _" in refusal(f"folder:{name}")

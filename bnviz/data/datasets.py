@@ -24,8 +24,30 @@ __all__ = ["LOADERS", "Dataset", "DatasetError", "Split", "load", "stratified_sp
 TRAIN_POINTS, TEST_POINTS = 1000, 500
 IMAGE_SIDE = 28
 # Formats that Pillow decodes by itself; for EPS it would start another program.
-IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
+IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif")
+UNREAD_SUFFIXES = frozenset(
+    {
+        ".heic",
+        ".heif",
+        ".jp2",
+        ".j2k",
+        ".jxl",
+        ".svg",
+        ".psd",
+        ".raw",
+        ".dng",
+        ".cr2",
+        ".cr3",
+        ".nef",
+        ".arw",
+        ".eps",
+    }
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".pdf", ".exr"}
+)
+"""Images too, but bnviz does not read them: they are never left out without a word."""
+FEWEST_IMAGES = 6
+"""Of all classes: one in five is held out, and there are no statistics of a single held-out example."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +79,33 @@ class Dataset:
     scale: float
 
 
+class Loader:
+    """Loads datasets by name, and keeps the latest."""
+
+    def __call__(self, name: str) -> Dataset:
+        """The dataset of that name; a second call returns the same object, unless a folder has changed.
+
+        Raises DatasetError.
+        """
+        knob = Experiment.knobs()["dataset"]
+        try:
+            knob.check(name)
+        except ValueError:
+            raise DatasetError(f"dataset = {name[:60]!r} is not allowed; allowed is {knob.allowed}") from None
+        return _named(name) if name in LOADERS else _folder(name, _state_of(name))
+
+    def cache_clear(self) -> None:
+        """Forget what is kept."""
+        _named.cache_clear()
+        _folder.cache_clear()
+
+
+load = Loader()
+
+
 @lru_cache(maxsize=8)
-def load(name: str) -> Dataset:
-    """The dataset of that name; a second call returns the same object. Raises DatasetError."""
-    knob = Experiment.knobs()["dataset"]
-    try:
-        knob.check(name)
-    except ValueError:
-        raise DatasetError(f"dataset = {name[:60]!r} is not allowed; allowed is {knob.allowed}") from None
-    return LOADERS[name]() if name in LOADERS else _folder(name)
+def _named(name: str) -> Dataset:
+    return LOADERS[name]()
 
 
 def stratified_split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -165,8 +205,25 @@ LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
 """The function that makes each dataset but the folders of images."""
 
 
-def _folder(name: str) -> Dataset:
-    """Images below $BNVIZ_DATA, in a sub-folder for each class, as 28×28 pixels of 256 grey levels."""
+def _state_of(name: str) -> tuple[tuple[str, int, int], ...]:
+    """The files of a folder, their sizes and when they were written: it is read anew once these change."""
+    folder = Path(os.environ.get("BNVIZ_DATA", "")).expanduser() / name.removeprefix("folder:")
+    found = []
+    for path in sorted(folder.glob("*/*")) if os.environ.get("BNVIZ_DATA") else ():
+        try:
+            about = path.stat()
+        except OSError:  # a link that leads nowhere: reading it says so
+            continue
+        found.append((str(path), about.st_size, about.st_mtime_ns))
+    return tuple(found)
+
+
+@lru_cache(maxsize=4)
+def _folder(name: str, state: tuple[tuple[str, int, int], ...]) -> Dataset:
+    """Images below $BNVIZ_DATA, in a sub-folder for each class, as 28×28 pixels of 256 grey levels.
+
+    state: as `_state_of` gives it.
+    """
     if not os.environ.get("BNVIZ_DATA"):
         raise DatasetError(f"{name} needs BNVIZ_DATA: set it to the folder that holds your folder of images")
     data = Path(os.environ["BNVIZ_DATA"]).expanduser().resolve()
@@ -182,13 +239,24 @@ def _folder(name: str) -> Dataset:
     labels: list[int] = []
     for label, place in enumerate(places):
         paths = sorted(path for path in place.iterdir() if _is_image(path))
+        kinds = ", ".join(IMAGE_SUFFIXES)
+        unread = sorted(path.name for path in place.iterdir() if path.suffix.lower() in UNREAD_SUFFIXES)
+        if unread:
+            raise DatasetError(
+                f"{place} holds {len(unread)} images that cannot be read, such as {unread[0]}: save them as PNG or "
+                f"JPEG, or take them out; {kinds} can be read"
+            )
         if len(paths) < 2:
-            kinds = ", ".join(IMAGE_SUFFIXES)
             raise DatasetError(
                 f"{place} needs 2 or more images ({kinds}), as every class does, and has {len(paths)}"
             )
         images += [_grey(path, data) for path in paths]
         labels += [label] * len(paths)
+    if len(images) < FEWEST_IMAGES:
+        raise DatasetError(
+            f"{folder} needs {FEWEST_IMAGES} or more images, so that 2 can be held out and measured, and has "
+            f"{len(images)}"
+        )
     inputs = np.stack(images)[:, np.newaxis]
     return _divided(name, inputs, np.array(labels, np.int64), tuple(place.name for place in places), 1 / 255)
 
@@ -198,13 +266,14 @@ def _is_image(path: Path) -> bool:
 
 
 def _grey(path: Path, data: Path) -> np.ndarray:
-    """An image as (28, 28) uint8: squeezed to a square, what is transparent on white."""
-    from PIL import Image
+    """An image as (28, 28) uint8: upright as viewers show it, squeezed to a square, what is transparent on white."""
+    from PIL import Image, ImageOps
 
     if not path.resolve().is_relative_to(data):
         raise DatasetError(f"{path} leads out of {data}: put the image itself there instead of a link")
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
+        with path.open("rb") as file, Image.open(file, formats=IMAGE_FORMATS) as opened:
+            image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I"):  # 16 bits, which convert("L") would cut off at 255
                 shown = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
             elif image.has_transparency_data:

@@ -19,6 +19,9 @@ MAX_CONVOLUTIONS = 8
 
 MAX_CHANNELS = 256
 
+MAX_PREFIXED = 60
+"""Characters after a prefix, such as those of a folder's name."""
+
 DATASETS = MappingProxyType(
     {
         "digits": "Digits, 8×8 pixels",
@@ -116,7 +119,8 @@ class Knob:
         """What may be written into this field, as words that complete "allowed is …"."""
         if self.choices:
             open_ended = [f"{prefix}<name>" for prefix in self.prefixes]
-            return "one of " + ", ".join([*self.choices, *open_ended])
+            named = f"; a <name> has 1 to {MAX_PREFIXED} letters, digits, - and _" if open_ended else ""
+            return "one of " + ", ".join([*self.choices, *open_ended]) + named
         if self.low is None:
             return f"1 to {MAX_LAYERS} widths from 1 to {MAX_WIDTH}, such as 100-100-100"
         kind = "whole number" if isinstance(self.low, int) else "number"
@@ -127,7 +131,8 @@ class Knob:
         if self.choices:
             known = value in self.choices
             prefixed = any(
-                re.fullmatch(re.escape(prefix) + r"[\w-]{1,60}", value) for prefix in self.prefixes
+                re.fullmatch(re.escape(prefix) + rf"[\w-]{{1,{MAX_PREFIXED}}}", value)
+                for prefix in self.prefixes
             )
             accepted = known or prefixed
         elif self.low is not None and self.high is not None:
