@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -53,9 +54,7 @@ class Names:
 
     def called(self, module: nn.Module) -> str:
         """What pages call a module: "head.fc1", or "Linear 0" where its name is but a number."""
-        name = self.modules.get(module, "")
-        told = name if any(map(str.isalpha, name)) else f"{class_name(module)} {name}".strip()
-        return plain_name(told)
+        return _called(self.modules.get(module, ""), class_name(module))
 
     def of_weight(self, owner: Owner) -> str:
         """What the affine map of a parameter is called: its module, and which of several matrices it is."""
@@ -66,16 +65,26 @@ class Names:
         return plain_name(f"{called}.{owner.name}" if self.modules.get(owner.module) else owner.name)
 
 
+@lru_cache(maxsize=4096)
+def _called(name: str, kind: str) -> str:
+    return plain_name(name if any(map(str.isalpha, name)) else f"{kind} {name}".strip())
+
+
+def is_scripted(module: nn.Module) -> bool:
+    """Whether TorchScript runs a module, which takes no hooks then."""
+    return issubclass(type(module), torch.jit.ScriptModule)
+
+
 def class_name(module: nn.Module) -> str:
     """The class of a module; of a scripted one, the class that it was made from."""
-    if isinstance(module, torch.jit.ScriptModule):
+    if is_scripted(module):
         return str(module.original_name)
     return type(module).__name__
 
 
 def own(module: nn.Module, name: str) -> Tensor | None:
     """A module's own parameter; None where it has none of this name, or computes it from others."""
-    if isinstance(module, torch.jit.ScriptModule):
+    if is_scripted(module):
         return dict(module.named_parameters(recurse=False)).get(name)
     parameters: dict[str, Tensor | None] = vars(module)["_parameters"]  # named_parameters takes much longer
     return parameters.get(name)

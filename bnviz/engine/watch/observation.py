@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bnviz.engine.watch import samples
-from bnviz.engine.watch.names import RECURRENT, Names, own
+from bnviz.engine.watch.names import RECURRENT, Names, is_scripted, own
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.streams import Layer, Origin, Part, Value
 from bnviz.engine.watch.tracker import Tracker
@@ -43,11 +43,12 @@ class Observation(TorchDispatchMode):
     """Sees one pass.
 
     names: of the model's modules. asked: names of the modules to watch; None for all layers that a nonlinearity
-    follows. refused: the modules asked for that gave out nothing to measure, and why.
+    follows. floors: whether to measure by how much batches differ by chance.
+    refused: the modules asked for that gave out nothing to measure, and why.
     faults: what could not be followed.
     """
 
-    def __init__(self, names: Names, asked: frozenset[str] | None) -> None:
+    def __init__(self, names: Names, asked: frozenset[str] | None, floors: bool = True) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.names = names
         self.asked = asked
@@ -55,16 +56,23 @@ class Observation(TorchDispatchMode):
         self.faults: list[str] = []
         self.running: list[nn.Module] = []
         self.called: dict[nn.Module, None] = {}
-        self.tracker = Tracker(names, self.running, asked)
+        self.tracker = Tracker(names, self.running, asked, floors)
         self.open = False
         self._answers: list[Found] = []
         self._opaque = 0
         self._hooks: list[Any] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled while it sees a pass, so that torch need not guard each of its calls."""
+        return False
+
     def begin(self) -> None:
         """Attach to the model's modules, and see every operation from now on."""
-        for module in self.names.modules:
-            if not isinstance(module, torch.jit.ScriptModule):
+        root, *inside = self.names.modules
+        self.running.append(root)  # it takes no hook here: it may be about to call those it has
+        for module in inside:
+            if not is_scripted(module):
                 self._hooks.append(module.register_forward_pre_hook(self._entered, prepend=True))
                 self._hooks.append(module.register_forward_hook(self._left, always_call=True))
         self.open = True
@@ -96,7 +104,7 @@ class Observation(TorchDispatchMode):
                 for origin, module in self.tracker.by_owner.items()
             ]
             for item in by_owner:
-                item.part.measure()
+                item.part.measure(self.tracker.floors)
             return [*self._answers, *by_owner]
         by_layer: dict[Layer, list[Part]] = {}
         for part in self.tracker.parts:
@@ -180,7 +188,7 @@ class Observation(TorchDispatchMode):
             units = node.part.units if isinstance(node, Value) else None
             part = self.tracker.make_origin(tensor, Origin(None), units).part
         part.take(tensor)
-        part.measure()
+        part.measure(self.tracker.floors)
         name = self.tracker.count_call(self.names.called(module))
         self._answers.append(Found(name, part, module, own(module, "weight")))
 
@@ -197,7 +205,7 @@ def _told_apart(layer: Layer, parts: Sequence[Part], names: Names) -> list[tuple
 def _part_name(layer: Layer, part: Part, several: bool, names: Names) -> str:
     whole = part.origin.parts[()].units
     units = part.units
-    if units is not None and whole is not None and not part.origin.joined:
+    if units is not None and whole is not None and units is not whole and not part.origin.joined:
         some, every = torch.unique(units.numbers), torch.unique(whole.numbers)
         if 0 < len(some) < len(every):
             first, last = int(some[0]), int(some[-1])

@@ -154,11 +154,12 @@ class Units:
     """Which unit each place along an axis belongs to.
 
     axis: of the tensor, counted from the front. numbers: (length of the axis,) int64; several places may hold
-    values of one unit, as after flattening the positions of a channel.
+    values of one unit, as after flattening the positions of a channel. plain: whether these are 0, 1, 2, …
     """
 
     axis: int
     numbers: Tensor
+    plain: bool = False
 
     @classmethod
     def along(cls, tensor: Tensor, axis: int) -> Units | None:
@@ -166,7 +167,7 @@ class Units:
         if not -tensor.dim() <= axis < tensor.dim():
             return None
         axis %= tensor.dim()
-        return cls(axis, torch.arange(tensor.shape[axis]))
+        return cls(axis, torch.arange(tensor.shape[axis]), plain=tensor.shape[axis] > 0)
 
     def spread(self, shape: Sequence[int]) -> Tensor:
         """The unit of every place of a tensor of that shape, taking no memory for it."""
@@ -205,7 +206,11 @@ def move_units(
     """
     if units is None:
         return [None] * len(outputs)
-    moved = run(units.spread(shape))
+    spread = units.spread(shape)
+    try:
+        moved = run(spread)
+    except RuntimeError:  # a view that needs the numbers side by side
+        moved = run(spread.contiguous())
     found = list(moved) if isinstance(moved, tuple | list) else [moved]
     return [
         Units.read(numbers) if numbers.shape == output.shape else None

@@ -87,7 +87,7 @@ class Measured:
     remark: str
 
     @classmethod
-    def of(cls, sample: Sample) -> Measured:
+    def of(cls, sample: Sample, floor: bool) -> Measured:
         """Sort and measure a sample that holds a value of each unit, all of them finite."""
         distribution = Distribution.of(sample.values)
         mean, std, shares = distribution.summary()
@@ -99,7 +99,7 @@ class Measured:
             {name: distribution.saturated(name) for name in SATURATION_THRESHOLDS},
             distribution.dead("relu"),
             _thinned(distribution.per_unit),
-            _halves_apart(sample.values),
+            _halves_apart(sample.values) if floor else math.nan,
             sample.told,
             sample.remark,
         )
@@ -180,6 +180,8 @@ def _chosen(count: int, most: int) -> np.ndarray:
 
 def _places(units: Units) -> np.ndarray | None:
     """(F, places of a unit along the axis); None where some units have more places than others."""
+    if units.plain:
+        return _single_places(len(units.numbers))
     numbers = units.numbers.numpy()
     if not len(numbers):
         return None
@@ -187,6 +189,12 @@ def _places(units: Units) -> np.ndarray | None:
     if (counts != counts[0]).any():
         return None
     return np.argsort(numbers, kind="stable").reshape(len(counts), counts[0])
+
+
+@lru_cache(maxsize=64)
+def _single_places(units: int) -> np.ndarray:
+    """The places of units that have one each, in their order."""
+    return np.arange(units).reshape(-1, 1)
 
 
 def _moments(tensor: Tensor) -> tuple[float, float]:

@@ -84,13 +84,13 @@ class Part:
         self.sample = samples.take(tensor, self.units)
         self.chosen = self.sample.units
 
-    def receive(self, function: str) -> None:
-        """Note that a nonlinearity receives this part, and measure it."""
+    def receive(self, function: str, floor: bool) -> None:
+        """Note that a nonlinearity receives this part, and measure it, also by how much batches differ by chance."""
         if function not in self.functions:
             self.functions.append(function)
-        self.measure()
+        self.measure(floor)
 
-    def measure(self) -> None:
+    def measure(self, floor: bool) -> None:
         """Measure the sample; what has no values, or none that could be sorted, has a problem instead."""
         sample, self.sample = self.sample, None
         if sample is None:
@@ -101,7 +101,7 @@ class Part:
         elif unusual:
             self.problem = f"{unusual:,} of {sample.values.size:,} values are not finite numbers"
         else:
-            self.measured = samples.Measured.of(sample)
+            self.measured = samples.Measured.of(sample, floor)
 
 
 @dataclass(eq=False)

@@ -64,10 +64,14 @@ class Tracker:
     """Knows what the tensors of one pass are.
 
     names: of the model's modules. running: the modules whose forward runs, the innermost last.
-    asked: names of the modules to watch; None for all layers.
+    asked: names of the modules to watch; None for all layers. floors: whether to measure by how much batches differ
+    by chance.
     """
 
-    def __init__(self, names: Names, running: list[nn.Module], asked: frozenset[str] | None) -> None:
+    def __init__(
+        self, names: Names, running: list[nn.Module], asked: frozenset[str] | None, floors: bool
+    ) -> None:
+        self.floors = floors
         self.names = names
         self.running = running
         self.asked = asked
@@ -93,9 +97,8 @@ class Tracker:
 
     def forget(self, output: Any) -> None:
         """Nothing is known of what an operation gave out."""
-        for item in tree_leaves(output):
-            if isinstance(item, Tensor):
-                self.nodes.pop(item, None)
+        for item in _tensors((output,)):
+            self.nodes.pop(item, None)
 
     def make_origin(self, tensor: Tensor, origin: Origin, units: Units | None) -> Value:
         """A tensor holds new values."""
@@ -115,7 +118,7 @@ class Tracker:
         name = value.function()
         if name is None or (summed and (name in STATISTICAL or len(torch.unique(value.shadow)) <= 2)):
             return  # a variance, a norm, or a count
-        (value.receiving or value.part).receive(name)
+        (value.receiving or value.part).receive(name, self.floors)
 
     def finish_all(self) -> None:
         """Finish what the pass leaves open, such as the sigmoid that a model ends with."""
@@ -129,7 +132,7 @@ class Tracker:
     def plan(self, function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Follow:
         """What to note of an operation's output, decided before it runs."""
         self._serial += 1
-        tensors = [item for item in tree_leaves((args, named)) if isinstance(item, Tensor)]
+        tensors = _tensors((args, tuple(named.values())) if named else args)
         call = Call(function, operations.base_name(function), args, named, tensors)
         name = call.name
         if not tensors or name.endswith("_like") or name.startswith("new_"):
@@ -211,9 +214,19 @@ class Tracker:
 
         return follow
 
+    def _set_all(self, output: Any, node: Node | None) -> None:
+        """All that an operation gave out is the same."""
+        for item in _tensors((output,)):
+            if node is None:
+                self.nodes.pop(item, None)
+            else:
+                self.nodes[item] = node
+
     def _without_values(self, call: Call) -> Follow:
         """Parameters, buffers and constants give such again; of all else nothing is known."""
         nodes = [self.node(item) for item in call.tensors]
+        if len(nodes) == 1 and isinstance(nodes[0], State) and call.name in operations.MOVES:
+            return lambda output: self._set_all(output, nodes[0])
         states = [
             (item, node) for item, node in zip(call.tensors, nodes, strict=True) if isinstance(node, State)
         ]
@@ -232,15 +245,7 @@ class Tracker:
             kept = nodes[0] if call.name in operations.MOVES else None
             result = kept or Constant(float(value) if isinstance(value, int | float) else None)
 
-        def follow(output: Any) -> None:
-            for item in tree_leaves(output):
-                if isinstance(item, Tensor):
-                    if result is None:
-                        self.nodes.pop(item, None)
-                    else:
-                        self.nodes[item] = result
-
-        return follow
+        return lambda output: self._set_all(output, result)
 
     def _multiply(self, call: Call) -> Follow:
         """A product of matrices: an affine map, where one of them is made of parameters."""
@@ -612,7 +617,7 @@ class Tracker:
             if self._wanted(part):
                 part.take(given.narrow(axis, half, half))
                 self.parts.append(part)
-            part.receive("sigmoid")
+            part.receive("sigmoid", self.floors)
         return self._mix(call, [(given, node)], keep=False)
 
     def _named_function(self, call: Call) -> Follow:
@@ -624,7 +629,7 @@ class Tracker:
             if self._wanted(node.part) and source is not None:
                 node.part.take(source)
                 self.parts.append(node.part)
-            node.part.receive("prelu" if "prelu" in call.name else "rrelu")
+            node.part.receive("prelu" if "prelu" in call.name else "rrelu", self.floors)
             units = node.part.units
             changed = node.part if call.in_place else None
 
@@ -665,6 +670,17 @@ class Tracker:
                 if token[:shorter] == part.token[:shorter]:
                     return True
         return False
+
+
+def _tensors(items: Sequence[Any]) -> list[Tensor]:
+    """The tensors among arguments, also those in lists."""
+    found: list[Tensor] = []
+    for item in items:
+        if isinstance(item, Tensor):
+            found.append(item)
+        elif isinstance(item, list | tuple):
+            found += _tensors(item)
+    return found
 
 
 def _rounds(output: Tensor, value: Value) -> bool:

@@ -285,7 +285,7 @@ class Watcher:
         if series is not None and (series.ended or series.last_step == self.updates):
             return
         try:
-            observation = Observation(Names.of(self.model), self._asked)
+            observation = Observation(Names.of(self.model), self._asked, self._mode not in self._series)
             observation.begin()
             self._observation = observation
         except Exception as error:
@@ -335,7 +335,7 @@ class Watcher:
     def _run_probe(self) -> list[str]:
         assert self._probe is not None
         self._mode = mode_of(self.model) if not self.model.training else TRAINING
-        observation = Observation(Names.of(self.model), self._asked)
+        observation = Observation(Names.of(self.model), self._asked, self._mode not in self._series)
 
         def observed(run: Any) -> None:
             stance = _eagerly()
@@ -476,7 +476,7 @@ class Watcher:
 
 def _known_names(layers: Sequence[str], names: Names) -> frozenset[str]:
     """The modules that were asked for, by name. Raises WatchError."""
-    known = set(names.modules.values())
+    known = set(filter(None, names.modules.values()))
     unknown = [name for name in layers if name not in known]
     if unknown:
         allowed = ", ".join(filter(None, names.modules.values()))
