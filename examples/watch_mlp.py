@@ -51,6 +51,7 @@ def main(out: Path, steps: int) -> None:
 
     # The probe is a fixed batch that the network does not learn from. Every 50 updates it goes through the
     # network on the side, and bnviz measures what each sigmoid receives. The training itself stays the same.
+    # Without a probe, bnviz would look at the mini-batches that the network trains on.
     with watch(model, probe=held_out_inputs, every=50) as recording:
         for step in range(1, steps + 1):
             chosen = torch.randint(0, 1500, (60,))
