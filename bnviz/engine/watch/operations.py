@@ -197,6 +197,14 @@ class Units:
         return cls(axis, numbers)
 
 
+def moved(run: Callable[[Tensor], Any], tensor: Tensor) -> Any:
+    """What an operation that moves values makes of a tensor, wherever that has them in memory."""
+    try:
+        return run(tensor)
+    except RuntimeError:  # a view that needs the numbers side by side
+        return run(tensor.contiguous())
+
+
 def move_units(
     units: Units | None, shape: Sequence[int], run: Callable[[Tensor], Any], outputs: Sequence[Tensor]
 ) -> list[Units | None]:
@@ -206,12 +214,8 @@ def move_units(
     """
     if units is None:
         return [None] * len(outputs)
-    spread = units.spread(shape)
-    try:
-        moved = run(spread)
-    except RuntimeError:  # a view that needs the numbers side by side
-        moved = run(spread.contiguous())
-    found = list(moved) if isinstance(moved, tuple | list) else [moved]
+    after = moved(run, units.spread(shape))
+    found = list(after) if isinstance(after, tuple | list) else [after]
     return [
         Units.read(numbers) if numbers.shape == output.shape else None
         for numbers, output in zip(found, outputs, strict=True)

@@ -54,10 +54,8 @@ class Call(NamedTuple):
 
     def on(self, change: Callable[[Tensor], Any]) -> Any:
         """The same operation on other tensors."""
-        args, named = tree_map(
-            lambda item: change(item) if isinstance(item, Tensor) else item, (self.args, self.named)
-        )
-        return self.function(*args, **named)
+        args = [_changed(item, change) for item in self.args]
+        return self.function(*args, **{name: _changed(item, change) for name, item in self.named.items()})
 
 
 class Tracker:
@@ -546,7 +544,9 @@ class Tracker:
         )
         source = None
         if node.source is not None and not node.identity:
-            source = call.function(node.source, *call.args[1:], **call.named)
+            source = operations.moved(
+                lambda item: call.function(item, *call.args[1:], **call.named), node.source
+            )
 
         def follow(output: Any) -> None:
             several = isinstance(output, tuple | list)
@@ -670,6 +670,13 @@ class Tracker:
                 if token[:shorter] == part.token[:shorter]:
                     return True
         return False
+
+
+def _changed(item: Any, change: Callable[[Tensor], Any]) -> Any:
+    """An argument with every tensor in it changed."""
+    if isinstance(item, list | tuple):
+        return [_changed(part, change) for part in item]
+    return change(item) if isinstance(item, Tensor) else item
 
 
 def _tensors(items: Sequence[Any]) -> list[Tensor]:

@@ -13,8 +13,10 @@ nonlinearity receives as it measures its own networks. Nothing is run beside the
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -466,8 +468,6 @@ class Watcher:
         return tuple(notes[:MAX_NOTES])
 
     def _with_notes(self, series: Series) -> Recording:
-        from dataclasses import replace
-
         assert series.recording is not None
         watched = series.recording.watched
         assert watched is not None
@@ -486,8 +486,6 @@ def _known_names(layers: Sequence[str], names: Names) -> frozenset[str]:
 
 def _eagerly() -> Any:
     """Have torch.compile run eagerly what it has compiled; None where it is not loaded."""
-    import sys
-
     return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else None
 
 
