@@ -54,9 +54,19 @@ export class PlotlyNode {
     if (this.drawn) window.Plotly.purge(this.node);
   }
 
+  /** The layout's height and title for a frame of this height; the title stays as far from the top. */
+  #filling(layout) {
+    const height = this.#frame.clientHeight;
+    const title = layout.title && { ...layout.title, y: 1 - ((1 - layout.title.y) * layout.height) / height };
+    return { height, ...(title && { title }) };
+  }
+
   #resize() {
     const fills = matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
-    if (fills) window.Plotly.relayout(this.node, { height: this.#frame.clientHeight });
+    if (fills && this.#latest) {
+      const { height, title } = this.#filling(this.#latest.layout);
+      window.Plotly.relayout(this.node, { height, ...(title && { "title.y": title.y }) });
+    }
     window.Plotly.Plots.resize(this.node);
   }
 
@@ -98,7 +108,7 @@ export class PlotlyNode {
     if (this.#latest !== figure) return null;
     const begun = performance.now();
     const still = !zoom || matchMedia("(pointer: coarse)").matches; // a finger on a figure scrolls the page
-    const shape = { ...layout, autosize: true, ...(fills && { height: this.#frame.clientHeight }), ...(still && { dragmode: false }) };
+    const shape = { ...layout, autosize: true, ...(fills && this.#filling(layout)), ...(still && { dragmode: false }) };
     const config = { displaylogo: false, displayModeBar: still ? false : "hover", modeBarButtons: [["resetScale2d"]] };
     await Plotly.react(this.node, data, shape, config);
     this.drawn = true;
