@@ -56,10 +56,11 @@ def _children() -> set[psutil.Process]:
 @pytest.fixture(scope="session")
 def trainers() -> Iterator[RunManager]:
     """Two trainer processes and their manager, for all tests for which any will do."""
-    from bnviz.runs import RunManager
+    from bnviz.runs import Limits, RunManager
 
     before = _children()
-    with RunManager(workers=2) as manager:
+    patient = Limits(unwatched_seconds=3600.0)  # tests look at a run when a busy machine lets them
+    with RunManager(workers=2, limits=patient) as manager:
         yield manager
         started = [item for item in _children() - before if "spawn_main" in " ".join(item.cmdline())]
         assert started

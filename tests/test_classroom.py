@@ -256,6 +256,8 @@ def test_a_lecture_behind_one_router_gets_in_and_a_script_does_not():
     now[0] = REFILL_SECONDS
     assert limit.allows("class", "10.0.0.1")
     assert not limit.allows("class", "10.0.0.1")
+    now[0] = 1e6  # however long nobody came, no more than a burst comes at once
+    assert sum(limit.allows("class", "10.0.0.1") for _ in range(2 * BURST)) == BURST
 
 
 def test_a_voter_who_is_not_let_in_leaves_no_vote_and_a_known_one_is_not_asked(rooms, lab_run):

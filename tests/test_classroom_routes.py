@@ -126,6 +126,7 @@ def test_the_page_runs_scripts_of_this_server_alone(site, shared):
     assert answer.status_code == 200
     assert "script-src 'self';" in answer.headers["content-security-policy"]
     assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-cache"  # a new release names other scripts
     page = answer.text
     assert "<script>" not in page
     assert f'data-code="{shared.code}"' in page
@@ -184,7 +185,13 @@ def test_once_it_is_measured_every_round_is_scored_and_every_voter_told(site, la
     late = site.post(f"{lab.path}/vote", {"round": 2, "answer": "plain"}, voter="d" * 32)
     assert late.status_code == 409
     assert "too late" in late.json()["error"]
-    assert site.post(f"{lab.path}/ask", key=lab.key).status_code == 409
+
+
+def test_what_is_measured_already_is_not_asked(site, lab):
+    finish(site, lab)
+    answer = site.post(f"{lab.path}/ask", key=lab.key)
+    assert answer.status_code == 409
+    assert "trained already" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

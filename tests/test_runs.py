@@ -430,6 +430,7 @@ def main(how):
     run = manager.open([Experiment(steps=100_000)])
     run.play()
     while run.step < 10:
+        run.touch()  # an unwatched run is paused, and a busy machine is slow
         time.sleep(0.01)
     print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)
     if how == "kill":

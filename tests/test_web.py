@@ -207,6 +207,20 @@ def test_an_unchanged_figure_is_not_sent_again(site: TestClient, run: FakeRun) -
     assert longer.headers["etag"] != first.headers["etag"]
 
 
+def test_who_is_served_an_older_figure_is_told_when_there_may_be_a_newer(
+    site: TestClient, run: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/bnviz/figures/accuracy?run=run-1"
+    monkeypatch.setattr(response_cache, "CROWD_LIFETIME", 3600.0)
+    answers = [site.get(path) for _ in range(20)]
+    assert not any("x-bnviz-rest" in answer.headers for answer in answers)
+    run.recordings = recordings(4)
+    older = site.get(path)
+    assert older.content == answers[0].content
+    assert older.headers["x-bnviz-recorded"] == answers[0].headers["x-bnviz-recorded"]
+    assert 0 < float(older.headers["x-bnviz-rest"]) <= 3_600_000  # milliseconds
+
+
 def test_compressed_and_plain_answers_say_the_same(site: TestClient) -> None:
     for path in ("/bnviz/figures/loss?run=run-1", "/bnviz/assets/1/live.js"):
         plain, compressed = site.get(path), site.get(path, headers={"Accept-Encoding": "gzip, br"})
