@@ -174,6 +174,36 @@ def test_the_run_is_held_while_the_class_lives_and_a_new_one_takes_its_place(roo
     assert not second.held
 
 
+def test_another_run_begins_without_the_votes_of_the_last_also_after_a_restart(rooms, manager, lab_run, path):
+    room, opened = lab_room(rooms, lab_run)
+    rooms.ask(room)
+    vote(rooms, room, TOKEN, "bn")
+    rooms.show(room, manager.open(ARMS), None)
+    anew = Rooms(Store(lambda: path))
+    assert [held.find(opened.code).answers(1) for held in (rooms, anew)] == [[], []]
+    anew.close()
+
+
+def test_more_answers_than_a_class_can_have_are_refused(rooms, lab_run, monkeypatch):
+    monkeypatch.setattr("bnviz.classroom.rooms.MOST_VOTERS", 2)
+    room, _ = lab_room(rooms, lab_run)
+    rooms.ask(room)
+    for token in ("a" * 32, "b" * 32):
+        vote(rooms, room, token, "bn")
+    with pytest.raises(ClassroomError, match="2 answers were given"):
+        vote(rooms, room, "c" * 32, "bn")
+    assert vote(rooms, room, "a" * 32, "plain") == "bn"  # who has answered is still told
+    assert room.answers(1) == ["bn", "bn"]
+
+
+def test_an_answer_that_is_allowed_and_endless_is_not_stored(rooms, manager):
+    room, _ = lab_room(rooms, LabRun(find("learning-rate"), Setting(quick=True), manager))
+    rooms.ask(room)
+    with pytest.raises(PredictionError, match="too long"):
+        vote(rooms, room, TOKEN, f"10.{'0' * 300}")
+    assert room.answers(1) == []
+
+
 def test_a_full_disk_gives_a_sentence_and_loses_no_vote_that_was_confirmed(rooms, lab_run, path):
     room, opened = lab_room(rooms, lab_run)
     rooms.ask(room)

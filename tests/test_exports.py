@@ -53,6 +53,7 @@ def test_a_figure_comes_as_a_file_with_a_name(site: TestClient, drawn: list[Any]
         == 'attachment; filename="bnviz-bands-layer2-step1-before-column.svg"'
     )
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"  # the run goes on
     ET.fromstring(answer.content)
     ((figure, kind),) = drawn
     assert kind is KINDS["svg"]
