@@ -47,6 +47,14 @@ def test_a_link_hides_and_locks_controls_and_their_values_count_all_the_same(qui
     assert not app.warning
 
 
+def test_all_that_a_link_locks_is_grey_what_is_folded_away_and_the_examples_too():
+    app = page(lock="all")
+    assert not app.exception
+    controls = keys(app) & {*Experiment.knobs(), "vary", "preset"}
+    assert {"preset", "vary", "momentum", "steps"} <= controls
+    assert [name for name in controls if not app.selectbox(key=name).disabled] == []
+
+
 def test_a_lesson_shows_its_text_and_next_leads_on(tmp_path):
     folder = tmp_path / "lessons"
     folder.mkdir()
