@@ -24,6 +24,22 @@ def test_sites_that_may_show_the_pages_are_named_in_the_environment() -> None:
     assert "frame-ancestors 'self' https://a.example http://b.example:81" in policy
 
 
+def test_pages_ask_no_other_server_run_no_plug_in_and_stand_alone() -> None:
+    headers = security_headers(INDEX)
+    policy = {
+        name: set(values)
+        for name, *values in (part.split() for part in headers["Content-Security-Policy"].split("; "))
+    }
+    assert policy["object-src"] == {"'none'"}
+    for name in ("default-src", "base-uri", "form-action", "frame-ancestors"):
+        assert policy[name] == {"'self'"}
+    for name, values in policy.items():
+        others = {item for item in values if not item.startswith("'sha256-")}
+        others -= {"'self'", "'none'", "data:", "blob:"}
+        assert others == ({"'unsafe-inline'"} if name == "style-src" else set()), name
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
 @pytest.mark.parametrize(
     "text", ["*; script-src *", "javascript:alert(1)", "example.org", "https://a.example,"]
 )
