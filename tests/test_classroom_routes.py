@@ -163,7 +163,20 @@ def test_nobody_sees_what_was_answered_before_the_teacher_closes_the_question(si
     assert closed["tallies"][0]["right"] is None
     site.post(f"{lab.path}/ask", key=lab.key)
     told = site.get(lab.path).json()["class"]
-    assert (len(told["tallies"]), told["answered"]) == (1, [2, 0])
+    assert (told["tallies"], told["answered"]) == ([], [2, 0])  # the first round would sway the second
+    site.post(f"{lab.path}/close", key=lab.key)
+    assert len(site.get(lab.path).json()["class"]["tallies"]) == 2
+
+
+def test_whoever_plays_closes_the_vote_and_nothing_measured_is_sent_while_it_is_open(site, lab):
+    site.rooms.ask(site.rooms.find(lab.code))
+    assert site.get(lab.path).json()["class"]["open"]
+    assert site.get(f"runs/{lab.lab_run.run.id}").json()["recorded_steps"] == []
+    site.rooms.find(lab.code).run = finish(site, lab).run
+    late = site.post(f"{lab.path}/vote", {"round": 1, "answer": "bn"}, voter=VOTER)
+    assert late.status_code == 409
+    told = site.get(lab.path).json()["class"]
+    assert (told["open"], told["answered"]) == (False, [0])
 
 
 def test_once_it_is_measured_every_round_is_scored_and_every_voter_told(site, lab):

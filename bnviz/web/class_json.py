@@ -132,12 +132,12 @@ def _slider(item: Slider) -> dict[str, Any]:
 
 
 def _answers(room: Room, lab_run: LabRun | None) -> dict[str, Any]:
-    """How many answered in each round; for closed rounds also what, and how many were right."""
+    """How many answered in each round; unless one is open, also what, and how many were right."""
     lab, row = room.lab, room.row
     if lab is None:
         return {"answered": [], "tallies": [], "verdict": None}
     asked = range(1, row.round + 1)
-    closed = [number for number in asked if number < row.round or not row.is_open]
+    closed = () if row.is_open else asked  # an earlier round's answers would sway those of the next
     judged, answer = _judged(lab_run), _answer(lab_run)
     return {
         "answered": [len(room.votes[number]) for number in asked],

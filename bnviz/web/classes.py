@@ -167,7 +167,7 @@ class ClassRoutes:
         if not self._rooms().entitled(room, request.headers.get("X-Bnviz-Key", "")):
             raise RequestError(403, "Only the teacher of this class may do this.")
         action = teacher_actions.read(request.path_params["action"], await json_object(request))
-        await to_thread.run_sync(perform, self._rooms(), room, lab_run, action)
+        await to_thread.run_sync(perform, self._rooms(), room, run, action)
         return json_response({"class": orjson.Fragment((await self._body(room, run, lab_run)).plain)})
 
     async def _body(self, room: Room, run: Run, lab_run: LabRun | None) -> Body:
@@ -196,14 +196,21 @@ class ClassRoutes:
         if room is None:
             raise RequestError(404, "There is no such class: check the code, or ask for the link.")
         run = self._rooms().run(room, self._manager(), self._lab_runs)
+        if room.row.is_open and has_begun(run):  # whoever pressed Play, and wherever: what is measured is no vote
+            self._rooms().close_question(room)
         return room, run, self._lab_runs.get(run.id) if room.subject.lab else None
 
 
-def perform(rooms: Rooms, room: Room, lab_run: LabRun | None, action: TeacherAction) -> None:
+def has_begun(run: Run) -> bool:
+    """Whether anything may have been measured: training was started, and the run was not reset since."""
+    return run.step > 0 or run.state in ("starting", "running")
+
+
+def perform(rooms: Rooms, room: Room, run: Run, action: TeacherAction) -> None:
     """Do it. Raises RequestError, ClassroomError, AddressError and StoreError."""
     match action:
         case Ask():
-            if lab_run is not None and lab_run.trained:
+            if has_begun(run):
                 raise RequestError(409, "The networks are trained already; reset the run to ask again.")
             rooms.ask(room)
         case Close():

@@ -141,7 +141,7 @@ export class Question {
     return [make("div", { class: "bnviz-rounds" }, ...tallies.map((tally, index) => {
       const total = tally.parts[0].bars.reduce((sum, bar) => sum + bar.count, 0);
       const name = tallies.length > 1 ? ROUNDS[index] : "The class said";
-      const right = tally.right === null ? "" : `${tally.right} of ${total} were right`;
+      const right = tally.right === null ? "" : total ? `${tally.right} of ${total} were right` : "nobody answered";
       return make("section", {}, make("h3", {}, name[0].toUpperCase() + name.slice(1), make("small", {}, ` ${total} ${total === 1 ? "answer" : "answers"}`)),
         ...tally.parts.map((part, place) => this.bars(part, verdict?.measured[place])),
         ...(right ? [make("p", { class: "bnviz-right" }, right)] : []));
