@@ -17,7 +17,8 @@ def saturation(
     """The share of each layer that hardly learns: saturated sigmoids or tanh units, or dead ReLUs.
 
     Columns: `saturated` of `Recording.layers`, a share of pairs of a probe example and a unit; of ReLUs `dead`, a share
-    of units. The two do not compare: a sigmoid saturated for one example learns from another, a dead ReLU from none.
+    of units. One is not to be mistaken for the other: a unit that is saturated for one example learns from another, a
+    dead ReLU learns from none.
     """
     kinds = {item.activation(layer) for item in recordings for layer in range(1, len(item.widths) + 1)}
     units = units_called(recordings)
