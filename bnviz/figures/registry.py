@@ -62,7 +62,7 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
     {
         "accuracy": FigureKind(accuracy, "Accuracy", (300, 320)),
         "loss": FigureKind(loss, "Loss", (300, 320)),
-        "overview": FigureKind(overview, "What each layer receives, and what is learned", (520, 660)),
+        "overview": FigureKind(overview, "Overview", (520, 660)),
         "bands": FigureKind(bands, "What each layer receives", (520, 600)),
         "histogram": FigureKind(histogram, "Distribution at one step", (340, 420)),
         "gradients": FigureKind(gradients, "Gradients", (330, 480)),

@@ -196,7 +196,9 @@ class ClassRoutes:
         if room is None:
             raise RequestError(404, "There is no such class: check the code, or ask for the link.")
         run = self._rooms().run(room, self._manager(), self._lab_runs)
-        if room.row.is_open and has_begun(run):  # whoever pressed Play, and wherever: what is measured is no vote
+        if room.row.is_open and has_begun(
+            run
+        ):  # whoever pressed Play, and wherever: what is measured is no vote
             self._rooms().close_question(room)
         return room, run, self._lab_runs.get(run.id) if room.subject.lab else None
 

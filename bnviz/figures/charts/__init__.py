@@ -1,5 +1,6 @@
 """The charts, one a file. A chart on the pages of a run is in the file named after its title there.
 
+overview                   Overview: what each layer receives, and what is learned
 accuracy                   Accuracy
 loss                       Loss
 what_each_layer_receives   What each layer receives: quantile bands

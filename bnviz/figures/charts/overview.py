@@ -49,7 +49,9 @@ def overview(
     Columns: those of `bands`, `accuracy` and `loss`. layer, unit, where: as in `bands`. axis: of the steps, "linear",
     which grows with training, or "log". points: two-dimensional training examples (N, 2) and classes (N,); then the
     last column shows each arm's decision boundary in place of the curves. The numbers in the headings are the latest
-    evaluated at or before `step`, not those of the very step. Raises ValueError.
+    evaluated at or before `step`. Raises ValueError.
+
+    Not to be mistaken for numbers of the very step: accuracy and loss are evaluated at fewer steps than the bands.
     """
     if axis not in AXES:
         raise ValueError(f"axis = {axis!r} is not allowed; allowed is one of {', '.join(AXES)}")
