@@ -30,6 +30,7 @@ from bnviz.recording import Provenance
 from bnviz.recording.watched import Watched, WatchedLayer
 from tests.browser import CHROMIUM, FLAGS
 from tests.recordings import pair
+from tests.test_web import recordings as random_recordings
 
 NASTY = "--><script>document.title='broken'</script>\n=1+1,\"#\u202e\x00]]>&"
 LINK = "http://localhost:8501/?learning_rate=3&steps=1000"
@@ -312,6 +313,14 @@ def test_the_table_of_the_bands_holds_the_recorded_numbers(recordings: list[Reco
     assert "before_q85" in before
     unit = numbers("bands", recordings, figures.bands(recordings), layer=2, unit=3)
     assert np.array_equal(unit[unit["arm"] == "A"]["q50"], recordings[0].unit_column(2, 3, "q50"))
+
+
+def test_before_the_normalizer_stands_what_it_receives_and_without_one_what_the_nonlinearity_does() -> None:
+    made = random_recordings(3)  # before and after are different numbers
+    table = numbers("bands", made, figures.bands(made, where="before"), where="before", layer=2)
+    for letter, recording, column in zip("AB", made, ("q85", "before_q85"), strict=True):
+        shown = table[table["arm"] == letter]["before_q85"]
+        assert np.array_equal(shown, recording.layer_column(2, column))
 
 
 def test_the_map_is_tabulated_where_it_is_drawn() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import re
 
 import numpy as np
 import plotly.graph_objects as go
@@ -455,3 +456,9 @@ def test_an_arm_that_stopped_earlier_is_shown_with_the_step_of_its_last_record()
     gone = recording(a.experiment, diverged_at=301)
     assert "A as last recorded, at step 300" in texts(figures.histogram([gone, b]))
     assert "as last recorded, at step 300" in texts(figures.boundary([gone, b]))
+
+
+def test_the_alt_text_of_the_histogram_names_the_median_that_the_layer_has():
+    wandered = recording(Experiment(hidden=(5, 4), steps=100), shift=3.0)
+    alt = figures.histogram([wandered], layer=2).layout.meta["alt"]
+    assert float(re.search(r"median near (\S+?)[,;.]?(?:\s|$)", alt)[1]) == pytest.approx(3.0, abs=0.3)

@@ -353,6 +353,13 @@ def test_a_gap_is_drawn_from_ring_to_dot_with_its_length_beside_it() -> None:
     assert "bn: nothing yet" in figure.layout.meta["alt"]
 
 
+def test_a_gap_is_as_long_whichever_side_is_higher() -> None:
+    train, test = np.array([0.5, 0.9, 0.7]), np.array([0.7, 0.6, 0.9])
+    figure = gap([Gap("bn", WITH, train, test)], title="T", subtitle="S", axis="accuracy", percent=True)
+    assert "bn: 20.0 points" in figure.layout.meta["alt"]
+    assert "20.0 points" in [note.text for note in figure.layout.annotations]
+
+
 def test_outputs_show_every_mini_batch_and_their_range() -> None:
     chances = np.linspace(0.2, 0.8, 100)
     figure = outputs([Outputs("bn", WITH, chances, 0.5)], title="T", subtitle="S")
