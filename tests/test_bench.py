@@ -16,7 +16,14 @@ SMALLEST = Setting(
 )
 
 
-@pytest.mark.parametrize("part", [name for name in PARTS if name != "page"])
+QUICK = ("training", "stacking", "recording")
+"""Parts that train or record for a moment; the others train whole runs and maps, and start programs."""
+
+
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in PARTS if name != "page"],
+)
 def test_each_part_measures_something(part):
     [(name, sections)] = measure([part], SMALLEST)
     assert name == part
@@ -38,6 +45,7 @@ def test_a_page_and_streamlits_own_chart_are_drawn_again_and_again_and_seen_in_a
     assert all(value > 0 for item in seen.readings for value in item.values)
 
 
+@pytest.mark.slow
 def test_the_table_is_printed_and_written_as_json(tmp_path):
     out = tmp_path / "bench.json"
     command = ["bench", "--part", "stacking", "--repeats", "1", "--steps", "64", "--dataset", "digits"]

@@ -84,6 +84,7 @@ def test_labs_are_listed() -> None:
     assert [line.split()[0] for line in run("lab", "list").splitlines()] == list(all_labs())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("html_alone")
 def test_a_lab_writes_recordings_figures_and_a_verdict_for_every_seed(tmp_path: Path) -> None:
     arguments = ("--quick", "--steps", "20", "--seeds", "2", "--predict", "plain", "--out", str(tmp_path))

@@ -292,12 +292,14 @@ def test_an_intervention_brings_a_played_back_arm_to_life(manager: RunManager) -
 
 
 def test_runs_share_the_workers_fairly(manager: RunManager) -> None:
-    runs = [manager.open(pair(seed=20 + index, steps=5000)) for index in range(6)]
+    runs = [manager.open(pair(seed=20 + index, steps=50_000)) for index in range(4)]
     for run in runs:
         run.play()
     until(lambda: all(run.step > 0 for run in runs))
     before = [run.step for run in runs]
-    until(lambda: min(run.step - start for run, start in zip(runs, before, strict=True)) > 200)
+    until(
+        lambda: min(run.step - start for run, start in zip(runs, before, strict=True)) > 1000
+    )  # many turns of each
     taken = [run.step - start for run, start in zip(runs, before, strict=True)]
     assert min(taken) > 0.5 * max(taken)
     for run in runs:
@@ -441,6 +443,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_no_process_outlives_its_server_however_it_ends(tmp_path: Path) -> None:
     script = tmp_path / "server.py"
     script.write_text(ENDING)

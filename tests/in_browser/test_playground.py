@@ -293,6 +293,7 @@ def exported(page, name):
     return Path(download.value.path()).read_bytes(), download.value.suggested_filename
 
 
+@pytest.mark.slow
 def test_a_figure_is_exported_by_keyboard_as_it_is_shown(playground):
     page = playground(SHORT + "&seed=9&speed=max&layer=2")
     button(page, "Play").click()

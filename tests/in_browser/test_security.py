@@ -118,6 +118,7 @@ def test_no_other_site_may_read_or_drive(server: Server) -> None:
     assert status == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PAGES)
 def test_text_in_a_link_is_shown_as_text_and_the_page_breaks_none_of_its_rules(
     open_page: Opener, path: str
