@@ -99,7 +99,7 @@ def test_another_figure_is_drawn_into_the_same_place(inside):
 
 
 SETTLED = """(least) => {
-  const labels = [...document.querySelectorAll('.bnviz-figure [role=img]')]
+  const labels = [...document.querySelectorAll('.bnviz-figure [role=figure]')]
       .map((node) => node.getAttribute('aria-label'));
   return document.querySelector('[data-test-script-state=notRunning]')
       && labels.length >= least && labels.every((label) => label && label.length > 60);

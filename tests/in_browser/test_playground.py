@@ -88,6 +88,7 @@ def test_it_plays_pauses_steps_takes_another_learning_rate_and_starts_again(play
         page.get_by_role("button", name="Train a single step").click()
         wait_for_step(page, held + taken)
         assert step_shown(page) == held + taken
+    button(page, "Change the learning rate").click()
     page.locator(".bnviz-bar").get_by_role("spinbutton").fill("0.05")
     button(page, "Apply").click()
     page.wait_for_url(re.compile(rf"changes={held + 2}(%3A|:)learning_rate(%3A|:)0\.05"))
@@ -98,7 +99,7 @@ def test_it_plays_pauses_steps_takes_another_learning_rate_and_starts_again(play
 @pytest.mark.slow
 def test_looking_back_moves_every_figure_and_goes_into_the_link(playground):
     page = playground(SHORT + "&seed=2")
-    set_speed(page, "as fast as possible")
+    set_speed(page, "full speed")
     button(page, "Play").click()
     wait_for_end(page)
     slider = page.get_by_role("slider")
@@ -106,8 +107,8 @@ def test_looking_back_moves_every_figure_and_goes_into_the_link(playground):
     for _ in range(30):
         page.keyboard.press("ArrowLeft")
     bar = page.locator(".bnviz-bar")
-    expect(bar).to_contain_text("looking back")
-    at = int(re.search(r"looking back at step ([\d,]+)", bar.inner_text())[1].replace(",", ""))
+    expect(bar).to_contain_text("training is at")
+    at = int(re.search(r"step ([\d,]+), training", bar.inner_text())[1].replace(",", ""))
     assert 0 < at < 300
     page.wait_for_url(re.compile(rf"at={at}\b"))
     expect(page.locator(".bnviz-readouts")).to_contain_text(f"step {at:,}")
@@ -119,7 +120,7 @@ def numbers_trained_here(query):
     """What the readouts must say at the end, from the same two networks trained in this process."""
     comparison, _ = Comparison.salvage(dict(parse_qsl(query.lstrip("?"))))
     told = readouts([train(arm) for arm in comparison.arms])
-    return [text for item in told for text in (f"{item.loss:.3f}", f"{100 * item.accuracy:.1f} %")]
+    return [text for item in told for text in (f"{100 * item.accuracy:.1f} %", f"{item.loss:.3g}")]
 
 
 def expect_numbers(page, numbers):
@@ -131,8 +132,8 @@ def expect_numbers(page, numbers):
 def test_a_link_gives_the_same_arms_and_the_numbers_that_a_script_gets(playground):
     query = SHORT + "&activation=tanh&vary=learning_rate&a=0.1&b=1&seed=4"
     page = playground(query + "&layer=2&unit=3&speed=75")
-    expect(page.locator(".bnviz-bar option:checked", has_text="75 a second")).to_have_count(1)
-    set_speed(page, "as fast as possible")
+    expect(page.locator(".bnviz-bar option:checked", has_text="75 steps/s")).to_have_count(1)
+    set_speed(page, "full speed")
     button(page, "Play").click()
     wait_for_end(page)
     assert "learning rate 0.1" in page.locator(".bnviz-readouts").inner_text()
@@ -149,7 +150,7 @@ def test_a_link_gives_the_same_arms_and_the_numbers_that_a_script_gets(playgroun
 @pytest.mark.slow
 def test_zoom_and_a_hidden_legend_entry_survive_updates(playground):
     page = playground(LONG + "&seed=5", height=TALL)
-    set_speed(page, "50 a second")
+    set_speed(page, "50 steps/s")
     button(page, "Play").click()
     wait_for_step(page, 20)
     wait_for_longer(page, 0)
@@ -204,7 +205,7 @@ def test_every_preset_chosen_is_the_one_that_trains_whatever_was_touched_before(
         expect(box).to_have_value(label)
         expect(button(page, "Play")).to_be_enabled()
         if between == "speed":
-            set_speed(page, ["10 steps a second", "50 a second"][number % 2])
+            set_speed(page, ["10 steps/s", "50 steps/s"][number % 2])
             page.wait_for_url(re.compile(f"speed={[10, 50][number % 2]}"))
         elif between == "layer":
             page.get_by_role("combobox", name="Layer", exact=True).click()
@@ -278,7 +279,7 @@ def test_the_page_fits_its_width_and_has_described_figures(playground, width, th
     labels = page.evaluate(
         """() => [...document.querySelectorAll('.bnviz-figure')]
             .filter((node) => node.querySelector('.js-plotly-plot') || node.classList.contains('js-plotly-plot'))
-            .map((node) => node.closest('[role=img]') || node.querySelector('[role=img]'))
+            .map((node) => node.closest('[role=figure]') || node.querySelector('[role=figure]'))
             .map((node) => node?.getAttribute('aria-label'))"""
     )
     assert labels
@@ -298,12 +299,12 @@ def test_a_figure_is_exported_by_keyboard_as_it_is_shown(playground):
     page = playground(SHORT + "&seed=9&speed=max&layer=2")
     button(page, "Play").click()
     wait_for_end(page)
-    menu = page.get_by_role("button", name="Export: What each layer receives")
+    menu = page.get_by_role("button", name="Export: Overview")
     menu.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="PNG, For slides")).to_be_focused()
     content, name = exported(page, "PNG, For slides")
-    assert name == "bnviz-bands-layer2.png"
+    assert name == "bnviz-overview-layer2.png"
     with Image.open(io.BytesIO(content)) as picture:
         told = json.loads(picture.info["bnviz"])
     assert told["step"] == 300
@@ -320,6 +321,7 @@ def test_where_the_server_cannot_draw_the_reader_s_browser_does(playground):
     page.route("**/exports/formats", _without_chrome)
     button(page, "Play").click()
     wait_for_end(page)
+    page.get_by_role("tab", name="Accuracy").click()
     page.get_by_role("button", name="Export: Accuracy").click()
     svg, _ = exported(page, "SVG, For print, 8.5 cm wide")
     words = "".join(ElementTree.fromstring(svg).itertext())
