@@ -76,7 +76,7 @@ def test_it_plays_pauses_steps_takes_another_learning_rate_and_starts_again(play
     wait_for_longer(page, 0)
     early = page.evaluate(LONGEST)
     wait_for_longer(page, early)
-    readouts = page.locator(".bnviz-readouts").inner_text()
+    readouts = page.locator(".bnviz-readouts").text_content()
     assert "no normalization" in readouts
     assert "batch norm" in readouts
     button(page, "Pause").click()
@@ -136,7 +136,7 @@ def test_a_link_gives_the_same_arms_and_the_numbers_that_a_script_gets(playgroun
     set_speed(page, "full speed")
     button(page, "Play").click()
     wait_for_end(page)
-    assert "learning rate 0.1" in page.locator(".bnviz-readouts").inner_text()
+    assert "learning rate 0.1" in page.locator(".bnviz-readouts").text_content()
     numbers = numbers_trained_here(query)
     expect_numbers(page, numbers)
     again = playground(page.url.removeprefix(page.url.partition("?")[0]))
@@ -154,7 +154,9 @@ def test_zoom_and_a_hidden_legend_entry_survive_updates(playground):
     button(page, "Play").click()
     wait_for_step(page, 20)
     wait_for_longer(page, 0)
-    plot = page.locator(".js-plotly-plot", has=page.locator(".legendtoggle")).first
+    page.get_by_role("tab", name="Accuracy").click()
+    plot = page.locator(".js-plotly-plot", has=page.locator(".legendtoggle")).filter(visible=True).first
+    expect(plot).to_be_visible()
     plot.evaluate("(plot) => { window.plot = plot; }")
     area = plot.locator(".nsewdrag").first.bounding_box()
     page.mouse.move(area["x"] + 0.1 * area["width"], area["y"] + 0.2 * area["height"])
