@@ -1,6 +1,6 @@
 """A quantity for each of several settings: learning rates, weight scales, layers. One line for each kind of network.
 
-The settings are the rungs of a ladder: they stand evenly, whatever their values.
+The settings stand evenly, whatever their values.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from bnviz.figures.marks.lines import level, name_reference
 from bnviz.recording.statistics import middle
 
 ASIDE = 0.12
-"""How far, in rungs, the marks of different lines at the upper edge stand from each other."""
+"""How far, in settings, the marks of different lines at the upper edge stand from each other."""
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One line. values: (seeds, rungs), infinite where something was never reached, NaN where there is nothing.
+    """One line. values: (seeds, settings), infinite where something was never reached, NaN where there is nothing.
 
-    lost: (seeds, rungs), where training diverged; drawn as a cross. look: colour and dash.
-    joined: whether a line joins the medians; not where rungs are things of a kind without an order.
+    lost: (seeds, settings), where training diverged; drawn as a cross. look: colour and dash.
+    joined: whether a line joins the medians; not where settings are things of a kind without an order.
     """
 
     label: str
@@ -41,29 +41,29 @@ class Series:
 
     @property
     def medians(self) -> Array:
-        """(rungs,) the middle of the seeds; NaN where there is nothing or it is infinite."""
+        """(settings,) the middle of the seeds; NaN where there is nothing or it is infinite."""
         medians = np.array([middle(column) for column in self.values.T])
         return np.where(np.isfinite(medians), medians, math.nan)
 
 
 @PlotFunction
-def ladder(
+def by_setting(
     panels: Mapping[str, Sequence[Series]],
-    rungs: Sequence[str],
+    settings: Sequence[str],
     scale: Scale,
     *,
     title: str,
     subtitle: str,
-    rung_title: str,
+    setting_title: str,
     theme: str = "light",
     narrow: bool = False,
 ) -> Plot:
     """One panel for each heading in `panels` (a single one may be called ""), all on the same axes.
 
-    rungs: the settings, from left to right; rung_title: what they are together.
+    settings: the settings, from left to right; setting_title: what they are together.
 
-    From one value for each seed and rung. Every seed is a dot, one that diverged a cross; the line joins the medians.
-    Not to be mistaken for a function of the rungs: between two of them nothing was measured, and their distances are
+    From one value for each seed and setting. A seed is a dot, one that diverged a cross; the line joins the medians.
+    Not to be mistaken for a function of the settings: between two of them nothing was measured, and their distances are
     not to scale.
     """
     rows, columns = (len(panels), 1) if narrow else (1, len(panels))
@@ -74,7 +74,7 @@ def ladder(
         theme=theme,
         narrow=narrow,
         height=150 + 210 * rows if narrow else 380,
-        view=("ladder", title),
+        view=("by_setting", title),
         wide=130,
         right=96,
         head=26 if headed else 10,
@@ -86,10 +86,10 @@ def ladder(
     elif scale.logarithmic:
         y_axis |= {"type": "log", "tickmode": "array", "hoverformat": ".3~g", **log_ticks(low, high)}
     x_axis = {
-        "range": [-0.4, len(rungs) - 0.85],
+        "range": [-0.4, len(settings) - 0.85],
         "tickmode": "array",
-        "tickvals": list(range(len(rungs))),
-        "ticktext": list(rungs),
+        "tickvals": list(range(len(settings))),
+        "ticktext": list(settings),
         "showgrid": False,
     }
     grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.12)
@@ -103,10 +103,10 @@ def ladder(
         for place, line in enumerate(lines):
             _line(frame, panel, line, scale, (low, high), ASIDE * (place - (len(lines) - 1) / 2))
         _labels(frame, panel, lines, scale, (low, high), rows)
-    frame.axis_note(rung_title)
+    frame.axis_note(setting_title)
     if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):
         frame.place_for_words(None, "A dot for each trained network appears here.")
-    return frame.plot(_alt(panels, rungs, scale, title, rung_title))
+    return frame.plot(_alt(panels, settings, scale, title, setting_title))
 
 
 def _range(panels: Mapping[str, Sequence[Series]], scale: Scale) -> tuple[float, float]:
@@ -125,10 +125,10 @@ def _line(
 ) -> None:
     """The seeds as dots, crosses and, where a value is infinite, triangles at the upper edge; the median as a line."""
     colour, dash = line.look
-    rungs = np.arange(line.values.shape[1])
+    settings = np.arange(line.values.shape[1])
     frame.line(
         panel,
-        rungs,
+        settings,
         line.medians,
         name=line.label,
         line={"color": colour, "width": frame.theme.line, "dash": dash},
@@ -187,24 +187,28 @@ def _labels(
 
 
 def _alt(
-    panels: Mapping[str, Sequence[Series]], rungs: Sequence[str], scale: Scale, title: str, rung_title: str
+    panels: Mapping[str, Sequence[Series]],
+    settings: Sequence[str],
+    scale: Scale,
+    title: str,
+    setting_title: str,
 ) -> str:
     """Every median in words."""
     parts = []
     for heading, lines in panels.items():
         for line in lines:
             told = [
-                f"{scale.shown(value)} at {rung}" + (" (diverged)" if lost else "")
-                for rung, value, lost in zip(rungs, line.medians, _lost(line), strict=True)
+                f"{scale.shown(value)} at {setting}" + (" (diverged)" if lost else "")
+                for setting, value, lost in zip(settings, line.medians, _lost(line), strict=True)
                 if not math.isnan(value)
             ]
             name = f"{heading}, {line.label}" if heading else line.label
             parts.append(f"{name}: {', '.join(told) or 'nothing yet'}")
-    return f"{title}, by {rung_title}. " + "; ".join(parts) + "."
+    return f"{title}, by {setting_title}. " + "; ".join(parts) + "."
 
 
 def _lost(line: Series) -> Array:
-    """(rungs,) whether at least half of the seeds diverged."""
+    """(settings,) whether at least half of the seeds diverged."""
     if not line.lost.size:
         return np.zeros(line.values.shape[1], bool)
     return np.asarray(line.lost.mean(axis=0) >= 0.5)
