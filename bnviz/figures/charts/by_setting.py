@@ -21,6 +21,10 @@ from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
 from bnviz.figures.marks.lines import level, name_reference
 from bnviz.recording.statistics import middle
 
+LINE = 1.3
+"""From one line of tick labels to the next, in sizes of the type."""
+CROWDED = 44
+"""Characters of tick labels that stand side by side where there is little room."""
 ASIDE = 0.12
 """How far, in settings, the marks of different lines at the upper edge stand from each other."""
 
@@ -79,6 +83,10 @@ def by_setting(
         right=96,
         head=26 if headed else 10,
     )
+    staggered = _crowded(settings, narrow or frame.theme.large or columns > 1)
+    if staggered:
+        frame.bottom += round(LINE * frame.size)
+        frame.layout["margin"]["b"] = frame.bottom
     low, high = _range(panels, scale)
     y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": "" if narrow else scale.title}}
     if scale.percent:
@@ -89,7 +97,10 @@ def by_setting(
         "range": [-0.4, len(settings) - 0.85],
         "tickmode": "array",
         "tickvals": list(range(len(settings))),
-        "ticktext": list(settings),
+        "ticktext": [
+            f"<br>{item}" if staggered and place % 2 else item for place, item in enumerate(settings)
+        ],
+        "tickangle": 0,
         "showgrid": False,
     }
     grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.12)
@@ -102,11 +113,18 @@ def by_setting(
             name_reference(frame, panel, scale)
         for place, line in enumerate(lines):
             _line(frame, panel, line, scale, (low, high), ASIDE * (place - (len(lines) - 1) / 2))
-        _labels(frame, panel, lines, scale, (low, high), rows)
-    frame.axis_note(setting_title)
+        if narrow or panel is places[-1]:
+            _labels(frame, panel, lines, scale, (low, high), rows)
+    frame.axis_note(setting_title, lines_above=1 + staggered)
     if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):
-        frame.place_for_words(None, "A dot for each trained network appears here.")
+        words = "A dot for each trained network<br>appears here."
+        frame.place_for_words(places[0] if len(places) > 1 else None, words)
     return frame.plot(_alt(panels, settings, scale, title, setting_title))
+
+
+def _crowded(settings: Sequence[str], little: bool) -> bool:
+    """Whether the settings' names do not fit side by side, so that every second one goes a line lower."""
+    return len(settings) * (max(map(len, settings)) + 1) > CROWDED * (1 if little else 2)
 
 
 def _range(panels: Mapping[str, Sequence[Series]], scale: Scale) -> tuple[float, float]:

@@ -81,7 +81,7 @@ class Frame:
         self.crosses: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
         self.shapes: list[dict[str, Any]] = []
-        self.meta: dict[str, str] = {}
+        self.meta: dict[str, str] = {"title": title, "subtitle": subtitle}
         self.first_step = 0.0  # where step 0 stands, if the axis of steps is logarithmic
         self.layout: dict[str, Any] = {
             "template": template(self.theme),
@@ -223,8 +223,8 @@ class Frame:
         """Where Plotly is to put a note at a step: on a logarithmic axis it wants the power of ten."""
         return math.log10(max(step, self.first_step)) if self.first_step else step
 
-    def axis_note(self, text: str) -> None:
-        """The title of the x axes, once for all panels."""
+    def axis_note(self, text: str, lines_above: int = 1) -> None:
+        """The title of the x axes, once for all panels. lines_above: of tick labels, between the axes and the title."""
         self.note(
             text,
             x=0.5,
@@ -232,7 +232,7 @@ class Frame:
             xref="paper",
             yref="paper",
             yanchor="top",
-            yshift=-24 * self.theme.size / 13,
+            yshift=-24 * self.theme.size / 13 - 1.3 * self.size * (lines_above - 1),
             font={"size": self.size - 1, "color": self.theme.quiet},
         )
 
@@ -283,8 +283,8 @@ class Frame:
         )
 
     def plot(self, alt: str) -> Plot:
-        """What was collected; layout.meta holds `alt`, a text for those who do not see it, and "over": "steps" where
-        the x axes count training steps.
+        """What was collected. layout.meta holds "alt", a text for those who do not see it; "title" and "subtitle",
+        to be broken anew for another width; and "over": "steps" where the x axes count training steps.
         """
         meta = self.meta | {"alt": alt}
         layout = self.layout | {"annotations": self.notes, "shapes": self.shapes, "meta": meta}

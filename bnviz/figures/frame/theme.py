@@ -31,6 +31,11 @@ class Theme:
     shades: tuple[float, float] = (-0.42, 0.42)  # first and last layer: toward the paper, toward the ink
     lifted: float = 0.0  # how much ink a median line needs to stand out from its band
 
+    @property
+    def large(self) -> bool:
+        """Whether the type is larger than usual, to be read from the back of a room."""
+        return self.size > Theme.size
+
     def fill(self, colour: str, *, strong: bool) -> str:
         """The colour of a line as that of the area below it."""
         return faded(colour, self.strong_fill if strong else self.light_fill)

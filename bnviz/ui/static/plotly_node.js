@@ -1,8 +1,8 @@
 // An element in which Plotly draws.
 
 import { make } from "./elements.js";
+import { NARROW, headed, rightMargin } from "./fitting.js";
 
-const NARROW = 520; // px: below this width figures stack their panels
 const FILLING = "(min-width: 641px)"; // where a figure that fills the screen takes its height from the style sheet
 let plotly = null;
 
@@ -33,6 +33,8 @@ export class PlotlyNode {
   #sizes;
   #waiting = 0;
   #latest = null;
+  #fitted = null;
+  #right = 0;
 
   constructor(frame, changed) {
     this.#frame = frame;
@@ -54,20 +56,45 @@ export class PlotlyNode {
     if (this.drawn) window.Plotly.purge(this.node);
   }
 
-  /** The layout's height and title for a frame of this height; the title stays as far from the top. */
-  #filling(layout) {
+  get #fills() {
+    return matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
+  }
+
+  /** Give a figure that fills the screen what is left of it below the frame's upper edge. */
+  place() {
+    const page = this.#fills && this.#frame.closest("[data-testid=stMain]");
+    if (!page) return;
+    const around = this.#frame.getBoundingClientRect().top - page.getBoundingClientRect().top + page.scrollTop;
+    this.#frame.style.setProperty("--bnviz-above", `${Math.round(around)}px`);
+  }
+
+  /** The layout for the frame: the heading broken at its width, the height its own or the frame's. */
+  #fit(layout) {
+    const fitted = headed(layout, this.#frame.clientWidth);
+    const margin = { ...fitted.margin, r: Math.max(fitted.margin?.r ?? 0, this.#right) };
+    if (!this.#fills) return { ...fitted, margin };
     const height = this.#frame.clientHeight;
-    const title = layout.title && { ...layout.title, y: 1 - ((1 - layout.title.y) * layout.height) / height };
-    return { height, ...(title && { title }) };
+    const title = fitted.title && { ...fitted.title, y: 1 - ((1 - fitted.title.y) * fitted.height) / height };
+    return { ...fitted, margin, height, ...(title && { title }) };
   }
 
   #resize() {
-    const fills = matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
-    if (fills && this.#latest) {
-      const { height, title } = this.#filling(this.#latest.layout);
-      window.Plotly.relayout(this.node, { height, ...(title && { "title.y": title.y }) });
-    }
+    const { layout } = this.#latest;
+    this.#right = 0;
+    this.#fitted = this.#fit(layout);
+    if (!this.#fills && layout.height) this.#frame.style.height = `${this.#fitted.height}px`;
+    const { height, margin, title } = this.#fitted;
+    window.Plotly.relayout(this.node, { height, "margin.t": margin.t, "margin.r": margin.r, ...(title && { "title.y": title.y, "title.text": title.text }) });
     window.Plotly.Plots.resize(this.node);
+    this.#widen();
+  }
+
+  /** Make room at the right for notes that would be cut off. It stays, so that nothing jumps. */
+  async #widen() {
+    const margin = rightMargin(this.node, this.#fitted);
+    if (margin === null) return;
+    this.#right = margin;
+    await window.Plotly.relayout(this.node, { "margin.r": margin });
   }
 
   /** Whether it has any width; in a closed tab or fold it has none. */
@@ -102,15 +129,17 @@ export class PlotlyNode {
     this.#latest = figure;
     const { data, layout } = figure;
     this.node.setAttribute("aria-label", layout.meta.alt);
-    const fills = matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
-    this.#frame.style.height = fills || !layout.height ? "" : `${layout.height}px`;
+    this.place();
     const Plotly = await loadPlotly(url);
     if (this.#latest !== figure) return null;
     const begun = performance.now();
     const still = !zoom || matchMedia("(pointer: coarse)").matches; // a finger on a figure scrolls the page
-    const shape = { ...layout, autosize: true, ...(fills && this.#filling(layout)), ...(still && { dragmode: false }) };
+    this.#fitted = this.#fit(layout);
+    this.#frame.style.height = this.#fills || !layout.height ? "" : `${this.#fitted.height}px`;
+    const shape = { ...this.#fitted, autosize: true, ...(still && { dragmode: false }) };
     const config = { displaylogo: false, displayModeBar: still ? false : "hover", modeBarButtons: [["resetScale2d"]] };
     await Plotly.react(this.node, data, shape, config);
+    await this.#widen();
     this.drawn = true;
     return performance.now() - begun;
   }
