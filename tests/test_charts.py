@@ -38,6 +38,19 @@ from bnviz.recording.snapshot import BOUNDARY_POINTS, LAYER_COLUMNS
 from tests.recordings import pair, recording
 
 LOOKS = {"title": "T", "subtitle": "S"}
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy", "loss", "bands", "drift", "gradients", "saturation", "histogram"]
+)
+def test_in_a_printed_column_the_y_axis_is_named_and_on_a_phone_the_room_is_kept(name) -> None:
+    draw = getattr(figures, name)
+    printed, phone = (draw(pair(), theme=theme, narrow=True).layout for theme in ("print", "light"))
+    assert printed.yaxis.title.text
+    assert not phone.yaxis.title.text
+    assert printed.margin.l > phone.margin.l
+
+
 LAYERS = {"gradients": "grad_norm", "drift": "drift", "saturation": "saturated"}
 
 

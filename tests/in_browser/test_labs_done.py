@@ -9,7 +9,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 def test_a_lab_done_in_an_earlier_visit_says_so_until_it_is_forgotten(open_page):
     page = open_page("labs")
     expect(page.get_by_role("button", name="1. Figure 1")).to_be_visible()
-    page.evaluate("""localStorage.setItem("bnviz.labs.done", '{"figure-1": "This run supports the claim"}')""")
+    page.evaluate(
+        """localStorage.setItem("bnviz.labs.done", '{"figure-1": "This run supports the claim"}')"""
+    )
     page.reload()
     done = page.get_by_text("Done: This run supports the claim.")
     expect(done).to_be_visible()

@@ -88,7 +88,7 @@ def by_setting(
         frame.bottom += round(LINE * frame.size)
         frame.layout["margin"]["b"] = frame.bottom
     low, high = _range(panels, scale)
-    y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": "" if narrow else scale.title}}
+    y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": scale.title}}
     if scale.percent:
         y_axis |= {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
     elif scale.logarithmic:

@@ -68,7 +68,7 @@ def figure_2(
         **log_ticks(*span),
     }
     y_axis = {"range": [0.0, 1.03], "tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
-    panel = frame.panels(1, 1, x_axis, y_axis | {"title": {"text": "" if narrow else "accuracy"}})[0][0]
+    panel = frame.panels(1, 1, x_axis, y_axis | {"title": {"text": "accuracy"}})[0][0]
     curves = [curve(item, "test", "accuracy") for item in recordings]
     ends = []
     for network, drawn in zip(networks, curves, strict=True):

@@ -62,7 +62,7 @@ def generalization_gap(
     known = np.concatenate(ends)[np.isfinite(np.concatenate(ends))]
     top = 1.03 if percent else rounded_up(1.06 * float(known.max()) if known.size else 1.0, 1e-9)
     bottom = max(0.0, math.floor(10 * float(known.min()) - 0.5) / 10) if percent and known.size else 0.0
-    y_axis: dict[str, Any] = {"range": [bottom, top], "title": {"text": "" if narrow else axis}}
+    y_axis: dict[str, Any] = {"range": [bottom, top], "title": {"text": axis}}
     if percent:
         y_axis |= {"tickformat": ".0%", "dtick": 0.1}
     x_axis = {

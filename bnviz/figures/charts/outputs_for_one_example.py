@@ -51,7 +51,7 @@ def outputs_for_one_example(
         "tickformat": ".0%",
         "tickmode": "array",
         "tickvals": [0, 0.25, 0.5, 0.75, 1],
-        "title": {"text": "" if narrow else "probability of the right class"},
+        "title": {"text": "probability of the right class"},
     }
     grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.025, gap_y=44)
     places = [row[0] for row in grid] if narrow else grid[0]

@@ -72,7 +72,7 @@ def over_steps(
         head=26 if headed else 10,
     )
     low, high = limits or _range(panels, scale)
-    y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": "" if narrow else scale.title}}
+    y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": scale.title}}
     if scale.percent:
         y_axis |= {"tickformat": ".0%", "hoverformat": ".1%"}
     elif scale.logarithmic:

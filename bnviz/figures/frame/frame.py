@@ -73,7 +73,8 @@ class Frame:
         words = (14 + 21 * len(lines) + 18 * len(small)) * scale
         rows = self._legend_rows(legend, characters)
         self.top = round(words + (head + (8 + 20 * rows if rows else 0)) * scale)
-        self.left = round((46 if narrow else left) * scale)
+        self.titled = not narrow or theme == "print"  # on a phone there is no room for a title of the y axes
+        self.left = round(((62 if self.titled else 46) if narrow else left) * scale)
         self.right = round(right * scale)
         self.bottom = round(48 * scale)
         self.height = round(height * (1 + (scale - 1) * 0.8) + 20 * max(0, rows - 1))
@@ -181,7 +182,9 @@ class Frame:
                     "anchor": f"x{suffix}",
                     "domain": [max(0.0, low), min(1.0, low + tall)],
                     "showticklabels": column == 0 or each_y,
-                    "title": {"text": y.get("title", {}).get("text", "") if column == 0 else ""},
+                    "title": {
+                        "text": y.get("title", {}).get("text", "") if column == 0 and self.titled else ""
+                    },
                     **({"matches": "y"} if number else {}),
                 }
                 grid[-1].append(Panel(f"x{suffix}", f"y{suffix}", row, column))
