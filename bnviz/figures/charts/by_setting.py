@@ -23,8 +23,8 @@ from bnviz.recording.statistics import middle
 
 LINE = 1.3
 """From one line of tick labels to the next, in sizes of the type."""
-CROWDED = 44
-"""Characters of tick labels that stand side by side where there is little room."""
+WIDE, NARROW = 88, 44
+"""Characters of tick labels that stand side by side in a figure at the usual size of type, and on a phone."""
 ASIDE = 0.12
 """How far, in settings, the marks of different lines at the upper edge stand from each other."""
 
@@ -81,9 +81,9 @@ def by_setting(
         view=("by_setting", title),
         wide=130,
         right=96,
-        head=26 if headed else 10,
+        head=44 if columns > 2 else 26 if headed else 10,
     )
-    staggered = _crowded(settings, narrow or frame.theme.large or columns > 1)
+    staggered, every = _tick_labels(settings, (NARROW if narrow else WIDE * 13 / frame.theme.size) / columns)
     if staggered:
         frame.bottom += round(LINE * frame.size)
         frame.layout["margin"]["b"] = frame.bottom
@@ -98,7 +98,8 @@ def by_setting(
         "tickmode": "array",
         "tickvals": list(range(len(settings))),
         "ticktext": [
-            f"<br>{item}" if staggered and place % 2 else item for place, item in enumerate(settings)
+            "" if place % every else f"<br>{item}" if staggered and place // every % 2 else item
+            for place, item in enumerate(settings)
         ],
         "tickangle": 0,
         "showgrid": False,
@@ -107,7 +108,8 @@ def by_setting(
     places = [row[0] for row in grid] if narrow else grid[0]
     for panel, (heading, lines) in zip(places, panels.items(), strict=True):
         if headed:
-            frame.header(panel, f"<b>{heading}</b>", frame.theme.ink)
+            words = heading.replace(", ", ",<br>", 1) if columns > 2 else heading
+            frame.header(panel, f"<b>{words}</b>", frame.theme.ink, crowded=columns > 2)
         if scale.reference is not None:
             level(frame, panel, scale.reference[0])
             name_reference(frame, panel, scale)
@@ -122,9 +124,13 @@ def by_setting(
     return frame.plot(_alt(panels, settings, scale, title, setting_title))
 
 
-def _crowded(settings: Sequence[str], little: bool) -> bool:
-    """Whether the settings' names do not fit side by side, so that every second one goes a line lower."""
-    return len(settings) * (max(map(len, settings)) + 1) > CROWDED * (1 if little else 2)
+def _tick_labels(settings: Sequence[str], room: float) -> tuple[bool, int]:
+    """Whether every second name goes a line lower, and that only every so many names are written.
+
+    room: characters that stand side by side.
+    """
+    wanted = len(settings) * (max(map(len, settings)) + 1)
+    return wanted > room, max(1, math.ceil(wanted / (2 * room)))
 
 
 def _range(panels: Mapping[str, Sequence[Series]], scale: Scale) -> tuple[float, float]:

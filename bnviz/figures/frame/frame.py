@@ -123,6 +123,11 @@ class Frame:
         return math.ceil(len(labels) / entries)
 
     @property
+    def size_where_crowded(self) -> int:
+        """The size of type where large type would not fit: enlarged by a third of what is usual on this theme."""
+        return self.size - round(2 * max(0, self.theme.size - 13) / 3)
+
+    @property
     def plot_height(self) -> float:
         """Pixels between the margins."""
         return max(60.0, self.height - self.top - self.bottom)
@@ -249,9 +254,23 @@ class Frame:
         place = {"x": 0.0, "y": 1.0, "xanchor": "left", "yanchor": "top"}
         self.note(text, **(place | {"xref": f"{panel.x} domain", "yref": f"{panel.y} domain"} | properties))
 
-    def header(self, panel: Panel, text: str, colour: str, yshift: float = 3, **properties: Any) -> None:
-        """A heading above a panel, in a colour that is readable on this theme."""
-        font = {"size": self.size, "color": readable(colour, self.theme)}
+    def header(
+        self,
+        panel: Panel,
+        text: str,
+        colour: str,
+        yshift: float = 3,
+        crowded: bool = False,
+        **properties: Any,
+    ) -> None:
+        """A heading above a panel, in a colour that is readable on this theme.
+
+        crowded: many panels stand side by side, and large type is less enlarged.
+        """
+        font = {
+            "size": self.size_where_crowded if crowded else self.size,
+            "color": readable(colour, self.theme),
+        }
         place = {"yanchor": "bottom", "yshift": yshift * self.theme.size / 13, "align": "left", "font": font}
         self.panel_note(panel, text, **(place | properties))
 
