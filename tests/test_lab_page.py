@@ -43,7 +43,7 @@ def finished(lab_run):
     lab_run.run.play()
     while not (lab_run.done or lab_run.run.state == "failed"):
         lab_run.run.touch()
-        lab_run.look_closer()
+        lab_run.inspect()
         time.sleep(0.05)
     assert lab_run.run.state == "finished", lab_run.run.message
     return lab_run
@@ -147,7 +147,7 @@ def test_looking_that_trains_again_tells_how_far_it_is(manager):
     while not lab_run.done:
         assert lab_run.run.state != "failed", lab_run.run.message
         lab_run.run.touch()  # an unwatched run is paused
-        lab_run.look_closer()
+        lab_run.inspect()
         if lab_run.message:
             heard.append((lab_run.looked, lab_run.message))
         time.sleep(0.02)

@@ -135,8 +135,8 @@ def verdict(result: Result) -> Verdict:
     grown = {name: tuple(float(item["alone_bias"][-1]) for item in found[name]) for name in ARMS}
     later = {
         name: quotients(
-            [float(item["alone_bias"][-1] - _middle(item["alone_bias"])) for item in found[name]],
-            [_middle(item["alone_bias"]) for item in found[name]],
+            [float(item["alone_bias"][-1] - _halfway(item["alone_bias"])) for item in found[name]],
+            [_halfway(item["alone_bias"]) for item in found[name]],
         )
         for name in ARMS
     }
@@ -193,7 +193,8 @@ def _share(value: float) -> str:
     return "0.0 %" if abs(value) < 5e-4 else f"{100 * value:.1f} %"
 
 
-def _middle(values: np.ndarray) -> float:
+def _halfway(values: np.ndarray) -> float:
+    """The value after half of the steps."""
     return float(values[len(values) // 2])
 
 

@@ -14,6 +14,7 @@ from bnviz.data.classes import class_count
 from bnviz.figures.frame.numbers import short
 from bnviz.labs.predictions import Answer
 from bnviz.recording import Recording
+from bnviz.recording.statistics import middle
 
 UNCLEAR = "Unclear"
 SUPPORTS = "This run supports"
@@ -32,8 +33,7 @@ class Measure:
     @property
     def median(self) -> float:
         """The middle of the seeds, unknown values left out."""
-        known = [value for value in self.values if not math.isnan(value)]
-        return float(np.quantile(known, 0.5, method="inverted_cdf")) if known else math.nan
+        return middle(np.array(self.values, float))
 
     @property
     def spread(self) -> tuple[float, float]:

@@ -63,7 +63,7 @@ class LabRun:
         failures = (future.exception() for future in self._answers if future.done())
         return next((str(failure) for failure in failures if failure is not None), "")
 
-    def look_closer(self) -> None:
+    def inspect(self) -> None:
         """Start the inspections, if the lab has one, all networks are trained, and it was not done yet."""
         if self.lab.inspection is None or not self.trained:
             if self._answers and not self.trained:  # reset, and trained anew

@@ -90,7 +90,7 @@ class RunManager:
             Run(arms, planned, self._trainers, self._recording_cache, self._limits, (), beside, person)
         )
 
-    def exhibit(self, recordings: Sequence[Recording], person: Person | None = None) -> Run:
+    def add_finished(self, recordings: Sequence[Recording], person: Person | None = None) -> Run:
         """A run of earlier Recordings: finished from the start, only to be looked at."""
         return self._add(
             Run((), (), self._trainers, self._recording_cache, self._limits, recordings, (), person)

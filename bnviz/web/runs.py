@@ -74,7 +74,7 @@ class RunRoutes:
     async def _status(self, run: Run, query: RunQuery) -> Response:
         recordings, lab_run = run.recordings, self._lab_runs.get(run.id)
         if lab_run:
-            lab_run.look_closer()
+            lab_run.inspect()
         body = await self._readouts.get(
             (run.id, query.step, query.layer),
             fingerprint(recordings),

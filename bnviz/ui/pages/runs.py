@@ -98,7 +98,7 @@ def _run(texts: tuple[str, ...]) -> tuple[Run | None, list[str]]:
             missing.append(str(error).rstrip("."))
     if missing or not recordings:
         return None, missing
-    run = state.manager().exhibit(recordings, person())
+    run = state.manager().add_finished(recordings, person())
     mine[texts] = run.id
     return run, []
 
