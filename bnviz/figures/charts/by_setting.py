@@ -21,6 +21,8 @@ from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
 from bnviz.figures.marks.lines import level, name_reference
 from bnviz.recording.statistics import middle
 
+BELOW = 0.4
+"""From an axis down to its tick labels, in sizes of the type."""
 LINE = 1.3
 """From one line of tick labels to the next, in sizes of the type."""
 WIDE, NARROW = 88, 44
@@ -84,9 +86,8 @@ def by_setting(
         head=44 if columns > 2 else 26 if headed else 10,
     )
     staggered, every = _tick_labels(settings, (NARROW if narrow else WIDE * 13 / frame.theme.size) / columns)
-    if staggered:
-        frame.bottom += round(LINE * frame.size)
-        frame.layout["margin"]["b"] = frame.bottom
+    frame.bottom += round((BELOW + LINE * staggered) * frame.size)
+    frame.layout["margin"]["b"] = frame.bottom
     low, high = _range(panels, scale)
     y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": scale.title}}
     if scale.percent:
@@ -102,6 +103,9 @@ def by_setting(
             for place, item in enumerate(settings)
         ],
         "tickangle": 0,
+        "ticks": "outside",  # not to be seen: they keep the names away from the lowest value of the y axis
+        "ticklen": round(BELOW * frame.size),
+        "tickcolor": "rgba(0,0,0,0)",
         "showgrid": False,
     }
     grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.12)
@@ -117,10 +121,10 @@ def by_setting(
             _line(frame, panel, line, scale, (low, high), ASIDE * (place - (len(lines) - 1) / 2))
         if narrow or panel is places[-1]:
             _labels(frame, panel, lines, scale, (low, high), rows)
-    frame.axis_note(setting_title, lines_above=1 + staggered)
+    frame.axis_note(setting_title, lines_above=1 + BELOW / LINE + staggered)
     if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):
         words = "A dot for each trained network<br>appears here."
-        frame.place_for_words(places[0] if len(places) > 1 else None, words)
+        frame.place_for_words(places[0] if rows > 1 else None, words)
     return frame.plot(_alt(panels, settings, scale, title, setting_title))
 
 

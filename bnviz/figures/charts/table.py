@@ -46,7 +46,7 @@ def table(
         )
 
     trial = framed(1000)  # to learn how high the title is, and how the theme scales heights
-    row = ROW_HEIGHT * trial.theme.size / 13 * (1.6 if narrow else 1)
+    row = ROW_HEIGHT * trial.theme.size / 13 * (1.6 if narrow else 1.35 if trial.theme.large else 1)
     frame = framed(round((trial.top + row * (len(rows) + 1) + MARGIN + 4) * 1000 / trial.height))
     frame.layout["margin"] |= {"l": MARGIN, "r": MARGIN, "b": MARGIN}
     clear = "rgba(0,0,0,0)"

@@ -231,7 +231,7 @@ class Frame:
         """Where Plotly is to put a note at a step: on a logarithmic axis it wants the power of ten."""
         return math.log10(max(step, self.first_step)) if self.first_step else step
 
-    def axis_note(self, text: str, lines_above: int = 1) -> None:
+    def axis_note(self, text: str, lines_above: float = 1) -> None:
         """The title of the x axes, once for all panels. lines_above: of tick labels, between the axes and the title."""
         self.note(
             text,
