@@ -1,6 +1,7 @@
 """How a class stands, as JSON for its pages: the run before it, the question, the answers, the verdict. No HTTP here.
 
-The answers of a round are sent to nobody until it is closed, not even to the teacher or the projector.
+While a round is open everybody, the teacher and the projector included, is told how many have answered and no more:
+no answers, not those of an earlier round either, and nothing that was measured.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def class_json(room: Room, run: Run, lab_run: LabRun | None, link: str, figures:
         "round": row.round,
         "rounds": MOST_ROUNDS if lab else 0,
         "open": row.is_open,
+        "joined": len(room.joined),
         **_answers(room, lab_run),
     }
 
@@ -80,12 +82,12 @@ def figures_json(run: Run, lab_run: LabRun | None) -> list[dict[str, Any]]:
 
 def voter_json(room: Room, lab_run: LabRun | None, votes: Mapping[int, str]) -> list[dict[str, Any]]:
     """What one voter answered in each round and, once all is measured, whether it was right."""
-    lab, answer = room.lab, _answer(lab_run)
+    lab, judged = room.lab, _judged(room, lab_run)
     if lab is None:
         return []
-    answers = []
+    answer, answers = _answer(lab_run) if judged else None, []
     for number, text in sorted(votes.items()):
-        scored = score(lab.prediction, text, answer) if _judged(lab_run) else None
+        scored = score(lab.prediction, text, answer) if judged else None
         answers.append(
             {
                 "round": number,
@@ -132,28 +134,36 @@ def _slider(item: Slider) -> dict[str, Any]:
 
 
 def _answers(room: Room, lab_run: LabRun | None) -> dict[str, Any]:
-    """How many answered in each round; unless one is open, also what, and how many were right."""
+    """How many answered in each round; once the answers may be shown, also what, and how many were right.
+
+    withheld: whether answers wait for the teacher, or for the verdict, to be shown.
+    """
     lab, row = room.lab, room.row
     if lab is None:
-        return {"answered": [], "tallies": [], "verdict": None}
+        return {"answered": [], "withheld": False, "tallies": [], "verdict": None}
     asked = range(1, row.round + 1)
-    closed = () if row.is_open else asked  # an earlier round's answers would sway those of the next
-    judged, answer = _judged(lab_run), _answer(lab_run)
+    judged = _judged(room, lab_run)
+    withheld = row.withheld and not row.is_open and not judged
+    shown = (
+        () if row.is_open or withheld else asked
+    )  # an earlier round's answers would sway those of the next
+    answer = _answer(lab_run) if judged else None
     return {
         "answered": [len(room.votes[number]) for number in asked],
+        "withheld": withheld,
         "tallies": [
             {
                 "parts": [asdict(part) for part in tally(lab.prediction, room.answers(number))],
                 "right": right(lab.prediction, room.answers(number), answer) if judged else None,
             }
-            for number in closed
+            for number in shown
         ],
         "verdict": _verdict(lab, lab_run, answer) if judged else None,
     }
 
 
-def _judged(lab_run: LabRun | None) -> bool:
-    return lab_run is not None and lab_run.done
+def _judged(room: Room, lab_run: LabRun | None) -> bool:
+    return lab_run is not None and lab_run.done and not room.row.is_open
 
 
 def _answer(lab_run: LabRun | None) -> Answer:
