@@ -129,8 +129,9 @@ class Store:
             ).fetchone()
         if found is None:
             return None
-        *texts, step, number, is_open, ended, withheld = found
-        return ClassRow(*texts, step, number, bool(is_open), bool(ended), bool(withheld))
+        code, teacher, shown, address, step, number, is_open, ended, withheld = found
+        flags = bool(is_open), bool(ended), bool(withheld)
+        return ClassRow(code, teacher, shown, address, step, number, *flags)
 
     def add_vote(self, code: str, round_number: int, voter: bytes, answer: str) -> str:
         """Store a vote unless the voter has one in this round. Returns the answer that counts: the first."""
