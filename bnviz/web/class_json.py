@@ -22,6 +22,12 @@ from bnviz.labs.predictions import Answer, Choice, Slider
 from bnviz.runs import Run
 from bnviz.runs.lab_run import LabRun
 
+OVERVIEW = "overview"
+"""The figure of two networks side by side: the bands of the layers, the numbers and the curves."""
+
+LAYERED = (OVERVIEW, "bands", "histogram")
+"""The figures that show a layer."""
+
 
 def class_json(room: Room, run: Run, lab_run: LabRun | None, link: str, figures: bytes) -> dict[str, Any]:
     """What everybody in the class may know. link: where students find it. figures: the JSON of `figures_json`."""
@@ -48,7 +54,8 @@ def class_json(room: Room, run: Run, lab_run: LabRun | None, link: str, figures:
 def figures_json(run: Run, lab_run: LabRun | None) -> list[dict[str, Any]]:
     """The figures in their order.
 
-    more: whether one is shown only after a tap. heights: wide and narrow, in pixels, to reserve until it is drawn.
+    more: whether one is shown only after a tap. layered: whether it shows the layer that the viewer chooses. fills:
+    whether its height follows the screen. heights: wide and narrow, in pixels, to reserve until it is drawn.
     """
     if lab_run is not None:
         result = lab_run.result()
@@ -60,23 +67,27 @@ def figures_json(run: Run, lab_run: LabRun | None) -> list[dict[str, Any]]:
                 "caption": item.caption,
                 "heights": [item.plot.height, other.plot.height],
                 "layered": False,
+                "fills": "xaxis" in item.plot.layout,
                 "more": False,
             }
             for item, other in zip(wide, narrow, strict=True)
         ]
     flat = all(arm.dataset in POINT_DATASETS for arm in run.arms)
-    names = ["accuracy", "boundary" if flat else "loss", "bands"]
-    more = ["histogram", "gradients", "drift", "saturation", *["loss"] * flat]
+    more = [
+        *["boundary"] * flat,
+        *("accuracy", "loss", "bands", "histogram", "gradients", "drift", "saturation"),
+    ]
     return [
         {
             "path": f"figures/{name}",
             "title": FIGURES[name].title,
             "caption": "",
             "heights": FIGURES[name].size(run.arms),
-            "layered": name in ("bands", "histogram"),
-            "more": name in more,
+            "layered": name in LAYERED,
+            "fills": name == OVERVIEW,
+            "more": name != OVERVIEW,
         }
-        for name in (*names, *more)
+        for name in (OVERVIEW, *more)
     ]
 
 

@@ -3,7 +3,9 @@
 import { make } from "./elements.js";
 
 const NARROW = 520; // px: below this width figures stack their panels
+const PROJECTED = 1000; // px: below this width the projector's type would not fit
 const FILLING = "(min-width: 641px)"; // where a figure that fills the screen takes its height from the style sheet
+const TITLE = { above: 14, line: 21, small: 18 }; // px that a figure's title takes, as bnviz/figures/frame has it
 let plotly = null;
 
 /** plotly.js, loaded when the first figure needs it. */
@@ -20,6 +22,15 @@ export function loadPlotly(url) {
     }));
   });
   return plotly;
+}
+
+/** The layout without its title, for a page that says itself what the figure shows. */
+function untitled(layout) {
+  const { title: { text, font }, margin, ...rest } = layout;
+  const lines = text ? text.split("<br>").length : 0, bold = text.split("<b>").length - 1;
+  const scale = (font.size - 2) / 13;
+  const height = (TITLE.above + TITLE.line * bold + TITLE.small * (lines - bold)) * scale;
+  return { ...rest, margin: { ...margin, t: Math.max(TITLE.above, margin.t - height + TITLE.above) } };
 }
 
 /**
@@ -63,11 +74,10 @@ export class PlotlyNode {
 
   #resize() {
     const fills = matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
-    if (fills && this.#latest) {
-      const { height, title } = this.#filling(this.#latest.layout);
-      window.Plotly.relayout(this.node, { height, ...(title && { "title.y": title.y }) });
-    }
-    window.Plotly.Plots.resize(this.node);
+    if (!fills || !this.#latest) return window.Plotly.Plots.resize(this.node);
+    const { height, title } = this.#filling(this.#latest.layout);
+    const width = this.#frame.clientWidth; // with a height alone Plotly keeps the width
+    return window.Plotly.relayout(this.node, { width, height, ...(title && { "title.y": title.y }) });
   }
 
   /** Whether it has any width; in a closed tab or fold it has none. */
@@ -82,8 +92,9 @@ export class PlotlyNode {
   /** "light" or "dark", after the background that the theme gives the frame; on a projector the like, larger. */
   get theme() {
     const dark = this.#isDark();
-    if (document.documentElement.dataset.bnvizView === "projector") return dark ? "projector-dark" : "projector";
-    return dark ? "dark" : "light";
+    if (document.documentElement.dataset.bnvizView !== "projector") return dark ? "dark" : "light";
+    const size = this.#frame.clientWidth < PROJECTED ? "projector-column" : "projector";
+    return dark ? `${size}-dark` : size;
   }
 
   #isDark() {
@@ -99,8 +110,9 @@ export class PlotlyNode {
    * comes with the mouse. Returns the milliseconds it took, null where a later call or `close` made it obsolete.
    */
   async draw(url, figure, zoom = true) {
-    this.#latest = figure;
-    const { data, layout } = figure;
+    const { data } = figure;
+    const layout = this.#frame.classList.contains("bnviz-untitled") ? untitled(figure.layout) : figure.layout;
+    this.#latest = figure = { data, layout };
     this.node.setAttribute("aria-label", layout.meta.alt);
     const fills = matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
     this.#frame.style.height = fills || !layout.height ? "" : `${layout.height}px`;
