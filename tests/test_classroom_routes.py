@@ -142,6 +142,15 @@ def test_a_code_of_no_class_is_said_in_a_sentence_that_does_not_repeat_it(site, 
         assert "script" not in answer.text
 
 
+def test_a_link_with_something_that_is_no_code_is_answered_in_words(site):
+    for path in ("c/nothere", "c/<script>alert(1)", f"c/{'a' * 5000}"):
+        answer = site.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert "eight letters and digits" in answer.text
+        assert "script" not in answer.text
+
+
 def test_nobody_sees_what_was_answered_before_the_teacher_closes_the_question(site, lab):
     assert site.post(f"{lab.path}/vote", {"round": 1, "answer": "bn"}, voter=VOTER).status_code == 409
     assert site.post(f"{lab.path}/ask", key=lab.key).status_code == 200

@@ -23,12 +23,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bnviz.classroom.codes import digest, read_code
+from bnviz.classroom.codes import EXAMPLE, digest, read_code
 from bnviz.classroom.invitation import qr_code, read_address
 from bnviz.classroom.rooms import Room, Rooms, open_rooms
 from bnviz.runs import Run, RunManager
 from bnviz.runs.lab_run import LabRun, LabRuns
 from bnviz.web import class_json, class_page
+from bnviz.web.errors import text_error
 from bnviz.web.rate_limit import RateLimit
 from bnviz.web.requests import ActionReader, JsonObject, RequestError, json_object, read, whole
 from bnviz.web.response_cache import Body, ResponseCache
@@ -117,7 +118,8 @@ class ClassRoutes:
         """The page of a class, whether or not there is one of that code."""
         code = read_code(request.path_params["code"])
         if code is None:
-            raise RequestError(404, "There is no such class; a code has eight letters and digits.")
+            sentence = f"There is no such class. A code has eight letters and digits, such as {EXAMPLE}."
+            return text_error(sentence, 404)
         return HTMLResponse(class_page.page(self._base, code), headers=HEADERS | class_page.HEADERS)
 
     async def status(self, request: Request) -> Response:

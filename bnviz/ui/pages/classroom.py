@@ -16,12 +16,18 @@ from bnviz.ui.parts.person import person
 from bnviz.web import state
 
 PAGE: Final = "class"
+_STYLE = """
+<style>
+.stMainBlockContainer [data-testid="stHeading"] h2 { padding: 0.25rem 0; font-size: 1.3rem; }
+</style>
+"""
 
 
 def show() -> None:
     """Draw the page, or the part of a lesson that the link names."""
     layout.notice_ignored(PageState.salvage(link.opened(PAGE) or {})[1])
     classroom_frame.apply(PAGE)
+    st.html(_STYLE)
     if "lesson" not in link.frame():
         layout.intro(
             "<b>One run for the whole class.</b> Everybody sees the same networks train, live, on a phone."

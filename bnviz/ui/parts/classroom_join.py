@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from bnviz.classroom.codes import ALPHABET, LENGTH
+from bnviz.classroom.codes import ALPHABET, EXAMPLE, LENGTH
 from bnviz.ui.parts import link
 from bnviz.web import assets, state
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
-EXAMPLE = "k7qm-2xpd"
 _SCRIPT = "export default async (c) => (await import(new URL(c.data.script, location.origin))).join(c)"
 
 

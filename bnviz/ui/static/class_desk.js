@@ -22,7 +22,7 @@ export function desk(room, base, code, done) {
       make("form", { class: "bnviz-row", submit: move },
         make("label", {}, "Address of this computer for others ", address), make("button", { type: "submit" }, "Use this address")),
       make("p", {}, make("b", {}, "For the projector: "), make("a", { href: wall.href, target: "_blank" }, "open it in its own window")),
-      make("details", {}, make("summary", {}, "For you alone: your own link"), own, make("p", {}, "Who has this link drives the run and asks the class.")),
+      make("details", {}, make("summary", {}, "For you alone: your own link"), own, make("p", {}, "Whoever has this link can drive the run and ask the class.")),
       ...(ended ? [] : [make("p", {}, make("button", { type: "button", click: end }, "End the class"))]))));
 }
 
