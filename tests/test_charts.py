@@ -15,14 +15,14 @@ from bnviz import figures
 from bnviz.experiment import Experiment, Intervention
 from bnviz.figures import charts
 from bnviz.figures.charts import layer as layer_charts
+from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.charts.correlation import correlation
 from bnviz.figures.charts.figure_1 import figure_one
-from bnviz.figures.charts.gap import Gap, gap
-from bnviz.figures.charts.ladder import Series, ladder
-from bnviz.figures.charts.outputs import Outputs, outputs
-from bnviz.figures.charts.race import Runner, race
+from bnviz.figures.charts.figure_2 import Network, figure_2
+from bnviz.figures.charts.generalization_gap import GeneralizationGap, generalization_gap
+from bnviz.figures.charts.outputs_for_one_example import Answers, outputs_for_one_example
+from bnviz.figures.charts.over_steps import Curve, over_steps
 from bnviz.figures.charts.table import table
-from bnviz.figures.charts.traces import Trace, traces
 from bnviz.figures.charts.where_training_works import MapData, accuracy_map
 from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
 from bnviz.figures.frame.numbers import short
@@ -38,6 +38,19 @@ from bnviz.recording.snapshot import BOUNDARY_POINTS, LAYER_COLUMNS
 from tests.recordings import pair, recording
 
 LOOKS = {"title": "T", "subtitle": "S"}
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy", "loss", "bands", "drift", "gradients", "saturation", "histogram"]
+)
+def test_in_a_printed_column_the_y_axis_is_named_and_on_a_phone_the_room_is_kept(name) -> None:
+    draw = getattr(figures, name)
+    printed, phone = (draw(pair(), theme=theme, narrow=True).layout for theme in ("print", "light"))
+    assert printed.yaxis.title.text
+    assert not phone.yaxis.title.text
+    assert printed.margin.l > phone.margin.l
+
+
 LAYERS = {"gradients": "grad_norm", "drift": "drift", "saturation": "saturated"}
 
 
@@ -199,10 +212,10 @@ def test_labels_are_moved_the_way_that_keeps_them_apart() -> None:
     places = [note.y * height + note.yshift for note in ends]
     assert abs(places[0] - places[1]) >= 13
     assert all(0 <= place <= height for place in places)
-    traced = traces(
+    traced = over_steps(
         {
             "": [
-                Trace(name, WITH, np.array([0, 9]), np.array([0.1, end]))
+                Curve(name, WITH, np.array([0, 9]), np.array([0.1, end]))
                 for name, end in (("a", 0.5), ("b", 0.52))
             ]
         },
@@ -297,11 +310,11 @@ def test_the_map_draws_each_kind_of_network_with_its_outline_its_crosses_and_its
 def test_a_ladder_joins_the_medians_marks_what_was_lost_and_tells_each_rung() -> None:
     values = np.array([[0.1, 0.5], [0.2, 0.5], [0.9, np.inf]])
     lost = np.array([[False, False], [False, False], [True, False]])
-    figure = ladder(
+    figure = by_setting(
         {"": [Series("bn", WITH, values, lost)]},
         ["low", "high"],
         Scale("share", percent=True),
-        rung_title="rate",
+        setting_title="rate",
         **LOOKS,
     )
     line, dots = figure.data
@@ -309,16 +322,16 @@ def test_a_ladder_joins_the_medians_marks_what_was_lost_and_tells_each_rung() ->
     assert list(dots.marker.symbol) == ["circle", "circle", "circle", "circle", "x-thin", "triangle-up-open"]
     assert "bn: 20.0% at low, 50.0% at high" in alt(figure)
     reference = Scale("share", percent=True, reference=(0.25, "quarter"))
-    figure = ladder(
-        {"": [Series("bn", WITH, values)]}, ["low", "high"], reference, rung_title="rate", **LOOKS
+    figure = by_setting(
+        {"": [Series("bn", WITH, values)]}, ["low", "high"], reference, setting_title="rate", **LOOKS
     )
     assert [shape.y0 for shape in figure.layout.shapes] == [0.25]
     assert [note.y for note in figure.layout.annotations if note.text == "quarter"] == [0.25]
 
 
 def test_traces_end_where_their_labels_stand_and_tell_both_ends() -> None:
-    line = Trace("bn", WITH, np.array([0, 50, 100, 150]), np.array([0.2, np.nan, 0.5, np.nan]))
-    figure = traces({"": [line]}, Scale("share", percent=True), 150, **LOOKS)
+    line = Curve("bn", WITH, np.array([0, 50, 100, 150]), np.array([0.2, np.nan, 0.5, np.nan]))
+    figure = over_steps({"": [line]}, Scale("share", percent=True), 150, **LOOKS)
     (drawn,) = figure.data
     assert drawn.x.tolist() == [0, 100]
     (label,) = [note for note in figure.layout.annotations if note.text == "bn"]
@@ -330,7 +343,7 @@ def test_a_race_tells_the_first_evaluation_at_the_target_and_draws_it() -> None:
     a, b = uneven()
     table_of = b.curves[b.curves["split"] == "test"]
     first = table_of[table_of["accuracy"] >= 0.6]["step"].iloc[0]
-    figure = race([Runner("plain", WITHOUT, a), Runner("bn", WITH, b)], target=0.6, **LOOKS)
+    figure = figure_2([Network("plain", WITHOUT, a), Network("bn", WITH, b)], target=0.6, **LOOKS)
     assert [shape.y0 for shape in figure.layout.shapes] == [0.6]
     assert f"was at 60.0% at step {first:,}" in alt(figure).split("; ")[1]
     (label,) = [note for note in figure.layout.annotations if note.text.startswith("bn ")]
@@ -341,8 +354,8 @@ def test_a_race_tells_the_first_evaluation_at_the_target_and_draws_it() -> None:
 
 
 def test_a_gap_goes_from_the_ring_of_training_to_the_dot_of_held_out() -> None:
-    nets = [Gap("plain", WITHOUT, np.array([0.9, 1.0, 0.8]), np.array([0.6, 0.8, 0.7]))]
-    figure = gap(nets, axis="accuracy", percent=True, **LOOKS)
+    nets = [GeneralizationGap("plain", WITHOUT, np.array([0.9, 1.0, 0.8]), np.array([0.6, 0.8, 0.7]))]
+    figure = generalization_gap(nets, axis="accuracy", percent=True, **LOOKS)
     assert [curve.y.tolist() for curve in figure.data] == [
         pytest.approx([0.9, 0.6]),
         pytest.approx([1.0, 0.8]),
@@ -354,7 +367,7 @@ def test_a_gap_goes_from_the_ring_of_training_to_the_dot_of_held_out() -> None:
 
 
 def test_outputs_count_mini_batches_from_1_and_draw_inference_as_it_is() -> None:
-    figure = outputs([Outputs("bn", WITH, np.array([0.1, 0.2, 0.9]), 0.75)], **LOOKS)
+    figure = outputs_for_one_example([Answers("bn", WITH, np.array([0.1, 0.2, 0.9]), 0.75)], **LOOKS)
     inference, dots = figure.data
     assert np.allclose(inference.y, 0.75)
     assert dots.x.tolist() == [1, 2, 3]

@@ -82,6 +82,27 @@ def test_a_stamp_tells_everything_and_is_json(stamp: Stamp, recordings: list[Rec
     assert "torch 2.13.0" in stamp.footer[0]
 
 
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("https://bnviz.example.org", True),
+        ("http://93.184.216.34:8501", True),
+        ("http://localhost:8501", False),
+        ("http://127.0.0.1:8501", False),
+        ("http://192.168.1.20:8501", False),
+        ("http://[::1]:8501", False),
+        ("http://lecture-pc:8501", False),
+        ("http://laptop.local", False),
+        ("", False),
+    ],
+)
+def test_a_figure_names_a_link_only_where_others_can_open_it(recordings, address: str, named: bool) -> None:
+    link = f"{address}/?seed=1"
+    stamp = Stamp.of(recordings, link=link)
+    assert (link in stamp.footer) == named
+    assert f"link: {link}" in stamp.lines
+
+
 def test_the_link_of_two_arms_opens_both_with_their_interventions(recordings: list[Recording]) -> None:
     query = dict(part.split("=") for part in Stamp.of(recordings).link.removeprefix("?").split("&"))
     opened, ignored = Comparison.salvage(query)

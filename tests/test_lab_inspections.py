@@ -17,8 +17,8 @@ from bnviz.engine.network import build, generator
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
 from bnviz.figures.charts.correlation import correlation
-from bnviz.figures.charts.gap import Gap, gap
-from bnviz.figures.charts.outputs import Outputs, outputs
+from bnviz.figures.charts.generalization_gap import GeneralizationGap, generalization_gap
+from bnviz.figures.charts.outputs_for_one_example import Answers, outputs_for_one_example
 from bnviz.figures.frame.palette import WITH, WITHOUT
 from bnviz.labs import find
 from bnviz.labs.base import Result, Setting, View
@@ -337,10 +337,10 @@ def test_figures_of_what_was_found_are_valid_and_say_it_in_words(name: str, view
 
 
 def test_a_gap_is_drawn_from_ring_to_dot_with_its_length_beside_it() -> None:
-    figure = gap(
+    figure = generalization_gap(
         [
-            Gap("plain", WITHOUT, np.array([1.0]), np.array([0.7])),
-            Gap("bn", WITH, np.array([np.nan]), np.array([np.nan])),
+            GeneralizationGap("plain", WITHOUT, np.array([1.0]), np.array([0.7])),
+            GeneralizationGap("bn", WITH, np.array([np.nan]), np.array([np.nan])),
         ],
         title="T",
         subtitle="S",
@@ -355,14 +355,16 @@ def test_a_gap_is_drawn_from_ring_to_dot_with_its_length_beside_it() -> None:
 
 def test_a_gap_is_as_long_whichever_side_is_higher() -> None:
     train, test = np.array([0.5, 0.9, 0.7]), np.array([0.7, 0.6, 0.9])
-    figure = gap([Gap("bn", WITH, train, test)], title="T", subtitle="S", axis="accuracy", percent=True)
+    figure = generalization_gap(
+        [GeneralizationGap("bn", WITH, train, test)], title="T", subtitle="S", axis="accuracy", percent=True
+    )
     assert "bn: 20.0 points" in figure.layout.meta["alt"]
     assert "20.0 points" in [note.text for note in figure.layout.annotations]
 
 
 def test_outputs_show_every_mini_batch_and_their_range() -> None:
     chances = np.linspace(0.2, 0.8, 100)
-    figure = outputs([Outputs("bn", WITH, chances, 0.5)], title="T", subtitle="S")
+    figure = outputs_for_one_example([Answers("bn", WITH, chances, 0.5)], title="T", subtitle="S")
     assert np.allclose(figure.data[1].y, chances)
     assert "from 20.0% to 80.0%" in figure.layout.meta["alt"]
 

@@ -11,7 +11,7 @@ from bnviz.figures.frame.plot import Plot
 from bnviz.labs import all_labs, find
 from bnviz.labs.base import Setting, View
 from bnviz.runs.lab_run import LabRuns
-from bnviz.ui.parts import lab_cards, thumbnails
+from bnviz.ui.parts import lab_cards, memory, thumbnails
 from bnviz.web import state
 from tests.site import site_of_run
 
@@ -201,6 +201,13 @@ def test_a_lab_that_was_done_says_so_on_its_card(page, manager):
     assert [item.value for item in app.markdown if "Done:" in item.value] == [
         f":material/done_all: **Done:** {word}."
     ]
+
+
+def test_of_what_a_browser_kept_only_verdicts_are_believed():
+    kept = {"figure-1": "This run supports the claim", "map": "Unclear", "a": "<b>hello</b>", "b": 3}
+    assert memory.read(json.dumps(kept)) == {"figure-1": "This run supports the claim", "map": "Unclear"}
+    assert memory.read(json.dumps({"map": "Unclear" + "." * 100})) == {}
+    assert memory.read("[1]") == memory.read("{") == memory.read("") == {}
 
 
 @pytest.mark.parametrize("name", all_labs())

@@ -7,12 +7,13 @@ them into HTML, CSV or a comment escapes them for that place.
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.comparison import Comparison
@@ -136,7 +137,7 @@ class Stamp:
 
     @property
     def footer(self) -> tuple[str, ...]:
-        """One or two short lines to stand below a figure."""
+        """One or two short lines to stand below a figure. A link that opens nowhere else is left out."""
         trained = [arm.subject for arm in self.arms if isinstance(arm.subject, Experiment)]
         seeds = sorted({experiment.seed for experiment in trained})
         shown = ", ".join(map(str, seeds[:3])) + (" …" if seeds[3:] else "")
@@ -152,13 +153,22 @@ class Stamp:
             self._same(lambda arm: arm.provenance.date[:10]),
         ]
         lines = [plain(" · ".join(filter(None, words)), MAX_FOOTER)]
-        if self.link and len(self.link) <= MAX_FOOTER:
+        if _is_public(self.link) and len(self.link) <= MAX_FOOTER:
             lines.append(self.link)
         return tuple(lines)
 
     def _same(self, text: Callable[[ArmStamp], str]) -> str:
         """The different texts about the arms, sorted: one text where it is the same for all."""
         return ", ".join(sorted({text(arm) for arm in self.arms}))
+
+
+def _is_public(link: str) -> bool:
+    """Whether a link names a server that others can reach: not this machine, nor one in a private network."""
+    host = urlsplit(link).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".localhost", ".local", ".internal"))
 
 
 def made_here() -> Provenance:

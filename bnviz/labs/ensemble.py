@@ -9,7 +9,7 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
-from bnviz.figures.charts.ladder import Series, ladder
+from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.frame.palette import MORE, WITH
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -92,7 +92,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Errors of each member and of more and more of them, and how the members learned."""
     alone, first, average = (100 * values for values in measured_errors(result))
     experiment = result.shown(view)[0].experiment
-    chart = ladder.draw(
+    chart = by_setting.draw(
         {
             "each member": [Series("alone", MORE[2], alone, joined=False)],
             "ensembles": [
@@ -105,7 +105,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         title="Errors on held-out examples: each network, and the ensemble",
         subtitle="Share of held-out examples that are classified wrongly. Left: each member alone. Right: ensembles of "
         "1 to 6 members, in order and averaged over all choices of members. A dot for each seed.",
-        rung_title="left: which member; right: how many members",
+        setting_title="left: which member; right: how many members",
         **view.looks,
     )
     some = [result.arms[0].name, result.arms[2].name, result.arms[-1].name]

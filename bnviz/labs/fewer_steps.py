@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bnviz.experiment import Experiment
-from bnviz.figures.charts.race import Runner, race
+from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.charts.table import table
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -133,9 +133,11 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         **view.looks,
     )
     shown = result.shown(view)
-    runners = [Runner(arm.label, LOOKS[arm.name], item) for arm, item in zip(result.arms, shown, strict=True)]
-    curves = race.draw(
-        runners,
+    networks = [
+        Network(arm.label, LOOKS[arm.name], item) for arm, item in zip(result.arms, shown, strict=True)
+    ]
+    curves = figure_2.draw(
+        networks,
         title="Accuracy on held-out data",
         subtitle="Share of held-out examples classified correctly, in inference mode. Dotted: where plain ends.",
         target=late_accuracy(shown[0]),

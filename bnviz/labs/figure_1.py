@@ -66,9 +66,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "figure-1",
             figure_one.draw(plain, normalized, view.unit, target=target, **view.looks),
-            "(a) Accuracy on held-out examples. The rings mark the step at which each network first reaches the "
-            "accuracy at which the plain network ends. (b, c) The input of one sigmoid in the last hidden layer. Its "
-            "percentiles are closest to those of the layer’s median unit; you can choose another unit.",
+            "The rings mark where each network first reaches the plain network’s final accuracy. Then compare (b) and "
+            "(c): which input is more stable?",
         ),
         Drawing(
             "last-layer",

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures.charts.ladder import Series, ladder
+from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -55,48 +55,48 @@ def found(result: Result, arm: str, what: str) -> list[np.ndarray]:
     return [np.asarray(item[what], np.float64) for item in result.inspections(arm) if item]
 
 
-def series(result: Result, arm: str, what: str, rungs: int, label: str, look: tuple[str, str]) -> Series:
+def series(result: Result, arm: str, what: str, settings: int, label: str, look: tuple[str, str]) -> Series:
     """A line with a dot for each seed; a single number is drawn as a level line."""
-    values = [np.broadcast_to(item, (rungs,)) for item in found(result, arm, what)]
-    return Series(label, look, np.array(values).reshape(-1, rungs))
+    values = [np.broadcast_to(item, (settings,)) for item in found(result, arm, what)]
+    return Series(label, look, np.array(values).reshape(-1, settings))
 
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Accuracy by classes and by size, and one example's output."""
     looks = {arm.name: (arm.label, ARMS[arm.name][3]) for arm in result.arms}
 
-    def both(what: str, rungs: int) -> list[Series]:
-        lines = [series(result, arm, what, rungs, short(arm), looks[arm][1]) for arm in ("bn", "bn-2")]
+    def both(what: str, settings: int) -> list[Series]:
+        lines = [series(result, arm, what, settings, short(arm), looks[arm][1]) for arm in ("bn", "bn-2")]
         level = (WITH[0], "dot")
-        return [*lines, series(result, "bn", "population", rungs, "population", level)]
+        return [*lines, series(result, "bn", "population", settings, "population", level)]
 
     def short(arm: str) -> str:
         return f"trained in {next(item for item in result.arms if item.name == arm).experiment.batch_size}s"
 
-    by_size = ladder.draw(
+    by_size = by_setting.draw(
         {"": both("by_size", len(SIZES))},
         [str(size) for size in SIZES],
         Scale("accuracy", percent=True),
         title="Accuracy by the size of the mini-batch",
         subtitle="Random mini-batches of held-out examples, normalized by their own statistics. Dotted: by population "
         "statistics (Algorithm 2), which need no mini-batch. A dot for each seed.",
-        rung_title="examples in the mini-batch",
+        setting_title="examples in the mini-batch",
         **view.looks,
     )
-    by_classes = ladder.draw(
+    by_classes = by_setting.draw(
         {"": both("by_classes", len(CLASSES))},
         [str(count) for count in CLASSES],
         Scale("accuracy", percent=True),
         title="Accuracy by the number of classes in the mini-batch",
         subtitle="Mini-batches of 32 held-out examples, normalized by their own statistics. Dotted: by population "
         "statistics, on all held-out examples. A dot for each seed.",
-        rung_title="classes in the mini-batch",
+        setting_title="classes in the mini-batch",
         **view.looks,
     )
     seed = min(view.seed, result.setting.seed_count - 1)
     one = result.inspections("bn")[seed]
     alone = float(one["alone"]) if one else math.nan
-    company = ladder.draw(
+    company = by_setting.draw(
         {
             "": [
                 Series(
@@ -115,7 +115,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         title="The same held-out example in different mini-batches",
         subtitle="The probability that the network gives to its class. A dot for each of 40 mini-batches with random "
         "other examples; the line joins the medians.",
-        rung_title="examples in the mini-batch",
+        setting_title="examples in the mini-batch",
         **view.looks,
     )
     return (

@@ -9,7 +9,7 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import bands
-from bnviz.figures.charts.ladder import ladder
+from bnviz.figures.charts.by_setting import by_setting
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -61,7 +61,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Final accuracy over all starts, and what the layers receive from too small and too large a start."""
     starts = [("gaussian", scale) for scale in SCALES] + [(scheme, 1.0) for scheme in SCHEMES]
     first = result.shown(view)[0]
-    chart = ladder.draw(
+    chart = by_setting.draw(
         {
             "": [
                 line(result, kind, [name(kind, *start) for start in starts], final_accuracy) for kind in KINDS
@@ -72,7 +72,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         title="Accuracy at the end, by initial weights",
         subtitle=f"Held-out accuracy after {first.experiment.steps:,} steps. Gaussian weights of standard deviation σ, "
         "then the named schemes, which choose it by the layer’s size. A dot for each seed; a cross where it diverged.",
-        rung_title="σ of the initial weights, or scheme",
+        setting_title="σ of the initial weights, or scheme",
         **view.looks,
     )
     small, large = ([name(kind, "gaussian", scale) for kind in KINDS] for scale in (SCALES[0], SCALES[-1]))

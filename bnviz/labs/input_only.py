@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures.charts.ladder import Series, ladder
-from bnviz.figures.charts.race import Runner, race
+from bnviz.figures.charts.by_setting import Series, by_setting
+from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
@@ -64,10 +64,13 @@ def width(recording: Recording, layer: int, step: int) -> float:
 
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
-    """The race, and how wide the signal is that arrives at each layer, at the start and at the end."""
+    """The accuracy, and how wide the signal is that arrives at each layer, at the start and at the end."""
     shown = result.shown(view)
-    curves = race.draw(
-        [Runner(ARMS[arm.name], LOOKS[arm.name], item) for arm, item in zip(result.arms, shown, strict=True)],
+    curves = figure_2.draw(
+        [
+            Network(ARMS[arm.name], LOOKS[arm.name], item)
+            for arm, item in zip(result.arms, shown, strict=True)
+        ],
         title="Accuracy on held-out data",
         subtitle="Share of held-out examples classified correctly, in inference mode. Dotted: "
         f"{percent(TARGET, 0)}.",
@@ -76,7 +79,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     layers = range(1, len(shown[0].experiment.hidden) + 1)
     last = shown[0].experiment.steps
-    widths = ladder.draw(
+    widths = by_setting.draw(
         {
             when: [
                 Series(
@@ -98,7 +101,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         title="How wide the inputs of each layer’s sigmoids are",
         subtitle="Half the distance between the 15th and the 85th percentile of a unit’s input over the probe batch, "
         "averaged over the layer’s units. A dot for each seed.",
-        rung_title="layer, 1 at the input",
+        setting_title="layer, 1 at the input",
         **view.looks,
     )
     return (

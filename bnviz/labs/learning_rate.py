@@ -10,7 +10,7 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import loss
-from bnviz.figures.charts.ladder import ladder
+from bnviz.figures.charts.by_setting import by_setting
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS, line
@@ -67,27 +67,27 @@ def largest_rate(accuracies: Sequence[float]) -> float:
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Final accuracy and steps to the target over the rates, and the losses at one rate that parts the two."""
-    rungs = [f"{rate:g}" for rate in RATES]
+    settings = [f"{rate:g}" for rate in RATES]
     names = {kind: [name(kind, rate) for rate in RATES] for kind in KINDS}
     first = result.shown(view)[0]
     network = f"{len(first.experiment.hidden)} hidden layers, {first.experiment.activation}"
-    ends = ladder.draw(
+    ends = by_setting.draw(
         {"": [line(result, kind, names[kind], final_accuracy) for kind in KINDS]},
-        rungs,
+        settings,
         Scale("accuracy", percent=True, reference=(guessing(first), "guessing")),
         title="Accuracy at the end, by learning rate",
         subtitle=f"Held-out accuracy after {first.experiment.steps:,} steps; {network}. A dot for each seed; "
         "a cross where training diverged.",
-        rung_title="learning rate",
+        setting_title="learning rate",
         **view.looks,
     )
-    speed = ladder.draw(
+    speed = by_setting.draw(
         {"": [line(result, kind, names[kind], partial(steps_to, target=TARGET)) for kind in KINDS]},
-        rungs,
+        settings,
         Scale("steps (log)", logarithmic=True, beyond="never"),
         title=f"Steps to {percent(TARGET, 0)} held-out accuracy, by learning rate",
         subtitle="A dot for each seed; a triangle at the upper edge where it was never reached.",
-        rung_title="learning rate",
+        setting_title="learning rate",
         **view.looks,
     )
     parting = [name(kind, 1.0) for kind in KINDS]

@@ -1,4 +1,4 @@
-"""From a lab's Result to the lines of its ladder: one kind of network over the rungs, a value for each seed."""
+"""From a lab's Result to the lines of `by_setting`: one kind of network over the settings, a value for each seed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bnviz.figures.charts.ladder import Series
+from bnviz.figures.charts.by_setting import Series
 from bnviz.figures.frame.palette import WITH, WITHOUT
 from bnviz.labs.base import Result
 from bnviz.recording import Recording
@@ -24,7 +24,7 @@ def line(
     number: Callable[[Recording], float],
     label: str | None = None,
 ) -> Series:
-    """A number of the arms, one for each rung, of a kind of network. Diverged networks are marked as lost."""
+    """A number of the arms, one for each setting, of a kind of network. Diverged networks are marked as lost."""
     by_seed = list(zip(*(result.recordings(arm) for arm in arms), strict=True))
     return Series(
         LABELS[kind] if label is None else label,

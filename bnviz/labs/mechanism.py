@@ -9,8 +9,8 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import drift
-from bnviz.figures.charts.race import Runner, race
-from bnviz.figures.charts.traces import Trace, traces
+from bnviz.figures.charts.figure_2 import Network, figure_2
+from bnviz.figures.charts.over_steps import Curve, over_steps
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
@@ -85,7 +85,7 @@ def shift(result: Result, arm: str, what: str) -> tuple[float, ...]:
     return tuple(float(np.nanmedian(item)) if np.isfinite(item).any() else math.nan for item in found)
 
 
-def layers_over_steps(result: Result, arm: str, what: str, view: View) -> list[Trace]:
+def layers_over_steps(result: Result, arm: str, what: str, view: View) -> list[Curve]:
     """Definition 2.1 over the steps, a line for each layer from the second on, in the seed that is shown."""
     found = result.inspections(arm)[min(view.seed, result.setting.seed_count - 1)]
     hidden = len(result.arms[0].experiment.hidden)
@@ -95,7 +95,7 @@ def layers_over_steps(result: Result, arm: str, what: str, view: View) -> list[T
     tones = shades(colour, hidden, theme_named(view.theme))
     labels = [*(f"layer {layer}" for layer in range(2, hidden + 1)), "output"]
     return [
-        Trace(label, (tone, dash), steps, values[:, place])
+        Curve(label, (tone, dash), steps, values[:, place])
         for place, (label, tone) in enumerate(zip(labels, tones, strict=True), start=1)
     ]
 
@@ -104,8 +104,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Who trains fast, whose inputs drift, and whose gradients the layers below turn."""
     shown = result.shown(view)
     whole = shown[0].experiment.steps
-    curves = race.draw(
-        [Runner(label, look, item) for (label, _, look), item in zip(ARMS.values(), shown, strict=True)],
+    curves = figure_2.draw(
+        [Network(label, look, item) for (label, _, look), item in zip(ARMS.values(), shown, strict=True)],
         title="Accuracy on held-out data",
         subtitle="Share of held-out examples classified correctly, in inference mode, without noise. Dotted: "
         f"{percent(TARGET, 0)}.",
@@ -120,7 +120,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         "Definition 2.1 of Santurkar et al.: the gradient G of a layer, and G′ after a step of the layers below it, on "
         "the same mini-batch."
     )
-    lengths = traces.draw(
+    lengths = over_steps.draw(
         panels["distance"],
         Scale("‖G − G′‖ (log)", logarithmic=True),
         whole,
@@ -137,7 +137,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         default=0.0,
     )
-    angles = traces.draw(
+    angles = over_steps.draw(
         panels["cosine"],
         Scale("cosine of G and G′"),
         whole,

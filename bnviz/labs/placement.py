@@ -8,7 +8,7 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import histogram
-from bnviz.figures.charts.ladder import Series, ladder
+from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -56,7 +56,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """How far the inputs leave the nearly linear range, in which layers, and what a unit could represent."""
     shown = result.shown(view)
     layers = len(shown[0].experiment.hidden)
-    possible = ladder.draw(
+    possible = by_setting.draw(
         {
             "": [
                 Series(label, look, 100 * found(result, arm, "missed", len(STEEPNESS)))
@@ -68,10 +68,10 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         title="What one unit can represent",
         subtitle="Wanted: a steeper or flatter nonlinearity of a unit’s x̂ in the last hidden layer. Shown: what is "
         "missing with the best γ, β and the best weight in the next layer. A dot for each seed.",
-        rung_title="steepness wanted",
+        setting_title="steepness wanted",
         **view.looks,
     )
-    used = ladder.draw(
+    used = by_setting.draw(
         {
             "": [
                 Series(label, look, found(result, arm, "bent", layers))
@@ -83,7 +83,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         title="Inputs outside the nearly linear range",
         subtitle="Share of inputs at which the nonlinearity’s slope is below half of its maximum, on the probe batch "
         "after training. A dot for each seed.",
-        rung_title="layer, 1 at the input",
+        setting_title="layer, 1 at the input",
         **view.looks,
     )
     return (

@@ -10,8 +10,8 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
-from bnviz.figures.charts.gap import Gap, gap
-from bnviz.figures.charts.outputs import Outputs, outputs
+from bnviz.figures.charts.generalization_gap import GeneralizationGap, generalization_gap
+from bnviz.figures.charts.outputs_for_one_example import Answers, outputs_for_one_example
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
@@ -99,8 +99,11 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     first = result.shown(view)[0].experiment
     learned = f"{first.train_examples:,} training examples, {first.steps:,} steps."
     gaps = {
-        measure: gap.draw(
-            [Gap(label, look, *ends(result, arm, measure)) for arm, (label, *_, look) in ARMS.items()],
+        measure: generalization_gap.draw(
+            [
+                GeneralizationGap(label, look, *ends(result, arm, measure))
+                for arm, (label, *_, look) in ARMS.items()
+            ],
             title=title,
             subtitle=f"Ring: training examples. Dot: held-out examples. A line for each seed, the median gap "
             f"beside it; {learned}",
@@ -116,9 +119,9 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     seed = min(view.seed, result.setting.seed_count - 1)
     found = {arm: result.inspections(arm)[seed] for arm in ARMS}
     shown = _moving_most(found["bn"].get("chances"))
-    companions = outputs.draw(
+    companions = outputs_for_one_example.draw(
         [
-            Outputs(
+            Answers(
                 label,
                 look,
                 found[arm]["chances"][:, shown] if found[arm] else np.empty(0),

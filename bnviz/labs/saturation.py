@@ -12,8 +12,8 @@ from functools import partial
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures.charts.ladder import Series, ladder
-from bnviz.figures.charts.race import Runner, race
+from bnviz.figures.charts.by_setting import Series, by_setting
+from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
@@ -75,7 +75,7 @@ def saturated(recording: Recording, layer: int) -> float:
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Accuracy by depth, and by layer the gradient and the share saturated in the deep networks."""
-    ends = ladder.draw(
+    ends = by_setting.draw(
         {
             title: [
                 line(result, kind, [name(depth, activation, kind) for depth in DEPTHS], final_accuracy)
@@ -87,35 +87,35 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Scale("accuracy", percent=True, reference=(guessing(result.shown(view)[0]), "guessing")),
         title="Accuracy at the end, shallow and deep",
         subtitle="Held-out accuracy; same learning rate and same steps for all. A dot for each seed.",
-        rung_title="hidden layers",
+        setting_title="hidden layers",
         **view.looks,
     )
     layers = range(1, DEPTHS["deep"] + 1)
-    gradients = ladder.draw(
+    gradients = by_setting.draw(
         _by_layer(result, early_gradient),
         [str(layer) for layer in layers],
         Scale("gradient norm (log)", logarithmic=True),
         title="The gradient in each layer of the deep networks",
         subtitle=f"Norm of the loss gradient with respect to the layer’s weights, median over the first "
         f"{percent(EARLY, 0)} of training. A dot for each seed.",
-        rung_title="layer, 1 at the input",
+        setting_title="layer, 1 at the input",
         **view.looks,
     )
-    flat = ladder.draw(
+    flat = by_setting.draw(
         _by_layer(result, saturated),
         [str(layer) for layer in layers],
         Scale("share", percent=True),
         title="Saturated sigmoids and dead ReLUs of the deep networks",
         subtitle="Sigmoid: share of inputs where the slope is below 5 % of its maximum. ReLU: share of units whose "
         "output is 0 for every probe example. Averaged over training; a dot for each seed.",
-        rung_title="layer, 1 at the input",
+        setting_title="layer, 1 at the input",
         **view.looks,
     )
     deep = [arm for arm in result.arms if arm.name.startswith("deep")]
     looks = (WITHOUT, WITH, (MORE[2][0], "dot"), MORE[0])
-    curves = race.draw(
+    curves = figure_2.draw(
         [
-            Runner(arm.label.removeprefix("deep "), look, result.shown(view, arm.name)[0])
+            Network(arm.label.removeprefix("deep "), look, result.shown(view, arm.name)[0])
             for arm, look in zip(deep, looks, strict=True)
         ],
         title="The four deep networks while they train",

@@ -8,7 +8,7 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
-from bnviz.figures.charts.ladder import Series, ladder
+from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE
 from bnviz.figures.frame.scale import Scale
@@ -104,36 +104,36 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             ("no normalization", "none", "exact"),
         )
     }
-    agreement = ladder.draw(
+    agreement = by_setting.draw(
         panels,
         [f"{factor:g}" for factor in FACTORS],
         Scale("digits that agree", reference=(-math.log10(EXACT), "9 digits")),
         title="W becomes aW: how many digits stay the same",
         subtitle="Decimal digits that agree with a = 1, in a trained network, in float64; the worst hidden layer. "
         "Gradient by W: a times the gradient by aW. A dot for each seed.",
-        rung_title="a",
+        setting_title="a",
         **view.looks,
     )
     first = result.shown(view)[0]
-    rungs = [f"×{start:g}" for start in STARTS]
+    settings = [f"×{start:g}" for start in STARTS]
     names = {kind: [name(kind, start) for start in STARTS] for kind in KINDS}
-    ends = ladder.draw(
+    ends = by_setting.draw(
         {"": [line(result, kind, names[kind], final_accuracy) for kind in KINDS]},
-        rungs,
+        settings,
         Scale("accuracy", percent=True, reference=(guessing(first), "guessing")),
         title="Accuracy at the end, by the first layer’s weights",
         subtitle=f"Held-out accuracy after {first.experiment.steps:,} steps. A dot for each seed; a cross where "
         "training diverged.",
-        rung_title="initial weights of the first layer",
+        setting_title="initial weights of the first layer",
         **view.looks,
     )
-    gradients = ladder.draw(
+    gradients = by_setting.draw(
         {"": [line(result, kind, names[kind], first_gradient) for kind in KINDS]},
-        rungs,
+        settings,
         Scale("gradient norm (log)", logarithmic=True),
         title="The first layer’s gradient in the first step",
         subtitle="Norm of the gradient with respect to the first layer’s weights. A dot for each seed.",
-        rung_title="initial weights of the first layer",
+        setting_title="initial weights of the first layer",
         **view.looks,
     )
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures.charts.traces import Trace, traces
+from bnviz.figures.charts.over_steps import Curve, over_steps
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH
 from bnviz.figures.frame.scale import Scale
@@ -42,12 +42,12 @@ def arms(setting: Setting) -> tuple[Arm, ...]:
     )
 
 
-def lines(result: Result, view: View, steps: str, values: str) -> list[Trace]:
+def lines(result: Result, view: View, steps: str, values: str) -> list[Curve]:
     """What was measured over the steps, for each arm, in the seed that is shown."""
     seed = min(view.seed, result.setting.seed_count - 1)
     found = {name: result.inspections(name)[seed] for name in ARMS}
     return [
-        Trace(label, look, found[name].get(steps, np.empty(0)), found[name].get(values, np.empty(0)))
+        Curve(label, look, found[name].get(steps, np.empty(0)), found[name].get(values, np.empty(0)))
         for name, (label, _, look) in ARMS.items()
     ]
 
@@ -58,7 +58,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     last = int(alone[0].steps[-1]) if alone[0].steps.size else 200
     promise = lines(result, view, "alone_steps", "alone_promised")[0]
     fall = alone[0].values[:1] - promise.values  # empty before there is anything
-    promised = Trace(
+    promised = Curve(
         "predicted by the gradient", (MORE[1][0], "dot"), promise.steps, np.where(fall < 0, np.nan, fall)
     )
     whole = result.arms[0].experiment.steps
@@ -66,7 +66,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     return (
         Drawing(
             "alone-b",
-            traces.draw(
+            over_steps.draw(
                 {"": lines(result, view, "alone_steps", "alone_bias")},
                 Scale("norm of b"),
                 last,
@@ -78,7 +78,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "alone-loss",
-            traces.draw(
+            over_steps.draw(
                 {"": [*alone, promised]},
                 Scale("cross-entropy (nats)"),
                 last,
@@ -91,7 +91,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "training-b",
-            traces.draw(
+            over_steps.draw(
                 {"": lines(result, view, "steps", "bias")},
                 Scale("norm of b"),
                 whole,
@@ -104,7 +104,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "training-loss",
-            traces.draw(
+            over_steps.draw(
                 {"": lines(result, view, "steps", "loss")},
                 Scale("cross-entropy (nats, log)", logarithmic=True),
                 whole,

@@ -15,6 +15,12 @@ from bnviz.figures.frame.numbers import short
 from bnviz.labs.predictions import Answer
 from bnviz.recording import Recording
 
+UNCLEAR = "Unclear"
+SUPPORTS = "This run supports"
+DOES_NOT_SUPPORT = "This run does not support"
+WORDS = (UNCLEAR, SUPPORTS, DOES_NOT_SUPPORT)
+"""What the words of every verdict begin with."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -68,8 +74,8 @@ class Verdict:
     def word(self) -> str:
         """The verdict in a few words."""
         if self.holds is None:
-            return "Unclear"
-        return f"This run {'supports' if self.holds else 'does not support'} {self.judged}"
+            return UNCLEAR
+        return f"{SUPPORTS if self.holds else DOES_NOT_SUPPORT} {self.judged}"
 
     @property
     def said(self) -> str:

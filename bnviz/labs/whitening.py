@@ -8,8 +8,8 @@ import numpy as np
 
 from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
+from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.charts.correlation import correlation
-from bnviz.figures.charts.ladder import Series, ladder
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -103,7 +103,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         **view.looks,
     )
     widths, sizes = (found(result, "whiten", name)[seed].ravel() for name in ("widths", "batches"))
-    cost = ladder.draw(
+    cost = by_setting.draw(
         {
             "": [
                 Series("as batch norm", WITH, slowdowns(result, 1)),
@@ -115,11 +115,11 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         title="How many times as long a step takes with full whitening",
         subtitle="Processor time of a training step on one core: the ratio of medians, in networks of "
         f"{len(first.hidden)} hidden layers. A dot for each seed.",
-        rung_title="units in each hidden layer",
+        setting_title="units in each hidden layer",
         **view.looks,
     )
     width = first.hidden[-1]
-    directions = ladder.draw(
+    directions = by_setting.draw(
         {
             "": [
                 Series("measured", MORE[0], ranks(result)),
@@ -130,7 +130,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         title="The rank of a mini-batch’s covariance",
         subtitle="Of the inputs of the last layer’s normalizer: the number of directions in which they vary. Below the "
         "dotted line the covariance is singular: it has no inverse square root. A dot for each seed.",
-        rung_title="examples in the mini-batch",
+        setting_title="examples in the mini-batch",
         **view.looks,
     )
     return (

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 
 from tests.browser import CHROMIUM, FLAGS, Server
 
-MOST_MILLISECONDS = 600_000
+MOST_MILLISECONDS = 300_000
 """A bound for what never comes; a busy machine takes its time."""
 
 expect.set_options(timeout=MOST_MILLISECONDS)

@@ -15,11 +15,11 @@ layer/                     the charts of one normalization layer, for the page "
 
 Labs give these their titles:
 
-ladder        a quantity for each of several settings, a dot for each seed
-traces        quantities over the training steps
-race          accuracy over the training steps, to see which network is first
-gap           training and held-out examples, side by side
-outputs       what a network answers for one example in many mini-batches
-correlation   how the units of a layer vary together
-table         text in rows and columns
+by_setting                 a quantity for each of several settings, a dot for each seed
+over_steps                 quantities over the training steps
+figure_2                   accuracy over the training steps, after the paper's Figure 2
+generalization_gap         training and held-out examples, side by side
+outputs_for_one_example    what a network answers for one example in many mini-batches
+correlation                how the units of a layer vary together
+table                      text in rows and columns
 """

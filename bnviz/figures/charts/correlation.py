@@ -43,11 +43,13 @@ def correlation(
         "tickvals": [1, units],
         "constrain": "domain",
     }
-    y_axis = axis | {"range": [units + 0.5, 0.5], "title": {"text": "" if narrow else "unit"}}
+    y_axis = axis | {"range": [units + 0.5, 0.5], "title": {"text": "unit"}}
     grid = frame.panels(rows, columns, axis, y_axis, gap_x=0.03, gap_y=52)
     places = [panel for row in grid for panel in row]
     for panel, (heading, matrix) in zip(places, matrices.items(), strict=False):
-        frame.header(panel, f"<b>{heading.replace(', ', ',<br>', 1)}</b>", frame.theme.ink)
+        frame.header(
+            panel, f"<b>{heading.replace(', ', ',<br>', 1)}</b>", frame.theme.ink, crowded=columns > 3
+        )
         frame.axis(panel.y)["scaleanchor"] = panel.x
         if not matrix.size:
             continue

@@ -55,9 +55,7 @@ def boundary(
     )
     low, high = BOUNDARY_RANGE
     axis = {"range": [low, high], "tickvals": [-1, 0, 1], "showgrid": False, "constrain": "domain"}
-    grid = frame.panels(
-        rows, columns, axis, axis | {"title": {"text": "" if narrow else "second coordinate"}}, gap_x=0.06
-    )
+    grid = frame.panels(rows, columns, axis, axis | {"title": {"text": "second coordinate"}}, gap_x=0.06)
     frame.layout["hovermode"] = "closest"
     for row in grid:
         for panel in row:

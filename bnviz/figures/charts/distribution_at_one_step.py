@@ -97,7 +97,7 @@ def histogram(
             "range": [0, top],
             "nticks": 5,
             "hoverformat": ".3~g",
-            "title": {"text": "" if narrow else "density"},
+            "title": {"text": "density"},
         },
     )[0][0]
     _behind(frame, panel, activation, low, high, narrow)
@@ -198,7 +198,7 @@ def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float
         "tickvals": [bottom, ceiling] if bottom == 0 else [-1, 0, 1],
         "fixedrange": True,
         "tickfont": {"size": frame.size - 2, "color": frame.theme.quiet},
-        "title": {"text": "" if narrow else "output", "standoff": 2},
+        "title": {"text": "output" if frame.titled else "", "standoff": 2},
     }
     frame.line(
         Panel(panel.x, "y2", 0, 0),

@@ -16,7 +16,7 @@ from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import check_unit, depth, elapsed, last_step, units_called
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Plot, PlotFunction
-from bnviz.figures.frame.theme import readable
+from bnviz.figures.frame.theme import readable, theme_named
 from bnviz.figures.frame.thinning import thin
 from bnviz.figures.marks.lines import diverged, level
 from bnviz.recording import Recording
@@ -60,13 +60,13 @@ def figure_one(
     ]
     frame = Frame(
         "The paper’s Figure 1, as measured here",
-        f"(a) accuracy on held-out examples; (b, c) input of one of the {units_called(recordings)} of the last hidden "
-        f"layer, after the normalizer where there is one: 15th, 50th and 85th percentile over held-out examples.",
+        f"(a) held-out accuracy; (b, c) input of one of the {units_called(recordings)} of the last hidden layer"
+        f"{'' if unit else ', the most typical one'}: 15th, 50th and 85th percentile over held-out examples.",
         theme=theme,
         narrow=narrow,
         height=760 if narrow else 370,
         view=("figure-one", unit, last_step(recordings)),
-        head=26,
+        head=46 if theme_named(theme).large else 26,
         right=24,
     )
     last = last_step(recordings)
@@ -76,7 +76,7 @@ def figure_one(
     panels = [row[0] for row in grid] if narrow else grid[0]
     _accuracy_axis(frame, recordings)
     _input_axes(frame, recordings, paths)
-    for arm, item in zip(arms, recordings, strict=True):
+    for row, (arm, item) in enumerate(zip(arms, recordings, strict=True)):
         drawn = curve(item, "test", "accuracy")
         frame.line(
             panels[0],
@@ -87,7 +87,7 @@ def figure_one(
             hovertemplate="%{y:.1%}",
         )
         if target is not None:
-            _reached(frame, panels[0], arm, drawn, target)
+            _reached(frame, panels[0], arm, drawn, target, row)
         end = float(drawn.values[-1]) if drawn.steps.size else LEAST_ACCURACY
         diverged(frame, panels[0], arm, item.diverged_at, end, last)
     if target is not None:
@@ -111,15 +111,16 @@ def figure_one(
                 hovertemplate="%{y:.3~g}<extra>" + name + "</extra>",
                 **look,
             )
-        frame.header(panel, f"({'bc'[index]}) {arm.name}, unit {number}", arm.colour)
+        words = (f"({'bc'[index]}) {arm.name}", f"unit {number}")
+        frame.header(panel, ("<br>" if frame.theme.large else ", ").join(words), arm.colour)
     frame.axis_note("training step")
     if not any(item.steps.size for item in recordings):
         frame.place_for_words(panels[0], "The figure is drawn here<br>while both networks train.")
     return frame.plot(_alt(recordings, arms, shown, paths, target))
 
 
-def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: float) -> None:
-    """A ring where the curve first reaches the target, and the step in words."""
+def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: float, row: int) -> None:
+    """A ring where the curve first reaches the target, and the step in words, in a row of its own."""
     step = _first(drawn, target)
     if step is None:
         return
@@ -146,7 +147,7 @@ def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: fl
         yref=panel.y,
         y=target,
         yanchor="top",
-        yshift=-9,
+        yshift=-9 - 1.3 * frame.size * row,
         font={"size": frame.size - 2, "color": readable(arm.colour, frame.theme)},
     )
 

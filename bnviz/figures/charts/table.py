@@ -63,12 +63,12 @@ def table(
             "header": cells
             | {
                 "values": list(columns),
-                "font": {"size": frame.size - 1, "color": frame.theme.quiet},
+                "font": {"size": frame.size_where_crowded - 1, "color": frame.theme.quiet},
             },
             "cells": cells
             | {
                 "values": [list(column) for column in zip(*rows, strict=True)],
-                "font": {"size": frame.size - (2 if narrow else 0), "color": frame.theme.ink},
+                "font": {"size": frame.size_where_crowded - (2 if narrow else 0), "color": frame.theme.ink},
             },
         }
     )

@@ -70,12 +70,11 @@ def bands(
         head=46 if layer is None else 26,
         right=26,
     )
-    no_title = narrow or theme.startswith("projector")
     grid = frame.panels(
         rows,
         columns,
         frame.steps_axis(last_step(recordings), columns, axis_end(recordings)),
-        layer_bands.y_axis(frame, "" if no_title else layer_bands.called),
+        layer_bands.y_axis(frame, "" if frame.theme.large else layer_bands.called),
         gap_x=0.12 if by_layer else 0.05,
     )
     for a, arm in enumerate(arms):

@@ -10,17 +10,19 @@ import numpy as np
 from bnviz.figures.frame.numbers import raised
 from bnviz.figures.frame.plot import Array
 
-LADDER = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+MANTISSAS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 """Where an axis may end, times a power of ten."""
 
 
 def rounded_up(value: float, floor: float = 0.0) -> float:
-    """The smallest rung (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10 times a power of ten) that holds max(value, floor)."""
+    """The smallest round number (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10 times a power of ten) from max(value, floor) up."""
     value = max(value, floor)
     if not value > 0:
         return 0.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next((rung * power for rung in LADDER if rung * power >= value * (1 - 1e-9)), 10 * power)
+    return next(
+        (mantissa * power for mantissa in MANTISSAS if mantissa * power >= value * (1 - 1e-9)), 10 * power
+    )
 
 
 def usual(steps: Array, values: Array, whole: int | None = None, share: float = 0.02) -> float:
@@ -69,25 +71,29 @@ def decades(values: Iterable[Array], least: float = 1e-12) -> tuple[float, float
     if not lows:
         return (-2.0, 1.0)
     low, high = min(lows), max(highs)
-    rungs = [math.log10(rung) for rung in (1, 2, 5, 10)]
-    down = max(math.floor(low) + rung for rung in rungs if math.floor(low) + rung <= low + 1e-9)
-    up = min(math.floor(high) + rung for rung in rungs if math.floor(high) + rung >= high - 1e-9)
+    mantissas = [math.log10(mantissa) for mantissa in (1, 2, 5, 10)]
+    down = max(
+        math.floor(low) + mantissa for mantissa in mantissas if math.floor(low) + mantissa <= low + 1e-9
+    )
+    up = min(
+        math.floor(high) + mantissa for mantissa in mantissas if math.floor(high) + mantissa >= high - 1e-9
+    )
     return (down, up) if up - down >= 0.3 else (down - 0.3, up + 0.3)
 
 
 def log_ticks(low: float, high: float) -> dict[str, list[float] | list[str]]:
     """Tick positions and their texts for a logarithmic axis from 10^low to 10^high, at most about seven."""
     powers = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
-    rungs: tuple[int, ...] = (1,)
+    mantissas: tuple[int, ...] = (1,)
     if len(powers) < 3:
-        rungs = (1, 2, 5) if high - low < 1.7 else (1, 3)
+        mantissas = (1, 2, 5) if high - low < 1.7 else (1, 3)
     every = max(1, math.ceil(len(powers) / 7))
     marks = [
-        rung * 10.0**power
+        mantissa * 10.0**power
         for power in range(math.floor(low), math.ceil(high) + 1)
         if power % every == 0
-        for rung in rungs
-        if low - 1e-9 <= power + math.log10(rung) <= high + 1e-9
+        for mantissa in mantissas
+        if low - 1e-9 <= power + math.log10(mantissa) <= high + 1e-9
     ]
     return {"tickvals": marks, "ticktext": [_decimal(mark) for mark in marks]}
 
@@ -105,6 +111,6 @@ def round_distance(last: int, parts: int) -> int:
     """A round distance between ticks that divides 0 … last into about `parts`."""
     rough = last / parts
     power = 10 ** max(0, len(str(int(rough))) - 1)
-    rounds = [rung * power for rung in (1, 2, 2.5, 5, 10) if (rung * power) % 1 == 0]
+    rounds = [mantissa * power for mantissa in (1, 2, 2.5, 5, 10) if (mantissa * power) % 1 == 0]
     exact = [value for value in rounds if last % value == 0 and parts / 2 <= last / value <= parts * 1.3]
     return int(exact[-1] if exact else min(rounds, key=lambda value: abs(value - rough)))

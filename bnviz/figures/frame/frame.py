@@ -73,7 +73,8 @@ class Frame:
         words = (14 + 21 * len(lines) + 18 * len(small)) * scale
         rows = self._legend_rows(legend, characters)
         self.top = round(words + (head + (8 + 20 * rows if rows else 0)) * scale)
-        self.left = round((46 if narrow else left) * scale)
+        self.titled = not narrow or theme == "print"  # on a phone there is no room for a title of the y axes
+        self.left = round(((62 if self.titled else 46) if narrow else left) * scale)
         self.right = round(right * scale)
         self.bottom = round(48 * scale)
         self.height = round(height * (1 + (scale - 1) * 0.8) + 20 * max(0, rows - 1))
@@ -81,7 +82,7 @@ class Frame:
         self.crosses: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
         self.shapes: list[dict[str, Any]] = []
-        self.meta: dict[str, str] = {}
+        self.meta: dict[str, str] = {"title": title, "subtitle": subtitle}
         self.first_step = 0.0  # where step 0 stands, if the axis of steps is logarithmic
         self.layout: dict[str, Any] = {
             "template": template(self.theme),
@@ -120,6 +121,11 @@ class Frame:
             return 0
         entries = 1 if self.narrow else max(1, characters // (max(map(len, labels)) + 9))
         return math.ceil(len(labels) / entries)
+
+    @property
+    def size_where_crowded(self) -> int:
+        """The size of type where large type would not fit: enlarged by a third of what is usual on this theme."""
+        return self.size - round(2 * max(0, self.theme.size - 13) / 3)
 
     @property
     def plot_height(self) -> float:
@@ -181,7 +187,9 @@ class Frame:
                     "anchor": f"x{suffix}",
                     "domain": [max(0.0, low), min(1.0, low + tall)],
                     "showticklabels": column == 0 or each_y,
-                    "title": {"text": y.get("title", {}).get("text", "") if column == 0 else ""},
+                    "title": {
+                        "text": y.get("title", {}).get("text", "") if column == 0 and self.titled else ""
+                    },
                     **({"matches": "y"} if number else {}),
                 }
                 grid[-1].append(Panel(f"x{suffix}", f"y{suffix}", row, column))
@@ -223,8 +231,8 @@ class Frame:
         """Where Plotly is to put a note at a step: on a logarithmic axis it wants the power of ten."""
         return math.log10(max(step, self.first_step)) if self.first_step else step
 
-    def axis_note(self, text: str) -> None:
-        """The title of the x axes, once for all panels."""
+    def axis_note(self, text: str, lines_above: int = 1) -> None:
+        """The title of the x axes, once for all panels. lines_above: of tick labels, between the axes and the title."""
         self.note(
             text,
             x=0.5,
@@ -232,7 +240,7 @@ class Frame:
             xref="paper",
             yref="paper",
             yanchor="top",
-            yshift=-24 * self.theme.size / 13,
+            yshift=-24 * self.theme.size / 13 - 1.3 * self.size * (lines_above - 1),
             font={"size": self.size - 1, "color": self.theme.quiet},
         )
 
@@ -246,9 +254,23 @@ class Frame:
         place = {"x": 0.0, "y": 1.0, "xanchor": "left", "yanchor": "top"}
         self.note(text, **(place | {"xref": f"{panel.x} domain", "yref": f"{panel.y} domain"} | properties))
 
-    def header(self, panel: Panel, text: str, colour: str, yshift: float = 3, **properties: Any) -> None:
-        """A heading above a panel, in a colour that is readable on this theme."""
-        font = {"size": self.size, "color": readable(colour, self.theme)}
+    def header(
+        self,
+        panel: Panel,
+        text: str,
+        colour: str,
+        yshift: float = 3,
+        crowded: bool = False,
+        **properties: Any,
+    ) -> None:
+        """A heading above a panel, in a colour that is readable on this theme.
+
+        crowded: many panels stand side by side, and large type is less enlarged.
+        """
+        font = {
+            "size": self.size_where_crowded if crowded else self.size,
+            "color": readable(colour, self.theme),
+        }
         place = {"yanchor": "bottom", "yshift": yshift * self.theme.size / 13, "align": "left", "font": font}
         self.panel_note(panel, text, **(place | properties))
 
@@ -283,8 +305,8 @@ class Frame:
         )
 
     def plot(self, alt: str) -> Plot:
-        """What was collected; layout.meta holds `alt`, a text for those who do not see it, and "over": "steps" where
-        the x axes count training steps.
+        """What was collected. layout.meta holds "alt", a text for those who do not see it; "title" and "subtitle",
+        to be broken anew for another width; and "over": "steps" where the x axes count training steps.
         """
         meta = self.meta | {"alt": alt}
         layout = self.layout | {"annotations": self.notes, "shapes": self.shapes, "meta": meta}

@@ -6,7 +6,7 @@ Texts keep a contrast of at least 4.5 to 1 (WCAG 2.1, AA) in every theme.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -31,27 +31,15 @@ class Theme:
     shades: tuple[float, float] = (-0.42, 0.42)  # first and last layer: toward the paper, toward the ink
     lifted: float = 0.0  # how much ink a median line needs to stand out from its band
 
+    @property
+    def large(self) -> bool:
+        """Whether the type is larger than usual, to be read from the back of a room."""
+        return self.size > Theme.size
+
     def fill(self, colour: str, *, strong: bool) -> str:
         """The colour of a line as that of the area below it."""
         return faded(colour, self.strong_fill if strong else self.light_fill)
 
-
-_PROJECTOR = Theme(
-    "#FFFFFF", "#000000", "#3D4450", "#D5D9E0", "rgba(60,68,80,0.15)", 0.24, 0.45, size=19, line=3.6
-)
-_PROJECTOR_DARK = Theme(
-    "#0E1117",
-    "#FFFFFF",
-    "#C3CAD6",
-    "#2C3340",
-    "rgba(195,202,214,0.16)",
-    0.34,
-    0.56,
-    size=19,
-    line=3.6,
-    shades=(-0.15, 0.65),
-    lifted=0.5,
-)
 
 THEMES: Mapping[str, Theme] = MappingProxyType(
     {
@@ -68,13 +56,24 @@ THEMES: Mapping[str, Theme] = MappingProxyType(
             lifted=0.5,
         ),
         "print": Theme("#FFFFFF", "#000000", "#444444", "#DDDDDD", "rgba(0,0,0,0.09)", 0.20, 0.38, line=1.6),
-        "projector": _PROJECTOR,
-        "projector-dark": _PROJECTOR_DARK,
-        "projector-column": replace(_PROJECTOR, size=15, line=2.8),
-        "projector-column-dark": replace(_PROJECTOR_DARK, size=15, line=2.8),
+        "projector": Theme(
+            "#FFFFFF", "#000000", "#3D4450", "#D5D9E0", "rgba(60,68,80,0.15)", 0.24, 0.45, size=19, line=3.6
+        ),
+        "projector-dark": Theme(
+            "#0E1117",
+            "#FFFFFF",
+            "#C3CAD6",
+            "#2C3340",
+            "rgba(195,202,214,0.16)",
+            0.34,
+            0.56,
+            size=19,
+            line=3.6,
+            shades=(-0.15, 0.65),
+            lifted=0.5,
+        ),
     }
 )
-"""By name. projector-column: for a figure that leaves a third of a projector's screen to text."""
 
 
 def theme_named(name: str) -> Theme:

@@ -139,7 +139,7 @@ def arm_lines(
         legend=[arm.label for arm in arms],
     )
     watched = any(item.watched is not None for item in recordings)
-    title = "" if narrow else measure.axis_watched if watched else measure.axis
+    title = measure.axis_watched if watched else measure.axis
     lines = ArmLines(recordings, measure, drawn, low, high, guess)
     axis = frame.steps_axis(last_step(recordings), shown=axis_end(recordings))
     panel = frame.panels(1, 1, axis, lines.y_axis(title))[0][0]

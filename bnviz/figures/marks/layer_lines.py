@@ -70,7 +70,7 @@ def layer_lines(
         "range": [low, high],
         "nticks": 5,
         "hoverformat": ".1%" if quantity.percent else ".3~g",
-        "title": {"text": "" if narrow else quantity.axis},
+        "title": {"text": quantity.axis},
     }
     if quantity.logarithmic:
         y_axis |= {"type": "log", "tickmode": "array", **log_ticks(low, high)}

@@ -23,7 +23,7 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 PAGES = ("", "labs", "inside", "class", "runs", "about")
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 WORDS = ".bnviz-intro, .stMain h1, .stMain h2, .stMain p"
-BANDS = ".st-key-bands .js-plotly-plot, [class*='st-key-bands'] .js-plotly-plot"
+BANDS = "[class*='overview'] .js-plotly-plot"
 COUNT = """(selector) => {
     window.bnvizBands = 0;
     document.querySelector(selector).on('plotly_afterplot', () => { window.bnvizBands += 1; });

@@ -321,6 +321,7 @@ def _verdict(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
     score = lab.score(lab.prediction.read(visit.said), result)
     icon = {True: ":material/check_circle:", False: ":material/cancel:", None: ":material/help:"}
     lab_cards.note(lab, lab_run)
+    lab_cards.recall()
     with st.container(key="labs-verdict", gap="xsmall"):
         st.markdown(f"## {icon[verdict.holds]} {verdict.word}.")
         st.markdown(verdict.said.removeprefix(f"{verdict.word}. "))

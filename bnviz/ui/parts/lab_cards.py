@@ -13,7 +13,7 @@ import streamlit as st
 from bnviz.labs import all_labs
 from bnviz.labs.base import Lab, Result, Setting, View
 from bnviz.runs.lab_run import LabRun
-from bnviz.ui.parts import thumbnails
+from bnviz.ui.parts import memory, thumbnails
 
 COLUMNS: Final = 2
 GROUPS: Final = {
@@ -36,10 +36,10 @@ _DONE: Final = "labs.done"
 
 @dataclass(frozen=True)
 class Done:
-    """A lab that was run to its verdict in this visit. word: the verdict's; picture: its first figure, as SVG."""
+    """A lab that was run to its verdict. word: the verdict's; picture: its first figure, as SVG, if of this visit."""
 
     word: str
-    picture: str
+    picture: str | None
 
 
 def note(lab: Lab, lab_run: LabRun) -> None:
@@ -49,12 +49,26 @@ def note(lab: Lab, lab_run: LabRun) -> None:
 
 
 def find(name: str) -> Done | None:
-    """What is remembered of a lab; None if it was not done in this visit."""
+    """What is remembered of a lab; None if it was not done in this visit, nor in an earlier one with this browser."""
     return _all_done().get(name)
+
+
+def recall() -> None:
+    """Remember the labs that were done in this browser before, and let it keep those of this visit."""
+    done = _all_done()
+    for name, word in memory.verdicts({name: item.word for name, item in done.items()}).items():
+        if name not in done and name in all_labs():
+            done[name] = Done(word, None)
+
+
+def _forget() -> None:
+    _all_done().clear()
+    memory.forget()
 
 
 def show(open_lab: Callable[[str], None]) -> None:
     """Draw the cards. open_lab: called with the name of the lab that is chosen."""
+    recall()
     for title, labs in groups():
         st.header(title, anchor=False)
         for start in range(0, len(labs), COLUMNS):
@@ -62,6 +76,8 @@ def show(open_lab: Callable[[str], None]) -> None:
             for column, lab in zip(st.columns(COLUMNS, gap="small"), row, strict=False):
                 with column:
                     _card(lab, open_lab)
+    if _all_done():
+        st.button("Forget which labs are done", key="labs.forget", on_click=_forget, type="tertiary")
 
 
 def groups() -> Iterator[tuple[str, list[Lab]]]:
@@ -77,7 +93,7 @@ def groups() -> Iterator[tuple[str, list[Lab]]]:
 def _card(lab: Lab, open_lab: Callable[[str], None]) -> None:
     done = find(lab.name)
     with st.container(border=True, height="stretch", gap="xsmall", key=f"lab-card-{lab.name}"):
-        st.html(_image(done.picture if done else _empty(lab.name)))
+        st.html(_image((done and done.picture) or _empty(lab.name)))
         st.button(
             f"{lab.number}. {lab.title}",
             key=f"open.{lab.name}",

@@ -180,7 +180,7 @@ class Page {
     const beside = this.question.node.getBoundingClientRect().right < this.show.getBoundingClientRect().left;
     const last = beside || this.question.node.hidden ? this.header : this.question.node;
     const { bottom } = last.getBoundingClientRect(), { top } = this.first.getBoundingClientRect();
-    this.first.style.setProperty("--bnviz-above", `${Math.ceil(bottom - top) + 12}px`);
+    this.first.style.setProperty("--bnviz-head", `${Math.ceil(bottom - top) + 12}px`);
   }
 
   /** The way in: large while the class joins, small later for those who come late. */

@@ -50,6 +50,7 @@ export class Figure extends Part {
   }
 
   async refresh() {
+    this.plot.place();
     if (this.busy || !this.visible || !this.hub?.status || !this.plot.shown) return;
     const query = this.query().toString();
     const wanted = `${query}@${this.hub.status.recorded}`;

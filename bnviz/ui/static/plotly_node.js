@@ -1,9 +1,8 @@
 // An element in which Plotly draws.
 
 import { make } from "./elements.js";
+import { NARROW, headed, rightMargin } from "./fitting.js";
 
-const NARROW = 520; // px: below this width figures stack their panels
-const PROJECTED = 1000; // px: below this width the projector's type would not fit
 const FILLING = "(min-width: 641px)"; // where a figure that fills the screen takes its height from the style sheet
 const TITLE = { above: 14, line: 21, small: 18 }; // px that a figure's title takes, as bnviz/figures/frame has it
 let plotly = null;
@@ -26,9 +25,10 @@ export function loadPlotly(url) {
 
 /** The layout without its title, for a page that says itself what the figure shows. */
 function untitled(layout) {
-  const { title: { text, font }, margin, ...rest } = layout;
-  const lines = text ? text.split("<br>").length : 0, bold = text.split("<b>").length - 1;
-  const scale = (font.size - 2) / 13;
+  const { title, margin, ...rest } = layout;
+  if (!title) return layout;
+  const lines = title.text ? title.text.split("<br>").length : 0, bold = title.text.split("<b>").length - 1;
+  const scale = (title.font.size - 2) / 13;
   const height = (TITLE.above + TITLE.line * bold + TITLE.small * (lines - bold)) * scale;
   return { ...rest, margin: { ...margin, t: Math.max(TITLE.above, margin.t - height + TITLE.above) } };
 }
@@ -44,6 +44,8 @@ export class PlotlyNode {
   #sizes;
   #waiting = 0;
   #latest = null;
+  #fitted = null;
+  #right = 0;
 
   constructor(frame, changed) {
     this.#frame = frame;
@@ -65,19 +67,45 @@ export class PlotlyNode {
     if (this.drawn) window.Plotly.purge(this.node);
   }
 
-  /** The layout's height and title for a frame of this height; the title stays as far from the top. */
-  #filling(layout) {
+  get #fills() {
+    return matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
+  }
+
+  /** Give a figure that fills the screen what is left of it below the frame's upper edge. */
+  place() {
+    const page = this.#fills && this.#frame.closest("[data-testid=stMain]");
+    if (!page) return;
+    const around = this.#frame.getBoundingClientRect().top - page.getBoundingClientRect().top + page.scrollTop;
+    this.#frame.style.setProperty("--bnviz-above", `${Math.round(around)}px`);
+  }
+
+  /** The layout for the frame: the heading broken at its width, the height its own or the frame's. */
+  #fit(layout) {
+    const fitted = headed(layout, this.#frame.clientWidth);
+    const margin = { ...fitted.margin, r: Math.max(fitted.margin?.r ?? 0, this.#right) };
+    if (!this.#fills) return { ...fitted, margin };
     const height = this.#frame.clientHeight;
-    const title = layout.title && { ...layout.title, y: 1 - ((1 - layout.title.y) * layout.height) / height };
-    return { height, ...(title && { title }) };
+    const title = fitted.title && { ...fitted.title, y: 1 - ((1 - fitted.title.y) * fitted.height) / height };
+    return { ...fitted, margin, height, ...(title && { title }) };
   }
 
   #resize() {
-    const fills = matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
-    if (!fills || !this.#latest) return window.Plotly.Plots.resize(this.node);
-    const { height, title } = this.#filling(this.#latest.layout);
+    const { layout } = this.#latest;
+    this.#right = 0;
+    this.#fitted = this.#fit(layout);
+    if (!this.#fills && layout.height) this.#frame.style.height = `${this.#fitted.height}px`;
+    const { height, margin, title } = this.#fitted;
     const width = this.#frame.clientWidth; // with a height alone Plotly keeps the width
-    return window.Plotly.relayout(this.node, { width, height, ...(title && { "title.y": title.y }) });
+    window.Plotly.relayout(this.node, { width, height, "margin.t": margin.t, "margin.r": margin.r, ...(title && { "title.y": title.y, "title.text": title.text }) });
+    this.#widen();
+  }
+
+  /** Make room at the right for notes that would be cut off. It stays, so that nothing jumps. */
+  async #widen() {
+    const margin = rightMargin(this.node, this.#fitted);
+    if (margin === null) return;
+    this.#right = margin;
+    await window.Plotly.relayout(this.node, { "margin.r": margin });
   }
 
   /** Whether it has any width; in a closed tab or fold it has none. */
@@ -92,9 +120,8 @@ export class PlotlyNode {
   /** "light" or "dark", after the background that the theme gives the frame; on a projector the like, larger. */
   get theme() {
     const dark = this.#isDark();
-    if (document.documentElement.dataset.bnvizView !== "projector") return dark ? "dark" : "light";
-    const size = this.#frame.clientWidth < PROJECTED ? "projector-column" : "projector";
-    return dark ? `${size}-dark` : size;
+    if (document.documentElement.dataset.bnvizView === "projector") return dark ? "projector-dark" : "projector";
+    return dark ? "dark" : "light";
   }
 
   #isDark() {
@@ -114,15 +141,17 @@ export class PlotlyNode {
     const layout = this.#frame.classList.contains("bnviz-untitled") ? untitled(figure.layout) : figure.layout;
     this.#latest = figure = { data, layout };
     this.node.setAttribute("aria-label", layout.meta.alt);
-    const fills = matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
-    this.#frame.style.height = fills || !layout.height ? "" : `${layout.height}px`;
+    this.place();
     const Plotly = await loadPlotly(url);
     if (this.#latest !== figure) return null;
     const begun = performance.now();
     const still = !zoom || matchMedia("(pointer: coarse)").matches; // a finger on a figure scrolls the page
-    const shape = { ...layout, autosize: true, ...(fills && this.#filling(layout)), ...(still && { dragmode: false }) };
+    this.#fitted = this.#fit(layout);
+    this.#frame.style.height = this.#fills || !layout.height ? "" : `${this.#fitted.height}px`;
+    const shape = { ...this.#fitted, autosize: true, ...(still && { dragmode: false }) };
     const config = { displaylogo: false, displayModeBar: still ? false : "hover", modeBarButtons: [["resetScale2d"]] };
     await Plotly.react(this.node, data, shape, config);
+    await this.#widen();
     this.drawn = true;
     return performance.now() - begun;
   }

@@ -238,7 +238,7 @@ export class Transport extends Part {
       failed: "Training failed.",
     }[state] ?? "";
     const changed = changes.map((item) => `From step ${grouped(item.step)}: ${item.text}.`);
-    const kept = hub.status.kept ? "These two were trained earlier on this server; their record is played back." : "";
+    const kept = hub.status.kept ? "Played back: trained earlier on this server." : "";
     return [message || usual, kept, ...changed].filter(Boolean).join(" ");
   }
 }

@@ -48,7 +48,7 @@ def moves(
         {
             "range": [values.min() - margin, values.max() + margin],
             "nticks": 6,
-            "title": {"text": "" if narrow else "y"},
+            "title": {"text": "y"},
         },
         gap_y=46,
     )

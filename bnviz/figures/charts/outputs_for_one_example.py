@@ -12,7 +12,7 @@ from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 
 
 @dataclass(frozen=True, eq=False)
-class Outputs:
+class Answers:
     """One network. look: colour and dash.
 
     chances: (batches,), the probability of the example's class in each mini-batch; empty before there are any.
@@ -26,8 +26,8 @@ class Outputs:
 
 
 @PlotFunction
-def outputs(
-    networks: Sequence[Outputs], *, title: str, subtitle: str, theme: str = "light", narrow: bool = False
+def outputs_for_one_example(
+    networks: Sequence[Answers], *, title: str, subtitle: str, theme: str = "light", narrow: bool = False
 ) -> Plot:
     """A panel for each network: a dot for each mini-batch, a dotted line for the output at inference.
 
@@ -41,7 +41,7 @@ def outputs(
         theme=theme,
         narrow=narrow,
         height=150 + 130 * rows if narrow else 360,
-        view=("outputs", title),
+        view=("outputs_for_one_example", title),
         head=44,
     )
     batches = max((len(item.chances) for item in networks), default=0) or 100
@@ -51,7 +51,7 @@ def outputs(
         "tickformat": ".0%",
         "tickmode": "array",
         "tickvals": [0, 0.25, 0.5, 0.75, 1],
-        "title": {"text": "" if narrow else "probability of the right class"},
+        "title": {"text": "probability of the right class"},
     }
     grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.025, gap_y=44)
     places = [row[0] for row in grid] if narrow else grid[0]
@@ -86,7 +86,7 @@ def outputs(
     return frame.plot(_alt(networks, title))
 
 
-def _alt(networks: Sequence[Outputs], title: str) -> str:
+def _alt(networks: Sequence[Answers], title: str) -> str:
     """Each network's range in words."""
     parts = [
         f"{item.label}: from {item.chances.min():.1%} to {item.chances.max():.1%}, at inference {item.inference:.1%}"

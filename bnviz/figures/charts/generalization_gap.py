@@ -21,7 +21,7 @@ APART = 0.09
 
 
 @dataclass(frozen=True, eq=False)
-class Gap:
+class GeneralizationGap:
     """One kind of network. look: colour and dash. train, test: (seeds,), NaN where there is nothing yet."""
 
     label: str
@@ -31,8 +31,8 @@ class Gap:
 
 
 @PlotFunction
-def gap(
-    networks: Sequence[Gap],
+def generalization_gap(
+    networks: Sequence[GeneralizationGap],
     *,
     title: str,
     subtitle: str,
@@ -49,13 +49,20 @@ def gap(
     quality: a network that learns nothing has no gap. Seeds stand side by side for room alone.
     """
     frame = Frame(
-        title, subtitle, theme=theme, narrow=narrow, height=380, view=("gap", title), wide=130, right=18
+        title,
+        subtitle,
+        theme=theme,
+        narrow=narrow,
+        height=380,
+        view=("generalization_gap", title),
+        wide=130,
+        right=18,
     )
     ends = [np.concatenate([item.train, item.test]) for item in networks]
     known = np.concatenate(ends)[np.isfinite(np.concatenate(ends))]
     top = 1.03 if percent else rounded_up(1.06 * float(known.max()) if known.size else 1.0, 1e-9)
     bottom = max(0.0, math.floor(10 * float(known.min()) - 0.5) / 10) if percent and known.size else 0.0
-    y_axis: dict[str, Any] = {"range": [bottom, top], "title": {"text": "" if narrow else axis}}
+    y_axis: dict[str, Any] = {"range": [bottom, top], "title": {"text": axis}}
     if percent:
         y_axis |= {"tickformat": ".0%", "dtick": 0.1}
     x_axis = {
@@ -73,7 +80,7 @@ def gap(
     return frame.plot(_alt(networks, title, percent))
 
 
-def _network(frame: Frame, panel: Panel, place: int, item: Gap, percent: bool) -> None:
+def _network(frame: Frame, panel: Panel, place: int, item: GeneralizationGap, percent: bool) -> None:
     """The seeds of one network, and between them its median gap in words."""
     colour, _ = item.look
     seeds = len(item.train)
@@ -126,7 +133,7 @@ def _broken(label: str) -> str:
     return label.replace(", ", ",<br>", 1)
 
 
-def _alt(networks: Sequence[Gap], title: str, percent: bool) -> str:
+def _alt(networks: Sequence[GeneralizationGap], title: str, percent: bool) -> str:
     """Every median gap in words."""
     parts = [
         f"{item.label}: {_shown(typical, percent) if math.isfinite(typical) else 'nothing yet'}"

@@ -23,7 +23,7 @@ from bnviz.figures.marks.lines import name_reference
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Curve:
     """One line. look: colour and dash. steps, values: (R,); what is not a finite number is left out."""
 
     label: str
@@ -39,8 +39,8 @@ class Trace:
 
 
 @PlotFunction
-def traces(
-    panels: Mapping[str, Sequence[Trace]],
+def over_steps(
+    panels: Mapping[str, Sequence[Curve]],
     scale: Scale,
     last: int,
     *,
@@ -66,13 +66,13 @@ def traces(
         theme=theme,
         narrow=narrow,
         height=150 + 190 * rows if narrow else 370,
-        view=("traces", title, last),
+        view=("over_steps", title, last),
         wide=130,
         right=_room(panels, narrow) if narrow or not headed else 70,
         head=26 if headed else 10,
     )
     low, high = limits or _range(panels, scale)
-    y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": "" if narrow else scale.title}}
+    y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": scale.title}}
     if scale.percent:
         y_axis |= {"tickformat": ".0%", "hoverformat": ".1%"}
     elif scale.logarithmic:
@@ -105,13 +105,13 @@ def traces(
     return frame.plot(_alt(panels, scale, title))
 
 
-def _room(panels: Mapping[str, Sequence[Trace]], narrow: bool) -> int:
+def _room(panels: Mapping[str, Sequence[Curve]], narrow: bool) -> int:
     """Pixels for the longest label to the right of the lines."""
     longest = max((len(line.label) for lines in panels.values() for line in lines), default=8)
     return round((6.0 if narrow else 6.8) * longest) + 20
 
 
-def _range(panels: Mapping[str, Sequence[Trace]], scale: Scale) -> tuple[float, float]:
+def _range(panels: Mapping[str, Sequence[Curve]], scale: Scale) -> tuple[float, float]:
     """The range of all panels, as powers of ten if the axis is logarithmic."""
     if scale.percent:
         return 0.0, 1.03
@@ -139,7 +139,7 @@ def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
 def _labels(
     frame: Frame,
     panel: Panel,
-    lines: Sequence[Trace],
+    lines: Sequence[Curve],
     scale: Scale,
     limits: tuple[float, float],
     rows: int,
@@ -159,7 +159,7 @@ def _labels(
     end_labels(frame, panel, labels, rows=rows, gap=2, xshift=5, align="left")
 
 
-def _alt(panels: Mapping[str, Sequence[Trace]], scale: Scale, title: str) -> str:
+def _alt(panels: Mapping[str, Sequence[Curve]], scale: Scale, title: str) -> str:
     """Where each line begins and ends, in words."""
     parts = []
     for heading, lines in panels.items():

@@ -23,7 +23,7 @@ from bnviz.recording.evaluations import curve
 
 
 @dataclass(frozen=True, eq=False)
-class Runner:
+class Network:
     """One network with its name and its look: colour and dash."""
 
     label: str
@@ -32,8 +32,8 @@ class Runner:
 
 
 @PlotFunction
-def race(
-    runners: Sequence[Runner],
+def figure_2(
+    networks: Sequence[Network],
     *,
     title: str,
     subtitle: str,
@@ -47,7 +47,7 @@ def race(
     batch normalization takes longer than one without. Nor for equal settings: each network may have its own learning
     rate.
     """
-    recordings = [runner.recording for runner in runners]
+    recordings = [network.recording for network in networks]
     last = last_step(recordings)
     frame = Frame(
         title,
@@ -55,9 +55,9 @@ def race(
         theme=theme,
         narrow=narrow,
         height=420,
-        view=("race", title, last),
+        view=("figure_2", title, last),
         wide=130,
-        right=round((6.2 if narrow else 7.0) * max(len(runner.label) for runner in runners)) + 60,
+        right=round((6.2 if narrow else 7.0) * max(len(network.label) for network in networks)) + 60,
     )
     span = (0.0, math.log10(max(last, 10)))
     x_axis = {
@@ -68,50 +68,50 @@ def race(
         **log_ticks(*span),
     }
     y_axis = {"range": [0.0, 1.03], "tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
-    panel = frame.panels(1, 1, x_axis, y_axis | {"title": {"text": "" if narrow else "accuracy"}})[0][0]
+    panel = frame.panels(1, 1, x_axis, y_axis | {"title": {"text": "accuracy"}})[0][0]
     curves = [curve(item, "test", "accuracy") for item in recordings]
     ends = []
-    for runner, drawn in zip(runners, curves, strict=True):
+    for network, drawn in zip(networks, curves, strict=True):
         kept = drawn.steps >= 1  # a logarithmic axis has no 0
-        colour, dash = runner.look
+        colour, dash = network.look
         frame.line(
             panel,
             drawn.steps[kept],
             drawn.values[kept],
-            name=runner.label,
+            name=network.label,
             line={"color": colour, "width": frame.theme.line, "dash": dash},
-            hovertemplate="%{y:.1%}<extra>" + runner.label + "</extra>",
+            hovertemplate="%{y:.1%}<extra>" + network.label + "</extra>",
         )
         if kept.any():
-            ends.append((runner, int(drawn.steps[-1]), float(drawn.values[-1])))
+            ends.append((network, int(drawn.steps[-1]), float(drawn.values[-1])))
     if target is not None and math.isfinite(target):
         level(frame, panel, target)
     labels = [
         EndLabel(
-            f"{runner.label} {value:.1%}" + " (diverged)" * (runner.recording.diverged_at is not None),
+            f"{network.label} {value:.1%}" + " (diverged)" * (network.recording.diverged_at is not None),
             math.log10(step),
             clipped(value / 1.03) * frame.plot_height,
-            readable(runner.look[0], frame.theme),
+            readable(network.look[0], frame.theme),
             smaller=1,
         )
-        for runner, step, value in ends
+        for network, step, value in ends
     ]
     end_labels(frame, panel, labels, gap=4, xshift=6, yref="paper")
     frame.axis_note("training step (log)")
     if not ends:
         frame.place_for_words(panel, "The curves are drawn here while the networks train.")
-    return frame.plot(_alt(runners, title, target))
+    return frame.plot(_alt(networks, title, target))
 
 
-def _alt(runners: Sequence[Runner], title: str, target: float | None) -> str:
+def _alt(networks: Sequence[Network], title: str, target: float | None) -> str:
     """Where each network ends, and when it first reached the target."""
     parts = []
-    for runner in runners:
-        drawn = curve(runner.recording, "test", "accuracy")
+    for network in networks:
+        drawn = curve(network.recording, "test", "accuracy")
         if not drawn.steps.size:
-            parts.append(f"{runner.label} has no records yet")
+            parts.append(f"{network.label} has no records yet")
             continue
-        text = f"{runner.label} stands at {drawn.values[-1]:.1%} at step {drawn.steps[-1]:,}"
+        text = f"{network.label} stands at {drawn.values[-1]:.1%} at step {drawn.steps[-1]:,}"
         if target is not None and (drawn.values >= target).any():
             text += f" and was at {target:.1%} at step {drawn.steps[np.argmax(drawn.values >= target)]:,}"
         parts.append(text)

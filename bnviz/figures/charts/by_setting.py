@@ -1,6 +1,6 @@
 """A quantity for each of several settings: learning rates, weight scales, layers. One line for each kind of network.
 
-The settings are the rungs of a ladder: they stand evenly, whatever their values.
+The settings stand evenly, whatever their values.
 """
 
 from __future__ import annotations
@@ -21,16 +21,20 @@ from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
 from bnviz.figures.marks.lines import level, name_reference
 from bnviz.recording.statistics import middle
 
+LINE = 1.3
+"""From one line of tick labels to the next, in sizes of the type."""
+WIDE, NARROW = 88, 44
+"""Characters of tick labels that stand side by side in a figure at the usual size of type, and on a phone."""
 ASIDE = 0.12
-"""How far, in rungs, the marks of different lines at the upper edge stand from each other."""
+"""How far, in settings, the marks of different lines at the upper edge stand from each other."""
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One line. values: (seeds, rungs), infinite where something was never reached, NaN where there is nothing.
+    """One line. values: (seeds, settings), infinite where something was never reached, NaN where there is nothing.
 
-    lost: (seeds, rungs), where training diverged; drawn as a cross. look: colour and dash.
-    joined: whether a line joins the medians; not where rungs are things of a kind without an order.
+    lost: (seeds, settings), where training diverged; drawn as a cross. look: colour and dash.
+    joined: whether a line joins the medians; not where settings are things of a kind without an order.
     """
 
     label: str
@@ -41,29 +45,29 @@ class Series:
 
     @property
     def medians(self) -> Array:
-        """(rungs,) the middle of the seeds; NaN where there is nothing or it is infinite."""
+        """(settings,) the middle of the seeds; NaN where there is nothing or it is infinite."""
         medians = np.array([middle(column) for column in self.values.T])
         return np.where(np.isfinite(medians), medians, math.nan)
 
 
 @PlotFunction
-def ladder(
+def by_setting(
     panels: Mapping[str, Sequence[Series]],
-    rungs: Sequence[str],
+    settings: Sequence[str],
     scale: Scale,
     *,
     title: str,
     subtitle: str,
-    rung_title: str,
+    setting_title: str,
     theme: str = "light",
     narrow: bool = False,
 ) -> Plot:
     """One panel for each heading in `panels` (a single one may be called ""), all on the same axes.
 
-    rungs: the settings, from left to right; rung_title: what they are together.
+    settings: the settings, from left to right; setting_title: what they are together.
 
-    From one value for each seed and rung. Every seed is a dot, one that diverged a cross; the line joins the medians.
-    Not to be mistaken for a function of the rungs: between two of them nothing was measured, and their distances are
+    From one value for each seed and setting. A seed is a dot, one that diverged a cross; the line joins the medians.
+    Not to be mistaken for a function of the settings: between two of them nothing was measured, and their distances are
     not to scale.
     """
     rows, columns = (len(panels), 1) if narrow else (1, len(panels))
@@ -74,39 +78,59 @@ def ladder(
         theme=theme,
         narrow=narrow,
         height=150 + 210 * rows if narrow else 380,
-        view=("ladder", title),
+        view=("by_setting", title),
         wide=130,
         right=96,
-        head=26 if headed else 10,
+        head=44 if columns > 2 else 26 if headed else 10,
     )
+    staggered, every = _tick_labels(settings, (NARROW if narrow else WIDE * 13 / frame.theme.size) / columns)
+    if staggered:
+        frame.bottom += round(LINE * frame.size)
+        frame.layout["margin"]["b"] = frame.bottom
     low, high = _range(panels, scale)
-    y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": "" if narrow else scale.title}}
+    y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": scale.title}}
     if scale.percent:
         y_axis |= {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
     elif scale.logarithmic:
         y_axis |= {"type": "log", "tickmode": "array", "hoverformat": ".3~g", **log_ticks(low, high)}
     x_axis = {
-        "range": [-0.4, len(rungs) - 0.85],
+        "range": [-0.4, len(settings) - 0.85],
         "tickmode": "array",
-        "tickvals": list(range(len(rungs))),
-        "ticktext": list(rungs),
+        "tickvals": list(range(len(settings))),
+        "ticktext": [
+            "" if place % every else f"<br>{item}" if staggered and place // every % 2 else item
+            for place, item in enumerate(settings)
+        ],
+        "tickangle": 0,
         "showgrid": False,
     }
     grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.12)
     places = [row[0] for row in grid] if narrow else grid[0]
     for panel, (heading, lines) in zip(places, panels.items(), strict=True):
         if headed:
-            frame.header(panel, f"<b>{heading}</b>", frame.theme.ink)
+            words = heading.replace(", ", ",<br>", 1) if columns > 2 else heading
+            frame.header(panel, f"<b>{words}</b>", frame.theme.ink, crowded=columns > 2)
         if scale.reference is not None:
             level(frame, panel, scale.reference[0])
             name_reference(frame, panel, scale)
         for place, line in enumerate(lines):
             _line(frame, panel, line, scale, (low, high), ASIDE * (place - (len(lines) - 1) / 2))
-        _labels(frame, panel, lines, scale, (low, high), rows)
-    frame.axis_note(rung_title)
+        if narrow or panel is places[-1]:
+            _labels(frame, panel, lines, scale, (low, high), rows)
+    frame.axis_note(setting_title, lines_above=1 + staggered)
     if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):
-        frame.place_for_words(None, "A dot for each trained network appears here.")
-    return frame.plot(_alt(panels, rungs, scale, title, rung_title))
+        words = "A dot for each trained network<br>appears here."
+        frame.place_for_words(places[0] if len(places) > 1 else None, words)
+    return frame.plot(_alt(panels, settings, scale, title, setting_title))
+
+
+def _tick_labels(settings: Sequence[str], room: float) -> tuple[bool, int]:
+    """Whether every second name goes a line lower, and that only every so many names are written.
+
+    room: characters that stand side by side.
+    """
+    wanted = len(settings) * (max(map(len, settings)) + 1)
+    return wanted > room, max(1, math.ceil(wanted / (2 * room)))
 
 
 def _range(panels: Mapping[str, Sequence[Series]], scale: Scale) -> tuple[float, float]:
@@ -125,10 +149,10 @@ def _line(
 ) -> None:
     """The seeds as dots, crosses and, where a value is infinite, triangles at the upper edge; the median as a line."""
     colour, dash = line.look
-    rungs = np.arange(line.values.shape[1])
+    settings = np.arange(line.values.shape[1])
     frame.line(
         panel,
-        rungs,
+        settings,
         line.medians,
         name=line.label,
         line={"color": colour, "width": frame.theme.line, "dash": dash},
@@ -187,24 +211,28 @@ def _labels(
 
 
 def _alt(
-    panels: Mapping[str, Sequence[Series]], rungs: Sequence[str], scale: Scale, title: str, rung_title: str
+    panels: Mapping[str, Sequence[Series]],
+    settings: Sequence[str],
+    scale: Scale,
+    title: str,
+    setting_title: str,
 ) -> str:
     """Every median in words."""
     parts = []
     for heading, lines in panels.items():
         for line in lines:
             told = [
-                f"{scale.shown(value)} at {rung}" + (" (diverged)" if lost else "")
-                for rung, value, lost in zip(rungs, line.medians, _lost(line), strict=True)
+                f"{scale.shown(value)} at {setting}" + (" (diverged)" if lost else "")
+                for setting, value, lost in zip(settings, line.medians, _lost(line), strict=True)
                 if not math.isnan(value)
             ]
             name = f"{heading}, {line.label}" if heading else line.label
             parts.append(f"{name}: {', '.join(told) or 'nothing yet'}")
-    return f"{title}, by {rung_title}. " + "; ".join(parts) + "."
+    return f"{title}, by {setting_title}. " + "; ".join(parts) + "."
 
 
 def _lost(line: Series) -> Array:
-    """(rungs,) whether at least half of the seeds diverged."""
+    """(settings,) whether at least half of the seeds diverged."""
     if not line.lost.size:
         return np.zeros(line.values.shape[1], bool)
     return np.asarray(line.lost.mean(axis=0) >= 0.5)
