@@ -174,6 +174,43 @@ def test_the_run_is_held_while_the_class_lives_and_a_new_one_takes_its_place(roo
     assert not second.held
 
 
+def test_a_file_of_a_version_that_showed_every_closed_round_is_read_and_shows_them_still(
+    path, rooms, lab_run
+):
+    room, opened = lab_room(rooms, lab_run)
+    rooms.ask(room)
+    rooms.close_question(room)
+    rooms.close()
+    with sqlite3.connect(path) as database:
+        database.execute("ALTER TABLE classes DROP COLUMN withheld")
+    database.close()
+    for withheld, closed in (
+        (False, 1),
+        (True, 2),
+    ):  # the second time with the column that the first has added
+        later = Rooms(Store(lambda: path))
+        again = later.find(opened.code)
+        assert (again.row.round, again.row.withheld) == (closed, withheld)
+        if closed == 1:
+            later.ask(again)
+            later.close_question(again, show=False)
+        later.close()
+
+
+def test_a_full_disk_keeps_no_vote_open_once_training_began(rooms, lab_run, monkeypatch):
+    room, _ = lab_room(rooms, lab_run)
+    rooms.ask(room)
+
+    def full(*arguments):
+        raise StoreError("full")
+
+    monkeypatch.setattr(rooms._store, "change_class", full)
+    rooms.close_begun(room)
+    assert not room.row.is_open
+    with pytest.raises(ClassroomError, match="not open"):
+        vote(rooms, room, TOKEN, "bn")
+
+
 def test_another_run_begins_without_the_votes_of_the_last_also_after_a_restart(rooms, manager, lab_run, path):
     room, opened = lab_room(rooms, lab_run)
     rooms.ask(room)

@@ -110,7 +110,7 @@ def test_the_teachers_key_entitles_to_drive_in_every_tab_and_no_other_does(site,
         assert told.get("run_key") is None
         for action in ("play", "pause", "step", "reset", "speed", "intervene"):
             assert site.post(f"runs/{shared.run.id}/{action}", {"speed": 1}, key=wrong).status_code == 403
-        for action in ("ask", "close", "end", "address"):
+        for action in ("ask", "close", "show", "end", "address"):
             assert (
                 site.post(
                     f"classes/{shared.code}/{action}", {"address": "evil.example"}, key=wrong
@@ -139,6 +139,15 @@ def test_a_code_of_no_class_is_said_in_a_sentence_that_does_not_repeat_it(site, 
     for path in (f"classes/{code}", f"classes/{code}/qr.svg", f"classes/{code}/mine"):
         answer = site.get(path, voter=VOTER)
         assert answer.status_code == 404
+        assert "script" not in answer.text
+
+
+def test_a_link_with_something_that_is_no_code_is_answered_in_words(site):
+    for path in ("c/nothere", "c/<script>alert(1)", f"c/{'a' * 5000}"):
+        answer = site.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert "eight letters and digits" in answer.text
         assert "script" not in answer.text
 
 
@@ -177,6 +186,54 @@ def test_whoever_plays_closes_the_vote_and_nothing_measured_is_sent_while_it_is_
     assert late.status_code == 409
     told = site.get(lab.path).json()["class"]
     assert (told["open"], told["answered"]) == (False, [0])
+
+
+def test_a_round_is_closed_without_being_shown_and_both_are_shown_after_the_second(site, lab):
+    for number, answers in ((1, ("bn", "bn")), (2, ("bn", "plain"))):
+        site.post(f"{lab.path}/ask", key=lab.key)
+        for token, answer in zip((VOTER, OTHER), answers, strict=True):
+            site.post(f"{lab.path}/vote", {"round": number, "answer": answer}, voter=token)
+        site.post(f"{lab.path}/close", {"show": False}, key=lab.key)
+        for headers in ({}, {"key": lab.key}):
+            told = site.get(lab.path, **headers).json()["class"]
+            assert (told["open"], told["withheld"], told["tallies"]) == (False, True, [])
+            assert told["answered"] == [2] * number
+    assert site.post(f"{lab.path}/show").status_code == 403
+    told = site.post(f"{lab.path}/show", key=lab.key).json()["class"]
+    assert not told["withheld"]
+    counts = [[bar["count"] for bar in tally["parts"][0]["bars"]] for tally in told["tallies"]]
+    assert counts == [[0, 2, 0], [1, 1, 0]]
+
+
+def test_answers_are_not_shown_before_there_are_any(site, lab):
+    assert site.post(f"{lab.path}/show", key=lab.key).status_code == 409
+    site.post(f"{lab.path}/ask", key=lab.key)
+    assert site.post(f"{lab.path}/show", key=lab.key).status_code == 409
+    assert site.get(lab.path).json()["class"]["tallies"] == []
+
+
+def test_who_opened_the_class_to_answer_has_joined_and_the_wall_has_not(site, lab):
+    for _ in range(2):
+        for token in (VOTER, OTHER):
+            site.get(f"{lab.path}/mine", voter=token)
+        site.get(lab.path)
+        site.get(lab.path, key=lab.key)
+    site.post(f"{lab.path}/ask", key=lab.key)
+    site.post(f"{lab.path}/vote", {"round": 1, "answer": "bn"}, voter=VOTER)
+    site.post(f"{lab.path}/vote", {"round": 1, "answer": "bn"}, voter="c" * 32)  # voted without a look
+    told = site.get(lab.path).json()["class"]
+    assert (told["answered"], told["joined"]) == ([2], 3)
+
+
+def test_answers_that_play_closed_are_shown_with_the_verdict(site, lab):
+    site.post(f"{lab.path}/ask", key=lab.key)
+    site.post(f"{lab.path}/vote", {"round": 1, "answer": "plain"}, voter=VOTER)
+    lab.lab_run.run._show("running")
+    told = site.get(lab.path).json()["class"]
+    assert (told["open"], told["withheld"], told["tallies"]) == (False, True, [])
+    finish(site, lab)
+    told = site.get(lab.path).json()["class"]
+    assert (told["withheld"], [tally["right"] for tally in told["tallies"]]) == (False, [1])
 
 
 def test_once_it_is_measured_every_round_is_scored_and_every_voter_told(site, lab):

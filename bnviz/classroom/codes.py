@@ -12,6 +12,9 @@ ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 LENGTH = 8
 """31 to the power of 8 codes: a million guesses a second would take ten days to find one class."""
 
+EXAMPLE = "k7qm-2xpd"
+"""What a code looks like, as it is read aloud."""
+
 _CODE = re.compile(f"[{ALPHABET}]{{{LENGTH}}}")
 
 

@@ -41,7 +41,11 @@ class Opened:
 
 
 class Room:
-    """One class. Only Rooms changes it. version: a number that grows with every change that a page shows."""
+    """One class. Only Rooms changes it.
+
+    joined: the digests of those who opened the class to answer. They are not stored: a page that is open joins anew
+    after a restart. version: a number that grows with every change that a page shows.
+    """
 
     def __init__(self, row: ClassRow, votes: Sequence[tuple[int, bytes, str]]) -> None:
         self.row = row
@@ -49,6 +53,7 @@ class Room:
         self.votes: dict[int, dict[bytes, str]] = {number: {} for number in range(1, MOST_ROUNDS + 1)}
         for number, voter, answer in votes:
             self.votes[number][voter] = answer
+        self.joined = {voter for _, voter, _ in votes}
         self.version = 0
         self.run: Run | None = None
         self.stored_at = 0.0
@@ -101,7 +106,13 @@ class Rooms:
         subject = ClassSubject.of_run(run) if lab_run is None else ClassSubject.of_lab(lab_run)
         with self._lock:
             row = replace(
-                room.row, shown=subject.to_json(), step=run.step, round=0, is_open=False, ended=False
+                room.row,
+                shown=subject.to_json(),
+                step=run.step,
+                round=0,
+                is_open=False,
+                ended=False,
+                withheld=False,
             )
             self._store.change_class(row, forget_votes=True)
             fresh = Room(row, ())
@@ -156,12 +167,44 @@ class Rooms:
                 raise ClassroomError(f"This question was asked {MOST_ROUNDS} times already.")
             self._change(room, round=room.row.round + 1, is_open=True)
 
-    def close_question(self, room: Room) -> None:
-        """Close the round that is open; from now on everybody sees its answers. Raises ClassroomError."""
+    def close_question(self, room: Room, show: bool = True) -> None:
+        """Close the round that is open. Raises ClassroomError.
+
+        show: whether everybody sees the answers of all rounds from now on; otherwise nobody sees any.
+        """
         with self._lock:
             if not room.row.is_open:
                 raise ClassroomError("No question is open.")
-            self._change(room, is_open=False)
+            self._change(room, is_open=False, withheld=not show)
+
+    def close_begun(self, room: Room) -> None:
+        """Close the round if one is open, as training began: what can be measured is no vote.
+
+        The answers are shown with the verdict, or when the teacher shows them. A full disk does not prevent this.
+        """
+        with self._lock:
+            if not room.row.is_open:
+                return
+            row = replace(room.row, is_open=False, withheld=True)
+            with suppress(StoreError):
+                self._store.change_class(row)
+            self._changed(room, row)
+
+    def show_answers(self, room: Room) -> None:
+        """Show everybody the answers of the rounds that were closed without being shown. Raises ClassroomError."""
+        with self._lock:
+            if room.row.is_open or not room.row.round:
+                raise ClassroomError("There are no answers to show: ask, and close the question first.")
+            self._change(room, withheld=False)
+
+    def join(self, room: Room, token: str, admits: Callable[[], bool]) -> None:
+        """Count the voter among those who may answer. token, admits: as for `vote`."""
+        voter = digest(token, room.code)
+        with self._lock:
+            if voter in room.joined or len(room.joined) >= MOST_VOTERS or not admits():
+                return
+            room.joined.add(voter)
+            room.version += 1
 
     def end(self, room: Room) -> None:
         """End the class: it takes no more answers, and the manager may drop its run."""
@@ -191,15 +234,15 @@ class Rooms:
             lab.prediction.read(text)
             if len(text) > 200:
                 raise PredictionError("this answer is too long")
-            new = not any(voter in votes for votes in room.votes.values())
             if len(room.votes[number]) >= MOST_VOTERS:
                 raise ClassroomError(f"{MOST_VOTERS:,} answers were given; no more are taken.")
-            if new and not admits():
+            if voter not in room.joined and not admits():
                 raise ClassroomError(
                     "Many new answers came from this network at once; please try again in a minute."
                 )
             answer = self._store.add_vote(room.code, number, voter, text)
             room.votes[number][voter] = answer
+            room.joined.add(voter)
             room.version += 1
             return answer
 

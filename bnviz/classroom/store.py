@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS classes (
     round INTEGER NOT NULL DEFAULT 0,
     is_open INTEGER NOT NULL DEFAULT 0,
     ended INTEGER NOT NULL DEFAULT 0,
-    used REAL NOT NULL
+    used REAL NOT NULL,
+    withheld INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS votes (
     code TEXT NOT NULL REFERENCES classes ON DELETE CASCADE,
@@ -37,6 +38,9 @@ CREATE TABLE IF NOT EXISTS votes (
     PRIMARY KEY (code, round, voter)
 ) WITHOUT ROWID;
 """
+
+_ADDED = "ALTER TABLE classes ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0"
+"""For files of versions in which a round that was closed was always shown."""
 
 
 class StoreError(Exception):
@@ -48,6 +52,7 @@ class ClassRow:
     """A class as it is stored.
 
     teacher: the digest of its key. shown: its ClassSubject as JSON. step: the last one stored of its run.
+    withheld: whether the answers of the closed rounds are not to be shown yet.
     """
 
     code: str
@@ -58,6 +63,7 @@ class ClassRow:
     round: int = 0
     is_open: bool = False
     ended: bool = False
+    withheld: bool = False
 
 
 class Store:
@@ -71,6 +77,9 @@ class Store:
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 self._database.execute(f"PRAGMA {pragma}")
             self._database.executescript(_SCHEMA)
+            columns = [column[1] for column in self._database.execute("PRAGMA table_info(classes)")]
+            if "withheld" not in columns:
+                self._database.execute(_ADDED)
 
     def close(self) -> None:
         """Close the file."""
@@ -93,8 +102,8 @@ class Store:
         """Store a changed class; forget_votes: delete its votes."""
         with self._writing() as database:
             database.execute(
-                "UPDATE classes SET shown = ?, address = ?, step = ?, round = ?, is_open = ?, ended = ?, used = ? "
-                "WHERE code = ?",
+                "UPDATE classes SET shown = ?, address = ?, step = ?, round = ?, is_open = ?, ended = ?, "
+                "withheld = ?, used = ? WHERE code = ?",
                 (
                     row.shown,
                     row.address,
@@ -102,6 +111,7 @@ class Store:
                     row.round,
                     row.is_open,
                     row.ended,
+                    row.withheld,
                     time.time(),
                     row.code,
                 ),
@@ -113,13 +123,15 @@ class Store:
         """The class of that code, None if there is none."""
         with self._lock, _as_store_error():
             found = self._database.execute(
-                "SELECT code, teacher, shown, address, step, round, is_open, ended FROM classes WHERE code = ?",
+                "SELECT code, teacher, shown, address, step, round, is_open, ended, withheld FROM classes "
+                "WHERE code = ?",
                 (code,),
             ).fetchone()
         if found is None:
             return None
-        code, teacher, shown, address, step, number, is_open, ended = found
-        return ClassRow(code, teacher, shown, address, step, number, bool(is_open), bool(ended))
+        code, teacher, shown, address, step, number, is_open, ended, withheld = found
+        flags = bool(is_open), bool(ended), bool(withheld)
+        return ClassRow(code, teacher, shown, address, step, number, *flags)
 
     def add_vote(self, code: str, round_number: int, voter: bytes, answer: str) -> str:
         """Store a vote unless the voter has one in this round. Returns the answer that counts: the first."""

@@ -1,6 +1,7 @@
 """How a class stands, as JSON for its pages: the run before it, the question, the answers, the verdict. No HTTP here.
 
-The answers of a round are sent to nobody until it is closed, not even to the teacher or the projector.
+While a round is open everybody, the teacher and the projector included, is told how many have answered and no more:
+no answers, not those of an earlier round either, and nothing that was measured.
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ from bnviz.labs.predictions import Answer, Choice, Slider
 from bnviz.runs import Run
 from bnviz.runs.lab_run import LabRun
 
+OVERVIEW = "overview"
+"""The figure of two networks side by side: the bands of the layers, the numbers and the curves."""
+
+LAYERED = (OVERVIEW, "bands", "histogram")
+"""The figures that show a layer."""
+
 
 def class_json(room: Room, run: Run, lab_run: LabRun | None, link: str, figures: bytes) -> dict[str, Any]:
     """What everybody in the class may know. link: where students find it. figures: the JSON of `figures_json`."""
@@ -39,6 +46,7 @@ def class_json(room: Room, run: Run, lab_run: LabRun | None, link: str, figures:
         "round": row.round,
         "rounds": MOST_ROUNDS if lab else 0,
         "open": row.is_open,
+        "joined": len(room.joined),
         **_answers(room, lab_run),
     }
 
@@ -46,7 +54,8 @@ def class_json(room: Room, run: Run, lab_run: LabRun | None, link: str, figures:
 def figures_json(run: Run, lab_run: LabRun | None) -> list[dict[str, Any]]:
     """The figures in their order.
 
-    more: whether one is shown only after a tap. heights: wide and narrow, in pixels, to reserve until it is drawn.
+    more: whether one is shown only after a tap. layered: whether it shows the layer that the viewer chooses. fills:
+    whether its height follows the screen. heights: wide and narrow, in pixels, to reserve until it is drawn.
     """
     if lab_run is not None:
         result = lab_run.result()
@@ -58,34 +67,38 @@ def figures_json(run: Run, lab_run: LabRun | None) -> list[dict[str, Any]]:
                 "caption": item.caption,
                 "heights": [item.plot.height, other.plot.height],
                 "layered": False,
+                "fills": "xaxis" in item.plot.layout,
                 "more": False,
             }
             for item, other in zip(wide, narrow, strict=True)
         ]
     flat = all(arm.dataset in POINT_DATASETS for arm in run.arms)
-    names = ["accuracy", "boundary" if flat else "loss", "bands"]
-    more = ["histogram", "gradients", "drift", "saturation", *["loss"] * flat]
+    more = [
+        *["boundary"] * flat,
+        *("accuracy", "loss", "bands", "histogram", "gradients", "drift", "saturation"),
+    ]
     return [
         {
             "path": f"figures/{name}",
             "title": FIGURES[name].title,
             "caption": "",
             "heights": FIGURES[name].size(run.arms),
-            "layered": name in ("bands", "histogram"),
-            "more": name in more,
+            "layered": name in LAYERED,
+            "fills": name == OVERVIEW,
+            "more": name != OVERVIEW,
         }
-        for name in (*names, *more)
+        for name in (OVERVIEW, *more)
     ]
 
 
 def voter_json(room: Room, lab_run: LabRun | None, votes: Mapping[int, str]) -> list[dict[str, Any]]:
     """What one voter answered in each round and, once all is measured, whether it was right."""
-    lab, answer = room.lab, _answer(lab_run)
+    lab, judged = room.lab, _judged(room, lab_run)
     if lab is None:
         return []
-    answers = []
+    answer, answers = _answer(lab_run) if judged else None, []
     for number, text in sorted(votes.items()):
-        scored = score(lab.prediction, text, answer) if _judged(lab_run) else None
+        scored = score(lab.prediction, text, answer) if judged else None
         answers.append(
             {
                 "round": number,
@@ -132,28 +145,36 @@ def _slider(item: Slider) -> dict[str, Any]:
 
 
 def _answers(room: Room, lab_run: LabRun | None) -> dict[str, Any]:
-    """How many answered in each round; unless one is open, also what, and how many were right."""
+    """How many answered in each round; once the answers may be shown, also what, and how many were right.
+
+    withheld: whether answers wait for the teacher, or for the verdict, to be shown.
+    """
     lab, row = room.lab, room.row
     if lab is None:
-        return {"answered": [], "tallies": [], "verdict": None}
+        return {"answered": [], "withheld": False, "tallies": [], "verdict": None}
     asked = range(1, row.round + 1)
-    closed = () if row.is_open else asked  # an earlier round's answers would sway those of the next
-    judged, answer = _judged(lab_run), _answer(lab_run)
+    judged = _judged(room, lab_run)
+    withheld = row.withheld and not row.is_open and not judged
+    shown = (
+        () if row.is_open or withheld else asked
+    )  # an earlier round's answers would sway those of the next
+    answer = _answer(lab_run) if judged else None
     return {
         "answered": [len(room.votes[number]) for number in asked],
+        "withheld": withheld,
         "tallies": [
             {
                 "parts": [asdict(part) for part in tally(lab.prediction, room.answers(number))],
                 "right": right(lab.prediction, room.answers(number), answer) if judged else None,
             }
-            for number in closed
+            for number in shown
         ],
         "verdict": _verdict(lab, lab_run, answer) if judged else None,
     }
 
 
-def _judged(lab_run: LabRun | None) -> bool:
-    return lab_run is not None and lab_run.done
+def _judged(room: Room, lab_run: LabRun | None) -> bool:
+    return lab_run is not None and lab_run.done and not room.row.is_open
 
 
 def _answer(lab_run: LabRun | None) -> Answer:

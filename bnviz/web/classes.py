@@ -3,9 +3,11 @@
 GET  bnviz/c/{code}                    the page that students open
 GET  bnviz/classes/{code}              how the class stands; with the teacher's key also the key of its run
 GET  bnviz/classes/{code}/qr.svg       the students' link as a QR code
-GET  bnviz/classes/{code}/mine         what the voter who asks has answered
+GET  bnviz/classes/{code}/mine         what the voter who asks has answered; who asks has joined the class
 POST bnviz/classes/{code}/vote         answer the open question
-POST bnviz/classes/{code}/{action}     ask, close, end, address; needs the teacher's key
+POST bnviz/classes/{code}/{action}     ask, close, show, end, address; needs the teacher's key
+
+Nothing measured is sent while a question is open: training closes the question, whoever starts it and wherever.
 """
 
 from __future__ import annotations
@@ -21,12 +23,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bnviz.classroom.codes import digest, read_code
+from bnviz.classroom.codes import EXAMPLE, digest, read_code
 from bnviz.classroom.invitation import qr_code, read_address
 from bnviz.classroom.rooms import Room, Rooms, open_rooms
 from bnviz.runs import Run, RunManager
 from bnviz.runs.lab_run import LabRun, LabRuns
 from bnviz.web import class_json, class_page
+from bnviz.web.errors import text_error
 from bnviz.web.rate_limit import RateLimit
 from bnviz.web.requests import ActionReader, JsonObject, RequestError, json_object, read, whole
 from bnviz.web.response_cache import Body, ResponseCache
@@ -50,9 +53,16 @@ class Ask(JsonObject):
 
 
 class Close(JsonObject):
-    """Close the round that is open."""
+    """Close the round that is open. show: whether its answers are shown."""
 
     action: Literal["close"] = "close"
+    show: bool = Field(True, description="true or false")
+
+
+class Show(JsonObject):
+    """Show the answers of rounds that were closed without."""
+
+    action: Literal["show"] = "show"
 
 
 class End(JsonObject):
@@ -68,7 +78,7 @@ class Address(JsonObject):
     address: str = Field(description="a text")
 
 
-TeacherAction = Ask | Close | End | Address
+TeacherAction = Ask | Close | Show | End | Address
 
 teacher_actions: ActionReader[TeacherAction] = ActionReader(TeacherAction)
 
@@ -90,7 +100,7 @@ class ClassRoutes:
     ) -> None:
         self._base, self._manager, self._lab_runs, self._rooms = base, manager, lab_runs, rooms
         self._classes = ResponseCache(lifetime=0.0)  # must show what the teacher just did
-        self._figures = ResponseCache()
+        self._figures = ResponseCache(lifetime=0.0)  # captions that were measured end with a reset
         self._new_voters = RateLimit()
 
     def all(self) -> list[BaseRoute]:
@@ -108,7 +118,8 @@ class ClassRoutes:
         """The page of a class, whether or not there is one of that code."""
         code = read_code(request.path_params["code"])
         if code is None:
-            raise RequestError(404, "There is no such class; a code has eight letters and digits.")
+            sentence = f"There is no such class. A code has eight letters and digits, such as {EXAMPLE}."
+            return text_error(sentence, 404)
         return HTMLResponse(class_page.page(self._base, code), headers=HEADERS | class_page.HEADERS)
 
     async def status(self, request: Request) -> Response:
@@ -140,7 +151,9 @@ class ClassRoutes:
     async def votes(self, request: Request) -> Response:
         """What one voter has answered."""
         room, _, lab_run = await self._find(request)
-        voter = digest(_voter_token(request), room.code)
+        token = _voter_token(request)
+        await to_thread.run_sync(self._rooms().join, room, token, self._admits(room, request))
+        voter = digest(token, room.code)
         votes = {number: given[voter] for number, given in room.votes.items() if voter in given}
         return json_response({"votes": await to_thread.run_sync(class_json.voter_json, room, lab_run, votes)})
 
@@ -151,14 +164,8 @@ class ClassRoutes:
         vote = read(Vote, await json_object(request))
         if lab_run is not None and lab_run.trained:
             raise RequestError(409, "The networks are trained already; it is too late to predict.")
-        address = request.client.host if request.client else ""
-
-        def store() -> str:
-            return self._rooms().vote(
-                room, vote.round, token, vote.answer, lambda: self._new_voters.allows(room.code, address)
-            )
-
-        counted = await to_thread.run_sync(store)
+        admits = self._admits(room, request)
+        counted = await to_thread.run_sync(self._rooms().vote, room, vote.round, token, vote.answer, admits)
         return json_response({"round": vote.round, "answer": counted})
 
     async def teach(self, request: Request) -> Response:
@@ -169,6 +176,11 @@ class ClassRoutes:
         action = teacher_actions.read(request.path_params["action"], await json_object(request))
         await to_thread.run_sync(perform, self._rooms(), room, run, action)
         return json_response({"class": orjson.Fragment((await self._body(room, run, lab_run)).plain)})
+
+    def _admits(self, room: Room, request: Request) -> Callable[[], bool]:
+        """Says whether one more new voter may come from where the request does."""
+        address = request.client.host if request.client else ""
+        return lambda: self._new_voters.allows(room.code, address)
 
     async def _body(self, room: Room, run: Run, lab_run: LabRun | None) -> Body:
         """How the class stands, as JSON; built once for each version."""
@@ -196,16 +208,14 @@ class ClassRoutes:
         if room is None:
             raise RequestError(404, "There is no such class: check the code, or ask for the link.")
         run = self._rooms().run(room, self._manager(), self._lab_runs)
-        if room.row.is_open and has_begun(
-            run
-        ):  # whoever pressed Play, and wherever: what is measured is no vote
-            self._rooms().close_question(room)
+        if has_begun(run):
+            self._rooms().close_begun(room)
         return room, run, self._lab_runs.get(run.id) if room.subject.lab else None
 
 
 def has_begun(run: Run) -> bool:
     """Whether anything may have been measured: training was started, and the run was not reset since."""
-    return run.step > 0 or run.state in ("starting", "running")
+    return run.active or any(item.snapshots for item in run.recordings)
 
 
 def perform(rooms: Rooms, room: Room, run: Run, action: TeacherAction) -> None:
@@ -216,7 +226,9 @@ def perform(rooms: Rooms, room: Room, run: Run, action: TeacherAction) -> None:
                 raise RequestError(409, "The networks are trained already; reset the run to ask again.")
             rooms.ask(room)
         case Close():
-            rooms.close_question(room)
+            rooms.close_question(room, action.show)
+        case Show():
+            rooms.show_answers(room)
         case End():
             rooms.end(room)
         case Address():

@@ -9,12 +9,13 @@ X-Bnviz-Rest the milliseconds until asking again brings something newer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from bnviz.recording import Recording
 from bnviz.recording.recording import fingerprint
 from bnviz.runs import Run
 from bnviz.runs.lab_run import LabRuns
@@ -42,7 +43,7 @@ class FigureRoutes:
         run = self._find(query.get("run", ""))
         recordings = run.recordings
         arguments = view_arguments(name, query)
-        key = (run.id, name, *sorted(arguments.items()))
+        key = (run.id, _anything(recordings), name, *sorted(arguments.items()))
         return await self._response(
             request, key, fingerprint(recordings), lambda: draw_view(name, recordings, arguments).json()
         )
@@ -58,7 +59,7 @@ class FigureRoutes:
         view = read(LabQuery, query).view
         return await self._response(
             request,
-            (run.id, "lab", name, view),
+            (run.id, _anything(run.recordings), "lab", name, view),
             version,
             lambda: lab_drawing(lab, name, result, view).plot.json(),
         )
@@ -79,3 +80,8 @@ class FigureRoutes:
             return not_modified(etag, headers)
         headers |= {"ETag": etag, "Cache-Control": "no-cache"}
         return body_response(request, body, "application/json", headers)
+
+
+def _anything(recordings: Sequence[Recording]) -> bool:
+    """Whether anything was recorded. A body from before a reset is no answer after it, however new the body is."""
+    return any(item.snapshots for item in recordings)

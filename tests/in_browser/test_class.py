@@ -1,73 +1,156 @@
-"""A class in a real browser: the teacher's page, the wall and two phones before one lab."""
+"""A class in a real browser: the Join form; the teacher's page, the wall and two phones before one lab."""
 
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from bnviz.tools.look import faults
+from bnviz.tools.look.views import PLAY
 from tests.in_browser.conftest import MOST_MILLISECONDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
+LAB = "labs?lab=figure-1&steps=300"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
-@pytest.mark.slow
-def test_a_class_predicts_from_phones_that_open_no_websocket_and_cannot_vote_twice(
-    open_page, chromium, server
-):
-    problems, sockets, asked = [], [], set()
 
-    def phone_before(path):
-        """A page in a browser profile of its own: a vote belongs to a profile."""
-        phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-        page = chromium.new_context(**phone).new_page()
-        page.set_default_timeout(MOST_MILLISECONDS)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("websocket", lambda socket: sockets.append(socket.url))
-        page.on("request", lambda request: asked.add(request.url.removeprefix(server.url).split("/")[2]))
-        page.goto(server.url + path)
-        return page
-
-    desk = open_page("labs?lab=figure-1")
+@pytest.fixture
+def links(open_page, server):
+    """A new class before a lab. path: of its page; key: the teacher's."""
+    desk = open_page(LAB)
     desk.get_by_role("button", name="Share with the class").click()
     link = desk.get_by_role("link", name="Open your page").get_attribute("href")
     path, key = re.fullmatch(rf"{server.url}(/bnviz/c/\w+)#teacher=([\w-]+)", link).groups()
     assert key not in desk.locator("[data-testid=stCode]").first.inner_text()
     desk.close()
+    return SimpleNamespace(path=path, key=key, code=path.rpartition("/")[2])
 
-    teacher = open_page(f"{path[1:]}#teacher={key}")
-    wall = open_page(f"{path[1:]}?view=projector", 1280, 720, "dark")
-    ask = teacher.get_by_role("button", name="Ask the class")
-    expect(ask).to_be_visible()
-    assert key not in teacher.url  # whoever looks over the shoulder, or at the wall
-    ask.click()
 
-    phones = [phone_before(path) for _ in range(2)]
-    for phone, answer in zip(phones, ("with batch norm", "without batch norm"), strict=True):
-        expect(phone.get_by_role("button", name="Play")).to_have_count(0)
-        phone.get_by_role("radio", name=answer, exact=True).click()
-        phone.get_by_role("button", name="Lock in my answer").click()
-        expect(phone.get_by_text("Your answer is in")).to_be_visible()
-        phone.reload()
-        expect(phone.get_by_text(f"You said: {answer}")).to_be_visible()
-        expect(phone.get_by_role("radio")).to_have_count(0)
-        assert phone.evaluate("document.documentElement.scrollWidth") <= 390
-    expect(wall.get_by_text("2 answers so far")).to_be_visible()
-    assert wall.locator(".bnviz-bars").count() == 0
-    expect(wall.get_by_role("button")).to_have_count(0)
+@pytest.fixture
+def phone(chromium, server):
+    """Opens a path on phones of their own: a vote belongs to a profile. Notes what they do on the network."""
+    noted = SimpleNamespace(pages=[], problems=[], sockets=[], asked=set())
 
-    teacher.get_by_role("button", name="Close it and show the answers").click()
-    for page in (wall, *phones):
+    def opener(path):
+        page = chromium.new_context(**PHONE).new_page()
+        noted.pages.append(page)
+        page.set_default_timeout(MOST_MILLISECONDS)
+        page.on("pageerror", lambda error: noted.problems.append(str(error)))
+        page.on("websocket", lambda socket: noted.sockets.append(socket.url))
+        page.on(
+            "request", lambda request: noted.asked.add(request.url.removeprefix(server.url).split("/")[2])
+        )
+        page.goto(server.url + path)
+        return page
+
+    yield opener
+    for page in noted.pages:
+        page.context.close()
+    assert noted.problems == []
+    assert noted.sockets == []
+    assert noted.asked <= {"c", "classes", "runs", "labs", "assets", "exports"}
+
+
+def look(*pages, themes=("light", "dark")):
+    """Nothing scrolls sideways, and the audit finds nothing."""
+    for page in pages:
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        for theme in themes:
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_timeout(300)
+            assert faults.accessibility_faults(page, Axe()) == []
+
+
+def answer(page, words):
+    page.get_by_role("radio", name=words, exact=True).click()
+    page.get_by_role("button", name="Lock in my answer").click()
+
+
+def test_a_student_joins_with_enter_in_the_same_tab_and_is_told_what_a_code_looks_like(
+    open_page, links, server
+):
+    page = open_page("class", 390, 844)
+    code, join = page.get_by_label("The code on the wall"), page.get_by_role("button", name="Join")
+    for typed, sentence in (
+        ("", "Type the code"),
+        ("k7qm", "This is no code"),
+        ("k7qm-2xpd", "There is no class"),
+    ):
+        code.fill(typed)
+        expect(join).to_be_enabled()
+        join.click()
+        expect(page.get_by_role("alert")).to_contain_text(sentence)
+        assert page.url.endswith("/class")
+    code.fill(f" {links.code[:4].upper()}-{links.code[4:]} ")
+    code.press("Enter")
+    page.wait_for_url(server.url + links.path)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Lab 1")
+    assert len(page.context.pages) == 1
+
+
+@pytest.mark.slow
+def test_a_class_predicts_twice_and_sees_neither_round_before_the_second_is_closed(
+    open_page, phone, links, server
+):
+    teacher = open_page(f"{links.path[1:]}#teacher={links.key}", 1366, 768)
+    wall = open_page(f"{links.path[1:]}?view=projector#teacher={links.key}", 1280, 720)
+    expect(teacher.get_by_role("button", name="Ask the class")).to_be_visible()
+    assert links.key not in teacher.url + wall.url  # whoever looks over the shoulder, or at the wall
+    phones = [phone(links.path) for _ in range(2)]
+    everybody = (teacher, wall, *phones)
+    expect(wall.get_by_text("2 phones have joined")).to_be_visible()
+    expect(wall.locator(".bnviz-figure .js-plotly-plot").first).to_be_visible()
+    assert faults.first_screen_faults(wall, (PLAY, ".bnviz-question", ".bnviz-join"), 0.95) == []
+    look(teacher, wall, themes=("dark",))
+
+    teacher.get_by_role("button", name="Ask the class").click()
+    for page in phones:
+        expect(page.get_by_role("radio").first).to_be_visible()
+        expect(page.locator(".bnviz-figure")).to_have_count(2)  # there, but not shown
+        assert not page.locator(".bnviz-figure").first.is_visible()
+        assert page.get_by_role("radio").first.bounding_box()["height"] >= 44
+    look(teacher, wall, phones[0])
+    answer(phones[0], "with batch norm")
+    for page in everybody:
+        expect(page.get_by_text("1 of 2 answered")).to_be_visible()
+    answer(phones[1], "without batch norm")
+    expect(phones[1].get_by_text("Your answer is in")).to_be_visible()
+    phones[1].reload()
+    expect(phones[1].get_by_text("You said: without batch norm")).to_be_visible()
+    expect(phones[1].get_by_role("radio")).to_have_count(0)
+    expect(wall.get_by_text("2 of 2 answered")).to_be_visible()
+
+    teacher.get_by_role("button", name="Close, don’t show").click()
+    for page in phones:
+        expect(page.get_by_text("The question is closed.")).to_be_visible()
+    teacher.get_by_role("button", name="Ask again, after discussing").click()
+    for page in phones:
+        answer(page, "without batch norm")
+    expect(wall.get_by_text("2 of 2 answered")).to_be_visible()
+    for page in everybody:
+        assert page.locator(".bnviz-many").count() == 0
+    teacher.get_by_role("button", name="Close and show").click()
+    for page in everybody:
         expect(page.locator(".bnviz-many").first).to_be_visible()
-        assert page.locator(".bnviz-many").all_inner_texts() == ["1", "1", "0"]
-    assert wall.evaluate("document.documentElement.scrollHeight") <= 720
+        assert [text[-1] for text in page.locator(".bnviz-many").all_inner_texts()] == list("121000")
+    assert faults.first_screen_faults(wall, (PLAY, ".bnviz-results"), 0.95) == []
+    look(teacher, wall, phones[0], themes=("light",))
+
     teacher.get_by_role("button", name="Play").click()
-    expect(phones[0].locator(".bnviz-figure .js-plotly-plot").first).to_be_visible()
-    expect(phones[0].get_by_role("button", name="Pause")).to_have_count(0)
-    teacher.get_by_role("button", name="Pause").click()
-    for phone in phones:
-        phone.context.close()
-    assert problems == []
-    assert sockets == []
-    assert asked <= {"c", "classes", "runs", "labs", "assets", "exports"}
+    for page in phones:
+        expect(page.locator(".bnviz-figure .js-plotly-plot").first).to_be_visible()
+        expect(page.get_by_role("button", name=re.compile("Play|Pause"))).to_have_count(0)
+    expect(wall.locator("main[data-stage=playing], main[data-stage=measured]")).to_have_count(1)
+    assert faults.first_screen_faults(wall, (PLAY, ".bnviz-where", ".bnviz-question"), 0.95) == []
+    for page in everybody:
+        expect(page.locator(".bnviz-verdict")).to_be_visible()
+    for page in phones:
+        expect(page.locator(".bnviz-fared")).to_have_count(2)
+    first = (PLAY, ".bnviz-legend", ".bnviz-bars")
+    assert faults.first_screen_faults(wall, first, 0.95) == []
+    look(teacher, wall, phones[0])

@@ -6,27 +6,31 @@ from typing import Final
 
 import streamlit as st
 
-from bnviz.classroom.codes import read_code
 from bnviz.classroom.lesson_plans import all_plans
 from bnviz.labs import all_labs
 from bnviz.labs.base import Setting
 from bnviz.runs import Run
-from bnviz.ui.parts import classroom_frame, classroom_share, layout, link
+from bnviz.ui.parts import classroom_frame, classroom_join, classroom_share, layout, link
 from bnviz.ui.parts.page_state import PageState
 from bnviz.ui.parts.person import person
 from bnviz.web import state
-from bnviz.web.classes import student_link
 
 PAGE: Final = "class"
+_STYLE = """
+<style>
+.stMainBlockContainer [data-testid="stHeading"] h2 { padding: 0.25rem 0; font-size: 1.3rem; }
+</style>
+"""
 
 
 def show() -> None:
     """Draw the page, or the part of a lesson that the link names."""
     layout.notice_ignored(PageState.salvage(link.opened(PAGE) or {})[1])
     classroom_frame.apply(PAGE)
+    st.html(_STYLE)
     if "lesson" not in link.frame():
         layout.intro(
-            "<b>One run, the whole class.</b> Everyone sees the same networks train, live, on a phone."
+            "<b>One run for the whole class.</b> Everybody sees the same networks train, live, on a phone."
         )
         join, start = st.columns(2, gap="large")
         with join:
@@ -41,29 +45,26 @@ def show() -> None:
 
 def _join() -> None:
     with st.container(border=True, height="stretch"):
-        st.markdown("**Join a class**")
-        text = st.text_input("The code on the wall", key="class.code", max_chars=40, placeholder="k7qm-2xpd")
-        code = read_code(text) if text else None
-        if text and code is None:
-            st.warning("A code has eight letters and digits, such as k7qm-2xpd.")
-        link = student_link("", state.prefix(st.get_option("server.baseUrlPath")), code or "")
-        st.link_button("Join", link, type="primary", disabled=code is None)
+        st.header("Join a class", anchor=False)
+        classroom_join.form()
+        st.caption("No name and no account are needed. You may also scan the code on the wall.")
 
 
 def _start() -> None:
     with st.container(border=True, height="stretch"):
-        st.markdown("**Teach a class**")
+        st.header("Teach a class", anchor=False)
         labs = all_labs()
         name = st.selectbox(
-            "A lab to predict together",
+            "The lab that the class predicts",
             list(labs),
             format_func=lambda name: f"{labs[name].number}. {labs[name].title}",
             key="class.lab",
         )
         classroom_share.button(lambda: _lab(name), key="class.share")
         st.caption(
-            "The class answers the lab’s question, discusses, answers again, and then sees it measured. "
-            "To share two networks of your own, press *Share with the class* on the Playground."
+            "The class answers the lab’s question, discusses it and answers again. Then you play the lab, and "
+            "everybody sees what was measured. To share two networks of your own, press *Share with the class* "
+            "on the Playground."
         )
 
 
@@ -84,5 +85,5 @@ def _lessons() -> None:
                 classroom_frame.go(plan, 1)
     st.caption(
         "A lesson plan puts labs and Playground settings in an order, with text between them. "
-        "Write your own as a TOML file in the folder lessons below BNVIZ_HOME; README.md shows how."
+        "You can write your own: a TOML file in the folder lessons below BNVIZ_HOME. README.md shows how."
     )

@@ -29,7 +29,7 @@ def button(open_run: Callable[[], Run], key: str) -> None:
         "Share with the class",
         icon=":material/qr_code_2:",
         key=key,
-        help="A link and a QR code by which everyone sees this run live. You alone drive it.",
+        help="You get a link and a QR code. Everyone who opens the link sees this run live; only you drive it.",
     )
     if pressed:
         try:
@@ -76,8 +76,8 @@ def _start(rooms: Rooms, run: Run) -> Opened:
 def _choose(rooms: Rooms, room: Room, run: Run) -> None:
     """Ask whether the class, which looks at another run, should look at this one."""
     st.markdown(
-        f"Your class **{spaced(room.code)}** looks at another run. Show it this one? "
-        "The link stays the same; the answers given so far are deleted."
+        f"Your class **{spaced(room.code)}** looks at another run. Show this run to the class? "
+        "The link stays the same. The answers given so far are deleted."
     )
     with st.container(horizontal=True):
         if st.button("Show this run to the class", type="primary"):
@@ -105,20 +105,20 @@ def _links(rooms: Rooms, room: Room, mine: Opened) -> None:
             "Address of this computer for others",
             key=_ADDRESS,
             max_chars=200,
-            help="What stands before the first / in the link. Change it if students do not get through.",
+            help="The first part of the link. Change it if students cannot open the link.",
             on_change=_move,
             args=(rooms, room),
         )
         if refused := st.session_state.pop(_REFUSED, ""):
             st.error(refused)
         if not _found(room.row.address):
-            st.info("This computer seems to be in no network: others do not get here by this link.")
+            st.info("This computer seems to have no network: others cannot open this link.")
         with st.container(horizontal=True):
             st.link_button("Open your page", teacher, type="primary", icon=":material/co_present:")
             st.link_button("Open the projector", wall, icon=":material/present_to_all:")
-        with st.expander("Your own link: keep it, and keep it to yourself"):
+        with st.expander("Your own link: keep it secret"):
             st.code(teacher, language=None, wrap_lines=True)
-            st.caption("Who has it can play, pause and change the run, and ask the class.")
+            st.caption("Whoever has it can play, pause and change the run, and ask the class.")
 
 
 def _move(rooms: Rooms, room: Room) -> None:

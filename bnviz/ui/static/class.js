@@ -3,7 +3,9 @@
 // It asks how the class stands and builds its parts from the answer; figures, numbers and the bar are those
 // of the other pages (live.js), following the same run. Nothing here makes the server run a script.
 
+import { desk } from "./class_desk.js";
 import { Question } from "./class_question.js";
+import { Results } from "./class_results.js";
 import { Room } from "./class_room.js";
 import { make, write } from "./elements.js";
 import { Figure } from "./figure.js";
@@ -26,12 +28,27 @@ class Page {
   constructor(main) {
     this.main = main;
     const pace = projector || location.hash ? TEACHER : STUDENT;
-    this.room = new Room(base, code, pace.room, () => this.refresh());
+    this.room = new Room(base, code, pace.room, !projector, () => this.refresh());
     this.question = new Question(this.room, projector);
+    this.results = new Results(this.room);
+    addEventListener("resize", () => this.first && this.measure());
   }
 
   get pace() {
     return this.room.teacher || projector ? TEACHER : STUDENT;
+  }
+
+  /**
+   * Where the class is: "watching" a run without a question; "waiting" for the question, "asking" it, "asked" once
+   * it is closed; "playing" the networks; "measured" once there is a verdict.
+   */
+  get stage() {
+    const { question, open, round, verdict } = this.room.standing;
+    if (!question) return "watching";
+    if (open) return "asking";
+    if (verdict) return "measured";
+    if (this.hub?.status && (this.hub.status.step > 0 || this.hub.moving)) return "playing";
+    return round ? "asked" : "waiting";
   }
 
   refresh() {
@@ -51,9 +68,9 @@ class Page {
       this.built = shape;
       this.build();
     }
-    write(this.offline, room.away ? "Reconnecting…" : room.standing.ended ? "This class has ended." : room.key && !room.teacher ? "The key in this link is not the teacher's; you watch like a student." : "");
-    this.question.refresh();
-    this.unveil();
+    write(this.offline, room.away ? "Reconnecting…" : room.standing.ended ? "This class has ended." : room.key && !room.teacher ? "The key in this link is not the teacher’s: you watch as a student does." : "");
+    this.follow();
+    this.arrange();
   }
 
   /** Data as Streamlit would hand it to a part. */
@@ -71,8 +88,10 @@ class Page {
   }
 
   inform(part) {
-    const args = part.page.layered ? { layer: this.layer || (part.page.path.endsWith("histogram") ? this.room.standing.layers : null), ...(part.page.path.endsWith("bands") && { where: this.before ? "before" : "input" }) } : {};
-    part.update({ data: this.data({ ...part.page, args: { ...args } }), setStateValue() {} });
+    const { layered, name } = part.page;
+    const all = name === "histogram" ? this.room.standing.layers : null;
+    const args = layered ? { layer: this.layer || all, ...(name !== "histogram" && { where: this.before ? "before" : "input" }) } : {};
+    part.update({ data: this.data({ ...part.page, args }), setStateValue() {} });
   }
 
   build() {
@@ -82,35 +101,38 @@ class Page {
     this.parts = [];
     document.title = `${standing.title} · bnviz`;
     this.offline = make("p", { class: "bnviz-offline", role: "status" });
+    this.header = make("header", {}, make("h1", {}, standing.title));
+    this.invitation = projector ? this.wayIn() : null;
     const bar = make("section", { "data-bnviz": "", class: "bnviz-bar", "aria-label": "Training" });
-    const numbers = make("section", { "data-bnviz": "", class: "bnviz-readouts" });
-    this.pictures = make("div", { class: "bnviz-pictures" });
-    this.main.replaceChildren(
-      make("header", {}, make("h1", {}, standing.title), ...this.invitation(), this.offline),
-      ...(standing.quote && !projector ? [make("blockquote", {}, standing.quote)] : []),
-      this.question.node, bar, ...(standing.layers ? [numbers] : []), this.pictures, ...this.desk());
+    const numbers = make("section", { "data-bnviz": "", class: "bnviz-readouts bnviz-headed", "aria-label": "What was measured" });
+    this.show = make("div", { class: "bnviz-show" }, bar, ...(standing.layers ? [numbers] : []));
+    this.further = make("div", { class: "bnviz-further" });
+    this.first = make("div", { class: "bnviz-first" }, this.header, this.offline, this.question.node, this.show, this.results.node);
+    const changed = () => { this.built = ""; this.refresh(); };
+    this.main.replaceChildren(this.first, this.further, ...(room.teacher && !projector ? [desk(room, base, code, changed)] : []));
     this.bar = this.mount(Transport, bar, { key: room.runKey, at: null, simple: !standing.layers, learning_rate: standing.rate });
     if (standing.layers) this.mount(Readouts, numbers, { layer: this.layer || standing.layers });
     this.place();
   }
 
-  /** Figures, with what each viewer may choose alone. */
+  /** The first figure on the first screen, the others below, with what each viewer may choose alone. */
   place() {
-    const { figures, layers } = this.room.standing;
+    const { figures, layers, quote } = this.room.standing;
     const shell = (item) => {
       const [wide, narrow] = item.heights;
-      const node = make("div", { "data-bnviz": "", class: "bnviz-figure" });
-      const frame = make("figure", { class: "bnviz-shell", style: `--bnviz-wide:${wide}px;--bnviz-narrow:${narrow}px` }, node,
-        ...(item.caption ? [make("figcaption", {}, item.caption)] : []));
+      const node = make("div", { "data-bnviz": "", class: `bnviz-figure${item.fills ? " bnviz-fill bnviz-untitled" : ""}` });
+      const frame = make("figure", { class: "bnviz-shell", style: `--bnviz-wide:${wide}px;--bnviz-narrow:${narrow}px` },
+        ...(item.caption ? [make("figcaption", {}, item.caption)] : []), node);
       return { node, frame, item };
     };
-    const main = figures.filter((item) => !item.more).map(shell), more = figures.filter((item) => item.more).map(shell);
-    const pair = main.filter(({ item }) => layers && !item.layered), rest = main.filter((part) => !pair.includes(part));
-    this.pictures.append(
-      ...(pair.length ? [make("div", { class: "bnviz-pair" }, ...pair.map(({ frame }) => frame))] : []),
-      ...(layers ? [this.choices()] : []), ...rest.map(({ frame }) => frame),
-      ...(more.length && !projector ? [make("details", { toggle: () => dispatchEvent(new Event("resize")) }, make("summary", {}, "More figures"), ...more.map(({ frame }) => frame))] : []));
-    for (const { node, item } of [...main, ...(projector ? [] : more)]) this.mount(Figure, node, { ...item, name: item.path.split("/")[1] });
+    const [first, ...others] = figures.filter((item) => !item.more).map(shell);
+    const more = projector ? [] : figures.filter((item) => item.more).map(shell);
+    this.show.append(first.frame);
+    this.further.append(
+      ...(layers ? [this.choices()] : []), ...others.map(({ frame }) => frame),
+      ...(more.length ? [make("details", { toggle: () => dispatchEvent(new Event("resize")) }, make("summary", {}, "More figures"), ...more.map(({ frame }) => frame))] : []),
+      ...(quote && !projector ? [make("blockquote", {}, quote)] : []));
+    for (const { node, item } of [first, ...others, ...more]) this.mount(Figure, node, { ...item, name: item.path.split("/")[1] });
   }
 
   choices() {
@@ -130,65 +152,43 @@ class Page {
     }
   }
 
-  /** While the class is to predict, there is nothing to look at yet, and phones need not load plotly.js. */
-  unveil() {
+  /** Follow how the run stands: the stage depends on it. */
+  follow() {
     const hub = Hub.of(this.data());
-    if (!this.watching) {
-      this.watching = { refresh: () => this.unveil() };
-    }
-    if (this.hub !== hub) {
-      this.hub?.leave(this.watching);
-      this.hub = hub;
-      hub.join(this.watching);
-    }
-    const { question, open, tallies, verdict } = this.room.standing;
-    const begun = hub.status?.step > 0;
-    const waits = Boolean(question) && (open || !begun);
-    this.main.toggleAttribute("data-begun", begun || tallies.length > 0);
-    this.main.toggleAttribute("data-running", begun && !open && !verdict); // the wall then makes room for the figures
-    this.pictures.hidden = waits;
-    this.bar.node.hidden = waits && !this.room.teacher;
+    this.watching ??= { refresh: () => this.arrange() };
+    if (this.hub === hub) return;
+    this.hub?.leave(this.watching);
+    this.hub = hub;
+    hub.join(this.watching);
   }
 
-  /** The way in, for those who come late: on the projector, where all can see it. */
-  invitation() {
-    const { link, code } = this.room.standing;
-    if (!projector) return [];
-    return [make("aside", { class: "bnviz-join" },
-      make("img", { src: `${base}/classes/${document.body.dataset.code}/qr.svg?for=${encodeURIComponent(link)}`, alt: `QR code of ${link}` }),
-      make("div", {}, make("span", {}, link.replace(/^https?:\/\//, "")), make("b", {}, code)))];
+  /** Give each part its place. Before anything is measured a phone shows no figure and need not load plotly.js. */
+  arrange() {
+    const { stage } = this;
+    const still = ["waiting", "asking", "asked"].includes(stage);
+    this.main.dataset.stage = stage;
+    this.question.refresh(stage);
+    this.results.refresh();
+    this.show.hidden = this.further.hidden = still && !this.room.teacher && !projector;
+    const place = stage === "waiting" ? this.first : this.header;
+    if (this.invitation && this.invitation.parentNode !== place) place.append(this.invitation);
+    this.measure();
   }
 
-  /** What only the teacher's page has: links, the address, the end of the class. */
-  desk() {
-    const { room } = this;
-    if (!room.teacher || projector) return [];
-    const { link, ended } = room.standing;
-    const address = make("input", { type: "url", value: new URL(link).origin, required: true, maxlength: 200, "aria-label": "Address of this server" });
-    const qr = make("img", { src: `${base}/classes/${code}/qr.svg`, alt: `QR code of ${link}`, width: 220, height: 220 });
-    const shown = make("a", { href: link, target: "_blank", rel: "noreferrer" }, link);
-    const move = async (event) => {
-      event.preventDefault();
-      await room.teach("address", { address: address.value });
-      if (!room.complaint) this.built = "";
-    };
-    const own = make("input", { readonly: true, value: room.teacherLink, "aria-label": "The teacher's link", focus: () => own.select() });
-    const wall = new URL(location.href);
-    wall.searchParams.set("view", "projector");
-    return [make("details", { class: "bnviz-desk", open: true }, make("summary", {}, "Links of this class"),
-      make("div", {}, qr, make("div", {},
-        make("p", {}, make("b", {}, "For students: "), shown),
-        make("form", { class: "bnviz-row", submit: move }, make("label", {}, "Address of this computer for others ", address), make("button", { type: "submit" }, "Use it")),
-        make("p", {}, make("b", {}, "For the projector: "), make("a", { href: wall.href, target: "_blank" }, "open it in a window of its own")),
-        make("details", {}, make("summary", {}, "For you alone: your own link"), own, make("p", {}, "Who has it drives the run and asks the class.")),
-        ...(ended ? [] : [make("p", {}, make("button", { type: "button", click: (event) => this.end(event.target) }, "End the class"))]))))];
+  /** Tell the style sheet what stands above the figure, which takes the rest of the first screen. */
+  measure() {
+    const beside = this.question.node.getBoundingClientRect().right < this.show.getBoundingClientRect().left;
+    const last = beside || this.question.node.hidden ? this.header : this.question.node;
+    const { bottom } = last.getBoundingClientRect(), { top } = this.first.getBoundingClientRect();
+    this.first.style.setProperty("--bnviz-head", `${Math.ceil(bottom - top) + 12}px`);
   }
 
-  /** Asked twice, as it cannot be taken back. */
-  end(button) {
-    if (button.dataset.sure) this.room.teach("end").then(() => { this.built = ""; this.refresh(); });
-    button.dataset.sure = "yes";
-    write(button, "Really end it for everybody?");
+  /** The way in: large while the class joins, small later for those who come late. */
+  wayIn() {
+    const { link, code: spaced } = this.room.standing;
+    return make("aside", { class: "bnviz-join" },
+      make("img", { src: `${base}/classes/${code}/qr.svg?for=${encodeURIComponent(link)}`, alt: `QR code of ${link}` }),
+      make("div", {}, make("span", {}, link.replace(/^https?:\/\//, "")), make("b", {}, spaced)));
   }
 }
 

@@ -29,7 +29,7 @@ function teacherKey(code) {
   }
 }
 
-/** What a page knows of its class. Calls `tell` whenever that changes. */
+/** What a page knows of its class. joins: whether it is there to answer. Calls `tell` whenever something changes. */
 export class Room {
   standing = null; // the server's latest answer
   votes = []; // what this browser answered, round by round
@@ -40,8 +40,8 @@ export class Room {
   #mine = new Route();
   #poller;
 
-  constructor(base, code, pause, tell) {
-    Object.assign(this, { base, code, pause, tell });
+  constructor(base, code, pause, joins, tell) {
+    Object.assign(this, { base, code, pause, joins, tell });
     this.url = `${base}/classes/${code}`;
     this.key = teacherKey(code);
     this.voter = voter();
@@ -70,12 +70,12 @@ export class Room {
     return `${location.origin}${location.pathname}#teacher=${this.key}`;
   }
 
-  /** Ask, close, end, address: what the teacher decides. */
+  /** Ask, close, show, end, address: what the teacher decides. */
   teach(action, body = {}) {
     return this.#post(action, body, { "X-Bnviz-Key": this.key ?? "" });
   }
 
-  /** Commit to an answer. */
+  /** Lock in an answer. */
   async vote(answer) {
     await this.#post("vote", { round: this.standing.round, answer }, { "X-Bnviz-Voter": this.voter });
     await this.#askMine();
@@ -99,7 +99,7 @@ export class Room {
     this.runKey = told.run_key ?? null;
     const { run, round, verdict } = this.standing;
     const key = JSON.stringify([run, round, Boolean(verdict)]);
-    if (!this.teacher && this.standing.question && key !== this.#told) {
+    if (this.joins && !this.teacher && this.standing.question && key !== this.#told) {
       await this.#askMine();
       this.#told = key;
     }

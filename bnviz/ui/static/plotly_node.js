@@ -4,6 +4,7 @@ import { make } from "./elements.js";
 import { NARROW, headed, rightMargin } from "./fitting.js";
 
 const FILLING = "(min-width: 641px)"; // where a figure that fills the screen takes its height from the style sheet
+const TITLE = { above: 14, line: 21, small: 18 }; // px that a figure's title takes, as bnviz/figures/frame has it
 let plotly = null;
 
 /** plotly.js, loaded when the first figure needs it. */
@@ -20,6 +21,16 @@ export function loadPlotly(url) {
     }));
   });
   return plotly;
+}
+
+/** The layout without its title, for a page that says itself what the figure shows. */
+function untitled(layout) {
+  const { title, margin, ...rest } = layout;
+  if (!title) return layout;
+  const lines = title.text ? title.text.split("<br>").length : 0, bold = title.text.split("<b>").length - 1;
+  const scale = (title.font.size - 2) / 13;
+  const height = (TITLE.above + TITLE.line * bold + TITLE.small * (lines - bold)) * scale;
+  return { ...rest, margin: { ...margin, t: Math.max(TITLE.above, margin.t - height + TITLE.above) } };
 }
 
 /**
@@ -84,8 +95,8 @@ export class PlotlyNode {
     this.#fitted = this.#fit(layout);
     if (!this.#fills && layout.height) this.#frame.style.height = `${this.#fitted.height}px`;
     const { height, margin, title } = this.#fitted;
-    window.Plotly.relayout(this.node, { height, "margin.t": margin.t, "margin.r": margin.r, ...(title && { "title.y": title.y, "title.text": title.text }) });
-    window.Plotly.Plots.resize(this.node);
+    const width = this.#frame.clientWidth; // with a height alone Plotly keeps the width
+    window.Plotly.relayout(this.node, { width, height, "margin.t": margin.t, "margin.r": margin.r, ...(title && { "title.y": title.y, "title.text": title.text }) });
     this.#widen();
   }
 
@@ -126,8 +137,9 @@ export class PlotlyNode {
    * comes with the mouse. Returns the milliseconds it took, null where a later call or `close` made it obsolete.
    */
   async draw(url, figure, zoom = true) {
-    this.#latest = figure;
-    const { data, layout } = figure;
+    const { data } = figure;
+    const layout = this.#frame.classList.contains("bnviz-untitled") ? untitled(figure.layout) : figure.layout;
+    this.#latest = figure = { data, layout };
     this.node.setAttribute("aria-label", layout.meta.alt);
     this.place();
     const Plotly = await loadPlotly(url);
