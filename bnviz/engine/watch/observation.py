@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 from bnviz.engine.watch import samples
 from bnviz.engine.watch.names import RECURRENT, Names, is_scripted, own
 from bnviz.engine.watch.operations import Units
+from bnviz.engine.watch.rules import choice
 from bnviz.engine.watch.streams import Layer, Origin, Part, Value
 from bnviz.engine.watch.tracker import Tracker
 from bnviz.recording.watched import plain_name
@@ -129,7 +130,7 @@ class Observation(TorchDispatchMode):
             return func(*args, **named)
         follow = None
         try:
-            follow = self.tracker.plan(func, args, named)
+            follow = choice.plan(self.tracker, func, args, named)
         except Exception as error:
             self._note(func, error)
         output = func(*args, **named)
