@@ -727,3 +727,133 @@ def test_a_model_that_fails_in_its_own_pass_is_let_go_of():
         warnings.simplefilter("error")
         model(INPUTS)
     assert not any(item._forward_hooks or item._forward_pre_hooks for item in model.modules())
+
+
+# Nets that went wrong once, each compared with what its nonlinearity receives
+
+
+class Pieces(nn.Module):
+    """Modules, and a function of them and the inputs."""
+
+    def __init__(self, function: object, **modules: nn.Module) -> None:
+        super().__init__()
+        self.function = function
+        for name, module in modules.items():
+            setattr(self, name, module)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.function(self, *inputs)
+
+
+def received_by(function: str, model: nn.Module, *inputs: Tensor) -> list[Tensor]:
+    """What a function of torch is given while the model runs, written by hand."""
+    given: list[Tensor] = []
+
+    class Listener(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            if func.__name__ == function:
+                given.append(args[0].detach().clone())
+            return func(*args, **(kwargs or {}))
+
+    with Listener():
+        model(*inputs)
+    return given
+
+
+WORDS = torch.arange(20)
+UNUSUAL = {
+    "scaled": (lambda: Pieces(lambda m, x: F.relu(2.0 * m.a(x)), a=nn.Linear(6, 8)), (INPUTS,), "relu"),
+    "temperature": (
+        lambda: Pieces(lambda m, x: torch.sigmoid(m.a(x) / 3 - 1), a=nn.Linear(6, 8)),
+        (INPUTS,),
+        "sigmoid",
+    ),
+    "half the logarithm": (
+        lambda: Pieces(lambda m, x: torch.exp(0.5 * m.a(x)), a=nn.Linear(6, 8)),
+        (INPUTS,),
+        "exp",
+    ),
+    "of a table": (
+        lambda: Pieces(lambda m, x: x @ torch.relu(m.a(m.table)).T, a=nn.Linear(2, 5)),
+        (INPUTS[:, :5],),
+        "relu",
+    ),
+    "of a bag of words": (
+        lambda: Pieces(
+            lambda m, x, starts: torch.relu(m.a(m.bag(x, starts))),
+            a=nn.Linear(6, 5),
+            bag=nn.EmbeddingBag(20, 6),
+        ),
+        (WORDS, torch.tensor([0, 4, 9])),
+        "relu",
+    ),
+    "after a Fourier transform": (
+        lambda: Pieces(
+            lambda m, x: torch.relu(torch.fft.irfft(2 * torch.fft.rfft(m.a(x), dim=0), n=len(x), dim=0)),
+            a=nn.Linear(6, 8),
+        ),
+        (INPUTS,),
+        "relu",
+    ),
+    "bilinear": (
+        lambda: Pieces(lambda m, x: torch.relu(m.a(x, x)), a=nn.Bilinear(6, 6, 5)),
+        (INPUTS,),
+        "relu",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_a_nonlinearity_of_an_unusual_map_is_recorded_as_it_receives_it(case):
+    build, inputs, activation = UNUSUAL[case]
+    model = fresh(build)
+    if case == "of a table":
+        model.register_buffer("table", torch.randn(9, 2, generator=torch.Generator().manual_seed(8)))
+    (given,) = received_by(activation, model, *inputs)
+    with watch(model) as recording:
+        model(*inputs)
+    assert recording.layer_names == ("a",)
+    assert recording.watched.layers[0].activation == activation
+    row = recording.layers.iloc[0]
+    assert row["mean"] == pytest.approx(given.mean().item(), abs=1e-5)
+    assert row["std"] == pytest.approx(given.std(correction=0).item(), rel=1e-5)
+    assert row["q85"] == pytest.approx(np.quantile(given.numpy(), 0.85), rel=1e-4)
+    assert recording.widths == (given.shape[1],)
+
+
+def test_a_parametrized_module_and_a_traced_normalizer_go_by_their_own_names():
+    weighed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(6, 8)), nn.ReLU())
+    recording = watch(weighed, INPUTS)
+    recording.close()
+    assert recording.layer_names == ("Linear 0",)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_traced_network_is_no_normalizer():
+    model = torch.jit.trace(nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU()), INPUTS)
+    with watch(model) as recording:
+        model(INPUTS)
+    assert recording.watched.layers[0].normalizer == "batch_norm"
+
+
+@pytest.mark.filterwarnings("ignore:.*not finite")
+def test_one_number_that_is_not_finite_ends_nothing():
+    model = fresh(lambda: around(torch.relu))
+    spoiled = INPUTS.clone()
+    spoiled[3, 2] = torch.inf
+    with watch(model, every=1) as recording:
+        for inputs in (spoiled, INPUTS):
+            model(inputs)
+            recording.step()
+    assert recording.diverged_at is None
+    assert np.isfinite(recording.layers["mean"]).tolist() == [False, True]
+
+
+def test_several_passes_for_an_update_are_told():
+    model = fresh(lambda: around(torch.relu))
+    with watch(model, every=1) as recording:
+        for _ in range(2):
+            model(INPUTS)
+            model(-INPUTS)
+            recording.step()
+    assert any("2 passes came before the first update" in note.text for note in recording.notes)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from bnviz.recording.watched import plain_name
 
@@ -76,9 +77,11 @@ def is_scripted(module: nn.Module) -> bool:
 
 
 def class_name(module: nn.Module) -> str:
-    """The class of a module; of a scripted one, the class that it was made from."""
+    """The class of a module; of a scripted or parametrized one, the class that it was made from."""
     if is_scripted(module):
         return str(module.original_name)
+    if parametrize.is_parametrized(module):
+        return parametrize.type_before_parametrizations(module).__name__
     return type(module).__name__
 
 

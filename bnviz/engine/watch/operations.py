@@ -43,6 +43,11 @@ NORMS = CHANNEL_NORMS | LAST_AXIS_NORMS
 """Those that torch has. What somebody wrote is known by what it does: it subtracts or divides by a layer's own
 statistics."""
 
+EMBEDDINGS = frozenset({"embedding", "_embedding_bag", "_embedding_bag_forward_only", "embedding_bag"})
+
+TRANSFORMS = frozenset({"_fft_r2c", "_fft_c2c", "_fft_c2r"})
+"""Fourier transforms mix values along the axes that they are given, and keep all others."""
+
 COPIES = frozenset({"detach", "clone", "_to_copy", "contiguous", "lift_fresh", "alias", "positive", "lift"})
 
 MOVES = frozenset(

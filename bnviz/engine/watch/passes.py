@@ -95,10 +95,15 @@ class Passes:
 
 
 class Parts:
-    """Which modules of a model are called until the first update, in case the model itself is not."""
+    """Which modules of a model are called until the first update, in case the model itself is not.
+
+    passes: how often the model itself was, while it trains.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         self.called: dict[nn.Module, None] = {}
+        self.passes = 0
+        self._model = model
         self._calls = 0
         self._hooks = [
             module.register_forward_pre_hook(self._enter)
@@ -126,3 +131,4 @@ class Parts:
         if not torch.compiler.is_compiling():
             self.called[module] = None
             self._calls += 1
+            self.passes += module is self._model and mode_of(self._model) == TRAINING

@@ -47,6 +47,7 @@ class Series:
         self._name = name
         self._provenance = provenance
         self._notes: dict[tuple[str, str], Note] = {}
+        self._left_out: frozenset[str] = frozenset()
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -98,12 +99,13 @@ class Series:
                 rows.append(_row(measured, item, reference.values, own_sizes))
                 units.append(_unit_columns(measured, item.part.origin.normalizing))
                 counts.append(measured.histogram)
-        for name in by_name.keys() - self.references.keys():
+        for name in by_name.keys() - self.references.keys() - self._left_out:
             self.note(name, "late", f"first seen at step {step:,}, after the first record: not recorded")
         for name, problem in unusual:
             self.note(name, "problem", f"not measured at step {step:,}: {problem}")
         not_finite = [name for name, problem in unusual if "finite" in problem]
-        if not_finite and len(not_finite) == len(self.references):
+        lost = any(item.part.lost for item in found)
+        if lost and len(not_finite) == len(self.references):
             first = not self.recording.snapshots
             self.recording = self.recording.extended([], diverged_at=step)
             if first:
@@ -141,6 +143,7 @@ class Series:
     def _begin(self, found: Sequence[Found]) -> None:
         kept = found[:MAX_WATCHED_LAYERS]
         if len(found) > len(kept):
+            self._left_out = frozenset(item.name for item in found[len(kept) :])
             left = found[len(kept)].name
             self.note(
                 "",

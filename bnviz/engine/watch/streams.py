@@ -62,7 +62,8 @@ class Part:
     """An arrangement of an origin's values: of all its units or of some.
 
     functions: the nonlinearities that were found to receive it. sample: taken before the first of them, and let go
-    of once it is measured. problem: why it could not be measured.
+    of once it is measured. problem: why it could not be measured. lost: whether no value of it is finite.
+    root: the scaled or shifted values that were measured in place of its own.
     """
 
     origin: Origin
@@ -72,6 +73,8 @@ class Part:
     sample: samples.Sample | None = None
     measured: samples.Measured | None = None
     problem: str = ""
+    lost: bool = False
+    root: Value | None = None
     chosen: np.ndarray | None = None
 
     @property
@@ -100,8 +103,21 @@ class Part:
             self.problem = "no example reached it"
         elif unusual:
             self.problem = f"{unusual:,} of {sample.values.size:,} values are not finite numbers"
+            self.lost = unusual == sample.values.size
         else:
             self.measured = samples.Measured.of(sample, floor)
+
+
+@dataclass(frozen=True, eq=False)
+class Inner:
+    """A function of values that were scaled or shifted by constants: the sigmoid of 2x is that of u = 2x.
+
+    root: those values. sample: of them. shadow: what the function makes of GRID.
+    """
+
+    root: Value
+    sample: samples.Sample
+    shadow: Tensor
 
 
 @dataclass(eq=False)
@@ -110,7 +126,7 @@ class Value:
 
     source: the part's own tensor, kept while its values may still be wanted. serial: when it was computed.
     consumed: whether any operation has used it. receiving: the part that the first nonlinearity received,
-    where the values have been rearranged since.
+    where the values have been rearranged since. inner: the same function as one of scaled or shifted values.
     """
 
     part: Part
@@ -120,16 +136,23 @@ class Value:
     linear: bool = True
     consumed: bool = False
     receiving: Part | None = None
+    inner: Inner | None = None
 
     @classmethod
     def of(
-        cls, part: Part, shadow: Tensor, serial: int, source: Tensor | None, receiving: Part | None = None
+        cls,
+        part: Part,
+        shadow: Tensor,
+        serial: int,
+        source: Tensor | None,
+        receiving: Part | None = None,
+        inner: Inner | None = None,
     ) -> Value:
         """A value whose function has that shadow."""
         linear = shadow is GRID or is_linear(shadow)
         if linear:
             return cls(part, shadow, serial, source)
-        return cls(part, shadow, serial, None, linear, receiving=receiving or part)
+        return cls(part, shadow, serial, None, linear, receiving=receiving or part, inner=inner)
 
     @property
     def identity(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,11 +11,13 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from bnviz.engine.watch.call import tensors_in
-from bnviz.engine.watch.evidence import GRID
+from bnviz.engine.watch.evidence import GRID, UNNAMED, is_inexact, name_of
 from bnviz.engine.watch.names import Names
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.streams import STATISTICAL, Node, Origin, Part, State, Value
 from bnviz.recording.watched import plain_name
+
+SHIFTED = "measured as its nonlinearity receives it, after it was scaled or shifted by constants"
 
 
 class Tracker:
@@ -73,7 +76,15 @@ class Tracker:
         name = value.function()
         if name is None or (summed and (name in STATISTICAL or len(torch.unique(value.shadow)) <= 2)):
             return  # a variance, a norm, or a count
-        (value.receiving or value.part).receive(name, self.floors)
+        part = value.receiving or value.part
+        if value.inner is not None and is_inexact(name):
+            inner, root = name_of(value.inner.shadow), value.inner.root
+            fits = not is_inexact(inner) or (name == UNNAMED and inner != UNNAMED)
+            if fits and part.sample is not None:
+                part.sample, part.root = replace(value.inner.sample, remark=SHIFTED), root
+            if fits and part.root is root:
+                name = inner
+        part.receive(name, self.floors)
 
     def finish_all(self) -> None:
         """Finish what the pass leaves open, such as the sigmoid that a model ends with."""

@@ -263,6 +263,12 @@ class Watcher:
         """Say after the first update if the model itself was never called."""
         parts.close()
         self._parts = None
+        if parts.passes > 1 and self._probe is None:
+            self._note(
+                "several",
+                f"{parts.passes:,} passes came before the first update: the first record is of the first of them, each "
+                "later one of the first pass after an update, which may be of other data, such as a part of the batch",
+            )
         if self._passes.seen or self._probe is not None:
             return
         called = parts.outermost(self.model)

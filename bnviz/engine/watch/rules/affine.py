@@ -19,8 +19,11 @@ def multiply(tracker: Tracker, call: Call) -> Follow:
     left, right = (call.args[place] for place in operations.MATRIX_PRODUCTS[call.name])
     nodes = tracker.node(left), tracker.node(right)
     vector = call.name in ("mv", "addmv")
-    if all(isinstance(node, State) for node in nodes):
-        return constants.without_values(tracker, call)
+    if isinstance(nodes[0], State) and isinstance(nodes[1], State):
+        running = tracker.running[-1] if tracker.running else None
+        own_weight = isinstance(running, AFFINE) and nodes[1].owner.module is running
+        if not (own_weight and left.dim() > 1 and nodes[0].owner.module is not running):
+            return constants.without_values(tracker, call)
     if isinstance(nodes[1], State):
         return _start(tracker, call, left, nodes[1].owner, None if vector else -1)
     if isinstance(nodes[0], State):
@@ -59,6 +62,18 @@ def convolve(tracker: Tracker, call: Call) -> Follow:
         return _start(tracker, call, images, node.owner, 1)
     if tracker.running and isinstance(tracker.running[-1], AFFINE):
         return _start(tracker, call, images, None, 1)
+    values = [(item, node) for item in call.tensors if isinstance(node := tracker.node(item), Value)]
+    return mixing.mix(tracker, call, values, keep=False)
+
+
+def bilinear(tracker: Tracker, call: Call) -> Follow:
+    """A bilinear map of two inputs."""
+    first, weight, second = call.args[:3]
+    node = tracker.node(weight)
+    if isinstance(node, State):
+        return _start(
+            tracker, call, first if isinstance(tracker.node(first), Value) else second, node.owner, -1
+        )
     values = [(item, node) for item in call.tensors if isinstance(node := tracker.node(item), Value)]
     return mixing.mix(tracker, call, values, keep=False)
 

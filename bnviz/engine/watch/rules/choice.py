@@ -36,6 +36,8 @@ def plan(tracker: Tracker, function: Any, args: tuple[Any, ...], named: dict[str
         return affine.multiply(tracker, call)
     if name in operations.CONVOLVING:
         return affine.convolve(tracker, call)
+    if name == "_trilinear":
+        return affine.bilinear(tracker, call)
     if not values:
         return constants.without_values(tracker, call)
     if name in operations.NORMS and isinstance(tracker.node(args[0]), Value):
@@ -46,6 +48,8 @@ def plan(tracker: Tracker, function: Any, args: tuple[Any, ...], named: dict[str
         return SPECIAL[name](tracker, call)
     if name in operations.MOVES:
         return moves.move(tracker, call)
+    if name in operations.TRANSFORMS:
+        return mixing.transform(tracker, call)
     if name in operations.REDUCTIONS:
         return mixing.reduce(tracker, call)
     if name in operations.JOINS:

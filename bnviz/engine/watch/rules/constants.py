@@ -48,8 +48,8 @@ def without_values(tracker: Tracker, call: Call) -> Follow:
         for item, node in zip(call.tensors, nodes, strict=True)
     )
     result: Node | None = None
-    if call.name == "embedding":
-        return lambda output: _void(tracker.make_origin(output, Origin(None), Units.along(output, -1)))
+    if call.name in operations.EMBEDDINGS:
+        return lambda output: _looked_up(tracker, output)
     if states and made:
         result = max(states, key=lambda pair: pair[0].dim())[1]
     elif all(isinstance(node, Constant) for node in nodes):
@@ -70,5 +70,8 @@ def _set_all(tracker: Tracker, output: Any, node: Node | None) -> None:
             tracker.nodes[item] = node
 
 
-def _void(_: object) -> None:
-    """Nothing is given back."""
+def _looked_up(tracker: Tracker, output: Any) -> None:
+    """Rows of a table are values that come from outside."""
+    tracker.forget(output)
+    first = tensors_in((output,))[0]
+    tracker.make_origin(first, Origin(None), Units.along(first, -1))

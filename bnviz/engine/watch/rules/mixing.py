@@ -23,7 +23,7 @@ def mix(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]], *,
     def follow(output: Any) -> None:
         first = next((item for item in tree_leaves(output) if isinstance(item, Tensor)), None)
         tracker.forget(output)
-        if first is None or not first.is_floating_point() or not values:
+        if first is None or not (first.is_floating_point() or first.is_complex()) or not values:
             return
         units = latest.part.units if keep and latest is not None else None
         if units is not None and given is not None:
@@ -32,6 +32,17 @@ def mix(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]], *,
         tracker.make_origin(first, origin, units)
 
     return follow
+
+
+def transform(tracker: Tracker, call: Call) -> Follow:
+    """A Fourier transform."""
+    given = call.args[0]
+    node = tracker.node(given)
+    if not isinstance(node, Value):
+        return tracker.forget
+    axes = {axis % given.dim() for axis in call.args[1]}
+    keep = node.part.units is not None and node.part.units.axis not in axes
+    return mix(tracker, call, [(given, node)], keep=keep)
 
 
 def join(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]]) -> Follow:

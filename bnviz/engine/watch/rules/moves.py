@@ -66,7 +66,13 @@ def move(tracker: Tracker, call: Call) -> Follow:
         for place, item in enumerate(outputs):
             part = origin.parts[*token, place]
             value = Value(
-                part, node.shadow, tracker.serial, sources[place], node.linear, False, node.receiving
+                part,
+                node.shadow,
+                tracker.serial,
+                sources[place],
+                node.linear,
+                receiving=node.receiving,
+                inner=node.inner,
             )
             tracker.nodes[item] = value
 

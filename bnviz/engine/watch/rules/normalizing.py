@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bnviz.engine.watch import operations, samples
 from bnviz.engine.watch.call import Call, Follow
-from bnviz.engine.watch.names import AFFINE, class_name
+from bnviz.engine.watch.names import AFFINE, class_name, is_scripted
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.streams import Origin, Value
 from bnviz.engine.watch.tracker import Tracker
@@ -45,7 +45,9 @@ def normalized(tracker: Tracker, given: Tensor, value: Value, operation: str) ->
     if before.normalizer:
         return Origin(layer, None, before.normalizer, before.normalizing, before.before, before.joined)
     running = tracker.running[-1] if tracker.running else None
-    alone = running is not None and not any(isinstance(part, AFFINE) for part in running.modules())
+    alone = running is not None and not any(
+        isinstance(part, AFFINE) or is_scripted(part) for part in running.modules()
+    )
     alone = (
         alone and not any(item.dim() > 1 for item in running.parameters(recurse=False)) if running else False
     )

@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bnviz.engine.watch import samples
 from bnviz.engine.watch.call import Call, Follow
+from bnviz.engine.watch.evidence import GRID, is_linear
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.rules.normalizing import normalized
-from bnviz.engine.watch.streams import Constant, Origin, State, Value
+from bnviz.engine.watch.streams import Constant, Inner, Origin, State, Value
 from bnviz.engine.watch.tracker import Tracker
 
 ARITHMETIC = frozenset({"add", "sub", "rsub", "mul", "div", "addcmul", "addcdiv"})
@@ -58,7 +60,8 @@ def compose(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]]
     part = values[0][1].part
     source = next((item if node.identity else node.source for item, node in values if node.linear), None)
     receiving = next((node.receiving for _, node in values if node.receiving is not None), None)
-    value = Value.of(part, shadow, tracker.serial, source, receiving)
+    inner = _inner(tracker, call, values)
+    value = Value.of(part, shadow, tracker.serial, source, receiving, inner)
     if tracker.wanted(part) and source is not None and (not value.linear or call.in_place):
         part.take(source)
         tracker.parts.append(part)
@@ -73,6 +76,29 @@ def compose(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]]
         tracker.nodes[first] = value
 
     return follow
+
+
+def _inner(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]]) -> Inner | None:
+    """The function as one of scaled or shifted values; None where it is not a function of such alone."""
+    roots = {node.inner.root if node.inner is not None else node for _, node in values}
+    if len(roots) > 1 or tracker.asked is not None:
+        return None
+    root = roots.pop()
+    if not root.linear or root.identity:
+        return None
+    shadows = {id(item): GRID if node.inner is None else node.inner.shadow for item, node in values}
+    if call.in_place:
+        shadows = {key: shadow.clone() for key, shadow in shadows.items()}
+    sample = next((node.inner.sample for _, node in values if node.inner is not None), None)
+    with torch.no_grad():
+        shadow = call.on(lambda item: shadows[id(item)] if id(item) in shadows else _scalar(tracker, item))
+    shadow = shadow[0] if isinstance(shadow, tuple | list) else shadow
+    if sample is None:
+        if is_linear(shadow):
+            return None
+        given = values[0][0]
+        sample = samples.take(given, root.part.units)
+    return Inner(root, sample, shadow)
 
 
 def _combine(
