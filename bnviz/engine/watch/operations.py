@@ -16,6 +16,8 @@ MATRIX_PRODUCTS: Mapping[str, tuple[int, int]] = {
     "mm": (0, 1),
     "bmm": (0, 1),
     "mv": (0, 1),
+    "_sparse_mm": (0, 1),
+    "_sparse_addmm": (1, 2),
     "addmm": (1, 2),
     "addmv": (1, 2),
     "baddbmm": (1, 2),

@@ -26,10 +26,12 @@ def mode_of(model: nn.Module) -> str:
 class Passes:
     """Tells of the model's forward passes while it is armed.
 
-    began, ended: called at the beginning and the end of a pass; ended with whether it failed.
+    began, ended: called at the beginning of a pass with its inputs, and at its end with whether it failed.
     """
 
-    def __init__(self, model: nn.Module, began: Callable[[], None], ended: Callable[[bool], None]) -> None:
+    def __init__(
+        self, model: nn.Module, began: Callable[[object], None], ended: Callable[[bool], None]
+    ) -> None:
         self.model = model
         self.seen = 0
         self.compiled = 0
@@ -50,7 +52,7 @@ class Passes:
             ]
         else:
             self._hooks = [
-                self.model.register_forward_pre_hook(self._enter, prepend=True),
+                self.model.register_forward_pre_hook(self._enter, prepend=True, with_kwargs=True),
                 self.model.register_forward_hook(self._leave, always_call=True),
             ]
         if self._stance is None and "torch._dynamo" in sys.modules:
@@ -74,7 +76,7 @@ class Passes:
         """Whether it tells of passes."""
         return bool(self._hooks)
 
-    def _enter(self, module: nn.Module, inputs: object) -> None:
+    def _enter(self, module: nn.Module, *inputs: object) -> None:
         if torch.compiler.is_compiling():
             return
         if module is not self.model:
@@ -82,7 +84,7 @@ class Passes:
         self._depth += 1
         if self._depth == 1:
             self.seen += 1
-            self._began()
+            self._began(inputs)
 
     def _leave(self, module: nn.Module, inputs: object, output: object) -> None:
         if torch.compiler.is_compiling():

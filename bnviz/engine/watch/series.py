@@ -211,7 +211,10 @@ class Series:
 
 def _row(measured: Measured, item: Found, reference: Measured, sizes: Sizes) -> list[float]:
     """A layer's numbers in the order of LAYER_COLUMNS."""
-    values, before = measured.summary, item.part.origin.before or measured.summary
+    received = item.part.origin.before
+    values, before = measured.summary, measured.summary
+    if received is not None and received.summary is not None:
+        before = received.summary
     kind = item.activation.removesuffix(SCALED)
     saturated = measured.saturated.get(kind, math.nan)
     dead = measured.dead if kind == "relu" else math.nan

@@ -9,7 +9,7 @@ applied, known by what it makes of a grid.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor, nn
@@ -18,8 +18,9 @@ from bnviz.engine.watch import samples
 from bnviz.engine.watch.evidence import GRID, is_linear, name_of
 from bnviz.engine.watch.names import Owner
 from bnviz.engine.watch.operations import Units
+from bnviz.engine.watch.signature import Token
 
-Token = tuple[Any, ...]
+Cut = tuple[Any, ...]
 """How a part was cut out of its origin: equal for equal cuts."""
 
 STATISTICAL = frozenset({"square", "abs"})
@@ -39,6 +40,22 @@ class Layer:
     weight: Tensor | None
 
 
+class At(NamedTuple):
+    """When and at which tensor was looked: how many operations had run, and where the tensor comes from."""
+
+    index: int
+    token: Token | None
+
+
+@dataclass(eq=False)
+class Before:
+    """What a normalizer receives. summary: None where it has no values."""
+
+    summary: samples.Summary | None
+    units: Units | None
+    at: At
+
+
 @dataclass(eq=False)
 class Origin:
     """Values that were made by mixing: no function of single numbers has been applied to them yet.
@@ -52,9 +69,9 @@ class Origin:
     statistic_of: Layer | None = None
     normalizer: str = ""
     normalizing: nn.Module | None = None
-    before: samples.Summary | None = None
+    before: Before | None = None
     joined: bool = False
-    parts: dict[Token, Part] = field(default_factory=dict)
+    parts: dict[Cut, Part] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -63,11 +80,11 @@ class Part:
 
     functions: the nonlinearities that were found to receive it. sample: taken before the first of them, and let go
     of once it is measured. problem: why it could not be measured. lost: whether no value of it is finite.
-    root: the scaled or shifted values that were measured in place of its own.
+    root: the scaled or shifted values that were measured in place of its own. at: where its sample is from.
     """
 
     origin: Origin
-    token: Token
+    token: Cut
     units: Units | None
     functions: list[str] = field(default_factory=list)
     sample: samples.Sample | None = None
@@ -76,15 +93,16 @@ class Part:
     lost: bool = False
     root: Value | None = None
     chosen: np.ndarray | None = None
+    at: At | None = None
 
     @property
     def taken(self) -> bool:
         """Whether its values were looked at."""
         return self.chosen is not None
 
-    def take(self, tensor: Tensor) -> None:
+    def take(self, tensor: Tensor, at: At) -> None:
         """Keep a sample of its values."""
-        self.sample = samples.take(tensor, self.units)
+        self.sample, self.at = samples.take(tensor, self.units), at
         self.chosen = self.sample.units
 
     def receive(self, function: str, floor: bool) -> None:
@@ -112,11 +130,12 @@ class Part:
 class Inner:
     """A function of values that were scaled or shifted by constants: the sigmoid of 2x is that of u = 2x.
 
-    root: those values. sample: of them. shadow: what the function makes of GRID.
+    root: those values. sample: of them, taken there. shadow: what the function makes of GRID.
     """
 
     root: Value
     sample: samples.Sample
+    at: At
     shadow: Tensor
 
 

@@ -14,7 +14,9 @@ from bnviz.engine.watch.call import tensors_in
 from bnviz.engine.watch.evidence import GRID, UNNAMED, is_inexact, name_of
 from bnviz.engine.watch.names import Names
 from bnviz.engine.watch.operations import Units
-from bnviz.engine.watch.streams import STATISTICAL, Node, Origin, Part, State, Value
+from bnviz.engine.watch.plan import MOST_NUMBERS, Reading
+from bnviz.engine.watch.signature import Signer
+from bnviz.engine.watch.streams import STATISTICAL, At, Node, Origin, Part, State, Value
 from bnviz.recording.watched import plain_name
 
 SHIFTED = "measured as its nonlinearity receives it, after it was scaled or shifted by constants"
@@ -25,7 +27,8 @@ class Tracker:
 
     names: of the model's modules. running: the modules whose forward runs, the innermost last.
     asked: names of the modules to watch; None for all layers. floors: whether to measure by how much batches differ
-    by chance.
+    by chance. signer: knows where the tensors come from. readings: numbers that have decided something; None where
+    they were too many to keep.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class Tracker:
         self.calls: Counter[str] = Counter()
         self.layers = 0
         self.serial = 0
+        self.signer = Signer(names.owners)
+        self.readings: list[Reading] | None = []
         self._changed: dict[int, list[tuple[int, Part]]] = {}
 
     def node(self, tensor: Tensor) -> Node | None:
@@ -82,6 +87,7 @@ class Tracker:
             fits = not is_inexact(inner) or (name == UNNAMED and inner != UNNAMED)
             if fits and part.sample is not None:
                 part.sample, part.root = replace(value.inner.sample, remark=SHIFTED), root
+                part.at = value.inner.at
             if fits and part.root is root:
                 name = inner
         part.receive(name, self.floors)
@@ -99,8 +105,20 @@ class Tracker:
 
     def answer(self, part: Part, output: Tensor, module: nn.Module) -> None:
         """A module was asked for, and this is what its weight gives out."""
-        part.take(output)
+        part.take(output, self.at(output))
         self.by_owner[part.origin] = module
+
+    def at(self, tensor: Tensor) -> At:
+        """Where a look at a tensor is made now."""
+        return At(self.signer.count, self.signer.token(tensor))
+
+    def read(self, tensor: Tensor) -> None:
+        """The numbers of a tensor decide how the pass is followed; they are kept to see whether they stay."""
+        token = self.signer.token(tensor)
+        if token is None or tensor.numel() > MOST_NUMBERS:
+            self.readings = None
+        elif self.readings is not None:
+            self.readings.append(Reading(self.signer.count, token, tensor.detach().to("cpu", copy=True)))
 
     def change(self, tensor: Tensor, part: Part) -> None:
         """The numbers of a part are others now: whoever holds them in another arrangement holds these."""

@@ -29,7 +29,10 @@ from bnviz.engine.watch.isolation import inputs_of, run_aside
 from bnviz.engine.watch.names import Names, class_name
 from bnviz.engine.watch.observation import Found, Observation
 from bnviz.engine.watch.passes import EVALUATION, TRAINING, Parts, Passes, mode_of
+from bnviz.engine.watch.plan import Plans
+from bnviz.engine.watch.planned import PlannedObservation
 from bnviz.engine.watch.series import Series, Sizes, norm
+from bnviz.engine.watch.signature import Signature, of_inputs
 from bnviz.engine.watch.updates import UpdateCounter
 from bnviz.recording import CurvePoint, Recording
 from bnviz.recording.watched import MAX_NOTES, Note, WatchError, check_name, plain_name
@@ -89,7 +92,9 @@ class Watcher:
         self._told: dict[str, CurvePoint] = {}
         self._weights_before: dict[int, Tensor] = {}
         self._sizes: dict[int, Sizes] = {}
-        self._observation: Observation | None = None
+        self._observation: Observation | PlannedObservation | None = None
+        self._plans = Plans()
+        self._kind: Signature = ()
         self._mode = mode_of(model)
         self._parts: Parts | None = None
         device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
@@ -287,13 +292,20 @@ class Watcher:
 
     # The model's own passes
 
-    def _pass_begins(self) -> None:
+    def _pass_begins(self, inputs: object) -> None:
         self._mode = mode_of(self.model)
         series = self._series.get(self._mode)
         if series is not None and (series.ended or series.last_step == self.updates):
             return
         try:
-            observation = Observation(Names.of(self.model), self._asked, self._mode not in self._series)
+            names = Names.of(self.model)
+            self._kind = (self._mode, torch.is_grad_enabled(), of_inputs(inputs))
+            plan = self._plans.get(self._kind)
+            observation = (
+                Observation(names, self._asked, self._mode not in self._series)
+                if plan is None
+                else PlannedObservation(names, plan)
+            )
             observation.begin()
             self._observation = observation
         except Exception as error:
@@ -307,7 +319,13 @@ class Watcher:
             observation.end()
             if failed:
                 return
-            self._add(observation)
+            if isinstance(observation, PlannedObservation):
+                if not observation.held:
+                    self._plans.give_up()
+                    return  # the next pass is recorded in its place
+                self._series[self._mode].add(self.updates, observation.found, self._sizes)
+            else:
+                self._plans.learn(self._kind, observation.plan(self._add(observation)))
         except Exception as error:
             self._stop(error)
             return
@@ -374,8 +392,11 @@ class Watcher:
 
     # What was seen
 
-    def _add(self, observation: Observation, told: bool = True) -> None:
-        """Add a record of a pass to the series of its mode. told: whether to warn where there is nothing to record."""
+    def _add(self, observation: Observation, told: bool = True) -> Sequence[Found]:
+        """Add a record of a pass to the series of its mode, and return what was found.
+
+        told: whether to warn where there is nothing to record.
+        """
         series = self._series.get(self._mode)
         if series is None:
             series = self._series[self._mode] = Series(self._name, self._mode, self._provenance)
@@ -399,8 +420,9 @@ class Watcher:
             if told:
                 warnings.warn(f"bnviz records nothing of {self._name}: {reason}", stacklevel=2)
                 self._detach()
-            return
+            return found
         series.add(self.updates, found, self._sizes)
+        return found
 
     def _note_unmet(self, observation: Observation, found: Sequence[Found], series: Series) -> None:
         """Say which of the modules asked for were not measured, and what to write instead."""

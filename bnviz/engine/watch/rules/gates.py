@@ -7,7 +7,7 @@ from typing import Any
 from bnviz.engine.watch.call import Call, Follow
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.rules import mixing, pointwise
-from bnviz.engine.watch.streams import Origin, Part, Value
+from bnviz.engine.watch.streams import At, Origin, Part, Value
 from bnviz.engine.watch.tracker import Tracker
 
 
@@ -26,7 +26,7 @@ def gate(tracker: Tracker, call: Call) -> Follow:
             numbers = Units.read(spread)
         part = Part(node.part.origin, (*node.part.token, "gate"), numbers)
         if tracker.wanted(part):
-            part.take(given.narrow(axis, half, half))
+            part.take(given.narrow(axis, half, half), At(tracker.signer.count, None))
             tracker.parts.append(part)
         part.receive("sigmoid", tracker.floors)
     return mixing.mix(tracker, call, [(given, node)], keep=False)
@@ -39,7 +39,7 @@ def named_function(tracker: Tracker, call: Call) -> Follow:
     if isinstance(node, Value) and node.linear:
         source = given if node.identity else node.source
         if tracker.wanted(node.part) and source is not None:
-            node.part.take(source)
+            node.part.take(source, tracker.at(source))
             tracker.parts.append(node.part)
         node.part.receive("prelu" if "prelu" in call.name else "rrelu", tracker.floors)
         units = node.part.units

@@ -45,6 +45,8 @@ def move(tracker: Tracker, call: Call) -> Follow:
         tree_map(lambda item: id(item) if isinstance(item, Tensor) else item, (call.args[1:], call.named))
     )
     token = (*node.part.token, call.name, arrangement)
+    for item in call.tensors[1:]:
+        tracker.read(item)
     rest = tree_map(
         lambda item: item.cpu() if isinstance(item, Tensor) else item, (call.args[1:], call.named)
     )

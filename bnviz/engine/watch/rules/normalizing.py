@@ -10,7 +10,7 @@ from bnviz.engine.watch import operations, samples
 from bnviz.engine.watch.call import Call, Follow
 from bnviz.engine.watch.names import AFFINE, class_name, is_scripted
 from bnviz.engine.watch.operations import Units
-from bnviz.engine.watch.streams import Origin, Value
+from bnviz.engine.watch.streams import Before, Origin, Value
 from bnviz.engine.watch.tracker import Tracker
 from bnviz.recording.watched import plain_name
 
@@ -54,10 +54,11 @@ def normalized(tracker: Tracker, given: Tensor, value: Value, operation: str) ->
     told = (
         class_name(running) if alone and running is not None else operation.replace("native_", "").strip("_")
     )
-    summary = _summary(tracker, given, value) if tracker.asked is None else None
-    return Origin(layer, None, plain_name(told), running if alone else None, summary, before.joined)
+    received = _received(tracker, given, value) if tracker.asked is None else None
+    return Origin(layer, None, plain_name(told), running if alone else None, received, before.joined)
 
 
-def _summary(tracker: Tracker, given: Tensor, value: Value) -> samples.Summary | None:
+def _received(tracker: Tracker, given: Tensor, value: Value) -> Before:
     sample = samples.take(given, value.part.units)
-    return samples.Summary.of(sample) if sample.values.size else None
+    summary = samples.Summary.of(sample) if sample.values.size else None
+    return Before(summary, value.part.units, tracker.at(given))

@@ -44,6 +44,7 @@ def _scalar(tracker: Tracker, item: Tensor) -> Tensor | None:
     if item.numel() != 1:
         return None
     number = item.detach().reshape(()).cpu()
+    tracker.read(item)
     return number.double() if number.is_floating_point() else number
 
 
@@ -63,7 +64,7 @@ def compose(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]]
     inner = _inner(tracker, call, values)
     value = Value.of(part, shadow, tracker.serial, source, receiving, inner)
     if tracker.wanted(part) and source is not None and (not value.linear or call.in_place):
-        part.take(source)
+        part.take(source, tracker.at(source))
         tracker.parts.append(part)
     if call.in_place:
         value.source = None
@@ -89,16 +90,16 @@ def _inner(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]])
     shadows = {id(item): GRID if node.inner is None else node.inner.shadow for item, node in values}
     if call.in_place:
         shadows = {key: shadow.clone() for key, shadow in shadows.items()}
-    sample = next((node.inner.sample for _, node in values if node.inner is not None), None)
+    inner = next((node.inner for _, node in values if node.inner is not None), None)
     with torch.no_grad():
         shadow = call.on(lambda item: shadows[id(item)] if id(item) in shadows else _scalar(tracker, item))
     shadow = shadow[0] if isinstance(shadow, tuple | list) else shadow
-    if sample is None:
-        if is_linear(shadow):
-            return None
-        given = values[0][0]
-        sample = samples.take(given, root.part.units)
-    return Inner(root, sample, shadow)
+    if inner is not None:
+        return Inner(root, inner.sample, inner.at, shadow)
+    if is_linear(shadow):
+        return None
+    given = values[0][0]
+    return Inner(root, samples.take(given, root.part.units), tracker.at(given), shadow)
 
 
 def _combine(
