@@ -16,7 +16,8 @@ from torch import Tensor
 
 from bnviz.engine.watch.operations import Units
 from bnviz.experiment.knob import MAX_WIDTH
-from bnviz.recording.measure import SATURATION_THRESHOLDS, Distribution, quantiles, summary
+from bnviz.recording.measure import SATURATION_THRESHOLDS, quantiles
+from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
 
 ROWS = 4096
 """The most values of a unit that are measured."""
@@ -25,6 +26,7 @@ VALUES, FEWEST_ROWS = 2**20, 256
 COMPARED = 256
 """Of a unit's sorted values as many are kept for drift, evenly spaced where there are more."""
 CHUNK = 2**18
+_EDGES = HISTOGRAM_EDGES[1:-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +65,12 @@ class Summary:
     @classmethod
     def of(cls, sample: Sample) -> Summary:
         """Measure all values of a sample."""
-        mean, std, shares = summary(sample.values.reshape(-1))
-        return cls(*(sample.moments or (mean, std)), shares)
+        return cls.of_sorted(sample, np.sort(sample.values, axis=None))
+
+    @classmethod
+    def of_sorted(cls, sample: Sample, ordered: np.ndarray) -> Summary:
+        """Measure a sample whose values were sorted all together, (N·F,)."""
+        return cls(*(sample.moments or moments(ordered)), quantiles(ordered, QUANTILES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,16 +95,17 @@ class Measured:
     @classmethod
     def of(cls, sample: Sample, floor: bool) -> Measured:
         """Sort and measure a sample that holds a value of each unit, all of them finite."""
-        distribution = Distribution.of(sample.values)
-        mean, std, shares = distribution.summary()
+        per_unit = np.array(sample.values.T, order="C")  # (F, N)
+        per_unit.sort(axis=1)
+        ordered = np.sort(per_unit, axis=None)
         return cls(
-            Summary(*(sample.moments or (mean, std)), shares),
+            Summary.of_sorted(sample, ordered),
             sample.units,
-            quantiles(distribution.per_unit, (0.15, 0.50, 0.85)),
-            distribution.histogram(),
-            {name: distribution.saturated(name) for name in SATURATION_THRESHOLDS},
-            distribution.dead("relu"),
-            _thinned(distribution.per_unit),
+            quantiles(per_unit, (0.15, 0.50, 0.85)),
+            histogram(ordered),
+            {name: beyond(ordered, threshold) for name, threshold in SATURATION_THRESHOLDS.items()},
+            float((per_unit[:, -1] <= 0).mean()),
+            _thinned(per_unit),
             _halves_apart(sample.values) if floor else math.nan,
             sample.told,
             sample.remark,
@@ -109,6 +116,27 @@ class Measured:
         if not np.array_equal(self.units, reference.units):
             return math.nan
         return wasserstein(self.curve, reference.curve)
+
+
+def moments(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation, in float64 and two passes."""
+    deviations = values.astype(np.float64)
+    mean = deviations.mean()
+    deviations -= mean
+    return float(mean), math.sqrt(deviations @ deviations / deviations.size)
+
+
+def histogram(ordered: np.ndarray) -> np.ndarray:
+    """(bins,) int32: how many sorted values are between HISTOGRAM_EDGES; the outermost bins take all beyond."""
+    below = ordered.searchsorted(_EDGES)
+    return np.diff(below, prepend=0, append=ordered.size).astype(np.int32)
+
+
+def beyond(ordered: np.ndarray, threshold: float) -> float:
+    """The share of sorted values that are larger than a threshold, or smaller than minus that."""
+    most = ordered.dtype.type(threshold)
+    inside = ordered.searchsorted(most, side="right") - ordered.searchsorted(-most)
+    return float(ordered.size - inside) / ordered.size
 
 
 def wasserstein(mine: np.ndarray, theirs: np.ndarray) -> float:

@@ -16,12 +16,11 @@ from bnviz.engine.watch.names import own
 from bnviz.engine.watch.observation import Found
 from bnviz.engine.watch.passes import EVALUATION
 from bnviz.engine.watch.samples import Measured, Summary
+from bnviz.engine.watch.weight_changes import Sizes, norms
 from bnviz.recording import CurvePoint, Provenance, Recording, Snapshot
 from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS
 from bnviz.recording.watched import MAX_WATCHED_LAYERS, Note, Watched, WatchedLayer, plain_name
 
-Sizes = tuple[float, float, float]
-"""The norm of a weight's gradient, its own norm, and the norm of its last change over that."""
 NO_SIZES: Sizes = (math.nan, math.nan, math.nan)
 
 
@@ -93,9 +92,9 @@ class Series:
                     continue
                 if reference.values is None:
                     reference.values = measured
-                own_sizes = (
-                    NO_SIZES if item.weight is None else sizes.get(id(item.weight), _sizes(item.weight))
-                )
+                own_sizes = NO_SIZES if item.weight is None else sizes.get(id(item.weight))
+                if own_sizes is None:
+                    own_sizes = (math.nan, norms([item.weight])[0], math.nan)
                 rows.append(_row(measured, item, reference.values, own_sizes))
                 units.append(_unit_columns(measured, item.part.origin.normalizing))
                 counts.append(measured.histogram)
@@ -241,12 +240,3 @@ def _unit_columns(measured: Measured, normalizer: nn.Module | None) -> np.ndarra
             at = torch.as_tensor(measured.units)
             columns[:, 3:] = torch.stack([item.detach().cpu()[at].float() for item in sized], dim=1).numpy()
     return columns
-
-
-def _sizes(weight: Tensor) -> Sizes:
-    return (math.nan, norm(weight), math.nan)
-
-
-def norm(tensor: Tensor) -> float:
-    """The Euclidean norm, in float32."""
-    return float(torch.linalg.vector_norm(tensor.detach().float()))

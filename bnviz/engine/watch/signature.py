@@ -15,6 +15,11 @@ from bnviz.engine.watch.names import Owner
 Token = tuple[Any, ...]
 """Where a tensor comes from: an operation of this pass, a parameter or buffer by name, or from outside."""
 Signature = tuple[Any, ...]
+PLAIN = (
+    *(bool, int, float, complex, str, type(None)),
+    *(torch.dtype, torch.device, torch.layout, torch.memory_format, torch.Generator),
+)
+"""Arguments that are compared; of others, such as handles of the profiler, the type alone is."""
 
 
 class Signer:
@@ -63,7 +68,7 @@ class Signer:
             return (token, item.shape)
         if isinstance(item, list | tuple):
             return tuple(map(self._item, item))
-        return item
+        return item if isinstance(item, PLAIN) else type(item)
 
     def _new(self, tensor: Tensor) -> Token:
         owner = self._owners.get(id(tensor))
@@ -76,10 +81,12 @@ class Signer:
         return token
 
 
-def of_inputs(items: Any) -> Signature:
+def of_inputs(item: Any) -> Any:
     """What a pass is recognised by before it begins: the shapes and types of its inputs."""
-    leaves, structure = torch.utils._pytree.tree_flatten(items)
-    return (
-        str(structure),
-        *((item.shape, item.dtype) if isinstance(item, Tensor) else str(type(item)) for item in leaves),
-    )
+    if isinstance(item, Tensor):
+        return item.dtype, None if item.is_nested else item.shape
+    if isinstance(item, list | tuple):
+        return tuple(map(of_inputs, item))
+    if isinstance(item, dict):
+        return tuple((str(name), of_inputs(part)) for name, part in item.items())
+    return type(item)

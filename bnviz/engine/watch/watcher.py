@@ -31,9 +31,10 @@ from bnviz.engine.watch.observation import Found, Observation
 from bnviz.engine.watch.passes import EVALUATION, TRAINING, Parts, Passes, mode_of
 from bnviz.engine.watch.plan import Plans
 from bnviz.engine.watch.planned import PlannedObservation
-from bnviz.engine.watch.series import Series, Sizes, norm
+from bnviz.engine.watch.series import Series
 from bnviz.engine.watch.signature import Signature, of_inputs
 from bnviz.engine.watch.updates import UpdateCounter
+from bnviz.engine.watch.weight_changes import WeightChanges
 from bnviz.recording import CurvePoint, Recording
 from bnviz.recording.watched import MAX_NOTES, Note, WatchError, check_name, plain_name
 
@@ -90,8 +91,7 @@ class Watcher:
         self._series: dict[str, Series] = {}
         self._notes: dict[str, Note] = {}
         self._told: dict[str, CurvePoint] = {}
-        self._weights_before: dict[int, Tensor] = {}
-        self._sizes: dict[int, Sizes] = {}
+        self._weights = WeightChanges()
         self._observation: Observation | PlannedObservation | None = None
         self._plans = Plans()
         self._kind: Signature = ()
@@ -219,35 +219,22 @@ class Watcher:
         if not self._passes.armed:
             self._passes.let_compile()
         if number % self.every == 0:
-            self._weights_before = {
-                id(weight): weight.detach().clone()
-                for series in self._series.values()
-                for weight in series.weights
-            }
+            self._weights.before(self._watched_weights())
 
     def _after_update(self, number: int) -> None:
         self._told = {}
         if self._parts is not None:
             self._first_update(self._parts)
         if number % self.every == 0:
-            self._sizes = {
-                id(weight): self._measure_sizes(weight)
-                for series in self._series.values()
-                for weight in series.weights
-            }
-            self._weights_before = {}
+            self._weights.after(self._watched_weights())
             self._due()
-        else:
-            self._sizes = {}
+        elif self._weights.sizes:
+            self._weights.forget()
 
-    def _measure_sizes(self, weight: Tensor) -> Sizes:
-        """The norms of a weight's gradient and of itself, and of the change that the update made over that."""
-        own, before = norm(weight), self._weights_before.get(id(weight))
-        return (
-            math.nan if weight.grad is None else norm(weight.grad),
-            own,
-            norm(weight.detach() - before) / own if before is not None and own else math.nan,
-        )
+    def _watched_weights(self) -> list[Tensor]:
+        """The weights of all recorded layers, each once."""
+        weights = (weight for series in self._series.values() for weight in series.weights)
+        return list({id(weight): weight for weight in weights}.values())
 
     def _due(self) -> None:
         """A record is due: of the next pass, or of a pass of the probe now."""
@@ -323,7 +310,7 @@ class Watcher:
                 if not observation.held:
                     self._plans.give_up()
                     return  # the next pass is recorded in its place
-                self._series[self._mode].add(self.updates, observation.found, self._sizes)
+                self._series[self._mode].add(self.updates, observation.found, self._weights.sizes)
             else:
                 self._plans.learn(self._kind, observation.plan(self._add(observation)))
         except Exception as error:
@@ -421,7 +408,7 @@ class Watcher:
                 warnings.warn(f"bnviz records nothing of {self._name}: {reason}", stacklevel=2)
                 self._detach()
             return found
-        series.add(self.updates, found, self._sizes)
+        series.add(self.updates, found, self._weights.sizes)
         return found
 
     def _note_unmet(self, observation: Observation, found: Sequence[Found], series: Series) -> None:
@@ -467,7 +454,7 @@ class Watcher:
         self._updates.close()
         if self._parts is not None:
             self._parts.close()
-        self._weights_before, self._sizes = {}, {}
+        self._weights.forget()
 
     # Words
 
