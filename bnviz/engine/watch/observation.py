@@ -161,7 +161,9 @@ class Observation(TorchDispatchMode):
             PlannedLayer.of(item.name, item.module, item.weight, item.part) for item in found if item.part.at
         ]
         known = [layer for layer in layers if layer is not None]
-        return Plan(self._signatures, known, self.tracker.readings) if len(known) == len(found) else None
+        if len(known) < len(found):
+            return None
+        return Plan(self._signatures, known, self.tracker.readings, list(self.tracker.signer.used))
 
     def _sign(self, func: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         if self._signatures is None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from bnviz.engine.watch.names import Owner
 from bnviz.engine.watch.signature import Signature, Token
 from bnviz.engine.watch.streams import Before, Origin, Part
 
@@ -72,11 +73,12 @@ class PlannedLayer:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A pass as it was followed by the rules."""
+    """A pass as it was followed by the rules. owners: of the parameters and buffers that it used."""
 
     signatures: Sequence[Signature]
     layers: Sequence[PlannedLayer]
     readings: Sequence[Reading]
+    owners: Sequence[Owner]
 
     def agrees(self, other: Plan) -> bool:
         """Whether two passes did the same, and the same was found."""

@@ -24,11 +24,11 @@ from bnviz.engine.watch.tracker import SHIFTED
 class PlannedObservation(TorchDispatchMode):
     """Sees one pass. held: whether it did what the plan says; nothing is found in one that did not."""
 
-    def __init__(self, names: Names, plan: Plan) -> None:
+    def __init__(self, plan: Plan) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.held = True
         self._plan = plan
-        self._signer = Signer(names.owners)
+        self._signer = Signer(Names.owners_now(plan.owners))
         self._parts = [bare(layer.part) for layer in plan.layers]
         self._due: dict[int, list[tuple[Token, Callable[[Tensor], None]]]] = defaultdict(list)
         self._last_use: dict[Token, int] = {}
@@ -41,6 +41,9 @@ class PlannedObservation(TorchDispatchMode):
                 reading.token,
                 lambda tensor, reading=reading: self._compare(tensor, reading.numbers),
             )
+
+        self._producing = {token[0] for token in self._last_use if isinstance(token[0], int)}
+        self._from_outside = any(not isinstance(token[0], int) for token in self._last_use)
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -91,15 +94,16 @@ class PlannedObservation(TorchDispatchMode):
         if signer.count >= len(signatures) or signer.of(function, args, named) != signatures[signer.count]:
             self.held = False
             return
-        if self._last_use:
+        if self._from_outside:
             self._keep(tensors_in((args, tuple(named.values())) if named else args))
         if signer.count in self._due:
             self._measure()
 
     def _produced(self, output: Any) -> None:
+        index = self._signer.count
         self._signer.produced(output)
-        if self._last_use:
-            self._keep([output] if isinstance(output, Tensor) else tensors_in((output,)))
+        if index in self._producing:
+            self._keep(tensors_in((output,)))
 
     def _keep(self, tensors: Sequence[Tensor]) -> None:
         """Keep a tensor that is to be measured until it is."""

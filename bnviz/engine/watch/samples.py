@@ -26,7 +26,9 @@ VALUES, FEWEST_ROWS = 2**20, 256
 COMPARED = 256
 """Of a unit's sorted values as many are kept for drift, evenly spaced where there are more."""
 CHUNK = 2**18
-_EDGES = HISTOGRAM_EDGES[1:-1]
+_NEAREST = HISTOGRAM_EDGES[1:-1].astype(np.float32)
+_EDGES = np.where(HISTOGRAM_EDGES[1:-1] > _NEAREST, np.nextafter(_NEAREST, np.float32(np.inf)), _NEAREST)
+"""The smallest float32 that is not below each inner edge: the same float32 are below both."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,15 +123,16 @@ class Measured:
 def moments(values: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation, in float64 and two passes."""
     deviations = values.astype(np.float64)
-    mean = deviations.mean()
+    mean = float(np.add.reduce(deviations)) / deviations.size
     deviations -= mean
-    return float(mean), math.sqrt(deviations @ deviations / deviations.size)
+    return mean, math.sqrt(deviations @ deviations / deviations.size)
 
 
 def histogram(ordered: np.ndarray) -> np.ndarray:
-    """(bins,) int32: how many sorted values are between HISTOGRAM_EDGES; the outermost bins take all beyond."""
-    below = ordered.searchsorted(_EDGES)
-    return np.diff(below, prepend=0, append=ordered.size).astype(np.int32)
+    """(bins,) int32: how many sorted float32 are between HISTOGRAM_EDGES; the outermost bins take all beyond."""
+    below = np.empty(len(_EDGES) + 2, np.int32)
+    below[0], below[1:-1], below[-1] = 0, ordered.searchsorted(_EDGES), ordered.size
+    return below[1:] - below[:-1]
 
 
 def beyond(ordered: np.ndarray, threshold: float) -> float:
@@ -142,7 +145,8 @@ def beyond(ordered: np.ndarray, threshold: float) -> float:
 def wasserstein(mine: np.ndarray, theirs: np.ndarray) -> float:
     """The mean 1-Wasserstein distance between rows of sorted values, (F, N) and (F, M)."""
     if mine.shape == theirs.shape:
-        return float(np.abs(mine - theirs).mean(dtype=np.float64))
+        apart = np.abs(mine - theirs)
+        return float(np.add.reduce(apart, axis=None, dtype=np.float64)) / apart.size
     many, few = mine.shape[1], theirs.shape[1]
     edges = np.union1d(np.arange(many + 1) / many, np.arange(few + 1) / few)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -153,6 +157,12 @@ def wasserstein(mine: np.ndarray, theirs: np.ndarray) -> float:
 def take(tensor: Tensor, units: Units | None) -> Sample:
     """A sample of a tensor's values, copied: what comes later in the pass may work in place."""
     tensor = tensor.detach()
+    if units is not None and units.plain and units.axis == tensor.dim() - 1:
+        width = tensor.shape[-1]
+        rows = tensor.numel() // width
+        if width <= MAX_WIDTH and rows <= min(ROWS, max(FEWEST_ROWS, VALUES // width)):
+            whole = tensor.reshape(rows, width).to("cpu", torch.float32, copy=True).numpy()
+            return Sample(whole, _numbers(width), rows, width, None)
     remark = ""
     places = None if units is None else _places(units)
     if places is None:
@@ -217,6 +227,12 @@ def _places(units: Units) -> np.ndarray | None:
     if (counts != counts[0]).any():
         return None
     return np.argsort(numbers, kind="stable").reshape(len(counts), counts[0])
+
+
+@lru_cache(maxsize=64)
+def _numbers(units: int) -> np.ndarray:
+    """The numbers 0, 1, 2, and so on."""
+    return np.arange(units)
 
 
 @lru_cache(maxsize=64)

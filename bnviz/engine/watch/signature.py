@@ -26,11 +26,13 @@ class Signer:
     """Gives every tensor of one pass a token, and every operation a signature.
 
     Two passes with equal signatures in equal order did the same with tensors of the same shapes.
-    owners: of parameters and buffers, by `id`. count: operations that were run so far.
+    owners: of parameters and buffers, by `id`. count: operations that were run so far. used: the owners that were
+    met.
     """
 
     def __init__(self, owners: Mapping[int, Owner]) -> None:
         self.count = 0
+        self.used: dict[Owner, None] = {}
         self._owners = owners
         self._outside = 0
         self._seen: dict[int, tuple[weakref.ref[Tensor], Token]] = {}
@@ -77,6 +79,7 @@ class Signer:
             token: Token = ("outside", self._outside, tensor.dtype)
         else:
             token = owner
+            self.used[owner] = None
         self._seen[id(tensor)] = (weakref.ref(tensor), token)
         return token
 

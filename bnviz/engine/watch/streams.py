@@ -116,10 +116,11 @@ class Part:
         sample, self.sample = self.sample, None
         if sample is None:
             return
-        unusual = sample.values.size - int(np.isfinite(sample.values).sum())
+        finite = np.isfinite(sample.values)
         if not sample.values.size:
             self.problem = "no example reached it"
-        elif unusual:
+        elif not finite.all():
+            unusual = sample.values.size - int(finite.sum())
             self.problem = f"{unusual:,} of {sample.values.size:,} values are not finite numbers"
             self.lost = unusual == sample.values.size
         else:

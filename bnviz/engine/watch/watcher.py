@@ -100,7 +100,7 @@ class Watcher:
         device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
         self._provenance = made_on(device)
         self._passes = Passes(model, self._pass_begins, self._pass_ends)
-        self._updates = UpdateCounter(model, self._before_update, self._after_update, self._last_step)
+        self._updates = UpdateCounter(model, every, self._before_update, self._after_update, self._last_step)
         if self._probe is None:
             self._parts = Parts(model)
             self._passes.arm()
@@ -216,13 +216,13 @@ class Watcher:
     # When to record
 
     def _before_update(self, number: int) -> None:
-        if not self._passes.armed:
-            self._passes.let_compile()
-        if number % self.every == 0:
-            self._weights.before(self._watched_weights())
+        self._weights.before(self._watched_weights())
 
     def _after_update(self, number: int) -> None:
-        self._told = {}
+        if not self._passes.armed:
+            self._passes.let_compile()
+        if self._told:
+            self._told = {}
         if self._parts is not None:
             self._first_update(self._parts)
         if number % self.every == 0:
@@ -285,13 +285,12 @@ class Watcher:
         if series is not None and (series.ended or series.last_step == self.updates):
             return
         try:
-            names = Names.of(self.model)
             self._kind = (self._mode, torch.is_grad_enabled(), of_inputs(inputs))
             plan = self._plans.get(self._kind)
             observation = (
-                Observation(names, self._asked, self._mode not in self._series)
+                Observation(Names.of(self.model), self._asked, self._mode not in self._series)
                 if plan is None
-                else PlannedObservation(names, plan)
+                else PlannedObservation(plan)
             )
             observation.begin()
             self._observation = observation
