@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,18 +16,24 @@ from bnviz.engine.watch.call import tensors_in
 from bnviz.engine.watch.names import Names
 from bnviz.engine.watch.observation import Found
 from bnviz.engine.watch.plan import Plan, PlannedLayer, bare
+from bnviz.engine.watch.samples import Measured
 from bnviz.engine.watch.signature import Signer, Token
 from bnviz.engine.watch.streams import At, Before, Part
 from bnviz.engine.watch.tracker import SHIFTED
 
 
 class PlannedObservation(TorchDispatchMode):
-    """Sees one pass. held: whether it did what the plan says; nothing is found in one that did not."""
+    """Sees one pass.
 
-    def __init__(self, plan: Plan) -> None:
+    references: what drift is measured from, by the name of the layer. held: whether it did what the plan says; nothing
+    is found in one that did not.
+    """
+
+    def __init__(self, plan: Plan, references: Mapping[str, Measured | None]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.held = True
         self._plan = plan
+        self._references = references
         self._signer = Signer(Names.owners_now(plan.owners))
         self._parts = [bare(layer.part) for layer in plan.layers]
         self._due: dict[int, list[tuple[Token, Callable[[Tensor], None]]]] = defaultdict(list)
@@ -36,11 +42,7 @@ class PlannedObservation(TorchDispatchMode):
         for layer, part in zip(plan.layers, self._parts, strict=True):
             self._schedule(layer, part)
         for reading in plan.readings:
-            self._at(
-                reading.index,
-                reading.token,
-                lambda tensor, reading=reading: self._compare(tensor, reading.numbers),
-            )
+            self._at(reading.index, reading.token, partial(self._compare, reading.numbers))
 
         self._producing = {token[0] for token in self._last_use if isinstance(token[0], int)}
         self._from_outside = any(not isinstance(token[0], int) for token in self._last_use)
@@ -128,21 +130,21 @@ class PlannedObservation(TorchDispatchMode):
         before = part.origin.before
         if before is not None and before.at.token is not None:
             self._at(before.at.index, before.at.token, lambda tensor: self._before(tensor, before))
-        self._at(layer.index, layer.token, lambda tensor: self._values(tensor, part, layer.shifted))
+        self._at(layer.index, layer.token, lambda tensor: self._values(tensor, part, layer))
 
     def _at(self, index: int, token: Token, look: Callable[[Tensor], None]) -> None:
         self._due[index].append((token, look))
         self._last_use[token] = max(index, self._last_use.get(token, 0))
 
-    def _values(self, tensor: Tensor, part: Part, shifted: bool) -> None:
+    def _values(self, tensor: Tensor, part: Part, layer: PlannedLayer) -> None:
         part.take(tensor, At(self._signer.count, None))
-        if shifted and part.sample is not None:
-            part.sample = replace(part.sample, remark=SHIFTED)
-        part.measure(floor=False)
+        if layer.shifted and part.sample is not None:
+            part.sample.remark = SHIFTED
+        part.measure(False, self._references.get(layer.name))
 
     def _before(self, tensor: Tensor, before: Before) -> None:
         sample = samples.take(tensor, before.units)
         before.summary = samples.Summary.of(sample) if sample.values.size else None
 
-    def _compare(self, tensor: Tensor, numbers: Tensor) -> None:
+    def _compare(self, numbers: Tensor, tensor: Tensor) -> None:
         self.held = self.held and torch.equal(tensor.detach().cpu(), numbers)

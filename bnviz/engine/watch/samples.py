@@ -7,7 +7,7 @@ fall in step with the data: every second column of a map that a stride of 2 has 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -25,13 +25,13 @@ VALUES, FEWEST_ROWS = 2**20, 256
 """The most values of a layer that are measured, but for this many of each unit."""
 COMPARED = 256
 """Of a unit's sorted values as many are kept for drift, evenly spaced where there are more."""
-CHUNK = 2**18
+CHUNK = 2**16
 _NEAREST = HISTOGRAM_EDGES[1:-1].astype(np.float32)
 _EDGES = np.where(HISTOGRAM_EDGES[1:-1] > _NEAREST, np.nextafter(_NEAREST, np.float32(np.inf)), _NEAREST)
 """The smallest float32 that is not below each inner edge: the same float32 are below both."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Sample:
     """Values of a layer, (N, F) float32: N of each of F units.
 
@@ -46,11 +46,20 @@ class Sample:
     all_units: int
     moments: tuple[float, float] | None
     remark: str = ""
+    rows: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = len(self.values)
+
+    def hand_over(self) -> np.ndarray:
+        """The values, which the sample has no longer: only one copy of them is to be in memory."""
+        values, self.values = self.values, self.values[:0]
+        return values
 
     @property
     def told(self) -> str:
         """How many values are measured of how many."""
-        rows, units = self.values.shape
+        rows, units = self.rows, len(self.units)
         of_units = f"{units:,} units" if units == self.all_units else f"{units:,} of {self.all_units:,} units"
         of_rows = f"{rows:,}" if rows == self.each else f"{rows:,} of {self.each:,}"
         return f"{of_rows} values of each of {of_units}"
@@ -66,13 +75,11 @@ class Summary:
 
     @classmethod
     def of(cls, sample: Sample) -> Summary:
-        """Measure all values of a sample."""
-        return cls.of_sorted(sample, np.sort(sample.values, axis=None))
-
-    @classmethod
-    def of_sorted(cls, sample: Sample, ordered: np.ndarray) -> Summary:
-        """Measure a sample whose values were sorted all together, (N·F,)."""
-        return cls(*(sample.moments or moments(ordered)), quantiles(ordered, QUANTILES))
+        """Measure all values of a sample, which hands them over."""
+        values = sample.hand_over().reshape(-1)
+        both = sample.moments or moments(values)
+        values.sort()
+        return cls(*both, quantiles(values, QUANTILES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +87,8 @@ class Measured:
     """What is kept of a layer's values at one record.
 
     unit_quantiles: (F, 3). curve: (F, up to COMPARED) sorted values of each unit, to compare with another record's.
-    floor: how far two halves of the examples lie apart, as drift is measured.
+    drift: from a reference that was given; there is no curve then. floor: how far two halves of the examples lie
+    apart, as drift is measured.
     """
 
     summary: Summary
@@ -90,42 +98,61 @@ class Measured:
     saturated: dict[str, float]
     dead: float
     curve: np.ndarray
+    drift: float
     floor: float
     told: str
     remark: str
 
     @classmethod
-    def of(cls, sample: Sample, floor: bool) -> Measured:
-        """Sort and measure a sample that holds a value of each unit, all of them finite."""
-        per_unit = np.array(sample.values.T, order="C")  # (F, N)
+    def of(cls, sample: Sample, floor: bool, reference: Measured | None = None) -> Measured:
+        """Sort and measure a sample that holds a value of each unit, all of them finite, and hands them over.
+
+        There are at most two copies of the values at any time.
+        """
+        apart = _halves_apart(sample.values) if floor else math.nan
+        per_unit = np.array(sample.hand_over().T, order="C")  # (F, N)
+        both = sample.moments or moments(per_unit.reshape(-1))
         per_unit.sort(axis=1)
-        ordered = np.sort(per_unit, axis=None)
+        of_units, dead = quantiles(per_unit, (0.15, 0.50, 0.85)), float((per_unit[:, -1] <= 0).mean())
+        curve = _thinned(per_unit)
+        drift = math.nan
+        if reference is not None:
+            drift = reference.distance(sample.units, curve)
+            curve = curve[:0]
+        ordered = per_unit.reshape(-1)
+        ordered.sort()
         return cls(
-            Summary.of_sorted(sample, ordered),
+            Summary(*both, quantiles(ordered, QUANTILES)),
             sample.units,
-            quantiles(per_unit, (0.15, 0.50, 0.85)),
+            of_units,
             histogram(ordered),
             {name: beyond(ordered, threshold) for name, threshold in SATURATION_THRESHOLDS.items()},
-            float((per_unit[:, -1] <= 0).mean()),
-            _thinned(per_unit),
-            _halves_apart(sample.values) if floor else math.nan,
+            dead,
+            curve,
+            drift,
+            apart,
             sample.told,
             sample.remark,
         )
 
     def drift_from(self, reference: Measured) -> float:
         """The 1-Wasserstein distance of each unit's values from then, averaged over units; NaN for other units."""
-        if not np.array_equal(self.units, reference.units):
-            return math.nan
-        return wasserstein(self.curve, reference.curve)
+        return reference.distance(self.units, self.curve) if len(self.curve) else self.drift
+
+    def distance(self, units: np.ndarray, curve: np.ndarray) -> float:
+        """The same distance to the sorted values of another time."""
+        return wasserstein(curve, self.curve) if np.array_equal(units, self.units) else math.nan
 
 
 def moments(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation, in float64 and two passes."""
-    deviations = values.astype(np.float64)
-    mean = float(np.add.reduce(deviations)) / deviations.size
-    deviations -= mean
-    return mean, math.sqrt(deviations @ deviations / deviations.size)
+    """Mean and standard deviation of (N,), in float64 and two passes, without a copy of them all."""
+    mean = float(np.add.reduce(values, dtype=np.float64)) / values.size
+    squares = 0.0
+    for first in range(0, values.size, CHUNK):
+        deviations = values[first : first + CHUNK].astype(np.float64)
+        deviations -= mean
+        squares += float(deviations @ deviations)
+    return mean, math.sqrt(squares / values.size)
 
 
 def histogram(ordered: np.ndarray) -> np.ndarray:
@@ -189,9 +216,12 @@ def take(tensor: Tensor, units: Units | None) -> Sample:
     everything = places.size == part.shape[1] and (places.ravel() == np.arange(places.size)).all()
     if not everything:
         part = part[:, torch.as_tensor(places.ravel(), device=tensor.device)]
-    values = part.float().cpu().numpy()  # (rows, F · alike)
-    if values.base is not None or everything:
-        values = values.copy()
+    table = part.to("cpu", torch.float32)  # (rows, F · alike)
+    if (
+        table.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr()
+    ):  # what comes later may change it
+        table = table.clone()
+    values = table.numpy()
     if places.shape[1] > 1:
         values = values.reshape(len(values), *places.shape).transpose(0, 2, 1).reshape(-1, len(places))
     moments = None if values.size == tensor.numel() else _moments(tensor)
@@ -261,7 +291,7 @@ def _thinned(ordered: np.ndarray) -> np.ndarray:
     """(F, up to COMPARED): of sorted values some, evenly spaced in rank."""
     count = ordered.shape[1]
     if count <= COMPARED:
-        return ordered
+        return ordered.copy()
     ranks = ((np.arange(COMPARED) + 0.5) * count / COMPARED).astype(int)
     return np.ascontiguousarray(ordered[:, ranks])
 

@@ -54,6 +54,11 @@ class Series:
         return tuple(self._notes.values())
 
     @property
+    def measured(self) -> dict[str, Measured | None]:
+        """The layers as first measured, by name; None of one that could not be yet."""
+        return {name: item.values for name, item in self.references.items()}
+
+    @property
     def weights(self) -> list[Tensor]:
         """The weights of the layers, where they are parameters."""
         return [item.weight for item in self.references.values() if item.weight is not None]

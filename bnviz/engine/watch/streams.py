@@ -111,7 +111,7 @@ class Part:
             self.functions.append(function)
         self.measure(floor)
 
-    def measure(self, floor: bool) -> None:
+    def measure(self, floor: bool, reference: samples.Measured | None = None) -> None:
         """Measure the sample; what has no values, or none that could be sorted, has a problem instead."""
         sample, self.sample = self.sample, None
         if sample is None:
@@ -124,7 +124,7 @@ class Part:
             self.problem = f"{unusual:,} of {sample.values.size:,} values are not finite numbers"
             self.lost = unusual == sample.values.size
         else:
-            self.measured = samples.Measured.of(sample, floor)
+            self.measured = samples.Measured.of(sample, floor, reference)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -86,7 +85,8 @@ class Tracker:
             inner, root = name_of(value.inner.shadow), value.inner.root
             fits = not is_inexact(inner) or (name == UNNAMED and inner != UNNAMED)
             if fits and part.sample is not None:
-                part.sample, part.root = replace(value.inner.sample, remark=SHIFTED), root
+                part.sample, part.root = value.inner.sample, root
+                part.sample.remark = SHIFTED
                 part.at = value.inner.at
             if fits and part.root is root:
                 name = inner

@@ -290,7 +290,7 @@ class Watcher:
             observation = (
                 Observation(Names.of(self.model), self._asked, self._mode not in self._series)
                 if plan is None
-                else PlannedObservation(plan)
+                else PlannedObservation(plan, self._series[self._mode].measured)
             )
             observation.begin()
             self._observation = observation
