@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import tracemalloc
 import warnings
 from collections import deque
 
@@ -14,6 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bnviz import Recording, watch
+from bnviz.engine.watch.plan import Plans
+from bnviz.engine.watch.planned import PlannedObservation
+from bnviz.engine.watch.samples import Measured, Sample
+from bnviz.recording.measure import SATURATION_THRESHOLDS, Distribution
 from bnviz.recording.watched import WatchError
 
 INPUTS = 3 * torch.randn(40, 6, generator=torch.Generator().manual_seed(1)) + 1
@@ -713,6 +718,7 @@ def test_drift_without_a_change_is_about_the_floor():
             model(data[200 * number : 200 * number + 200])
             recording.step()
     drift = recording.layers["drift"][1:]
+    assert (recording.layers["drift_floor"] == recording.watched.layers[0].floor).all()
     assert drift.mean() == pytest.approx(recording.watched.layers[0].floor, rel=0.35)
 
 
@@ -857,3 +863,104 @@ def test_several_passes_for_an_update_are_told():
             model(-INPUTS)
             recording.step()
     assert any("2 passes came before the first update" in note.text for note in recording.notes)
+
+
+# What is remembered between records
+
+
+class Choosing(nn.Module):
+    """Takes one of two ways of equal shapes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.out = nn.Linear(6, 8), nn.Linear(6, 8), nn.Linear(8, 2)
+        self.turn = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.tanh((self.second if self.turn else self.first)(x)))
+
+
+def test_a_pass_like_those_before_is_measured_to_the_same_numbers(monkeypatch):
+    build = NORMALIZED[0]
+    planned, held = fresh(build), []
+    ended = PlannedObservation.end
+    monkeypatch.setattr(PlannedObservation, "end", lambda self: (ended(self), held.append(self.held)))
+    with watch(planned, every=1) as recording:
+        expected = train(planned, 6)
+    assert held == [True] * 4
+    monkeypatch.setattr(Plans, "get", lambda self, key: None)
+    model = fresh(build)
+    with watch(model, every=1) as other:
+        assert train(model, 6) == expected
+    assert recording == other
+    assert len(held) == 4
+
+
+def test_a_pass_that_goes_another_way_is_not_taken_for_the_remembered_one():
+    model = fresh(Choosing)
+    with watch(model, every=1) as recording:
+        for step in range(8):
+            model.turn = step >= 4
+            model(INPUTS)
+            model(INPUTS)
+            recording.step()
+    assert recording.steps.tolist() == list(range(8))
+    assert recording.layer_names == ("first",)
+    expected = torch.where(torch.arange(8) < 4, model.first(INPUTS).mean().item(), torch.nan)
+    np.testing.assert_allclose(recording.layers["mean"], expected, rtol=1e-5)
+    assert any("first seen at step 4" in note.text for note in recording.notes if note.layer == "second")
+
+
+def test_a_batch_of_another_size_is_recorded_at_its_own_step():
+    model = fresh(lambda: around(torch.tanh))
+    with watch(model, every=1) as recording:
+        for step in range(6):
+            model(INPUTS[: 17 if step == 4 else 40])
+            recording.step()
+    assert recording.steps.tolist() == list(range(6))
+    expected = [model[0](INPUTS[: 17 if step == 4 else 40]).mean().item() for step in range(6)]
+    np.testing.assert_allclose(recording.layers["mean"], expected, rtol=1e-5)
+
+
+def test_a_number_that_decides_what_is_done_is_looked_at_again():
+    model = fresh(lambda: Pieces(lambda m, x: torch.sigmoid(m.scale * m.a(x)), a=nn.Linear(6, 8)))
+    model.register_buffer("scale", torch.tensor(2.0))
+    with watch(model, every=1) as recording:
+        for step in range(6):
+            model.scale.fill_(2.0 if step < 4 else 3.0)
+            model(INPUTS)
+            model(INPUTS)
+            recording.step()
+    expected = [(2.0 if step < 4 else 3.0) * model.a(INPUTS).mean().item() for step in range(6)]
+    np.testing.assert_allclose(recording.layers["mean"], expected, rtol=1e-5)
+
+
+def test_a_record_holds_a_layers_values_twice_at_most():
+    model = fresh(lambda: nn.Sequential(nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 4), nn.Tanh()))
+    inputs = torch.randn(1024, 64)
+    largest = 1024 * 512 * 4
+    with watch(model, every=1) as recording:
+        for _ in range(4):
+            tracemalloc.start()
+            model(inputs)
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            recording.step()
+            assert most < 2.1 * largest
+    assert recording.steps.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("rows", "units", "scale"), [(60, 100, 2), (7, 3, 30), (1, 5, 1), (40, 20, 1e4), (9, 4, 0)]
+)
+def test_a_sample_is_measured_as_the_layers_of_a_bnviz_network_are(rows, units, scale):
+    values = (scale * np.random.default_rng(0).normal(size=(rows, units))).astype(np.float32)
+    values[0, 0], values[-1, -1] = 0.25, -8.0  # on an edge of the histogram
+    expected = Distribution.of(values)
+    mean, std, shares = expected.summary()
+    measured = Measured.of(Sample(values.copy(), np.arange(units), rows, units, None), floor=False)
+    np.testing.assert_allclose([measured.summary.mean, measured.summary.std], [mean, std], rtol=1e-9)
+    np.testing.assert_array_equal(measured.summary.shares, shares)
+    np.testing.assert_array_equal(measured.histogram, expected.histogram())
+    assert measured.saturated == {name: expected.saturated(name) for name in SATURATION_THRESHOLDS}
+    assert measured.dead == expected.dead("relu")

@@ -59,7 +59,7 @@ class PlannedLayer:
         before = part.origin.before
         if part.at is None or part.at.token is None or (before is not None and before.at.token is None):
             return None
-        return cls(name, module, weight, bare(part), part.at.index, part.at.token, part.root is not None)
+        return cls(name, module, weight, bare(part), part.at.place, part.at.token, part.root is not None)
 
     @property
     def key(self) -> tuple[Hashable, ...]:

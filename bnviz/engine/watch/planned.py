@@ -129,20 +129,20 @@ class PlannedObservation(TorchDispatchMode):
     def _schedule(self, layer: PlannedLayer, part: Part) -> None:
         before = part.origin.before
         if before is not None and before.at.token is not None:
-            self._at(before.at.index, before.at.token, lambda tensor: self._before(tensor, before))
-        self._at(layer.index, layer.token, lambda tensor: self._values(tensor, part, layer))
+            self._at(before.at.place, before.at.token, partial(self._before, before))
+        self._at(layer.index, layer.token, partial(self._values, part, layer))
 
     def _at(self, index: int, token: Token, look: Callable[[Tensor], None]) -> None:
         self._due[index].append((token, look))
         self._last_use[token] = max(index, self._last_use.get(token, 0))
 
-    def _values(self, tensor: Tensor, part: Part, layer: PlannedLayer) -> None:
+    def _values(self, part: Part, layer: PlannedLayer, tensor: Tensor) -> None:
         part.take(tensor, At(self._signer.count, None))
         if layer.shifted and part.sample is not None:
             part.sample.remark = SHIFTED
         part.measure(False, self._references.get(layer.name))
 
-    def _before(self, tensor: Tensor, before: Before) -> None:
+    def _before(self, before: Before, tensor: Tensor) -> None:
         sample = samples.take(tensor, before.units)
         before.summary = samples.Summary.of(sample) if sample.values.size else None
 

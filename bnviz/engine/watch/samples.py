@@ -152,7 +152,7 @@ def moments(values: np.ndarray) -> tuple[float, float]:
         deviations = values[first : first + CHUNK].astype(np.float64)
         deviations -= mean
         squares += float(deviations @ deviations)
-    return mean, math.sqrt(squares / values.size)
+    return float(mean), math.sqrt(squares / values.size)
 
 
 def histogram(ordered: np.ndarray) -> np.ndarray:
@@ -166,14 +166,15 @@ def beyond(ordered: np.ndarray, threshold: float) -> float:
     """The share of sorted values that are larger than a threshold, or smaller than minus that."""
     most = ordered.dtype.type(threshold)
     inside = ordered.searchsorted(most, side="right") - ordered.searchsorted(-most)
-    return float(ordered.size - inside) / ordered.size
+    return float((ordered.size - inside) / ordered.size)
 
 
 def wasserstein(mine: np.ndarray, theirs: np.ndarray) -> float:
     """The mean 1-Wasserstein distance between rows of sorted values, (F, N) and (F, M)."""
     if mine.shape == theirs.shape:
         apart = np.abs(mine - theirs)
-        return float(np.add.reduce(apart, axis=None, dtype=np.float64)) / apart.size
+        total: float = np.add.reduce(apart, axis=None, dtype=np.float64)
+        return float(total / apart.size)
     many, few = mine.shape[1], theirs.shape[1]
     edges = np.union1d(np.arange(many + 1) / many, np.arange(few + 1) / few)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -293,7 +294,7 @@ def _thinned(ordered: np.ndarray) -> np.ndarray:
     if count <= COMPARED:
         return ordered.copy()
     ranks = ((np.arange(COMPARED) + 0.5) * count / COMPARED).astype(int)
-    return np.ascontiguousarray(ordered[:, ranks])
+    return np.asarray(ordered.take(ranks, axis=1))
 
 
 def _halves_apart(values: np.ndarray) -> float:
@@ -301,8 +302,12 @@ def _halves_apart(values: np.ndarray) -> float:
 
     Halves hold half as many examples, so that their distance is √2 times as large. Rows are in the order of examples.
     """
-    half = len(values) // 2
+    half, units = len(values) // 2, values.shape[1]
     if not half:
         return math.nan
-    rows = [np.sort(part.T, axis=1) for part in (values[:half], values[half : 2 * half])]
-    return wasserstein(*rows) / math.sqrt(2.0)
+    apart, together = 0.0, max(1, CHUNK // half)
+    for first in range(0, units, together):
+        some = values[: 2 * half, first : first + together]
+        rows = [np.sort(part.T, axis=1) for part in (some[:half], some[half:])]
+        apart += wasserstein(*rows) * some.shape[1]
+    return float(apart / units / math.sqrt(2.0))

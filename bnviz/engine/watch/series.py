@@ -97,10 +97,10 @@ class Series:
                     continue
                 if reference.values is None:
                     reference.values = measured
-                own_sizes = NO_SIZES if item.weight is None else sizes.get(id(item.weight))
-                if own_sizes is None:
+                own_sizes: Sizes | None = NO_SIZES if item.weight is None else sizes.get(id(item.weight))
+                if own_sizes is None and item.weight is not None:
                     own_sizes = (math.nan, norms([item.weight])[0], math.nan)
-                rows.append(_row(measured, item, reference.values, own_sizes))
+                rows.append(_row(measured, item, reference.values, own_sizes or NO_SIZES))
                 units.append(_unit_columns(measured, item.part.origin.normalizing))
                 counts.append(measured.histogram)
         for name in by_name.keys() - self.references.keys() - self._left_out:

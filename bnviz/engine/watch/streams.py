@@ -43,7 +43,7 @@ class Layer:
 class At(NamedTuple):
     """When and at which tensor was looked: how many operations had run, and where the tensor comes from."""
 
-    index: int
+    place: int
     token: Token | None
 
 
