@@ -124,9 +124,22 @@ class Parts:
             hook.remove()
         self._hooks = []
 
-    def outermost(self, model: nn.Module) -> list[str]:
+    def why_never_called(self) -> str:
+        """What is to be told where the model itself was not called, and what to write instead."""
+        called = self._outermost()
+        if called:
+            instead = ", ".join(f"watch(model.{name})" for name in called[:5])
+            return (
+                f"its own forward was not called before the first update, only parts of it; write {instead}"
+            )
+        return (
+            "its forward was not called before the first update; watch the module that the program calls, and "
+            "compile a model before it is watched"
+        )
+
+    def _outermost(self) -> list[str]:
         """The names of the called modules that stand in no other called module."""
-        names = [name for name, module in model.named_modules() if name and module in self.called]
+        names = [name for name, module in self._model.named_modules() if name and module in self.called]
         return [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
 
     def _enter(self, module: nn.Module, inputs: object) -> None:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from bnviz.engine.trainer import made_on
+from bnviz.engine.watch import requests
 from bnviz.engine.watch.isolation import inputs_of, run_aside
 from bnviz.engine.watch.names import Names, class_name
 from bnviz.engine.watch.observation import Found, Observation
@@ -78,12 +79,8 @@ class Watcher:
             raise WatchError(f"every = {every!r} is not allowed; allowed is a whole number from 1")
         if any(is_lazy(parameter) for parameter in model.parameters()):
             raise WatchError("the model is not built yet; run one batch through it before it is watched")
-        if isinstance(layers, str):
-            raise WatchError(
-                f'layers = {layers!r} is not allowed; allowed is a list of names, such as ["{layers}"]'
-            )
         names = Names.of(model)
-        self._asked = None if layers is None else _known_names(layers, names)
+        self._asked = None if layers is None else requests.known_names(layers, names)
         self.model = model
         self.every = every
         self._name = check_name("name", name) if name else plain_name(class_name(model))
@@ -263,17 +260,7 @@ class Watcher:
             )
         if self._passes.seen or self._probe is not None:
             return
-        called = parts.outermost(self.model)
-        if called:
-            instead = ", ".join(f"watch(model.{name})" for name in called[:5])
-            reason = (
-                f"its own forward was not called before the first update, only parts of it; write {instead}"
-            )
-        else:
-            reason = (
-                "its forward was not called before the first update; watch the module that the program calls, and "
-                "compile a model before it is watched"
-            )
+        reason = parts.why_never_called()
         self._note("never", f"nothing is recorded of {self._name}: {reason}")
         warnings.warn(f"bnviz records nothing of {self._name}: {reason}", stacklevel=2)
 
@@ -286,7 +273,8 @@ class Watcher:
             return
         try:
             self._kind = (self._mode, torch.is_grad_enabled(), of_inputs(inputs))
-            plan = self._plans.get(self._kind)
+            recorded = series is not None and series.recording is not None
+            plan = self._plans.get(self._kind) if recorded else None
             observation = (
                 Observation(Names.of(self.model), self._asked, self._mode not in self._series)
                 if plan is None
@@ -393,38 +381,17 @@ class Watcher:
                 "fault",
                 f"{len(observation.faults):,} operations could not be followed, the first: {reason}",
             )
-        if self._asked is not None:
-            self._note_unmet(observation, found, series)
+        for name, reason in requests.unmet(self._asked or frozenset(), observation, found):
+            series.note("", f"asked {name}", reason)
         if not found and series.recording is None:
-            reason = (
-                "none of the modules named in layers=[...] gave out something to measure"
-                if self._asked is not None
-                else "no nonlinearity receives what a layer of this model gives out; name the modules to watch with "
-                'layers=["..."], as in model.named_modules()'
-            )
+            reason = requests.NOTHING_FOUND if self._asked is None else requests.NOTHING_ASKED
             series.note("", "nothing", f"nothing is recorded: {reason}")
-            if told:
+            if told and all(other.recording is None for other in self._series.values()):
                 warnings.warn(f"bnviz records nothing of {self._name}: {reason}", stacklevel=2)
                 self._detach()
             return found
         series.add(self.updates, found, self._weights.sizes)
         return found
-
-    def _note_unmet(self, observation: Observation, found: Sequence[Found], series: Series) -> None:
-        """Say which of the modules asked for were not measured, and what to write instead."""
-        assert self._asked is not None
-        names = observation.names
-        met = {names.modules[item.module] for item in found}
-        called = [names.modules[module] for module in observation.called]
-        for name in sorted(self._asked - met):
-            reason = observation.refused.get(
-                name, "it was not called as a module, nor was a weight of its own used"
-            )
-            inside = [other for other in called if other.startswith(f"{name}.")]
-            above = [other for other in called if other and name.startswith(f"{other}.")]
-            instead = inside[:3] or above[-1:]
-            write = f"; write layers={[*instead]}" if instead else ""
-            series.note("", f"asked {name}", f'layers=["{name}"] is not recorded: {reason}{write}')
 
     def _tell(self, split: str, loss: Number, accuracy: Number) -> None:
         """Keep numbers of the program until the record of their update is made; the first of each split counts."""
@@ -486,16 +453,6 @@ class Watcher:
         watched = series.recording.watched
         assert watched is not None
         return replace(series.recording, subject=replace(watched, notes=self._all_notes(series)))
-
-
-def _known_names(layers: Sequence[str], names: Names) -> frozenset[str]:
-    """The modules that were asked for, by name. Raises WatchError."""
-    known = set(filter(None, names.modules.values()))
-    unknown = [name for name in layers if name not in known]
-    if unknown:
-        allowed = ", ".join(filter(None, names.modules.values()))
-        raise WatchError(f"layers = {unknown[0]!r} is no module of the model; allowed are {allowed}")
-    return frozenset(layers)
 
 
 def _eagerly() -> Any:
