@@ -104,9 +104,10 @@ class Plans:
 
     def learn(self, key: Hashable, plan: Plan | None) -> None:
         """Remember a pass that the rules have followed; None for one that cannot be foretold."""
-        if plan is None or self._given_up or len(self._once) >= MOST_PLANS:
-            return
         before = self._once.get(key)
+        full = before is None and len(self._once) >= MOST_PLANS
+        if plan is None or self._given_up or full:
+            return
         if before is not None and before.agrees(plan):
             self._twice[key] = plan
         else:
