@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -633,6 +634,16 @@ def test_a_folder_is_refused_of_which_one_example_would_be_held_out(count, pictu
     assert "needs 6 or more images" in refusal("folder:pictures")
 
 
-@pytest.mark.parametrize("name", ["my cats", "cats.v1", "Ka\u0308fer"])
+@pytest.mark.parametrize("name", ["my cats", "cats.v1", "a*b"])
 def test_a_folder_name_that_is_refused_says_what_a_name_may_hold(name, pictures):
     assert "a <name> has 1 to 60 letters, digits, - and _" in refusal(f"folder:{name}")
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("asked", ["NFC", "NFD"])
+def test_a_folder_with_an_umlaut_is_found_however_its_name_is_written(on_disk, asked, pictures):
+    composed = "K\u00e4fer"
+    pictures.rename(pictures.parent / unicodedata.normalize(on_disk, composed))
+    name = f"folder:{unicodedata.normalize(asked, composed)}"
+    assert len(load(name).classes) == 2
+    assert Experiment(dataset=name).dataset == f"folder:{composed}"

@@ -453,3 +453,10 @@ def test_nonsense_interventions_are_refused_in_short(text, said):
 def test_an_intervention_takes_no_truth_value_and_no_blank(values):
     with pytest.raises(ExperimentError, match="allowed is"):
         Intervention(*values)
+
+
+def test_a_mini_batch_of_one_example_is_refused_with_the_reason():
+    with pytest.raises(
+        ExperimentError, match=r"from 2 to 4,096, since statistics of a mini-batch need two examples"
+    ):
+        Experiment(batch_size=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import tracemalloc
 import warnings
 from collections import deque
 
@@ -14,6 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bnviz import Recording, watch
+from bnviz.engine.watch.plan import Plans
+from bnviz.engine.watch.planned import PlannedObservation
+from bnviz.engine.watch.samples import Measured, Sample
+from bnviz.recording.measure import SATURATION_THRESHOLDS, Distribution
 from bnviz.recording.watched import WatchError
 
 INPUTS = 3 * torch.randn(40, 6, generator=torch.Generator().manual_seed(1)) + 1
@@ -713,6 +718,7 @@ def test_drift_without_a_change_is_about_the_floor():
             model(data[200 * number : 200 * number + 200])
             recording.step()
     drift = recording.layers["drift"][1:]
+    assert (recording.layers["drift_floor"] == recording.watched.layers[0].floor).all()
     assert drift.mean() == pytest.approx(recording.watched.layers[0].floor, rel=0.35)
 
 
@@ -727,3 +733,234 @@ def test_a_model_that_fails_in_its_own_pass_is_let_go_of():
         warnings.simplefilter("error")
         model(INPUTS)
     assert not any(item._forward_hooks or item._forward_pre_hooks for item in model.modules())
+
+
+# Nets that went wrong once, each compared with what its nonlinearity receives
+
+
+class Pieces(nn.Module):
+    """Modules, and a function of them and the inputs."""
+
+    def __init__(self, function: object, **modules: nn.Module) -> None:
+        super().__init__()
+        self.function = function
+        for name, module in modules.items():
+            setattr(self, name, module)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.function(self, *inputs)
+
+
+def received_by(function: str, model: nn.Module, *inputs: Tensor) -> list[Tensor]:
+    """What a function of torch is given while the model runs, written by hand."""
+    given: list[Tensor] = []
+
+    class Listener(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            if func.__name__ == function:
+                given.append(args[0].detach().clone())
+            return func(*args, **(kwargs or {}))
+
+    with Listener():
+        model(*inputs)
+    return given
+
+
+WORDS = torch.arange(20)
+UNUSUAL = {
+    "scaled": (lambda: Pieces(lambda m, x: F.relu(2.0 * m.a(x)), a=nn.Linear(6, 8)), (INPUTS,), "relu"),
+    "temperature": (
+        lambda: Pieces(lambda m, x: torch.sigmoid(m.a(x) / 3 - 1), a=nn.Linear(6, 8)),
+        (INPUTS,),
+        "sigmoid",
+    ),
+    "half the logarithm": (
+        lambda: Pieces(lambda m, x: torch.exp(0.5 * m.a(x)), a=nn.Linear(6, 8)),
+        (INPUTS,),
+        "exp",
+    ),
+    "of a table": (
+        lambda: Pieces(lambda m, x: x @ torch.relu(m.a(m.table)).T, a=nn.Linear(2, 5)),
+        (INPUTS[:, :5],),
+        "relu",
+    ),
+    "of a bag of words": (
+        lambda: Pieces(
+            lambda m, x, starts: torch.relu(m.a(m.bag(x, starts))),
+            a=nn.Linear(6, 5),
+            bag=nn.EmbeddingBag(20, 6),
+        ),
+        (WORDS, torch.tensor([0, 4, 9])),
+        "relu",
+    ),
+    "after a Fourier transform": (
+        lambda: Pieces(
+            lambda m, x: torch.relu(torch.fft.irfft(2 * torch.fft.rfft(m.a(x), dim=0), n=len(x), dim=0)),
+            a=nn.Linear(6, 8),
+        ),
+        (INPUTS,),
+        "relu",
+    ),
+    "bilinear": (
+        lambda: Pieces(lambda m, x: torch.relu(m.a(x, x)), a=nn.Bilinear(6, 6, 5)),
+        (INPUTS,),
+        "relu",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_a_nonlinearity_of_an_unusual_map_is_recorded_as_it_receives_it(case):
+    build, inputs, activation = UNUSUAL[case]
+    model = fresh(build)
+    if case == "of a table":
+        model.register_buffer("table", torch.randn(9, 2, generator=torch.Generator().manual_seed(8)))
+    (given,) = received_by(activation, model, *inputs)
+    with watch(model) as recording:
+        model(*inputs)
+    assert recording.layer_names == ("a",)
+    assert recording.watched.layers[0].activation == activation
+    row = recording.layers.iloc[0]
+    assert row["mean"] == pytest.approx(given.mean().item(), abs=1e-5)
+    assert row["std"] == pytest.approx(given.std(correction=0).item(), rel=1e-5)
+    assert row["q85"] == pytest.approx(np.quantile(given.numpy(), 0.85), rel=1e-4)
+    assert recording.widths == (given.shape[1],)
+
+
+def test_a_parametrized_module_and_a_traced_normalizer_go_by_their_own_names():
+    weighed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(6, 8)), nn.ReLU())
+    recording = watch(weighed, INPUTS)
+    recording.close()
+    assert recording.layer_names == ("Linear 0",)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_traced_network_is_no_normalizer():
+    model = torch.jit.trace(nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU()), INPUTS)
+    with watch(model) as recording:
+        model(INPUTS)
+    assert recording.watched.layers[0].normalizer == "batch_norm"
+
+
+@pytest.mark.filterwarnings("ignore:.*not finite")
+def test_one_number_that_is_not_finite_ends_nothing():
+    model = fresh(lambda: around(torch.relu))
+    spoiled = INPUTS.clone()
+    spoiled[3, 2] = torch.inf
+    with watch(model, every=1) as recording:
+        for inputs in (spoiled, INPUTS):
+            model(inputs)
+            recording.step()
+    assert recording.diverged_at is None
+    assert np.isfinite(recording.layers["mean"]).tolist() == [False, True]
+
+
+def test_several_passes_for_an_update_are_told():
+    model = fresh(lambda: around(torch.relu))
+    with watch(model, every=1) as recording:
+        for _ in range(2):
+            model(INPUTS)
+            model(-INPUTS)
+            recording.step()
+    assert any("2 passes came before the first update" in note.text for note in recording.notes)
+
+
+# What is remembered between records
+
+
+class Choosing(nn.Module):
+    """Takes one of two ways of equal shapes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.out = nn.Linear(6, 8), nn.Linear(6, 8), nn.Linear(8, 2)
+        self.turn = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.tanh((self.second if self.turn else self.first)(x)))
+
+
+def test_a_pass_like_those_before_is_measured_to_the_same_numbers(monkeypatch):
+    build = NORMALIZED[0]
+    planned, held = fresh(build), []
+    ended = PlannedObservation.end
+    monkeypatch.setattr(PlannedObservation, "end", lambda self: (ended(self), held.append(self.held)))
+    with watch(planned, every=1) as recording:
+        expected = train(planned, 6)
+    assert held == [True] * 4
+    monkeypatch.setattr(Plans, "get", lambda self, key: None)
+    model = fresh(build)
+    with watch(model, every=1) as other:
+        assert train(model, 6) == expected
+    assert recording == other
+    assert len(held) == 4
+
+
+def test_a_pass_that_goes_another_way_is_not_taken_for_the_remembered_one():
+    model = fresh(Choosing)
+    with watch(model, every=1) as recording:
+        for step in range(8):
+            model.turn = step >= 4
+            model(INPUTS)
+            model(INPUTS)
+            recording.step()
+    assert recording.steps.tolist() == list(range(8))
+    assert recording.layer_names == ("first",)
+    expected = torch.where(torch.arange(8) < 4, model.first(INPUTS).mean().item(), torch.nan)
+    np.testing.assert_allclose(recording.layers["mean"], expected, rtol=1e-5)
+    assert any("first seen at step 4" in note.text for note in recording.notes if note.layer == "second")
+
+
+def test_a_batch_of_another_size_is_recorded_at_its_own_step():
+    model = fresh(lambda: around(torch.tanh))
+    with watch(model, every=1) as recording:
+        for step in range(6):
+            model(INPUTS[: 17 if step == 4 else 40])
+            recording.step()
+    assert recording.steps.tolist() == list(range(6))
+    expected = [model[0](INPUTS[: 17 if step == 4 else 40]).mean().item() for step in range(6)]
+    np.testing.assert_allclose(recording.layers["mean"], expected, rtol=1e-5)
+
+
+def test_a_number_that_decides_what_is_done_is_looked_at_again():
+    model = fresh(lambda: Pieces(lambda m, x: torch.sigmoid(m.scale * m.a(x)), a=nn.Linear(6, 8)))
+    model.register_buffer("scale", torch.tensor(2.0))
+    with watch(model, every=1) as recording:
+        for step in range(6):
+            model.scale.fill_(2.0 if step < 4 else 3.0)
+            model(INPUTS)
+            model(INPUTS)
+            recording.step()
+    expected = [(2.0 if step < 4 else 3.0) * model.a(INPUTS).mean().item() for step in range(6)]
+    np.testing.assert_allclose(recording.layers["mean"], expected, rtol=1e-5)
+
+
+def test_a_record_holds_a_layers_values_twice_at_most():
+    model = fresh(lambda: nn.Sequential(nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 4), nn.Tanh()))
+    inputs = torch.randn(1024, 64)
+    largest = 1024 * 512 * 4
+    with watch(model, every=1) as recording:
+        for _ in range(4):
+            tracemalloc.start()
+            model(inputs)
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            recording.step()
+            assert most < 2.1 * largest
+    assert recording.steps.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("rows", "units", "scale"), [(60, 100, 2), (7, 3, 30), (1, 5, 1), (40, 20, 1e4), (9, 4, 0)]
+)
+def test_a_sample_is_measured_as_the_layers_of_a_bnviz_network_are(rows, units, scale):
+    values = (scale * np.random.default_rng(0).normal(size=(rows, units))).astype(np.float32)
+    values[0, 0], values[-1, -1] = 0.25, -8.0  # on an edge of the histogram
+    expected = Distribution.of(values)
+    mean, std, shares = expected.summary()
+    measured = Measured.of(Sample(values.copy(), np.arange(units), rows, units, None), floor=False)
+    np.testing.assert_allclose([measured.summary.mean, measured.summary.std], [mean, std], rtol=1e-9)
+    np.testing.assert_array_equal(measured.summary.shares, shares)
+    np.testing.assert_array_equal(measured.histogram, expected.histogram())
+    assert measured.saturated == {name: expected.saturated(name) for name in SATURATION_THRESHOLDS}
+    assert measured.dead == expected.dead("relu")

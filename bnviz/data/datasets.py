@@ -7,6 +7,7 @@ folder:<name> holds a user's own images.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -89,7 +90,7 @@ class Loader:
         """
         knob = Experiment.knobs()["dataset"]
         try:
-            knob.check(name)
+            name = knob.check(name)
         except ValueError:
             raise DatasetError(f"dataset = {name[:60]!r} is not allowed; allowed is {knob.allowed}") from None
         return _named(name) if name in LOADERS else _folder(name, _state_of(name))
@@ -205,9 +206,18 @@ LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
 """The function that makes each dataset but the folders of images."""
 
 
+def _place(data: Path, name: str) -> Path:
+    """The folder of that name, whether its accents are written composed or decomposed."""
+    exact = data / name
+    if exact.is_dir() or not data.is_dir():
+        return exact
+    alike = [path for path in data.iterdir() if unicodedata.normalize("NFC", path.name) == name]
+    return next((path for path in alike if path.is_dir()), exact)
+
+
 def _state_of(name: str) -> tuple[tuple[str, int, int], ...]:
     """The files of a folder, their sizes and when they were written: it is read anew once these change."""
-    folder = Path(os.environ.get("BNVIZ_DATA", "")).expanduser() / name.removeprefix("folder:")
+    folder = _place(Path(os.environ.get("BNVIZ_DATA", "")).expanduser(), name.removeprefix("folder:"))
     found = []
     for path in sorted(folder.glob("*/*")) if os.environ.get("BNVIZ_DATA") else ():
         try:
@@ -227,7 +237,7 @@ def _folder(name: str, state: tuple[tuple[str, int, int], ...]) -> Dataset:
     if not os.environ.get("BNVIZ_DATA"):
         raise DatasetError(f"{name} needs BNVIZ_DATA: set it to the folder that holds your folder of images")
     data = Path(os.environ["BNVIZ_DATA"]).expanduser().resolve()
-    folder = data / name.removeprefix("folder:")
+    folder = _place(data, name.removeprefix("folder:"))
     if not folder.is_dir():
         raise DatasetError(
             f"there is no folder {folder}: make it, with a sub-folder of images for each class"

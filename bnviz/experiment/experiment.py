@@ -73,6 +73,7 @@ class Experiment(BaseModel):
             low=2,
             high=4096,
             suggestions=(2, 10, 30, 60, 120, 250),
+            why="statistics of a mini-batch need two examples, and networks that are compared see the same ones",
         ),
     ] = 60
     architecture: Annotated[

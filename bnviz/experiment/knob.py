@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -81,7 +82,7 @@ class Knob:
     """What a field of Experiment says about itself besides its type and default.
 
     low, high: the range of a number; whole numbers have whole bounds. unit: what a value counts, where it counts
-    something. zero: what 0 means, where it is no number.
+    something. zero: what 0 means, where it is no number. why: what forbids a number out of the range.
     """
 
     label: str
@@ -94,6 +95,7 @@ class Knob:
     suggestions: tuple[Any, ...] = ()
     unit: str = ""
     zero: str = ""
+    why: str = ""
 
     def words(self, value: Any) -> str:
         """A value as a reader is told it: "Sigmoid", "3 × 100", "2,000"; a text that is no choice stays as it is."""
@@ -124,11 +126,15 @@ class Knob:
         if self.low is None:
             return f"1 to {MAX_LAYERS} widths from 1 to {MAX_WIDTH}, such as 100-100-100"
         kind = "whole number" if isinstance(self.low, int) else "number"
-        return f"a {kind} from {self.low:g} to {self.high:,.10g}"
+        return f"a {kind} from {self.low:g} to {self.high:,.10g}{self.why and f', since {self.why}'}"
 
     def check(self, value: Any) -> Any:
-        """Return `value` if it is in range or among the choices. Raises ValueError otherwise."""
+        """Return `value` if it is in range or among the choices. Raises ValueError otherwise.
+
+        A name's accents are composed: some systems write the folder "Käfer" with a sign of its own for the dots.
+        """
         if self.choices:
+            value = unicodedata.normalize("NFC", value)
             known = value in self.choices
             prefixed = any(
                 re.fullmatch(re.escape(prefix) + rf"[\w-]{{1,{MAX_PREFIXED}}}", value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def quantiles(ordered: Array, shares: tuple[float, ...]) -> Array:
     return _between(ordered[..., low], ordered[..., high], part)
 
 
+@lru_cache(maxsize=64)
 def _neighbours(shares: tuple[float, ...], size: int) -> tuple[Array, Array, Array]:
     """The ranks below and above each quantile of `size` values, and its position between them, from 0 to 1."""
     position = np.asarray(shares) * (size - 1)

@@ -172,9 +172,15 @@ class Recording:
         """A row per (step, layer), describing the input of the nonlinearity on the probe batch.
 
         Columns before_… describe the input of the normalizer; grad_norm and update_ratio belong to the
-        update that led to the step.
+        update that led to the step. Of a watched network drift_floor is the drift that batches show by chance alone.
         """
-        return self._with_mode(tables.layers_table(self.steps, self.layer_values))
+        frame = tables.layers_table(self.steps, self.layer_values)
+        if isinstance(self.subject, Watched) and any(
+            layer.floor is not None for layer in self.subject.layers
+        ):
+            floors = [np.nan if layer.floor is None else layer.floor for layer in self.subject.layers]
+            frame = frame.assign(drift_floor=np.tile(floors, len(self.steps)))
+        return self._with_mode(frame)
 
     def _with_mode(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A table with the mode of its passes as a last column, where that is known."""

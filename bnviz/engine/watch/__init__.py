@@ -1,14 +1,19 @@
 """Watching a network that somebody else trains.
 
-watcher       `watch` and the Watcher: when to record, and what is told
-passes        the model's own forward passes, and their mode
-observation   sees every operation of one pass; tracker has the rules by which it is followed
-streams       what is known of a tensor on its way through the network
-operations    what each operation does with the axis that holds the units
-evidence      which nonlinearity a function of numbers is
-samples       a layer's values, sampled and measured
-names         what modules and parameters are called
-updates       counts the updates that optimizers make
-series        the records of one mode, as a Recording
-isolation     runs a probe on the side and puts everything back; reachable is all that it can change
+watcher         `watch` and the Watcher: when to record, and what is told
+requests        the modules that were asked for, and what is told of those not recorded
+passes          the model's own forward passes, and their mode
+observation     sees every operation of one pass
+tracker         knows what the tensors of a pass are; call is one operation
+rules           what each kind of operation does to them, a module for each kind
+streams         what is known of a tensor on its way through the network
+operations      what each operation does with the axis that holds the units
+evidence        which nonlinearity a function of numbers is
+plan            what is remembered of a pass; planned sees the next one like it, signature tells whether it is
+samples         a layer's values, sampled and measured
+names           what modules and parameters are called
+updates         counts the updates that optimizers make
+weight_changes  how large weights are, their gradients, and what an update changes
+series          the records of one mode, as a Recording
+isolation       runs a probe on the side and puts everything back; reachable is all that it can change
 """

@@ -45,6 +45,7 @@ KNOWN: Mapping[str, Callable[[Tensor], Tensor]] = {
     "cos": torch.cos,
     "erf": torch.erf,
     "arctan": torch.atan,
+    "hardshrink": F.hardshrink,
 }
 
 
@@ -63,6 +64,11 @@ def name_of(values: Tensor) -> str:
     One that fits but for a constant factor is followed by SCALED.
     """
     return _name_of(values.double().numpy().tobytes())
+
+
+def is_inexact(name: str) -> bool:
+    """Whether a name says that no known nonlinearity fits exactly."""
+    return name == UNNAMED or name.endswith(SCALED)
 
 
 @lru_cache(maxsize=256)

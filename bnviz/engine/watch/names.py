@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from bnviz.recording.watched import plain_name
 
@@ -52,6 +54,15 @@ class Names:
                 owners.setdefault(id(buffer), Owner(module, name, False))
         return cls(modules, owners)
 
+    @staticmethod
+    def owners_now(owners: Iterable[Owner]) -> dict[int, Owner]:
+        """The same owners by the `id` of what they hold now."""
+        now: dict[int, Owner] = {}
+        for owner in owners:
+            held = own(owner.module, owner.name) if owner.learned else _own_buffer(owner.module, owner.name)
+            now.setdefault(id(held), owner)
+        return now
+
     def called(self, module: nn.Module) -> str:
         """What pages call a module: "head.fc1", or "Linear 0" where its name is but a number."""
         return _called(self.modules.get(module, ""), class_name(module))
@@ -76,9 +87,11 @@ def is_scripted(module: nn.Module) -> bool:
 
 
 def class_name(module: nn.Module) -> str:
-    """The class of a module; of a scripted one, the class that it was made from."""
+    """The class of a module; of a scripted or parametrized one, the class that it was made from."""
     if is_scripted(module):
         return str(module.original_name)
+    if parametrize.is_parametrized(module):
+        return parametrize.type_before_parametrizations(module).__name__
     return type(module).__name__
 
 
@@ -88,3 +101,10 @@ def own(module: nn.Module, name: str) -> Tensor | None:
         return dict(module.named_parameters(recurse=False)).get(name)
     parameters: dict[str, Tensor | None] = vars(module)["_parameters"]  # named_parameters takes much longer
     return parameters.get(name)
+
+
+def _own_buffer(module: nn.Module, name: str) -> Tensor | None:
+    if is_scripted(module):
+        return dict(module.named_buffers(recurse=False)).get(name)
+    buffers: dict[str, Tensor | None] = vars(module)["_buffers"]
+    return buffers.get(name)

@@ -19,6 +19,9 @@ from torch.utils._pytree import tree_leaves
 from bnviz.engine.watch import samples
 from bnviz.engine.watch.names import RECURRENT, Names, is_scripted, own
 from bnviz.engine.watch.operations import Units
+from bnviz.engine.watch.plan import Plan, PlannedLayer
+from bnviz.engine.watch.rules import choice
+from bnviz.engine.watch.signature import Signature
 from bnviz.engine.watch.streams import Layer, Origin, Part, Value
 from bnviz.engine.watch.tracker import Tracker
 from bnviz.recording.watched import plain_name
@@ -60,6 +63,8 @@ class Observation(TorchDispatchMode):
         self.open = False
         self._answers: list[Found] = []
         self._opaque = 0
+        self._mute = False
+        self._signatures: list[Signature] | None = []
         self._hooks: list[Any] = []
 
     @classmethod
@@ -125,14 +130,20 @@ class Observation(TorchDispatchMode):
     ) -> Any:
         """Every operation of the pass."""
         named = dict(kwargs or {})
-        if self._opaque:
+        if self._mute:
             return func(*args, **named)
+        self._sign(func, args, named)
+        if self._opaque:
+            output = func(*args, **named)
+            self.tracker.signer.produced(output)
+            return output
         follow = None
         try:
-            follow = self.tracker.plan(func, args, named)
+            follow = choice.plan(self.tracker, func, args, named)
         except Exception as error:
             self._note(func, error)
         output = func(*args, **named)
+        self.tracker.signer.produced(output)
         try:
             if follow is None:
                 self.tracker.forget(output)
@@ -141,6 +152,26 @@ class Observation(TorchDispatchMode):
         except Exception as error:
             self._note(func, error)
         return output
+
+    def plan(self, found: Sequence[Found]) -> Plan | None:
+        """What another pass will do and show if it does the same; None where that cannot be foretold."""
+        if self._signatures is None or self.tracker.readings is None or self.faults:
+            return None
+        layers = [
+            PlannedLayer.of(item.name, item.module, item.weight, item.part) for item in found if item.part.at
+        ]
+        known = [layer for layer in layers if layer is not None]
+        if len(known) < len(found):
+            return None
+        return Plan(self._signatures, known, self.tracker.readings, list(self.tracker.signer.used))
+
+    def _sign(self, func: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        if self._signatures is None:
+            return
+        try:
+            self._signatures.append(self.tracker.signer.of(func, args, named))
+        except Exception:  # a tensor without a shape, say: such a pass is followed by the rules each time
+            self._signatures = None
 
     def _note(self, func: Any, error: Exception) -> None:
         self.faults.append(f"{func}: {type(error).__name__}: {error}")
@@ -157,7 +188,7 @@ class Observation(TorchDispatchMode):
         asked = self.asked is not None and self.names.modules.get(module) in self.asked
         if not self.open or not (asked or isinstance(module, RECURRENT)):
             return
-        self._opaque += 1
+        self._mute = True
         try:
             with torch.no_grad():
                 if isinstance(module, RECURRENT):
@@ -167,7 +198,7 @@ class Observation(TorchDispatchMode):
         except Exception as error:
             self._note(self.names.called(module), error)
         finally:
-            self._opaque -= 1
+            self._mute = False
 
     def _recur(self, output: object) -> None:
         """The outputs of a recurrent module have its units along their last axis."""
@@ -187,7 +218,7 @@ class Observation(TorchDispatchMode):
         else:
             units = node.part.units if isinstance(node, Value) else None
             part = self.tracker.make_origin(tensor, Origin(None), units).part
-        part.take(tensor)
+        part.take(tensor, self.tracker.at(tensor))
         part.measure(self.tracker.floors)
         name = self.tracker.count_call(self.names.called(module))
         self._answers.append(Found(name, part, module, own(module, "weight")))

@@ -16,6 +16,8 @@ MATRIX_PRODUCTS: Mapping[str, tuple[int, int]] = {
     "mm": (0, 1),
     "bmm": (0, 1),
     "mv": (0, 1),
+    "_sparse_mm": (0, 1),
+    "_sparse_addmm": (1, 2),
     "addmm": (1, 2),
     "addmv": (1, 2),
     "baddbmm": (1, 2),
@@ -42,6 +44,11 @@ LAST_AXIS_NORMS = frozenset({"native_layer_norm", "layer_norm", "rms_norm", "_fu
 NORMS = CHANNEL_NORMS | LAST_AXIS_NORMS
 """Those that torch has. What somebody wrote is known by what it does: it subtracts or divides by a layer's own
 statistics."""
+
+EMBEDDINGS = frozenset({"embedding", "_embedding_bag", "_embedding_bag_forward_only", "embedding_bag"})
+
+TRANSFORMS = frozenset({"_fft_r2c", "_fft_c2c", "_fft_c2r"})
+"""Fourier transforms mix values along the axes that they are given, and keep all others."""
 
 COPIES = frozenset({"detach", "clone", "_to_copy", "contiguous", "lift_fresh", "alias", "positive", "lift"})
 

@@ -26,10 +26,12 @@ def mode_of(model: nn.Module) -> str:
 class Passes:
     """Tells of the model's forward passes while it is armed.
 
-    began, ended: called at the beginning and the end of a pass; ended with whether it failed.
+    began, ended: called at the beginning of a pass with its inputs, and at its end with whether it failed.
     """
 
-    def __init__(self, model: nn.Module, began: Callable[[], None], ended: Callable[[bool], None]) -> None:
+    def __init__(
+        self, model: nn.Module, began: Callable[[object], None], ended: Callable[[bool], None]
+    ) -> None:
         self.model = model
         self.seen = 0
         self.compiled = 0
@@ -50,7 +52,7 @@ class Passes:
             ]
         else:
             self._hooks = [
-                self.model.register_forward_pre_hook(self._enter, prepend=True),
+                self.model.register_forward_pre_hook(self._enter, prepend=True, with_kwargs=True),
                 self.model.register_forward_hook(self._leave, always_call=True),
             ]
         if self._stance is None and "torch._dynamo" in sys.modules:
@@ -74,7 +76,7 @@ class Passes:
         """Whether it tells of passes."""
         return bool(self._hooks)
 
-    def _enter(self, module: nn.Module, inputs: object) -> None:
+    def _enter(self, module: nn.Module, *inputs: object) -> None:
         if torch.compiler.is_compiling():
             return
         if module is not self.model:
@@ -82,7 +84,7 @@ class Passes:
         self._depth += 1
         if self._depth == 1:
             self.seen += 1
-            self._began()
+            self._began(inputs)
 
     def _leave(self, module: nn.Module, inputs: object, output: object) -> None:
         if torch.compiler.is_compiling():
@@ -95,10 +97,15 @@ class Passes:
 
 
 class Parts:
-    """Which modules of a model are called until the first update, in case the model itself is not."""
+    """Which modules of a model are called until the first update, in case the model itself is not.
+
+    passes: how often the model itself was, while it trains.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         self.called: dict[nn.Module, None] = {}
+        self.passes = 0
+        self._model = model
         self._calls = 0
         self._hooks = [
             module.register_forward_pre_hook(self._enter)
@@ -117,12 +124,26 @@ class Parts:
             hook.remove()
         self._hooks = []
 
-    def outermost(self, model: nn.Module) -> list[str]:
+    def why_never_called(self) -> str:
+        """What is to be told where the model itself was not called, and what to write instead."""
+        called = self._outermost()
+        if called:
+            instead = ", ".join(f"watch(model.{name})" for name in called[:5])
+            return (
+                f"its own forward was not called before the first update, only parts of it; write {instead}"
+            )
+        return (
+            "its forward was not called before the first update; watch the module that the program calls, and "
+            "compile a model before it is watched"
+        )
+
+    def _outermost(self) -> list[str]:
         """The names of the called modules that stand in no other called module."""
-        names = [name for name, module in model.named_modules() if name and module in self.called]
+        names = [name for name, module in self._model.named_modules() if name and module in self.called]
         return [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
 
     def _enter(self, module: nn.Module, inputs: object) -> None:
         if not torch.compiler.is_compiling():
             self.called[module] = None
             self._calls += 1
+            self.passes += module is self._model and mode_of(self._model) == TRAINING

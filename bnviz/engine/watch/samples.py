@@ -7,7 +7,7 @@ fall in step with the data: every second column of a map that a stride of 2 has 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from bnviz.engine.watch.operations import Units
 from bnviz.experiment.knob import MAX_WIDTH
-from bnviz.recording.measure import SATURATION_THRESHOLDS, Distribution, quantiles, summary
+from bnviz.recording.measure import SATURATION_THRESHOLDS, quantiles
+from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
 
 ROWS = 4096
 """The most values of a unit that are measured."""
@@ -24,10 +25,13 @@ VALUES, FEWEST_ROWS = 2**20, 256
 """The most values of a layer that are measured, but for this many of each unit."""
 COMPARED = 256
 """Of a unit's sorted values as many are kept for drift, evenly spaced where there are more."""
-CHUNK = 2**18
+CHUNK = 2**16
+_NEAREST = HISTOGRAM_EDGES[1:-1].astype(np.float32)
+_EDGES = np.where(HISTOGRAM_EDGES[1:-1] > _NEAREST, np.nextafter(_NEAREST, np.float32(np.inf)), _NEAREST)
+"""The smallest float32 that is not below each inner edge: the same float32 are below both."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Sample:
     """Values of a layer, (N, F) float32: N of each of F units.
 
@@ -42,11 +46,20 @@ class Sample:
     all_units: int
     moments: tuple[float, float] | None
     remark: str = ""
+    rows: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = len(self.values)
+
+    def hand_over(self) -> np.ndarray:
+        """The values, which the sample has no longer: only one copy of them is to be in memory."""
+        values, self.values = self.values, self.values[:0]
+        return values
 
     @property
     def told(self) -> str:
         """How many values are measured of how many."""
-        rows, units = self.values.shape
+        rows, units = self.rows, len(self.units)
         of_units = f"{units:,} units" if units == self.all_units else f"{units:,} of {self.all_units:,} units"
         of_rows = f"{rows:,}" if rows == self.each else f"{rows:,} of {self.each:,}"
         return f"{of_rows} values of each of {of_units}"
@@ -62,9 +75,11 @@ class Summary:
 
     @classmethod
     def of(cls, sample: Sample) -> Summary:
-        """Measure all values of a sample."""
-        mean, std, shares = summary(sample.values.reshape(-1))
-        return cls(*(sample.moments or (mean, std)), shares)
+        """Measure all values of a sample, which hands them over."""
+        values = sample.hand_over().reshape(-1)
+        both = sample.moments or moments(values)
+        values.sort()
+        return cls(*both, quantiles(values, QUANTILES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +87,8 @@ class Measured:
     """What is kept of a layer's values at one record.
 
     unit_quantiles: (F, 3). curve: (F, up to COMPARED) sorted values of each unit, to compare with another record's.
-    floor: how far two halves of the examples lie apart, as drift is measured.
+    drift: from a reference that was given; there is no curve then. floor: how far two halves of the examples lie
+    apart, as drift is measured.
     """
 
     summary: Summary
@@ -82,39 +98,83 @@ class Measured:
     saturated: dict[str, float]
     dead: float
     curve: np.ndarray
+    drift: float
     floor: float
     told: str
     remark: str
 
     @classmethod
-    def of(cls, sample: Sample, floor: bool) -> Measured:
-        """Sort and measure a sample that holds a value of each unit, all of them finite."""
-        distribution = Distribution.of(sample.values)
-        mean, std, shares = distribution.summary()
+    def of(cls, sample: Sample, floor: bool, reference: Measured | None = None) -> Measured:
+        """Sort and measure a sample that holds a value of each unit, all of them finite, and hands them over.
+
+        There are at most two copies of the values at any time.
+        """
+        apart = _halves_apart(sample.values) if floor else math.nan
+        per_unit = np.array(sample.hand_over().T, order="C")  # (F, N)
+        both = sample.moments or moments(per_unit.reshape(-1))
+        per_unit.sort(axis=1)
+        of_units, dead = quantiles(per_unit, (0.15, 0.50, 0.85)), float((per_unit[:, -1] <= 0).mean())
+        curve = _thinned(per_unit)
+        drift = math.nan
+        if reference is not None:
+            drift = reference.distance(sample.units, curve)
+            curve = curve[:0]
+        ordered = per_unit.reshape(-1)
+        ordered.sort()
         return cls(
-            Summary(*(sample.moments or (mean, std)), shares),
+            Summary(*both, quantiles(ordered, QUANTILES)),
             sample.units,
-            quantiles(distribution.per_unit, (0.15, 0.50, 0.85)),
-            distribution.histogram(),
-            {name: distribution.saturated(name) for name in SATURATION_THRESHOLDS},
-            distribution.dead("relu"),
-            _thinned(distribution.per_unit),
-            _halves_apart(sample.values) if floor else math.nan,
+            of_units,
+            histogram(ordered),
+            {name: beyond(ordered, threshold) for name, threshold in SATURATION_THRESHOLDS.items()},
+            dead,
+            curve,
+            drift,
+            apart,
             sample.told,
             sample.remark,
         )
 
     def drift_from(self, reference: Measured) -> float:
         """The 1-Wasserstein distance of each unit's values from then, averaged over units; NaN for other units."""
-        if not np.array_equal(self.units, reference.units):
-            return math.nan
-        return wasserstein(self.curve, reference.curve)
+        return reference.distance(self.units, self.curve) if len(self.curve) else self.drift
+
+    def distance(self, units: np.ndarray, curve: np.ndarray) -> float:
+        """The same distance to the sorted values of another time."""
+        return wasserstein(curve, self.curve) if np.array_equal(units, self.units) else math.nan
+
+
+def moments(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of (N,), in float64 and two passes, without a copy of them all."""
+    mean = float(np.add.reduce(values, dtype=np.float64)) / values.size
+    squares = 0.0
+    for first in range(0, values.size, CHUNK):
+        deviations = values[first : first + CHUNK].astype(np.float64)
+        deviations -= mean
+        squares += float(deviations @ deviations)
+    return float(mean), math.sqrt(squares / values.size)
+
+
+def histogram(ordered: np.ndarray) -> np.ndarray:
+    """(bins,) int32: how many sorted float32 are between HISTOGRAM_EDGES; the outermost bins take all beyond."""
+    below = np.empty(len(_EDGES) + 2, np.int32)
+    below[0], below[1:-1], below[-1] = 0, ordered.searchsorted(_EDGES), ordered.size
+    return below[1:] - below[:-1]
+
+
+def beyond(ordered: np.ndarray, threshold: float) -> float:
+    """The share of sorted values that are larger than a threshold, or smaller than minus that."""
+    most = ordered.dtype.type(threshold)
+    inside = ordered.searchsorted(most, side="right") - ordered.searchsorted(-most)
+    return float((ordered.size - inside) / ordered.size)
 
 
 def wasserstein(mine: np.ndarray, theirs: np.ndarray) -> float:
     """The mean 1-Wasserstein distance between rows of sorted values, (F, N) and (F, M)."""
     if mine.shape == theirs.shape:
-        return float(np.abs(mine - theirs).mean(dtype=np.float64))
+        apart = np.abs(mine - theirs)
+        total: float = np.add.reduce(apart, axis=None, dtype=np.float64)
+        return float(total / apart.size)
     many, few = mine.shape[1], theirs.shape[1]
     edges = np.union1d(np.arange(many + 1) / many, np.arange(few + 1) / few)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -125,6 +185,12 @@ def wasserstein(mine: np.ndarray, theirs: np.ndarray) -> float:
 def take(tensor: Tensor, units: Units | None) -> Sample:
     """A sample of a tensor's values, copied: what comes later in the pass may work in place."""
     tensor = tensor.detach()
+    if units is not None and units.plain and units.axis == tensor.dim() - 1:
+        width = tensor.shape[-1]
+        rows = tensor.numel() // width
+        if width <= MAX_WIDTH and rows <= min(ROWS, max(FEWEST_ROWS, VALUES // width)):
+            whole = tensor.reshape(rows, width).to("cpu", torch.float32, copy=True).numpy()
+            return Sample(whole, _numbers(width), rows, width, None)
     remark = ""
     places = None if units is None else _places(units)
     if places is None:
@@ -151,9 +217,12 @@ def take(tensor: Tensor, units: Units | None) -> Sample:
     everything = places.size == part.shape[1] and (places.ravel() == np.arange(places.size)).all()
     if not everything:
         part = part[:, torch.as_tensor(places.ravel(), device=tensor.device)]
-    values = part.float().cpu().numpy()  # (rows, F · alike)
-    if values.base is not None or everything:
-        values = values.copy()
+    table = part.to("cpu", torch.float32)  # (rows, F · alike)
+    if (
+        table.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr()
+    ):  # what comes later may change it
+        table = table.clone()
+    values = table.numpy()
     if places.shape[1] > 1:
         values = values.reshape(len(values), *places.shape).transpose(0, 2, 1).reshape(-1, len(places))
     moments = None if values.size == tensor.numel() else _moments(tensor)
@@ -192,6 +261,12 @@ def _places(units: Units) -> np.ndarray | None:
 
 
 @lru_cache(maxsize=64)
+def _numbers(units: int) -> np.ndarray:
+    """The numbers 0, 1, 2, and so on."""
+    return np.arange(units)
+
+
+@lru_cache(maxsize=64)
 def _single_places(units: int) -> np.ndarray:
     """The places of units that have one each, in their order."""
     return np.arange(units).reshape(-1, 1)
@@ -217,9 +292,9 @@ def _thinned(ordered: np.ndarray) -> np.ndarray:
     """(F, up to COMPARED): of sorted values some, evenly spaced in rank."""
     count = ordered.shape[1]
     if count <= COMPARED:
-        return ordered
+        return ordered.copy()
     ranks = ((np.arange(COMPARED) + 0.5) * count / COMPARED).astype(int)
-    return np.ascontiguousarray(ordered[:, ranks])
+    return np.asarray(ordered.take(ranks, axis=1))
 
 
 def _halves_apart(values: np.ndarray) -> float:
@@ -227,8 +302,12 @@ def _halves_apart(values: np.ndarray) -> float:
 
     Halves hold half as many examples, so that their distance is √2 times as large. Rows are in the order of examples.
     """
-    half = len(values) // 2
+    half, units = len(values) // 2, values.shape[1]
     if not half:
         return math.nan
-    rows = [np.sort(part.T, axis=1) for part in (values[:half], values[half : 2 * half])]
-    return wasserstein(*rows) / math.sqrt(2.0)
+    apart, together = 0.0, max(1, CHUNK // half)
+    for first in range(0, units, together):
+        some = values[: 2 * half, first : first + together]
+        rows = [np.sort(part.T, axis=1) for part in (some[:half], some[half:])]
+        apart += wasserstein(*rows) * some.shape[1]
+    return float(apart / units / math.sqrt(2.0))

@@ -16,12 +16,11 @@ from bnviz.engine.watch.names import own
 from bnviz.engine.watch.observation import Found
 from bnviz.engine.watch.passes import EVALUATION
 from bnviz.engine.watch.samples import Measured, Summary
+from bnviz.engine.watch.weight_changes import Sizes, norms
 from bnviz.recording import CurvePoint, Provenance, Recording, Snapshot
 from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS
 from bnviz.recording.watched import MAX_WATCHED_LAYERS, Note, Watched, WatchedLayer, plain_name
 
-Sizes = tuple[float, float, float]
-"""The norm of a weight's gradient, its own norm, and the norm of its last change over that."""
 NO_SIZES: Sizes = (math.nan, math.nan, math.nan)
 
 
@@ -47,11 +46,17 @@ class Series:
         self._name = name
         self._provenance = provenance
         self._notes: dict[tuple[str, str], Note] = {}
+        self._left_out: frozenset[str] = frozenset()
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """What is to be told of the layers."""
         return tuple(self._notes.values())
+
+    @property
+    def measured(self) -> dict[str, Measured | None]:
+        """The layers as first measured, by name; None of one that could not be yet."""
+        return {name: item.values for name, item in self.references.items()}
 
     @property
     def weights(self) -> list[Tensor]:
@@ -92,18 +97,19 @@ class Series:
                     continue
                 if reference.values is None:
                     reference.values = measured
-                own_sizes = (
-                    NO_SIZES if item.weight is None else sizes.get(id(item.weight), _sizes(item.weight))
-                )
-                rows.append(_row(measured, item, reference.values, own_sizes))
+                own_sizes: Sizes | None = NO_SIZES if item.weight is None else sizes.get(id(item.weight))
+                if own_sizes is None and item.weight is not None:
+                    own_sizes = (math.nan, norms([item.weight])[0], math.nan)
+                rows.append(_row(measured, item, reference.values, own_sizes or NO_SIZES))
                 units.append(_unit_columns(measured, item.part.origin.normalizing))
                 counts.append(measured.histogram)
-        for name in by_name.keys() - self.references.keys():
+        for name in by_name.keys() - self.references.keys() - self._left_out:
             self.note(name, "late", f"first seen at step {step:,}, after the first record: not recorded")
         for name, problem in unusual:
             self.note(name, "problem", f"not measured at step {step:,}: {problem}")
         not_finite = [name for name, problem in unusual if "finite" in problem]
-        if not_finite and len(not_finite) == len(self.references):
+        lost = any(item.part.lost for item in found)
+        if lost and len(not_finite) == len(self.references):
             first = not self.recording.snapshots
             self.recording = self.recording.extended([], diverged_at=step)
             if first:
@@ -141,6 +147,7 @@ class Series:
     def _begin(self, found: Sequence[Found]) -> None:
         kept = found[:MAX_WATCHED_LAYERS]
         if len(found) > len(kept):
+            self._left_out = frozenset(item.name for item in found[len(kept) :])
             left = found[len(kept)].name
             self.note(
                 "",
@@ -208,7 +215,10 @@ class Series:
 
 def _row(measured: Measured, item: Found, reference: Measured, sizes: Sizes) -> list[float]:
     """A layer's numbers in the order of LAYER_COLUMNS."""
-    values, before = measured.summary, item.part.origin.before or measured.summary
+    received = item.part.origin.before
+    values, before = measured.summary, measured.summary
+    if received is not None and received.summary is not None:
+        before = received.summary
     kind = item.activation.removesuffix(SCALED)
     saturated = measured.saturated.get(kind, math.nan)
     dead = measured.dead if kind == "relu" else math.nan
@@ -235,12 +245,3 @@ def _unit_columns(measured: Measured, normalizer: nn.Module | None) -> np.ndarra
             at = torch.as_tensor(measured.units)
             columns[:, 3:] = torch.stack([item.detach().cpu()[at].float() for item in sized], dim=1).numpy()
     return columns
-
-
-def _sizes(weight: Tensor) -> Sizes:
-    return (math.nan, norm(weight), math.nan)
-
-
-def norm(tensor: Tensor) -> float:
-    """The Euclidean norm, in float32."""
-    return float(torch.linalg.vector_norm(tensor.detach().float()))

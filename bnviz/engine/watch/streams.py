@@ -9,7 +9,7 @@ applied, known by what it makes of a grid.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor, nn
@@ -18,8 +18,9 @@ from bnviz.engine.watch import samples
 from bnviz.engine.watch.evidence import GRID, is_linear, name_of
 from bnviz.engine.watch.names import Owner
 from bnviz.engine.watch.operations import Units
+from bnviz.engine.watch.signature import Token
 
-Token = tuple[Any, ...]
+Cut = tuple[Any, ...]
 """How a part was cut out of its origin: equal for equal cuts."""
 
 STATISTICAL = frozenset({"square", "abs"})
@@ -39,6 +40,22 @@ class Layer:
     weight: Tensor | None
 
 
+class At(NamedTuple):
+    """When and at which tensor was looked: how many operations had run, and where the tensor comes from."""
+
+    place: int
+    token: Token | None
+
+
+@dataclass(eq=False)
+class Before:
+    """What a normalizer receives. summary: None where it has no values."""
+
+    summary: samples.Summary | None
+    units: Units | None
+    at: At
+
+
 @dataclass(eq=False)
 class Origin:
     """Values that were made by mixing: no function of single numbers has been applied to them yet.
@@ -52,9 +69,9 @@ class Origin:
     statistic_of: Layer | None = None
     normalizer: str = ""
     normalizing: nn.Module | None = None
-    before: samples.Summary | None = None
+    before: Before | None = None
     joined: bool = False
-    parts: dict[Token, Part] = field(default_factory=dict)
+    parts: dict[Cut, Part] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -62,26 +79,30 @@ class Part:
     """An arrangement of an origin's values: of all its units or of some.
 
     functions: the nonlinearities that were found to receive it. sample: taken before the first of them, and let go
-    of once it is measured. problem: why it could not be measured.
+    of once it is measured. problem: why it could not be measured. lost: whether no value of it is finite.
+    root: the scaled or shifted values that were measured in place of its own. at: where its sample is from.
     """
 
     origin: Origin
-    token: Token
+    token: Cut
     units: Units | None
     functions: list[str] = field(default_factory=list)
     sample: samples.Sample | None = None
     measured: samples.Measured | None = None
     problem: str = ""
+    lost: bool = False
+    root: Value | None = None
     chosen: np.ndarray | None = None
+    at: At | None = None
 
     @property
     def taken(self) -> bool:
         """Whether its values were looked at."""
         return self.chosen is not None
 
-    def take(self, tensor: Tensor) -> None:
+    def take(self, tensor: Tensor, at: At) -> None:
         """Keep a sample of its values."""
-        self.sample = samples.take(tensor, self.units)
+        self.sample, self.at = samples.take(tensor, self.units), at
         self.chosen = self.sample.units
 
     def receive(self, function: str, floor: bool) -> None:
@@ -90,18 +111,33 @@ class Part:
             self.functions.append(function)
         self.measure(floor)
 
-    def measure(self, floor: bool) -> None:
+    def measure(self, floor: bool, reference: samples.Measured | None = None) -> None:
         """Measure the sample; what has no values, or none that could be sorted, has a problem instead."""
         sample, self.sample = self.sample, None
         if sample is None:
             return
-        unusual = sample.values.size - int(np.isfinite(sample.values).sum())
+        finite = np.isfinite(sample.values)
         if not sample.values.size:
             self.problem = "no example reached it"
-        elif unusual:
+        elif not finite.all():
+            unusual = sample.values.size - int(finite.sum())
             self.problem = f"{unusual:,} of {sample.values.size:,} values are not finite numbers"
+            self.lost = unusual == sample.values.size
         else:
-            self.measured = samples.Measured.of(sample, floor)
+            self.measured = samples.Measured.of(sample, floor, reference)
+
+
+@dataclass(frozen=True, eq=False)
+class Inner:
+    """A function of values that were scaled or shifted by constants: the sigmoid of 2x is that of u = 2x.
+
+    root: those values. sample: of them, taken there. shadow: what the function makes of GRID.
+    """
+
+    root: Value
+    sample: samples.Sample
+    at: At
+    shadow: Tensor
 
 
 @dataclass(eq=False)
@@ -110,7 +146,7 @@ class Value:
 
     source: the part's own tensor, kept while its values may still be wanted. serial: when it was computed.
     consumed: whether any operation has used it. receiving: the part that the first nonlinearity received,
-    where the values have been rearranged since.
+    where the values have been rearranged since. inner: the same function as one of scaled or shifted values.
     """
 
     part: Part
@@ -120,16 +156,23 @@ class Value:
     linear: bool = True
     consumed: bool = False
     receiving: Part | None = None
+    inner: Inner | None = None
 
     @classmethod
     def of(
-        cls, part: Part, shadow: Tensor, serial: int, source: Tensor | None, receiving: Part | None = None
+        cls,
+        part: Part,
+        shadow: Tensor,
+        serial: int,
+        source: Tensor | None,
+        receiving: Part | None = None,
+        inner: Inner | None = None,
     ) -> Value:
         """A value whose function has that shadow."""
         linear = shadow is GRID or is_linear(shadow)
         if linear:
             return cls(part, shadow, serial, source)
-        return cls(part, shadow, serial, None, linear, receiving=receiving or part)
+        return cls(part, shadow, serial, None, linear, receiving=receiving or part, inner=inner)
 
     @property
     def identity(self) -> bool:

@@ -20,13 +20,15 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 class UpdateCounter:
     """Counts from its making on until `close`.
 
-    before: called with the number that the update about to be made will have. after: called once it is made.
+    before: called with the number that an update about to be made will have, if that is a multiple of `every`.
+    after: called once any is made.
     recorded: the latest recorded step. count: updates so far.
     """
 
     def __init__(
         self,
         model: nn.Module,
+        every: int,
         before: Callable[[int], None],
         after: Callable[[int], None],
         recorded: Callable[[], int],
@@ -41,6 +43,7 @@ class UpdateCounter:
         self._counting = ""
         self.others: Counter[str] = Counter()
         self._parameters = frozenset(id(parameter) for parameter in model.parameters())
+        self._every = every
         self._before = before
         self._after = after
         self._optimizer: weakref.ref[Optimizer] | None = None
@@ -125,6 +128,10 @@ class UpdateCounter:
         )
 
     def _about_to_step(self, optimizer: Optimizer, *_: object) -> None:
+        if self._optimizer is not None and optimizer is self._optimizer():
+            if (self.count + 1) % self._every == 0:
+                self._before(self.count + 1)
+            return
         if self._optimizer is None or self._optimizer() is None:
             if not self._holds(optimizer):
                 return
@@ -133,7 +140,7 @@ class UpdateCounter:
                     self._recorded()
                 )  # calls of `tell` before it are not counted as updates
             self._optimizer, self._counting = weakref.ref(optimizer), type(optimizer).__name__
-        if optimizer is self._optimizer():
+        if optimizer is self._optimizer() and (self.count + 1) % self._every == 0:
             self._before(self.count + 1)
 
     def _stepped(self, optimizer: Optimizer, *_: object) -> None:

@@ -25,12 +25,17 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from bnviz.engine.trainer import made_on
+from bnviz.engine.watch import requests
 from bnviz.engine.watch.isolation import inputs_of, run_aside
 from bnviz.engine.watch.names import Names, class_name
 from bnviz.engine.watch.observation import Found, Observation
 from bnviz.engine.watch.passes import EVALUATION, TRAINING, Parts, Passes, mode_of
-from bnviz.engine.watch.series import Series, Sizes, norm
+from bnviz.engine.watch.plan import Plans
+from bnviz.engine.watch.planned import PlannedObservation
+from bnviz.engine.watch.series import Series
+from bnviz.engine.watch.signature import Signature, of_inputs
 from bnviz.engine.watch.updates import UpdateCounter
+from bnviz.engine.watch.weight_changes import WeightChanges
 from bnviz.recording import CurvePoint, Recording
 from bnviz.recording.watched import MAX_NOTES, Note, WatchError, check_name, plain_name
 
@@ -74,12 +79,8 @@ class Watcher:
             raise WatchError(f"every = {every!r} is not allowed; allowed is a whole number from 1")
         if any(is_lazy(parameter) for parameter in model.parameters()):
             raise WatchError("the model is not built yet; run one batch through it before it is watched")
-        if isinstance(layers, str):
-            raise WatchError(
-                f'layers = {layers!r} is not allowed; allowed is a list of names, such as ["{layers}"]'
-            )
         names = Names.of(model)
-        self._asked = None if layers is None else _known_names(layers, names)
+        self._asked = None if layers is None else requests.known_names(layers, names)
         self.model = model
         self.every = every
         self._name = check_name("name", name) if name else plain_name(class_name(model))
@@ -87,15 +88,16 @@ class Watcher:
         self._series: dict[str, Series] = {}
         self._notes: dict[str, Note] = {}
         self._told: dict[str, CurvePoint] = {}
-        self._weights_before: dict[int, Tensor] = {}
-        self._sizes: dict[int, Sizes] = {}
-        self._observation: Observation | None = None
+        self._weights = WeightChanges()
+        self._observation: Observation | PlannedObservation | None = None
+        self._plans = Plans()
+        self._kind: Signature = ()
         self._mode = mode_of(model)
         self._parts: Parts | None = None
         device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
         self._provenance = made_on(device)
         self._passes = Passes(model, self._pass_begins, self._pass_ends)
-        self._updates = UpdateCounter(model, self._before_update, self._after_update, self._last_step)
+        self._updates = UpdateCounter(model, every, self._before_update, self._after_update, self._last_step)
         if self._probe is None:
             self._parts = Parts(model)
             self._passes.arm()
@@ -211,38 +213,25 @@ class Watcher:
     # When to record
 
     def _before_update(self, number: int) -> None:
-        if not self._passes.armed:
-            self._passes.let_compile()
-        if number % self.every == 0:
-            self._weights_before = {
-                id(weight): weight.detach().clone()
-                for series in self._series.values()
-                for weight in series.weights
-            }
+        self._weights.before(self._watched_weights())
 
     def _after_update(self, number: int) -> None:
-        self._told = {}
+        if not self._passes.armed:
+            self._passes.let_compile()
+        if self._told:
+            self._told = {}
         if self._parts is not None:
             self._first_update(self._parts)
         if number % self.every == 0:
-            self._sizes = {
-                id(weight): self._measure_sizes(weight)
-                for series in self._series.values()
-                for weight in series.weights
-            }
-            self._weights_before = {}
+            self._weights.after(self._watched_weights())
             self._due()
-        else:
-            self._sizes = {}
+        elif self._weights.sizes:
+            self._weights.forget()
 
-    def _measure_sizes(self, weight: Tensor) -> Sizes:
-        """The norms of a weight's gradient and of itself, and of the change that the update made over that."""
-        own, before = norm(weight), self._weights_before.get(id(weight))
-        return (
-            math.nan if weight.grad is None else norm(weight.grad),
-            own,
-            norm(weight.detach() - before) / own if before is not None and own else math.nan,
-        )
+    def _watched_weights(self) -> list[Tensor]:
+        """The weights of all recorded layers, each once."""
+        weights = (weight for series in self._series.values() for weight in series.weights)
+        return list({id(weight): weight for weight in weights}.values())
 
     def _due(self) -> None:
         """A record is due: of the next pass, or of a pass of the probe now."""
@@ -263,31 +252,34 @@ class Watcher:
         """Say after the first update if the model itself was never called."""
         parts.close()
         self._parts = None
+        if parts.passes > 1 and self._probe is None:
+            self._note(
+                "several",
+                f"{parts.passes:,} passes came before the first update: the first record is of the first of them, each "
+                "later one of the first pass after an update, which may be of other data, such as a part of the batch",
+            )
         if self._passes.seen or self._probe is not None:
             return
-        called = parts.outermost(self.model)
-        if called:
-            instead = ", ".join(f"watch(model.{name})" for name in called[:5])
-            reason = (
-                f"its own forward was not called before the first update, only parts of it; write {instead}"
-            )
-        else:
-            reason = (
-                "its forward was not called before the first update; watch the module that the program calls, and "
-                "compile a model before it is watched"
-            )
+        reason = parts.why_never_called()
         self._note("never", f"nothing is recorded of {self._name}: {reason}")
         warnings.warn(f"bnviz records nothing of {self._name}: {reason}", stacklevel=2)
 
     # The model's own passes
 
-    def _pass_begins(self) -> None:
+    def _pass_begins(self, inputs: object) -> None:
         self._mode = mode_of(self.model)
         series = self._series.get(self._mode)
         if series is not None and (series.ended or series.last_step == self.updates):
             return
         try:
-            observation = Observation(Names.of(self.model), self._asked, self._mode not in self._series)
+            self._kind = (self._mode, torch.is_grad_enabled(), of_inputs(inputs))
+            recorded = series is not None and series.recording is not None
+            plan = self._plans.get(self._kind) if recorded else None
+            observation = (
+                Observation(Names.of(self.model), self._asked, self._mode not in self._series)
+                if plan is None
+                else PlannedObservation(plan, self._series[self._mode].measured)
+            )
             observation.begin()
             self._observation = observation
         except Exception as error:
@@ -301,7 +293,13 @@ class Watcher:
             observation.end()
             if failed:
                 return
-            self._add(observation)
+            if isinstance(observation, PlannedObservation):
+                if not observation.held:
+                    self._plans.give_up()
+                    return  # the next pass is recorded in its place
+                self._series[self._mode].add(self.updates, observation.found, self._weights.sizes)
+            else:
+                self._plans.learn(self._kind, observation.plan(self._add(observation)))
         except Exception as error:
             self._stop(error)
             return
@@ -368,8 +366,11 @@ class Watcher:
 
     # What was seen
 
-    def _add(self, observation: Observation, told: bool = True) -> None:
-        """Add a record of a pass to the series of its mode. told: whether to warn where there is nothing to record."""
+    def _add(self, observation: Observation, told: bool = True) -> Sequence[Found]:
+        """Add a record of a pass to the series of its mode, and return what was found.
+
+        told: whether to warn where there is nothing to record.
+        """
         series = self._series.get(self._mode)
         if series is None:
             series = self._series[self._mode] = Series(self._name, self._mode, self._provenance)
@@ -380,37 +381,17 @@ class Watcher:
                 "fault",
                 f"{len(observation.faults):,} operations could not be followed, the first: {reason}",
             )
-        if self._asked is not None:
-            self._note_unmet(observation, found, series)
+        for name, reason in requests.unmet(self._asked or frozenset(), observation, found):
+            series.note("", f"asked {name}", reason)
         if not found and series.recording is None:
-            reason = (
-                "none of the modules named in layers=[...] gave out something to measure"
-                if self._asked is not None
-                else "no nonlinearity receives what a layer of this model gives out; name the modules to watch with "
-                'layers=["..."], as in model.named_modules()'
-            )
+            reason = requests.NOTHING_FOUND if self._asked is None else requests.NOTHING_ASKED
             series.note("", "nothing", f"nothing is recorded: {reason}")
-            if told:
+            if told and all(other.recording is None for other in self._series.values()):
                 warnings.warn(f"bnviz records nothing of {self._name}: {reason}", stacklevel=2)
                 self._detach()
-            return
-        series.add(self.updates, found, self._sizes)
-
-    def _note_unmet(self, observation: Observation, found: Sequence[Found], series: Series) -> None:
-        """Say which of the modules asked for were not measured, and what to write instead."""
-        assert self._asked is not None
-        names = observation.names
-        met = {names.modules[item.module] for item in found}
-        called = [names.modules[module] for module in observation.called]
-        for name in sorted(self._asked - met):
-            reason = observation.refused.get(
-                name, "it was not called as a module, nor was a weight of its own used"
-            )
-            inside = [other for other in called if other.startswith(f"{name}.")]
-            above = [other for other in called if other and name.startswith(f"{other}.")]
-            instead = inside[:3] or above[-1:]
-            write = f"; write layers={[*instead]}" if instead else ""
-            series.note("", f"asked {name}", f'layers=["{name}"] is not recorded: {reason}{write}')
+            return found
+        series.add(self.updates, found, self._weights.sizes)
+        return found
 
     def _tell(self, split: str, loss: Number, accuracy: Number) -> None:
         """Keep numbers of the program until the record of their update is made; the first of each split counts."""
@@ -439,7 +420,7 @@ class Watcher:
         self._updates.close()
         if self._parts is not None:
             self._parts.close()
-        self._weights_before, self._sizes = {}, {}
+        self._weights.forget()
 
     # Words
 
@@ -472,16 +453,6 @@ class Watcher:
         watched = series.recording.watched
         assert watched is not None
         return replace(series.recording, subject=replace(watched, notes=self._all_notes(series)))
-
-
-def _known_names(layers: Sequence[str], names: Names) -> frozenset[str]:
-    """The modules that were asked for, by name. Raises WatchError."""
-    known = set(filter(None, names.modules.values()))
-    unknown = [name for name in layers if name not in known]
-    if unknown:
-        allowed = ", ".join(filter(None, names.modules.values()))
-        raise WatchError(f"layers = {unknown[0]!r} is no module of the model; allowed are {allowed}")
-    return frozenset(layers)
 
 
 def _eagerly() -> Any:
