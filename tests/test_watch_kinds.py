@@ -727,3 +727,19 @@ def test_a_model_that_fails_in_its_own_pass_is_let_go_of():
         warnings.simplefilter("error")
         model(INPUTS)
     assert not any(item._forward_hooks or item._forward_pre_hooks for item in model.modules())
+
+
+def test_a_watchers_text_tells_each_mode_apart_and_by_its_name():
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, every=1, name="net") as recording:
+        for train in (True, False, True):
+            model.train(train)
+            model(INPUTS).sum().backward()
+            if train:
+                optimizer.step()
+    training, evaluation = str(recording).split("\nnet: ")
+    assert training.startswith("net: 2 records in training mode of 1 layer")
+    assert f"Linear 0: measured in training mode: {len(INPUTS)} values of each of 5 units" in training
+    assert evaluation.startswith("1 record in evaluation mode of 1 layer")
+    assert "in training mode:" not in evaluation

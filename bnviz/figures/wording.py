@@ -22,7 +22,9 @@ def labels(recordings: Sequence[Recording]) -> tuple[str, ...]:
 def settings(recordings: Sequence[Recording]) -> str:
     """What the arms have in common: the essentials, and whatever is not at its default."""
     watched = [item.watched for item in recordings]
-    names = [item.name for item in watched if item is not None]
+    names = [
+        f"{item.name} in {item.mode} mode" if item.mode else item.name for item in watched if item is not None
+    ]
     experiments = [item.experiment for item in recordings if item.watched is None]
     told = [f"{name}, watched in a program of its own" for name in dict.fromkeys(names)]
     if experiments:

@@ -92,7 +92,9 @@ class Recording:
         mode = f" in {self.mode} mode" if self.mode else ""
         span = f", steps {self.steps[0]:,} to {self.last_step:,}" if self.snapshots else ""
         records = f"{self.revision:,} record{'' if self.revision == 1 else 's'}"
-        head = f"{name}: {records}{mode} of {len(self.widths)} layers{span}"
+        head = (
+            f"{name}: {records}{mode} of {len(self.widths)} layer{'' if len(self.widths) == 1 else 's'}{span}"
+        )
         return "\n".join([head, *(f"  {note}" for note in self.notes)])
 
     @property

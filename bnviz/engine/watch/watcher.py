@@ -137,12 +137,12 @@ class Watcher:
         return self._updates.count
 
     def __str__(self) -> str:
-        """What was recorded, and the notes, a line each."""
+        """What was recorded, and the notes, a line each; each mode's series apart and by its name."""
         if self._main is None or self._main.recording is None:
             return "\n".join(
                 [f"{self._name}: nothing was recorded yet", *(f"  {note}" for note in self.notes)]
             )
-        return str(self.recording)
+        return "\n".join(map(str, self._recordings or (self.recording,)))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # it is asked for before it is there
@@ -442,6 +442,17 @@ class Watcher:
         self._weights_before, self._sizes = {}, {}
 
     # Words
+
+    @property
+    def _recordings(self) -> tuple[Recording, ...]:
+        """What was recorded in each mode, that of training first; empty before the first record."""
+        main = self._main
+        order = sorted(self._series.values(), key=lambda series: series is not main)
+        return tuple(
+            self._with_notes(series)
+            for series in order
+            if series.recording is not None and series.recording.snapshots
+        )
 
     @property
     def _main(self) -> Series | None:

@@ -14,7 +14,7 @@ from bnviz.recording.file import UPLOAD_BYTES
 from bnviz.recording.library import LibraryError
 from bnviz.runs import Run
 from bnviz.ui.pages import runs_cards
-from bnviz.ui.parts import arm_choice, extra_arms, layout, library, link, live, run_figures
+from bnviz.ui.parts import arm_choice, extra_arms, layout, library, link, live, notes, run_figures
 from bnviz.ui.parts.opened_files import take_in
 from bnviz.ui.parts.page_state import Parameter
 from bnviz.ui.parts.person import person
@@ -162,4 +162,5 @@ def _stage(run: Run, networks: Networks, visit: Visit, known: Mapping[str, str])
     live.readouts(run, layer=visit.layer or None, headed=True, key="runs.readouts")
     run_figures.overview(run, visit, networks, PREFIX)
     run_figures.details(run, visit, networks, PREFIX)
+    notes.show(run.recordings)
     return at
