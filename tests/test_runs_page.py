@@ -354,3 +354,34 @@ def test_the_page_has_no_notes_on_what_bnviz_trained_itself(manager, library):
     entry = keep(library, PAIR, SOMEBODY, "Playground")
     app = page(arms=f"{entry.id}.0")
     assert not any("bnviz-notes" in item.proto.body for item in app.get("html"))
+
+
+def test_what_another_program_trains_is_a_card_and_its_figures_follow_it(manager, library):
+    feed = manager.feeds.open(watched_series("training").to_bytes())
+    app = page()
+    assert "Live: the program that trains this network sends what it measures." in texts(app)
+    app.button(key=f"runs.show.{feed.id}.0").click().run()
+    assert not app.exception
+    assert app.query_params == {"arms": f"{feed.id}.0"}
+    run = shown_run(app, manager)
+    assert run.state == "running"
+    feed.take(watched_series("evaluation"), 0)
+    app.run()
+    assert [item for item in labels(app) if item.startswith(("Show", "Hide"))] == [
+        "Hide training",
+        "Show evaluation",
+    ]
+    app.button(key=f"runs.show.{feed.id}.1").click().run()
+    both = shown_run(app, manager)
+    assert {item.mode for item in both.recordings} == {"training", "evaluation"}
+    app.button(key=f"runs.keep.{feed.id}").click().run()
+    (entry,) = library.entries()
+    assert [arm.label for arm in entry.arms] == ["net, training mode", "net, evaluation mode"]
+    feed.end()
+    again = page(arms=f"{feed.id}.0")
+    assert "The program has ended." in texts(again)
+    assert shown_run(again, manager).state == "finished"
+
+
+def test_a_link_to_a_run_that_no_program_sends_any_more_says_so(manager, library):
+    assert "not kept here, or no more" in " ".join(item.value for item in page(arms="live0123.0").warning)

@@ -273,5 +273,8 @@ def fingerprint(recordings: Sequence[Recording]) -> str:
     digest = hashlib.blake2b(digest_size=9)
     for recording in recordings:
         digest.update(recording.steps.tobytes())
-        digest.update(repr((recording.interventions, recording.diverged_at)).encode())
+        evaluated = (
+            len(recording.snapshots[-1].curves) if recording.snapshots else 0
+        )  # may come after the record
+        digest.update(repr((recording.interventions, recording.diverged_at, evaluated)).encode())
     return digest.hexdigest()

@@ -25,10 +25,12 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from bnviz.engine.trainer import made_on
+from bnviz.engine.watch.followers import Followers
 from bnviz.engine.watch.isolation import inputs_of, run_aside
 from bnviz.engine.watch.names import Names, class_name
 from bnviz.engine.watch.observation import Found, Observation
 from bnviz.engine.watch.passes import EVALUATION, TRAINING, Parts, Passes, mode_of
+from bnviz.engine.watch.sender import Address, Sender
 from bnviz.engine.watch.series import Series, Sizes, norm
 from bnviz.engine.watch.updates import UpdateCounter
 from bnviz.recording import CurvePoint, Recording
@@ -48,6 +50,7 @@ def watch(
     every: int = EVERY,
     layers: Sequence[str] | None = None,
     name: str = "",
+    to: str = "",
 ) -> Watcher:
     """Watch `model` from now on, until the Watcher is closed: it closes itself at the end of a with block.
 
@@ -59,16 +62,23 @@ def watch(
     layers: names of modules as in model.named_modules(), to record what these give out, in place of what each
     nonlinearity receives of a layer.
     name: what figures call the network; otherwise the class of the model.
+    to: the address of a running bnviz, such as "http://localhost:8501", that shows the records while they come.
     Raises WatchError for what cannot be watched, with one sentence. What else could not be done is in `notes`.
     """
-    return Watcher(model, probe, every, layers, name)
+    return Watcher(model, probe, every, layers, name, to)
 
 
 class Watcher:
     """A Recording in the making; whatever a Recording offers is offered here too, as of the latest record."""
 
     def __init__(
-        self, model: nn.Module, probe: Any, every: int, layers: Sequence[str] | None, name: str
+        self,
+        model: nn.Module,
+        probe: Any,
+        every: int,
+        layers: Sequence[str] | None,
+        name: str,
+        to: str = "",
     ) -> None:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise WatchError(f"every = {every!r} is not allowed; allowed is a whole number from 1")
@@ -78,6 +88,7 @@ class Watcher:
             raise WatchError(
                 f'layers = {layers!r} is not allowed; allowed is a list of names, such as ["{layers}"]'
             )
+        address = Address.of(to) if to else None
         names = Names.of(model)
         self._asked = None if layers is None else _known_names(layers, names)
         self.model = model
@@ -89,6 +100,7 @@ class Watcher:
         self._told: dict[str, CurvePoint] = {}
         self._weights_before: dict[int, Tensor] = {}
         self._sizes: dict[int, Sizes] = {}
+        self._followers = Followers()
         self._observation: Observation | None = None
         self._mode = mode_of(model)
         self._parts: Parts | None = None
@@ -99,13 +111,16 @@ class Watcher:
         if self._probe is None:
             self._parts = Parts(model)
             self._passes.arm()
-            return
-        try:
-            self._first_probe()
-        except BaseException:
-            self._detach()
-            raise
-        self._parts = Parts(model)
+        else:
+            try:
+                self._first_probe()
+            except BaseException:
+                self._detach()
+                raise
+            self._parts = Parts(model)
+        if address is not None:
+            self._followers.add(Sender(address))
+            self._show()
 
     # What a Recording offers
 
@@ -194,6 +209,7 @@ class Watcher:
         if (test_loss is not None or test_accuracy is not None) and not self._recorded():
             self._due()
         self._hand_over()
+        self._show()
 
     def close(self) -> None:
         """Record the last update and let go of the model; what was recorded stays."""
@@ -207,6 +223,8 @@ class Watcher:
                         "last", f"the last update, {self.updates:,}, is not recorded: no pass came after it"
                     )
             self._detach()
+        if self._followers:
+            self._followers.close(self._recordings)
 
     # When to record
 
@@ -252,6 +270,7 @@ class Watcher:
             self._passes.arm()
         else:
             self._record_probe()
+            self._show()
 
     def _last_step(self) -> int:
         return max((series.last_step or 0 for series in self._series.values()), default=0)
@@ -306,6 +325,7 @@ class Watcher:
             self._stop(error)
             return
         self._hand_over()
+        self._show()
         if self._mode == TRAINING:
             self._passes.disarm()
 
@@ -421,6 +441,12 @@ class Watcher:
     def _hand_over(self) -> None:
         for series in self._series.values():
             series.tell(self.updates, tuple(self._told.values()))
+
+    def _show(self) -> None:
+        """Show what was recorded to whoever follows, if it has grown."""
+        if self._followers:
+            recorded = [series.recording for series in self._series.values()]
+            self._followers.show(recorded, lambda: self._recordings)
 
     # Ends
 
