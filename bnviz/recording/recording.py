@@ -97,6 +97,12 @@ class Recording:
         )
         return "\n".join([head, *(f"  {note}" for note in self.notes)])
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the bands as a picture, the numbers of the latest record, the notes."""
+        from bnviz.notebook.page import recording_html  # it draws
+
+        return recording_html([self])
+
     @property
     def widths(self) -> tuple[int, ...]:
         """How many units each layer has, from the input on."""

@@ -159,6 +159,12 @@ class Watcher:
             )
         return "\n".join(map(str, self._recordings or (self.recording,)))
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: each mode's series apart and by its name."""
+        from bnviz.notebook.page import recording_html, text_html  # it draws
+
+        return recording_html(self._recordings) if self._recordings else text_html(str(self))
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # it is asked for before it is there
             raise AttributeError(name)
