@@ -10,6 +10,6 @@ samples       a layer's values, sampled and measured
 names         what modules and parameters are called
 updates       counts the updates that optimizers make
 series        the records of one mode, as a Recording
-followers     who is shown what is recorded while it comes; sender sends it to a server
+followers     who is shown what is recorded while it comes: sender sends it to a server, notebooks have a widget
 isolation     runs a probe on the side and puts everything back; reachable is all that it can change
 """

@@ -25,7 +25,7 @@ class Followers:
 
     def __init__(self) -> None:
         self._followers: list[Follower] = []
-        self._recorded: tuple[Recording | None, ...] = ()
+        self._recorded: tuple[Recording | None, ...] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Followers:
         """A copy of a model, with all that hangs on it, is followed by nobody."""
@@ -41,13 +41,14 @@ class Followers:
     def add(self, follower: Follower) -> None:
         """Show it what is recorded from now on."""
         self._followers.append(follower)
-        self._recorded = ()
+        self._recorded = None
 
     def show(
         self, recorded: Sequence[Recording | None], recordings: Callable[[], Sequence[Recording]]
     ) -> None:
         """Show what was recorded until now to all, if `recorded` is not what they were shown last."""
-        if len(recorded) == len(self._recorded) and all(map(operator.is_, recorded, self._recorded)):
+        before = self._recorded
+        if before is not None and len(recorded) == len(before) and all(map(operator.is_, recorded, before)):
             return
         self._recorded = tuple(recorded)
         self._show(recordings())

@@ -232,6 +232,16 @@ class Watcher:
         if self._followers:
             self._followers.close(self._recordings)
 
+    def live(self) -> None:
+        """Show in a notebook the bands that grow while the cell still trains: call it before the loop.
+
+        Raises ImportError where the package anywidget is missing, and LiveError outside of a notebook.
+        """
+        from bnviz.notebook.widget import live_bands  # it draws
+
+        self._followers.add(live_bands())
+        self._show()
+
     # When to record
 
     def _before_update(self, number: int) -> None:
