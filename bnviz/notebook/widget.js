@@ -8,6 +8,27 @@ const make = (name, parent, style = "") => {
   return node;
 };
 
+const LINE = 16, CHARACTER = 6; // pixels, of the line below a figure's title
+
+/** The layout with the line below the title broken anew for a plot of this width, and as much higher as that takes. */
+function fitted(layout, width) {
+  const [, head, style, body] = layout.title.text.match(/^(.*?)<br>(<span[^>]*>)(.*)<\/span>$/) ?? [];
+  if (!body) return layout;
+  const lines = [""];
+  for (const word of body.replaceAll("<br>", " ").split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    if (longer.length * CHARACTER > width) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  const more = Math.max(0, lines.length - body.split("<br>").length) * LINE;
+  const height = layout.height + more;
+  const y = 1 - ((1 - layout.title.y) * layout.height) / height; // as far from the top as before
+  return {
+    ...layout, height, margin: { ...layout.margin, t: layout.margin.t + more },
+    title: { ...layout.title, y, text: `${head}<br>${style}${lines.join("<br>")}</span>` },
+  };
+}
+
 /** Draws what the model's traits say into an element of the notebook, until the function returned is called. */
 function render({ model, el }) {
   // White whatever the notebook's theme is: the figure's inks are made for it.
@@ -32,7 +53,8 @@ function render({ model, el }) {
     }));
     details.hidden = !notes.childElementCount;
     if (!model.get("figure")) return;
-    const { data, layout } = JSON.parse(model.get("figure"));
+    const { data, layout: made } = JSON.parse(model.get("figure"));
+    const layout = fitted(made, plot.clientWidth);
     plot.setAttribute("aria-label", layout.meta.alt);
     plot.style.height = `${layout.height}px`;
     await Plotly.react(plot, data, { ...layout, autosize: true }, CONFIG);
@@ -40,7 +62,11 @@ function render({ model, el }) {
   };
   const soon = () => { waiting ||= requestAnimationFrame(draw); };
   for (const name of ["figure", "status", "notes"]) model.on(`change:${name}`, soon);
-  const sizes = new ResizeObserver(() => { if (drawn && plot.clientWidth) Plotly.Plots.resize(plot); });
+  let width = 0;
+  const sizes = new ResizeObserver(() => {
+    if (plot.clientWidth && plot.clientWidth !== width) soon();
+    width = plot.clientWidth;
+  });
   sizes.observe(frame);
   soon();
   return () => {
