@@ -22,7 +22,7 @@ def until(holds: Callable[[], bool]) -> None:
 def test_a_run_of_recordings_is_finished_and_stays_as_it_is():
     manager = RunManager(workers=1)
     measured = [*recordings.pair(), recordings.recording(Experiment(steps=3000, hidden=(20,) * 5))]
-    run = manager.add_finished(measured)
+    run = manager.show(measured)
     assert manager.get(run.id) is run
     assert run.recordings == tuple(measured)
     assert (run.state, run.step, run.steps) == ("finished", 3000, 3000)

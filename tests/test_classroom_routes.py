@@ -78,7 +78,7 @@ def finish(site, lab):
         recording(arm, shift=3.0 if arm.normalizer == "none" else 0.0) for arm in lab.lab_run.run.arms
     ]
     finished = LabRun(lab.lab_run.lab, lab.lab_run.setting, site.manager)
-    finished.run = site.manager.add_finished(recordings)
+    finished.run = site.manager.show(recordings)
     site.lab_runs._all[finished.run.id] = finished
     site.rooms.find(lab.code).run = finished.run
     assert finished.done

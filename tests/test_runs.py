@@ -350,7 +350,7 @@ def test_where_memory_is_short_runs_that_were_left_are_dropped_first_the_one_lef
 ) -> None:
     measured = recording(records=300)
     manager = RunManager(workers=1, limits=Limits(runs_mb=round(2.5 * measured.nbytes / 1e6)))
-    held, first, second, third = (manager.add_finished([measured]) for _ in range(4))
+    held, first, second, third = (manager.show([measured]) for _ in range(4))
     held.held = True
     manager.make_room()
     assert all(manager.get(run.id) for run in (first, second, third))  # they are being looked at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from bnviz.experiment import Experiment
 from bnviz.recording import Recording
 from bnviz.recording.library import Credentials, Entry, Library
+from bnviz.recording.watched import Note, Watched, WatchedLayer
 from bnviz.runs import RunManager
 from bnviz.runs.run import Run
 from bnviz.ui.parts import library as kept_runs
@@ -314,3 +316,72 @@ def test_keep_on_the_playground_keeps_what_was_measured_of_its_own_arms(manager,
 )
 def test_only_who_opened_the_page_on_this_machine_itself_sits_at_the_server(remote, headers, there):
     assert kept_runs.at_the_server(remote, headers) is there
+
+
+def watched_series(mode: str, *notes: Note) -> Recording:
+    """A watched network of two layers, of which one behind a normalizer, with passes in one mode."""
+    layers = (WatchedLayer("enc.fc1", 6, "gelu"), WatchedLayer("enc.fc2", 5, "relu", "BatchNorm1d"))
+    shape = Experiment(hidden=(6, 5), steps=40)
+    kept = tuple(recordings.snapshot(shape, step, 0.0, 1.0, 0.5) for step in (0, 20, 40))
+    return Recording(Watched("net", layers, mode, notes), snapshots=kept)
+
+
+def test_of_a_watched_network_the_page_tells_what_was_measured_and_what_was_not(manager, library):
+    training = watched_series(
+        "training",
+        Note("", "4 passes in evaluation mode are recorded apart"),
+        Note("enc.fc2", "measured in training mode: 64 of 128 values of each of 5 units"),
+        Note("enc.act", "not measured at step 20: it gave out no tensor"),
+    )
+    entry = keep(library, [training, watched_series("evaluation")], SOMEBODY, "File")
+    app = page(arms=f"{entry.id}.0,{entry.id}.1")
+    html = next(item.proto.body for item in app.get("html") if "bnviz-notes" in item.proto.body)
+    first, second = re.findall(r"<section class=\"bnviz-notes\">.*?</section>", html, re.DOTALL)
+    assert "<h3>net in training mode</h3>" in first
+    assert "<li>4 passes in evaluation mode are recorded apart</li>" in first
+    rows = [re.sub(r"<[^>]*>|\s+", " ", row).split() for row in re.findall(r"<tr>.*?</tr>", first, re.DOTALL)]
+    assert [" ".join(row) for row in rows[2:]] == [
+        "enc.fc2 relu, behind BatchNorm1d measured in training mode: 64 of 128 values of each of 5 units",
+        "enc.act not recorded not measured at step 20: it gave out no tensor",
+    ]
+    assert "<h3>net in evaluation mode</h3>" in second
+    assert "64 of 128" not in second
+    names = [arm.label for arm in library.entry(entry.id).arms]
+    assert names == ["net, training mode", "net, evaluation mode"]
+
+
+def test_the_page_has_no_notes_on_what_bnviz_trained_itself(manager, library):
+    entry = keep(library, PAIR, SOMEBODY, "Playground")
+    app = page(arms=f"{entry.id}.0")
+    assert not any("bnviz-notes" in item.proto.body for item in app.get("html"))
+
+
+def test_what_another_program_trains_is_a_card_and_its_figures_follow_it(manager, library):
+    feed = manager.feeds.open(watched_series("training").to_bytes())
+    app = page()
+    assert "Live: the program that trains this network sends what it measures." in texts(app)
+    app.button(key=f"runs.show.{feed.id}.0").click().run()
+    assert not app.exception
+    assert app.query_params == {"arms": f"{feed.id}.0"}
+    run = shown_run(app, manager)
+    assert run.state == "running"
+    feed.take(watched_series("evaluation"), 0)
+    app.run()
+    assert [item for item in labels(app) if item.startswith(("Show", "Hide"))] == [
+        "Hide training",
+        "Show evaluation",
+    ]
+    app.button(key=f"runs.show.{feed.id}.1").click().run()
+    both = shown_run(app, manager)
+    assert {item.mode for item in both.recordings} == {"training", "evaluation"}
+    app.button(key=f"runs.keep.{feed.id}").click().run()
+    (entry,) = library.entries()
+    assert [arm.label for arm in entry.arms] == ["net, training mode", "net, evaluation mode"]
+    feed.end()
+    again = page(arms=f"{feed.id}.0")
+    assert "The program has ended." in texts(again)
+    assert shown_run(again, manager).state == "finished"
+
+
+def test_a_link_to_a_run_that_no_program_sends_any_more_says_so(manager, library):
+    assert "not kept here, or no more" in " ".join(item.value for item in page(arms="live0123.0").warning)

@@ -50,7 +50,7 @@ def test_what_is_no_site_is_refused(text: str) -> None:
 
 def test_identifiers_and_keys_have_96_bits_or_more() -> None:
     manager = RunManager(workers=1)
-    first, second = manager.add_finished(pair()), manager.add_finished(pair())
+    first, second = manager.show(pair()), manager.show(pair())
     for text in (first.id, first.key, codes.new_key()):
         assert len(text) * BITS_A_SIGN >= 96
     assert len({first.id, first.key, second.id, second.key}) == 4

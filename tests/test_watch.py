@@ -375,7 +375,7 @@ def test_every_figure_draws_a_watched_network_alone_and_beside_a_trained_one(nam
     for drawn in ([recording], [recording, pair()[1]]):
         figure = FIGURES[name].function(drawn, narrow=narrow)
         text = figure.to_json()
-        assert "my net, watched" in text
+        assert "my net, training mode" in text
     own = FIGURES[name].function([recording], narrow=narrow).to_json()
     assert name in ("accuracy", "loss") or "parts.mix" in own or "…" in own
 

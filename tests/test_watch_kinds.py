@@ -964,3 +964,19 @@ def test_a_sample_is_measured_as_the_layers_of_a_bnviz_network_are(rows, units, 
     np.testing.assert_array_equal(measured.histogram, expected.histogram())
     assert measured.saturated == {name: expected.saturated(name) for name in SATURATION_THRESHOLDS}
     assert measured.dead == expected.dead("relu")
+
+
+def test_a_watchers_text_tells_each_mode_apart_and_by_its_name():
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, every=1, name="net") as recording:
+        for train in (True, False, True):
+            model.train(train)
+            model(INPUTS).sum().backward()
+            if train:
+                optimizer.step()
+    training, evaluation = str(recording).split("\nnet: ")
+    assert training.startswith("net: 2 records in training mode of 1 layer")
+    assert f"Linear 0: measured in training mode: {len(INPUTS)} values of each of 5 units" in training
+    assert evaluation.startswith("1 record in evaluation mode of 1 layer")
+    assert "in training mode:" not in evaluation

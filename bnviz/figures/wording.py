@@ -21,10 +21,16 @@ def labels(recordings: Sequence[Recording]) -> tuple[str, ...]:
 
 def settings(recordings: Sequence[Recording]) -> str:
     """What the arms have in common: the essentials, and whatever is not at its default."""
-    watched = [item.watched for item in recordings]
-    names = [item.name for item in watched if item is not None]
+    modes: dict[str, list[str]] = {}
+    for network in (item.watched for item in recordings):
+        if network is not None:
+            modes.setdefault(network.name, []).extend([network.mode] if network.mode else [])
     experiments = [item.experiment for item in recordings if item.watched is None]
-    told = [f"{name}, watched in a program of its own" for name in dict.fromkeys(names)]
+    told = [
+        f"{name}, watched in a program of its own"
+        + (f" in {' and '.join(dict.fromkeys(own))} mode" if own else "")
+        for name, own in modes.items()
+    ]
     if experiments:
         first = experiments[0]
         varied = {name for other in experiments[1:] for name in first.differences(other)}

@@ -92,8 +92,16 @@ class Recording:
         mode = f" in {self.mode} mode" if self.mode else ""
         span = f", steps {self.steps[0]:,} to {self.last_step:,}" if self.snapshots else ""
         records = f"{self.revision:,} record{'' if self.revision == 1 else 's'}"
-        head = f"{name}: {records}{mode} of {len(self.widths)} layers{span}"
+        head = (
+            f"{name}: {records}{mode} of {len(self.widths)} layer{'' if len(self.widths) == 1 else 's'}{span}"
+        )
         return "\n".join([head, *(f"  {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the bands as a picture, the numbers of the latest record, the notes."""
+        from bnviz.notebook.page import recording_html  # it draws
+
+        return recording_html([self])
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -277,5 +285,8 @@ def fingerprint(recordings: Sequence[Recording]) -> str:
     digest = hashlib.blake2b(digest_size=9)
     for recording in recordings:
         digest.update(recording.steps.tobytes())
-        digest.update(repr((recording.interventions, recording.diverged_at)).encode())
+        evaluated = (
+            len(recording.snapshots[-1].curves) if recording.snapshots else 0
+        )  # may come after the record
+        digest.update(repr((recording.interventions, recording.diverged_at, evaluated)).encode())
     return digest.hexdigest()

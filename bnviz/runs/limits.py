@@ -23,6 +23,9 @@ class Limits:
     open_runs: int = 200  # beyond it, the run idle for longest is dropped
     open_runs_a_person: int = 20  # beyond it, the person's run idle for longest is dropped
     runs_mb: int = 1000  # million bytes of what runs recorded; beyond it, as with `open_runs`
+    watched_runs: int = 8  # that programs elsewhere send, at a time
+    watched_run_records: int = 5000  # of one mode of one of them
+    watched_run_mb: int = 100  # million bytes of one of them
     networks: int = 256  # of one run: a lab trains many
     layers: int = MAX_LAYERS
     width: int = MAX_WIDTH

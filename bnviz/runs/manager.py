@@ -11,11 +11,13 @@ from typing import Self
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.cost import check
+from bnviz.runs.feeds import Feeds, FeedSeries
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 from bnviz.runs.questions import Answer, Questions
 from bnviz.runs.recording_cache import RecordingCache
 from bnviz.runs.run import Run
+from bnviz.runs.shown_run import ShownRun
 from bnviz.runs.sweeps import Sweeps
 from bnviz.runs.trainers import Trainers
 
@@ -43,6 +45,7 @@ class RunManager:
         )
         self._recording_cache = RecordingCache(self._limits.kept_recordings)
         self.sweeps = Sweeps(self._trainers)
+        self.feeds = Feeds(self._limits)
         self._questions = Questions(self._trainers, self._limits)
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
@@ -63,6 +66,7 @@ class RunManager:
             self._runs.clear()
         for run in runs:
             run.stop()
+        self.feeds.close()
         self._trainers.close()
 
     def __enter__(self) -> Self:
@@ -90,11 +94,9 @@ class RunManager:
             Run(arms, planned, self._trainers, self._recording_cache, self._limits, (), beside, person)
         )
 
-    def add_finished(self, recordings: Sequence[Recording], person: Person | None = None) -> Run:
-        """A run of earlier Recordings: finished from the start, only to be looked at."""
-        return self._add(
-            Run((), (), self._trainers, self._recording_cache, self._limits, recordings, (), person)
-        )
+    def show(self, shown: Sequence[Recording | FeedSeries], person: Person | None = None) -> Run:
+        """A run of earlier Recordings, and of what other programs train: only to be looked at."""
+        return self._add(ShownRun(shown, self._trainers, self._recording_cache, self._limits, person))
 
     def _add(self, run: Run) -> Run:
         """Add a new run, and drop surplus ones: those idle for longest, the same person's before others'."""
@@ -144,6 +146,7 @@ class RunManager:
         while True:
             await asyncio.sleep(min(HOUSEKEEPING_SECONDS, limits.unwatched_seconds / 4))
             self.sweeps.stop_unwatched(limits.unwatched_seconds)
+            self.feeds.drop_idle()
             with self._lock:
                 runs = list(self._runs.values())
             for run in runs:

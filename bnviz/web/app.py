@@ -2,8 +2,8 @@
 
     GET bnviz/health    whether the server is up
 
-All others stand in the file of their resource: runs, figures, maps, exports, handouts, classes, assets. Errors in any
-of them are answered by the table in `errors`. Nothing here blocks the event loop or imports torch.
+All others stand in the file of their resource: runs, figures, maps, exports, handouts, classes, feeds, assets. Errors
+in any of them are answered by the table in `errors`. Nothing here blocks the event loop or imports torch.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from bnviz.web.assets import AssetRoutes
 from bnviz.web.classes import ClassRoutes
 from bnviz.web.errors import error_handlers
 from bnviz.web.exports import ExportRoutes
+from bnviz.web.feeds import FeedRoutes
 from bnviz.web.figures import FigureRoutes
 from bnviz.web.handouts import HandoutRoutes
 from bnviz.web.maps import MapRoutes
 from bnviz.web.responses import json_response
 from bnviz.web.runs import RunRoutes, find_run
-from bnviz.web.state import chrome, lab_runs, manager, prefix, stills
+from bnviz.web.state import chrome, lab_runs, manager, prefix, stills, token
 
 PROBED = ("health", "host-config")
 """What Streamlit's script asks for to find out where its server is."""
@@ -51,6 +52,7 @@ def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[
                 *HandoutRoutes(find, labs, chrome).all(),
                 *MapRoutes(base, manager).all(),
                 *ClassRoutes(base, manager, labs).all(),
+                *FeedRoutes(manager, token()).all(),
             ],
         ),
         *(Route(f"{base.removesuffix('bnviz')}{{page}}/_stcore/{name}", not_here) for name in PROBED),

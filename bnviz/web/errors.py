@@ -21,6 +21,7 @@ from bnviz.classroom.store import StoreError
 from bnviz.experiment import ExperimentError
 from bnviz.export.browser import ChromeBusyError, ChromeError
 from bnviz.labs.predictions import PredictionError
+from bnviz.runs.feeds import FeedError, FeedFullError, FeedOverError
 from bnviz.web.requests import RequestError
 from bnviz.web.responses import HEADERS, json_response
 
@@ -31,6 +32,9 @@ STATUS: Mapping[type[Exception], int] = MappingProxyType(
         ChromeError: 501,
         ClassroomError: 409,
         ExperimentError: 422,
+        FeedError: 422,
+        FeedFullError: 507,
+        FeedOverError: 409,
         PredictionError: 422,
         StoreError: 507,
     }

@@ -119,13 +119,19 @@ class ActionReader(Generic[M]):
             raise _refusal(error.errors()[0], self._models[action]) from error
 
 
-async def json_object(request: Request) -> dict[str, Any]:
-    """The JSON object in the body, empty if the body is empty. Raises RequestError."""
+async def body(request: Request, most: int) -> bytes:
+    """The body, read no further than it may be long. Raises RequestError."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
-        if len(content) > MAX_BODY:
-            raise RequestError(413, f"the request is too long; allowed are {MAX_BODY} bytes")
+        if len(content) > most:
+            raise RequestError(413, f"the request is too long; allowed are {most:,} bytes")
+    return bytes(content)
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The JSON object in the body, empty if the body is empty. Raises RequestError."""
+    content = await body(request, MAX_BODY)
     try:
         values = orjson.loads(content or b"{}")
     except orjson.JSONDecodeError:

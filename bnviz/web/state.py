@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -71,6 +72,14 @@ def chrome() -> Chrome:
     return _HOME.chrome()
 
 
+_TOKEN = secrets.token_urlsafe(18)
+
+
+def token() -> str:
+    """What a program on another machine needs to have shown here what it measures; another one after each start."""
+    return _TOKEN
+
+
 def manager() -> RunManager:
     """The RunManager of this process, started by the server or, without a server, by the first call."""
     return _HOME.manager()
@@ -85,6 +94,11 @@ async def lifespan(app: object) -> AsyncIterator[None]:
     """Start the RunManager with the server; close it, and with it every trainer, when the server ends."""
     sys.setswitchinterval(SWITCH_SECONDS)
     await to_thread.run_sync(_HOME.open)
+    print(
+        "  To show here what a program on another machine trains:\n"
+        f'  watch(model, to="http://<this machine>:<port>?token={_TOKEN}")\n',
+        flush=True,
+    )
     try:
         yield
     finally:

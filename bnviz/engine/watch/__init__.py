@@ -15,5 +15,6 @@ names           what modules and parameters are called
 updates         counts the updates that optimizers make
 weight_changes  how large weights are, their gradients, and what an update changes
 series          the records of one mode, as a Recording
+followers       who is shown what is recorded while it comes: sender sends it to a server, notebooks have a widget
 isolation       runs a probe on the side and puts everything back; reachable is all that it can change
 """

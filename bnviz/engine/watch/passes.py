@@ -23,6 +23,22 @@ def mode_of(model: nn.Module) -> str:
     return TRAINING if torch.is_grad_enabled() else WITHOUT_GRADIENT
 
 
+class Hook:
+    """A hook on somebody else's module. In a copy of the module, and in a file of it, it does nothing."""
+
+    def __init__(self, call: Callable[..., None] | None = None) -> None:
+        self._call = call
+
+    def __call__(self, *arguments: object) -> None:
+        """Tell who watches the module."""
+        if self._call is not None:
+            self._call(*arguments)
+
+    def __reduce__(self) -> tuple[type[Hook], tuple[()]]:
+        """What copies and files hold of it."""
+        return Hook, ()
+
+
 class Passes:
     """Tells of the model's forward passes while it is armed.
 
@@ -52,8 +68,8 @@ class Passes:
             ]
         else:
             self._hooks = [
-                self.model.register_forward_pre_hook(self._enter, prepend=True, with_kwargs=True),
-                self.model.register_forward_hook(self._leave, always_call=True),
+                self.model.register_forward_pre_hook(Hook(self._enter), prepend=True, with_kwargs=True),
+                self.model.register_forward_hook(Hook(self._leave), always_call=True),
             ]
         if self._stance is None and "torch._dynamo" in sys.modules:
             self._stance = torch.compiler.set_stance("force_eager")
@@ -108,7 +124,7 @@ class Parts:
         self._model = model
         self._calls = 0
         self._hooks = [
-            module.register_forward_pre_hook(self._enter)
+            module.register_forward_pre_hook(Hook(self._enter))
             for module in model.modules()
             if not isinstance(module, torch.jit.ScriptModule)
         ]

@@ -26,12 +26,14 @@ from torch.nn.parameter import is_lazy
 
 from bnviz.engine.trainer import made_on
 from bnviz.engine.watch import requests
+from bnviz.engine.watch.followers import Followers
 from bnviz.engine.watch.isolation import inputs_of, run_aside
 from bnviz.engine.watch.names import Names, class_name
 from bnviz.engine.watch.observation import Found, Observation
 from bnviz.engine.watch.passes import EVALUATION, TRAINING, Parts, Passes, mode_of
 from bnviz.engine.watch.plan import Plans
 from bnviz.engine.watch.planned import PlannedObservation
+from bnviz.engine.watch.sender import Address, Sender
 from bnviz.engine.watch.series import Series
 from bnviz.engine.watch.signature import Signature, of_inputs
 from bnviz.engine.watch.updates import UpdateCounter
@@ -53,6 +55,7 @@ def watch(
     every: int = EVERY,
     layers: Sequence[str] | None = None,
     name: str = "",
+    to: str = "",
 ) -> Watcher:
     """Watch `model` from now on, until the Watcher is closed: it closes itself at the end of a with block.
 
@@ -64,21 +67,29 @@ def watch(
     layers: names of modules as in model.named_modules(), to record what these give out, in place of what each
     nonlinearity receives of a layer.
     name: what figures call the network; otherwise the class of the model.
+    to: the address of a running bnviz, such as "http://localhost:8501", that shows the records while they come.
     Raises WatchError for what cannot be watched, with one sentence. What else could not be done is in `notes`.
     """
-    return Watcher(model, probe, every, layers, name)
+    return Watcher(model, probe, every, layers, name, to)
 
 
 class Watcher:
     """A Recording in the making; whatever a Recording offers is offered here too, as of the latest record."""
 
     def __init__(
-        self, model: nn.Module, probe: Any, every: int, layers: Sequence[str] | None, name: str
+        self,
+        model: nn.Module,
+        probe: Any,
+        every: int,
+        layers: Sequence[str] | None,
+        name: str,
+        to: str = "",
     ) -> None:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise WatchError(f"every = {every!r} is not allowed; allowed is a whole number from 1")
         if any(is_lazy(parameter) for parameter in model.parameters()):
             raise WatchError("the model is not built yet; run one batch through it before it is watched")
+        address = Address.of(to) if to else None
         names = Names.of(model)
         self._asked = None if layers is None else requests.known_names(layers, names)
         self.model = model
@@ -89,6 +100,7 @@ class Watcher:
         self._notes: dict[str, Note] = {}
         self._told: dict[str, CurvePoint] = {}
         self._weights = WeightChanges()
+        self._followers = Followers()
         self._observation: Observation | PlannedObservation | None = None
         self._plans = Plans()
         self._kind: Signature = ()
@@ -101,13 +113,16 @@ class Watcher:
         if self._probe is None:
             self._parts = Parts(model)
             self._passes.arm()
-            return
-        try:
-            self._first_probe()
-        except BaseException:
-            self._detach()
-            raise
-        self._parts = Parts(model)
+        else:
+            try:
+                self._first_probe()
+            except BaseException:
+                self._detach()
+                raise
+            self._parts = Parts(model)
+        if address is not None:
+            self._followers.add(Sender(address))
+            self._show()
 
     # What a Recording offers
 
@@ -139,12 +154,18 @@ class Watcher:
         return self._updates.count
 
     def __str__(self) -> str:
-        """What was recorded, and the notes, a line each."""
+        """What was recorded, and the notes, a line each; each mode's series apart and by its name."""
         if self._main is None or self._main.recording is None:
             return "\n".join(
                 [f"{self._name}: nothing was recorded yet", *(f"  {note}" for note in self.notes)]
             )
-        return str(self.recording)
+        return "\n".join(map(str, self._recordings or (self.recording,)))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: each mode's series apart and by its name."""
+        from bnviz.notebook.page import recording_html, text_html  # it draws
+
+        return recording_html(self._recordings) if self._recordings else text_html(str(self))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # it is asked for before it is there
@@ -196,6 +217,7 @@ class Watcher:
         if (test_loss is not None or test_accuracy is not None) and not self._recorded():
             self._due()
         self._hand_over()
+        self._show()
 
     def close(self) -> None:
         """Record the last update and let go of the model; what was recorded stays."""
@@ -209,6 +231,18 @@ class Watcher:
                         "last", f"the last update, {self.updates:,}, is not recorded: no pass came after it"
                     )
             self._detach()
+        if self._followers:
+            self._followers.close(self._recordings)
+
+    def live(self) -> None:
+        """Show in a notebook the bands that grow while the cell still trains: call it before the loop.
+
+        Raises ImportError where the package anywidget is missing, and LiveError outside of a notebook.
+        """
+        from bnviz.notebook.widget import live_bands  # it draws
+
+        self._followers.add(live_bands())
+        self._show()
 
     # When to record
 
@@ -241,6 +275,7 @@ class Watcher:
             self._passes.arm()
         else:
             self._record_probe()
+            self._show()
 
     def _last_step(self) -> int:
         return max((series.last_step or 0 for series in self._series.values()), default=0)
@@ -304,6 +339,7 @@ class Watcher:
             self._stop(error)
             return
         self._hand_over()
+        self._show()
         if self._mode == TRAINING:
             self._passes.disarm()
 
@@ -403,6 +439,12 @@ class Watcher:
         for series in self._series.values():
             series.tell(self.updates, tuple(self._told.values()))
 
+    def _show(self) -> None:
+        """Show what was recorded to whoever follows, if it has grown."""
+        if self._followers:
+            recorded = [series.recording for series in self._series.values()]
+            self._followers.show(recorded, lambda: self._recordings)
+
     # Ends
 
     def _stop(self, error: Exception) -> None:
@@ -423,6 +465,17 @@ class Watcher:
         self._weights.forget()
 
     # Words
+
+    @property
+    def _recordings(self) -> tuple[Recording, ...]:
+        """What was recorded in each mode, that of training first; empty before the first record."""
+        main = self._main
+        order = sorted(self._series.values(), key=lambda series: series is not main)
+        return tuple(
+            self._with_notes(series)
+            for series in order
+            if series.recording is not None and series.recording.snapshots
+        )
 
     @property
     def _main(self) -> Series | None:

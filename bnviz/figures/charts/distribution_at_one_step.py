@@ -15,6 +15,7 @@ from bnviz.figures.frame.layers import (
     chosen_layers,
     depth,
     elapsed,
+    measured_on,
     unit_called,
     units_called,
     zones,
@@ -30,6 +31,8 @@ LEAST_RANGE = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
 OTHER_RANGE = 4.0
 CURVE_POINTS = 121
 SHARE_OF_HEIGHT = 0.92
+LEGEND_LINE = 150
+"""Characters that the legend and a note beside it may have together."""
 
 
 def nonlinearity(activation: str, x: Array) -> Array:
@@ -75,12 +78,14 @@ def histogram(
         if item is not None and item.step != at
     ]
     missing = "; ".join([*late, *_missing(arms, shown, number, densities, (low, high, top))])
+    room = LEGEND_LINE // 2 if theme.startswith("projector") else LEGEND_LINE
+    beside = not narrow and len(missing) + sum(len(arm.label) for arm in arms) <= room
     frame = Frame(
         f"What {called(recordings, number)}’s {units} receive" + ("" if at is None else f" at step {at:,}"),
         "Density of the input of the nonlinearity, after the normalizer where there is one; all units pooled, "
-        "probe batch."
+        f"{measured_on(recordings)}."
         + (f" Thin grey line: the {singular}’s output." if activation in LEAST_RANGE else "")
-        + (f" {missing}." if missing and narrow else ""),
+        + (f" {missing}." if missing and not beside else ""),
         theme=theme,
         narrow=narrow,
         height=340 if not narrow else 400,
@@ -103,7 +108,7 @@ def histogram(
     _behind(frame, panel, activation, low, high, narrow)
     for arm, own in zip(arms, densities, strict=True):
         _outline(frame, panel, arm, own)
-    if missing and not narrow:
+    if missing and beside:
         frame.panel_note(panel, missing, x=1.0, xanchor="right", yanchor="bottom", yshift=6)
     frame.axis_note(f"input of the {singular}")
     if at is None:

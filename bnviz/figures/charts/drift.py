@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bnviz.figures.frame.layers import measured_on
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.marks.layer_lines import Quantity, layer_lines
 from bnviz.recording import Recording
@@ -25,7 +26,7 @@ def drift(
         "drift",
         "How far each layer’s input has moved",
         f"Drift: distance (1-Wasserstein) of each unit’s input distribution from {since}, averaged over units; "
-        "probe batch, after the normalizer where there is one.",
+        f"{measured_on(recordings)}, after the normalizer where there is one.",
         "drift (units of the input)",
         lambda *_: "drift",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bnviz.figures.frame.layers import units_called
+from bnviz.figures.frame.layers import measured_on, units_called
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.marks.layer_lines import Quantity, layer_lines
 from bnviz.recording import Recording
@@ -22,8 +22,10 @@ def saturation(
     """
     kinds = {item.activation(layer) for item in recordings for layer in range(1, len(item.widths) + 1)}
     units = units_called(recordings)
-    dead = "Share of ReLUs that are silent for every probe example."
-    flat = f"Share of inputs of {units} where the slope is below 5 % of its maximum; probe batch."
+    dead = "Share of ReLUs that are silent for every example."
+    flat = (
+        f"Share of inputs of {units} where the slope is below 5 % of its maximum; {measured_on(recordings)}."
+    )
     quantity = Quantity(
         "saturation",
         "How many ReLUs are dead" if kinds == {"relu"} else f"How many {units} are saturated",

@@ -18,6 +18,7 @@ from bnviz.figures.frame.layers import (
     depth,
     last_step,
     listed,
+    measured_on,
     short_name,
     units_called,
     zones,
@@ -102,8 +103,8 @@ def titles(
 ) -> tuple[str, str]:
     """The title and the line below it."""
     units = units_called(recordings)
-    watched = any(item.watched is not None for item in recordings)  # with whatever probe its program chose
-    probe = "probe examples" if watched else "held-out probe examples"
+    watched = any(item.watched is not None for item in recordings)
+    probe = measured_on(recordings) if watched else "held-out probe examples"
     one = len(layers) == 1 and depth(recordings) > 1
     which = called(recordings, layers[0]) if one else "each layer"
     if where == "before":

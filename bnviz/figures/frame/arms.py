@@ -11,6 +11,7 @@ from typing import Any
 from bnviz.experiment import Experiment
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.recording import Recording
+from bnviz.recording.watched import Watched
 
 MAX_ARMS = 2 + len(MORE)
 
@@ -40,7 +41,7 @@ class ArmStyle:
 
 
 def arm_styles(recordings: Sequence[Recording]) -> tuple[ArmStyle, ...]:
-    """A style for each arm, named after what differs between the experiments; a watched network, by its name.
+    """A style for each arm, named after what differs between the experiments; a watched network, as in `watched_name`.
 
     Where exactly one of two arms has a normalizer, that arm is blue and solid, the other vermillion and
     dashed, whatever their order; so is a single arm, by its normalizer. Raises ValueError unless there
@@ -53,13 +54,16 @@ def arm_styles(recordings: Sequence[Recording]) -> tuple[ArmStyle, ...]:
     if normalized in ([True], [True, False]):
         looks = [WITH, WITHOUT]
     trained = iter(arm_names([item.experiment for item in recordings if item.watched is None]))
-    names = [
-        next(trained) if item.watched is None else f"{textwrap.shorten(item.watched.name, 40)}, watched"
-        for item in recordings
-    ]
+    names = [next(trained) if item.watched is None else watched_name(item.watched) for item in recordings]
     return tuple(
         ArmStyle(letter, name, *look) for letter, name, look in zip("ABCDE", names, looks, strict=False)
     )
+
+
+def watched_name(network: Watched) -> str:
+    """What a watched network is called: by its name and the mode of its passes, where that is known."""
+    name = textwrap.shorten(network.name, 40)
+    return f"{name}, {network.mode} mode" if network.mode else f"{name}, watched"
 
 
 def arm_names(experiments: Sequence[Experiment]) -> tuple[str, ...]:

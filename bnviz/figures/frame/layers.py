@@ -94,6 +94,15 @@ def unit_called(recordings: Sequence[Recording]) -> str:
     return units_called(recordings).replace("nonlinearities", "nonlinearity").removesuffix("s")
 
 
+def measured_on(recordings: Sequence[Recording]) -> str:
+    """On what the values were measured: on the "probe batch", or of a watched network on passes in its mode."""
+    modes = {"" if item.watched is None else item.mode or "watched" for item in recordings}
+    told = [] if modes and "" not in modes else ["probe batch"]
+    for mode in sorted(modes - {""}):
+        told.append("passes of the watched program" if mode == "watched" else f"passes in {mode} mode")
+    return ", or ".join(told)
+
+
 def zones(activation: str) -> tuple[list[tuple[float, float]], str]:
     """Where the nonlinearity hardly answers, as intervals of its input, and what that zone is called.
 

@@ -1,4 +1,4 @@
-"""The Runs page: kept runs, and recordings opened from files, looked at alone or laid over each other."""
+"""The Runs page: kept runs, recordings opened from files, and what other programs train now, alone or together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bnviz.recording.file import UPLOAD_BYTES
 from bnviz.recording.library import LibraryError
 from bnviz.runs import Run
 from bnviz.ui.pages import runs_cards
-from bnviz.ui.parts import arm_choice, extra_arms, layout, library, link, live, run_figures
+from bnviz.ui.parts import arm_choice, extra_arms, layout, library, link, live, notes, run_figures
 from bnviz.ui.parts.opened_files import take_in
 from bnviz.ui.parts.page_state import Parameter
 from bnviz.ui.parts.person import person
@@ -24,6 +24,7 @@ from bnviz.web import state
 PAGE: Final = "runs"
 PREFIX: Final = "runs."
 PLAYGROUND = Path(__file__).resolve().parents[3] / "pages" / "playground.py"
+FOLLOW_SECONDS = 3.0
 _RUNS = "runs.runs"
 _REFUSED = "runs.refused"
 
@@ -58,8 +59,8 @@ def show() -> None:
         st.error(f"{layout.plain(sentence)}.", icon=":material/block:")
     layout.notice_ignored((*ignored, *more))
     layout.intro(
-        "<b>Runs worth keeping,</b> and recordings from files: look at any step again, "
-        "or lay up to five networks over each other."
+        "<b>Runs worth keeping,</b> recordings from files, and what your own programs train now: look at any step "
+        "again, or lay up to five networks over each other."
     )
     _tools()
     if run and networks:
@@ -67,6 +68,7 @@ def show() -> None:
         st.session_state[f"{PREFIX}at"] = visit.at  # set on the bar, which is no control
     found = [entry for entry in entries if entry.matches(visit.find)]
     runs_cards.show(found, len(entries), visit.arms)
+    _follow(_feeds())
     layout.footer(elsewhere=True)
     link.write(PAGE, visit.to_query())
 
@@ -90,17 +92,32 @@ def _run(texts: tuple[str, ...]) -> tuple[Run | None, list[str]]:
     run = state.manager().get(mine.get(texts, ""))
     if run is not None or not texts:
         return run, []
-    recordings, missing = [], []
+    there, missing = [], []
     for text in texts:
         try:
-            recordings.append(arm_choice.recording(text))
+            there.append(arm_choice.shown(text))
         except LibraryError as error:
             missing.append(str(error).rstrip("."))
-    if missing or not recordings:
+    if missing or not there:
         return None, missing
-    run = state.manager().add_finished(recordings, person())
+    run = state.manager().show(there, person())
     mine[texts] = run.id
     return run, []
+
+
+def _feeds() -> tuple[object, ...]:
+    """What a page shows of live feeds, but for what moves by itself."""
+    return tuple(
+        (feed.id, feed.live, *(len(item.notes) for item in feed.recordings))
+        for feed in state.manager().feeds.all()
+    )
+
+
+@st.fragment(run_every=FOLLOW_SECONDS)
+def _follow(drawn: tuple[object, ...]) -> None:
+    """Draw the page anew when a program begins or ends to send, or tells more."""
+    if _feeds() != drawn:
+        st.rerun()
 
 
 def _tools() -> None:
@@ -162,4 +179,5 @@ def _stage(run: Run, networks: Networks, visit: Visit, known: Mapping[str, str])
     live.readouts(run, layer=visit.layer or None, headed=True, key="runs.readouts")
     run_figures.overview(run, visit, networks, PREFIX)
     run_figures.details(run, visit, networks, PREFIX)
+    notes.show(run.recordings)
     return at

@@ -1,4 +1,4 @@
-"""The kept runs and the opened files as cards: what each is, and buttons for what can be done with it."""
+"""The live feeds, opened files and kept runs as cards: what each is, and buttons for what can be done with it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from bnviz.figures.thumbnail import thumbnail
 from bnviz.figures.wording import labels, settings
 from bnviz.recording.file import SUFFIX
 from bnviz.recording.library import Credentials, Entry, LibraryError
+from bnviz.runs.feeds import Feed
 from bnviz.ui.parts import layout, library, link
 from bnviz.ui.parts.opened_files import OpenedFile, opened_files
+from bnviz.web import state
 
 MOST_CARDS = 30
 COLUMNS = 3
@@ -24,12 +26,13 @@ MOST_DOWNLOADS = 12
 
 
 def show(entries: Sequence[Entry], in_all: int, looked_at: Collection[str]) -> None:
-    """Draw a card for each opened file and for each entry.
+    """Draw a card for each live feed, for each opened file and for each entry.
 
     in_all: how many runs are kept, found or not. looked_at: the arms in the figures, as `ArmChoice.text`.
     """
     who = library.credentials()
     drawn: list[Callable[[], None]] = [
+        *(functools.partial(_feed, feed, looked_at) for feed in state.manager().feeds.all()),
         *(functools.partial(_file, file, looked_at) for file in opened_files().values()),
         *(functools.partial(_entry, entry, who, looked_at) for entry in entries[:MOST_CARDS]),
     ]
@@ -98,6 +101,19 @@ def _entry(entry: Entry, who: Credentials, looked_at: Collection[str]) -> None:
                 st.caption("Only who kept it, or whoever sits at the server, may pin or delete it.")
 
 
+def _feed(feed: Feed, looked_at: Collection[str]) -> None:
+    recordings = feed.recordings
+    _picture(thumbnail(recordings), feed.name)
+    st.markdown(f":material/{'sensors' if feed.live else 'sensors_off'}: **{layout.plain(feed.name)}**")
+    st.caption(feed.message)
+    st.space("stretch")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for place, series in enumerate(feed.series):
+            text = f"{feed.id}.{place}"
+            _show_button(text, [text], looked_at, f" {series.mode}" * (len(feed.series) > 1))
+        library.button(lambda: library.Keepsake(feed.recordings, "Watched"), key=f"runs.keep.{feed.id}")
+
+
 def _file(file: OpenedFile, looked_at: Collection[str]) -> None:
     recordings = [file.recording]
     _picture(thumbnail(recordings), file.name)
@@ -126,11 +142,11 @@ def _picture(svg: str, title: str) -> None:
     st.html(f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" style="width:100%;height:auto">')
 
 
-def _show_button(run: str, texts: Sequence[str], looked_at: Collection[str]) -> None:
-    """The button that shows the arms of a run in the figures, or hides them."""
+def _show_button(run: str, texts: Sequence[str], looked_at: Collection[str], what: str = "") -> None:
+    """The button that shows the arms of a run in the figures, or hides them. what: which of several of the run."""
     shown = any(text in looked_at for text in texts)
     st.button(
-        "Hide" if shown else "Show",
+        f"Hide{what}" if shown else f"Show{what}",
         icon=":material/visibility_off:" if shown else ":material/visibility:",
         type="secondary" if shown else "primary",
         key=f"runs.show.{run}",

@@ -1,4 +1,4 @@
-"""An arm of a kept run or of an opened file, and the short text that stands for it in a link: "id.0"."""
+"""An arm of a kept run, an opened file or a live feed, and the short text that stands for it in a link: "id.0"."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bnviz.figures.frame.arms import watched_name
 from bnviz.recording import Recording
 from bnviz.recording.library import Entry, LibraryError
+from bnviz.runs.feeds import FeedSeries
 from bnviz.ui.parts.library import library
 from bnviz.ui.parts.opened_files import opened_files
+from bnviz.web import state
 
 _REFERENCE = re.compile(r"([0-9a-z]{1,40})\.([0-9]{1,3})")
 
@@ -24,11 +27,16 @@ class ArmChoice:
 
 
 def choices(entries: Sequence[Entry]) -> list[ArmChoice]:
-    """All arms of this person's opened files, then of the entries. Their labels are unique.
+    """All series of live feeds, then all arms of this person's opened files and of the entries; labels are unique.
 
     They must be: Streamlit tells options apart by their labels.
     """
-    found = [(f"{file.id}.0", f"{file.name} (file)") for file in opened_files().values()]
+    found = [
+        (f"{feed.id}.{place}", f"{series_label(series)} (live)")
+        for feed in state.manager().feeds.all()
+        for place, series in enumerate(feed.series)
+    ]
+    found += [(f"{file.id}.0", f"{file.name} (file)") for file in opened_files().values()]
     for entry in entries:
         origin = f"{entry.source}, {entry.kept_at:%d %b %H:%M}"
         found += [(f"{entry.id}.{place}", f"{arm.label} ({origin})") for place, arm in enumerate(entry.arms)]
@@ -48,8 +56,28 @@ def split(text: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-def recording(text: str) -> Recording:
-    """The Recording of the arm that `text` stands for. Raises LibraryError."""
+def series_label(series: FeedSeries) -> str:
+    """What a series of a feed is called."""
+    watched = series.recording.watched
+    return watched_name(watched) if watched else series.feed.name
+
+
+def shown(text: str) -> Recording | FeedSeries:
+    """What `text` stands for: a Recording, or a series that may yet grow. Raises LibraryError."""
     run, place = split(text)
+    feed = state.manager().feeds.get(run)
+    if feed is None:
+        return recording(text)
+    if place >= len(feed.series):
+        raise LibraryError("This run has no such series yet.")
+    return feed.series[place]
+
+
+def recording(text: str) -> Recording:
+    """The Recording of the arm that `text` stands for, of a live feed as of now. Raises LibraryError."""
+    run, place = split(text)
+    if state.manager().feeds.get(run) is not None:
+        item = shown(text)
+        return item.recording if isinstance(item, FeedSeries) else item
     file = opened_files().get(run)
     return file.recording if file else library().recording(run, place)

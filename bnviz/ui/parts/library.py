@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -16,11 +14,7 @@ from bnviz.figures.wording import labels, settings
 from bnviz.recording import Recording
 from bnviz.recording.library import Credentials, Description, Library, LibraryError, most_bytes
 from bnviz.ui.parts import link
-
-FORWARDING = frozenset(
-    {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
-)
-"""Headers that a proxy adds. A person behind a proxy does not sit at this machine, wherever the proxy is."""
+from bnviz.web.peer import at_the_server
 
 _TOKEN = "kept.token"
 
@@ -49,28 +43,6 @@ def credentials() -> Credentials:
     """The credentials of this page's session."""
     token: str = st.session_state.setdefault(_TOKEN, secrets.token_urlsafe(24))
     return Credentials(token, at_the_server(st.context.ip_address, st.context.headers))
-
-
-def at_the_server(remote: str | None, headers: Mapping[str, str]) -> bool:
-    """Whether a page was opened on the machine that serves it, and not through a proxy.
-
-    remote: the peer's address; None stands for the loopback address, as in Streamlit. headers: of its request.
-    """
-    names = {name.casefold(): value for name, value in headers.items()}
-    if FORWARDING & names.keys() or not _is_loopback(urlsplit(f"//{names.get('host', '')}").hostname):
-        return False
-    if "origin" in names and not _is_loopback(urlsplit(names["origin"]).hostname):
-        return False
-    return remote is None or _is_loopback(remote)
-
-
-def _is_loopback(host: str | None) -> bool:
-    if host is None or host == "localhost":
-        return host is not None
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def describe(
