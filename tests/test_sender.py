@@ -65,6 +65,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(sender, "SHARE", 1.0)
     monkeypatch.setattr(sender, "CLOSE_SECONDS", MOST_SECONDS)
+    monkeypatch.setattr(sender, "PATIENCE_SECONDS", MOST_SECONDS)
 
 
 @pytest.fixture

@@ -1,13 +1,8 @@
 """Runs as a visitor uses it, in a real browser: files come and go, and a kept run stands beside a live one."""
 
-import threading
-
 import pytest
-import torch
 from playwright.sync_api import expect
-from torch import nn
 
-from bnviz import watch
 from bnviz.experiment import Experiment
 from bnviz.recording import Recording
 from tests import recordings
@@ -43,33 +38,3 @@ def test_a_file_is_opened_kept_set_beside_a_live_run_and_comes_back_equal(open_p
     page.wait_for_function("() => /step [1-9]/.test(document.querySelector('.bnviz-bar').innerText)")
     assert "beside=file" in page.url
     page.get_by_role("button", name="Pause").click()
-
-
-@pytest.mark.slow
-def test_what_a_program_trains_appears_by_itself_grows_and_ends(open_page, server):
-    page = open_page("runs")
-    expect(page.get_by_role("button", name="Open files")).to_be_visible()
-    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-    step = "() => Number(document.querySelector('.bnviz-where')?.innerText.match(/step ([0-9]+)/)?.[1] ?? 0)"
-    enough = threading.Event()
-
-    def train() -> None:
-        with watch(model, every=1, name="my net", to=server.url):
-            while not enough.wait(0.1):
-                model(torch.randn(20, 6)).square().sum().backward()
-                optimizer.step()
-
-    training = threading.Thread(target=train)
-    training.start()
-    try:
-        expect(page.get_by_text("Live: the program that trains this network")).to_be_visible()
-        page.get_by_role("button", name="Show").first.click()
-        page.wait_for_function(f"() => ({step})() > 3")
-        before = page.evaluate(step)
-        page.wait_for_function(f"() => ({step})() > {before} + 5")
-        expect(page.get_by_text("measured in training mode: 20 values of each of 8 units")).to_be_visible()
-    finally:
-        enough.set()
-        training.join()
-    expect(page.locator(".bnviz-bar")).to_contain_text("The program has ended.")
