@@ -20,6 +20,7 @@ from bnviz.figures.charts.figure_1 import figure_one
 from bnviz.figures.charts.gap import Gap, gap
 from bnviz.figures.charts.ladder import Series, ladder
 from bnviz.figures.charts.outputs import Outputs, outputs
+from bnviz.figures.charts.overview import overview
 from bnviz.figures.charts.race import Runner, race
 from bnviz.figures.charts.table import table
 from bnviz.figures.charts.traces import Trace, traces
@@ -213,6 +214,26 @@ def test_labels_are_moved_the_way_that_keeps_them_apart() -> None:
     low, high = (note for note in traced.layout.annotations if note.text in "ab")
     assert (low.text, high.text) == ("a", "b")
     assert low.yshift < 0 < high.yshift
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_letters_of_two_curves_that_nearly_meet_stand_apart_in_the_overview(narrow: bool) -> None:
+    plain, normalized = pair()
+    last = normalized.snapshots[-1]
+    curves = tuple(
+        dataclasses.replace(point, accuracy=point.accuracy + 0.06, loss=0.6 * point.loss)
+        for point in last.curves
+    )
+    ends = (*normalized.snapshots[:-1], dataclasses.replace(last, curves=curves))
+    figure = overview([plain, dataclasses.replace(normalized, snapshots=ends)], narrow=narrow)
+    height = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    places: dict[str, list[float]] = {}
+    for note in figure.layout.annotations:
+        if note.text in ("<b>A</b>", "<b>B</b>"):
+            low, high = figure.layout[note.yref.split()[0].replace("y", "yaxis")].domain
+            places.setdefault(note.xref, []).append(note.y * height * (high - low) + note.yshift)
+    assert len(places) == 2
+    assert all(abs(first - second) > 12 for first, second in places.values())
 
 
 def test_the_histograms_words_are_of_the_arm_layer_and_step_that_it_draws() -> None:

@@ -56,7 +56,7 @@ def test_a_page_as_it_opens_has_no_fault(open_page, view, size):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [size for size in SIZES if not size.touch], ids=lambda size: size.name)
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
 @pytest.mark.parametrize("view", CLEAN, ids=lambda view: view.name)
 def test_a_page_in_use_has_no_fault(chromium, server, tmp_path, view: View, size):
     assert visit(chromium, server.url, view, size, tmp_path, Axe(), play_seconds=6.0).faults == ()

@@ -51,7 +51,7 @@ class View:
 PLAY = "button.bnviz-play"
 
 PAGES = (
-    View("playground", "/", "playing", (PLAY, ".bnviz-where"), 0.95, 0.4),
+    View("playground", "/", "playing", (PLAY, ".bnviz-where"), 0.95, 0.6),
     View(
         "playground-points",
         "/?dataset=spirals&hidden=32-32-32&activation=tanh&init=xavier&init_scale=1",
