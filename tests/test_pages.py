@@ -145,7 +145,7 @@ def test_a_controls_help_names_what_it_takes_as_its_list_does(opened):
     for name, text in helped.items():
         choices = Experiment.knobs()[name].choices
         allowed = text.partition("Allowed: ")[2]
-        assert not choices or allowed == f"{', '.join(choices.values())}."
+        assert not choices or allowed == f"{'; '.join(choices.values())}."
         assert "one of" not in allowed
 
 

@@ -166,7 +166,7 @@ def field(name: str, key: str, label: str | None = None, locked: bool = False) -
 
 def _allowed(knob: Knob) -> str:
     """What a field takes, in the words of its control: the labels of its choices."""
-    return ", ".join(knob.choices.values()) if knob.choices else knob.allowed
+    return "; ".join(knob.choices.values()) if knob.choices else knob.allowed
 
 
 def _use_preset() -> None:

@@ -20,6 +20,19 @@ _STYLE = """
   color: color-mix(in srgb, var(--st-text-color) 78%, var(--st-background-color)) !important;
 }
 .stMainBlockContainer [data-testid="stHeading"] h1 { font-size: 2rem; padding: 0.5rem 0 0.75rem; }
+.stApp :is(button, a, summary, textarea, [role="slider"], [role="tab"], [tabindex="0"]:not(input)):focus-visible,
+.stApp label:has(> input:focus-visible), .stApp [data-rac][data-focus-visible] {
+  outline: 3px solid light-dark(#0072b2, #3d9bd6) !important; /* the primary colour of either theme */
+  outline-offset: 2px;
+}
+@media (prefers-reduced-motion: reduce) {
+  *, *::before, *::after {
+    animation-duration: 0.01ms !important;
+    animation-iteration-count: 1 !important;
+    transition-duration: 0.01ms !important;
+    scroll-behavior: auto !important;
+  }
+}
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; padding-bottom: 2rem; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
 @media (max-width: 640px) {
