@@ -541,6 +541,20 @@ def test_the_story_tells_the_shift_of_the_layer_asked_for_and_who_leads() -> Non
     assert "A classifies" in figures.story(ahead[::-1])
 
 
+def test_the_story_gives_each_of_two_close_networks_its_own_number() -> None:
+    arms = []
+    for item, accuracy in zip(pair(), (0.969, 0.986), strict=True):
+        last = item.snapshots[-1]
+        curves = tuple(dataclasses.replace(point, accuracy=accuracy) for point in last.curves)
+        ends = (*item.snapshots[:-1], dataclasses.replace(last, curves=curves))
+        arms.append(dataclasses.replace(item, snapshots=ends))
+    for close in (arms, arms[::-1]):
+        told = figures.story(close)
+        assert "96.9%" in told
+        assert "98.6%" in told
+        assert "99%" not in told
+
+
 def test_readouts_are_training_loss_and_held_out_accuracy() -> None:
     for item, told in zip(uneven(), figures.readouts(uneven()), strict=True):
         last = item.curves.set_index("split").groupby("split").tail(1)
