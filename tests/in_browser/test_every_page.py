@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from bnviz.tools.load.server import Server
 from bnviz.tools.look import faults
-from bnviz.tools.look.views import PAGES, SIZES, View, address
+from bnviz.tools.look.views import PAGES, PLAY, SIZES, View, address
 from bnviz.tools.look.visit import visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -117,3 +117,12 @@ def test_nothing_moves_by_itself_for_those_who_asked_for_less_motion(open_page):
         ".flatMap((style) => [style.transitionDuration, style.animationDuration])"
     )
     assert max(float(text.removesuffix("s")) for item in durations for text in item.split(", ")) <= 0.001
+
+
+def test_at_twice_the_size_the_playground_has_its_bar_and_room_to_drag(open_page):
+    page = open_page("", 683, 384)
+    page.locator(".bnviz-play").wait_for()
+    page.wait_for_timeout(SETTLE_MILLISECONDS)
+    assert faults.layout_faults(page) == []
+    assert faults.first_screen_faults(page, (PLAY, ".bnviz-scrubber", ".bnviz-where"), 0.0) == []
+    assert page.evaluate("() => document.querySelector('.bnviz-scrubber').offsetWidth") >= 90
