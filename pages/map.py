@@ -1,4 +1,4 @@
-"""The Map: how much less careful may I be?"""
+"""The Map: which settings train?"""
 
 from bnviz.ui.pages import map as map_page
 

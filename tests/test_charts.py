@@ -22,6 +22,7 @@ from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.charts.generalization_gap import GeneralizationGap, generalization_gap
 from bnviz.figures.charts.outputs_for_one_example import Answers, outputs_for_one_example
 from bnviz.figures.charts.over_steps import Curve, over_steps
+from bnviz.figures.charts.overview import overview
 from bnviz.figures.charts.table import table
 from bnviz.figures.charts.where_training_works import MapData, accuracy_map
 from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
@@ -226,6 +227,26 @@ def test_labels_are_moved_the_way_that_keeps_them_apart() -> None:
     low, high = (note for note in traced.layout.annotations if note.text in "ab")
     assert (low.text, high.text) == ("a", "b")
     assert low.yshift < 0 < high.yshift
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_letters_of_two_curves_that_nearly_meet_stand_apart_in_the_overview(narrow: bool) -> None:
+    plain, normalized = pair()
+    last = normalized.snapshots[-1]
+    curves = tuple(
+        dataclasses.replace(point, accuracy=point.accuracy + 0.06, loss=0.6 * point.loss)
+        for point in last.curves
+    )
+    ends = (*normalized.snapshots[:-1], dataclasses.replace(last, curves=curves))
+    figure = overview([plain, dataclasses.replace(normalized, snapshots=ends)], narrow=narrow)
+    height = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    places: dict[str, list[float]] = {}
+    for note in figure.layout.annotations:
+        if note.text in ("<b>A</b>", "<b>B</b>"):
+            low, high = figure.layout[note.yref.split()[0].replace("y", "yaxis")].domain
+            places.setdefault(note.xref, []).append(note.y * height * (high - low) + note.yshift)
+    assert len(places) == 2
+    assert all(abs(first - second) > 12 for first, second in places.values())
 
 
 def test_the_histograms_words_are_of_the_arm_layer_and_step_that_it_draws() -> None:
@@ -531,6 +552,20 @@ def test_the_story_tells_the_shift_of_the_layer_asked_for_and_who_leads() -> Non
     ahead = [_marked(item, arm) for arm, item in enumerate((a, b))]
     assert "B classifies" in figures.story(ahead)
     assert "A classifies" in figures.story(ahead[::-1])
+
+
+def test_the_story_gives_each_of_two_close_networks_its_own_number() -> None:
+    arms = []
+    for item, accuracy in zip(pair(), (0.969, 0.986), strict=True):
+        last = item.snapshots[-1]
+        curves = tuple(dataclasses.replace(point, accuracy=accuracy) for point in last.curves)
+        ends = (*item.snapshots[:-1], dataclasses.replace(last, curves=curves))
+        arms.append(dataclasses.replace(item, snapshots=ends))
+    for close in (arms, arms[::-1]):
+        told = figures.story(close)
+        assert "96.9%" in told
+        assert "98.6%" in told
+        assert "99%" not in told
 
 
 def test_readouts_are_training_loss_and_held_out_accuracy() -> None:

@@ -405,10 +405,11 @@ def test_the_story_tells_the_shift_of_the_median_and_the_lead():
         "At step 1,000 the median of a typical unit in layer 3 has moved 3.0 σ without normalization" in told
     )
     assert "0.0 σ with batch norm" in told
-    assert "level" in told
+    assert "One σ is the standard deviation of what the layer receives" in told
+    assert told.endswith("They classify nearly as many of the held-out examples correctly: A 90.0%, B 90.0%.")
     better = dataclasses.replace(b, snapshots=b.snapshots[-1:])
     worse = a.upto(500)
-    assert "classifies 90% of the held-out examples correctly" in figures.story([worse, better])
+    assert "classifies 90.0% of the held-out examples correctly" in figures.story([worse, better])
 
 
 def test_divergence_is_told_in_words():

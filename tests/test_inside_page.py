@@ -175,6 +175,35 @@ def test_the_walk_shows_the_networks_numbers_to_the_digits_shown(batch):
             assert formula.startswith("<math")
 
 
+def spoken(heading):
+    """What is left of a heading for those who hear it: axe, and some screen readers, take no text from MathML."""
+    return re.sub(r"<math.*?</math>|<[^>]*>", "", heading)
+
+
+def test_every_column_of_the_walk_has_a_heading_in_words(batch):
+    assert [spoken(column["head"]) for column in walk(batch, 3)["columns"]] == [
+        "input x",
+        "x minus the mean",
+        "squared deviation",
+        "normalized x̂",
+        "γ times x̂",
+        "output y",
+    ]
+
+
+def test_controls_that_have_no_effect_on_a_section_are_not_there(asked):
+    def shown(section):
+        app = page(**QUERY, section=section)
+        boxes = [*app.selectbox, *app.number_input, *app.slider]
+        return {item.key for item in boxes} & {
+            f"inside.{name}" for name in ("layer", "unit", "examples", "hidden")
+        }
+
+    assert shown("gradients") == {"inside.layer", "inside.unit", "inside.examples", "inside.hidden"}
+    assert shown("scale") == {"inside.layer", "inside.unit", "inside.hidden"}
+    assert shown("maps") == {"inside.examples"}
+
+
 def test_the_window_of_units_holds_the_chosen_one():
     for units in (1, 5, 8, 9, 100):
         for unit in range(1, units + 1):
@@ -188,7 +217,9 @@ def test_the_window_of_units_holds_the_chosen_one():
 def test_the_gradient_tables_have_a_cell_for_every_heading(batch, constant):
     table = BackwardPass(batch, 3, 2, constant, None)
     assert [len(row) for row in table.gradients()] == [len(HEADS)] * 6
+    assert all(spoken(row[0]).startswith("gradient for ") for row in table.gradients())
     heads, rows = table.terms()
+    assert all(spoken(head) for head in heads)
     assert [len(row) for row in rows] == [len(heads)] * 6  # five examples and their sum
 
 

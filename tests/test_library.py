@@ -56,7 +56,10 @@ def named(library: Library) -> set[str]:
 def test_a_kept_run_is_listed_in_words_and_its_recordings_come_back_equal(library, tmp_path):
     entry = keep(library, PAIR, ME, "Playground", verdict="B learns, A does not.")
     assert library.entries() == (entry,)
-    assert entry.title == "no normalization · batch norm"
+    assert (
+        entry.title
+        == "no normalization · batch norm: Digits, 8×8 pixels, 2 × 4 units, Sigmoid, learning rate 0.5"
+    )
     assert entry.settings == (
         "Digits, 8×8 pixels, mini-batch 60, 2 × 4 units, Sigmoid, learning rate 0.5, steps 1,000"
     )
@@ -77,7 +80,7 @@ def test_settings_tell_what_is_not_at_its_default_and_what_was_changed_on_the_wa
         recordings.recording(base, records=3).snapshots,
     )
     entry = keep(library, [changed], ME, "a file")
-    assert entry.title == "batch norm"
+    assert entry.title.startswith("batch norm: ")
     for words in ("Two moons, 2-D", "6-3 units", "momentum 0.9", "changed while training"):
         assert words in entry.settings
 
@@ -139,6 +142,23 @@ def test_beyond_its_size_the_oldest_that_are_not_pinned_go_first(tmp_path):
         keep(library, pair(5), ME, "Playground")
     assert len(library.entries()) == 3
     assert files(tmp_path) == named(library)
+
+
+def test_titles_tell_runs_apart_and_are_changed_by_who_kept_them(library):
+    first, second, third = (keep(library, pair(seed), ME, "Playground") for seed in (1, 2, 3))
+    other = keep(library, recordings.pair(hidden=(4, 4), learning_rate=0.1), ME, "Playground")
+    assert second.title == f"{first.title} (2)"
+    assert third.title == f"{first.title} (3)"
+    assert other.title == first.title.replace("learning rate 0.5", "learning rate 0.1")
+    library.rename(first.id, "  For   lecture 3 ", ME)
+    assert library.entry(first.id).title == "For lecture 3"
+    assert library.entries("lecture") == (library.entry(first.id),)
+    with pytest.raises(LibraryError, match="needs a title"):
+        library.rename(first.id, "   ", ME)
+    with pytest.raises(LibraryError, match="Only who kept this run"):
+        library.rename(first.id, "Mine", YOU)
+    library.rename(first.id, "Ours", TEACHER)
+    assert [entry.title for entry in library.entries()][-1] == "Ours"
 
 
 def test_a_run_larger_than_the_library_drives_nothing_out(tmp_path):

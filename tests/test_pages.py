@@ -138,6 +138,17 @@ def test_the_box_of_presets_always_names_the_preset_that_trains(opened, between)
             assert app.selectbox(key="preset").value is None
 
 
+def test_a_controls_help_names_what_it_takes_as_its_list_does(opened):
+    app = page()
+    helped = {item.key: item.help for item in app.selectbox if "Allowed: " in item.help}
+    assert {"architecture", "activation", "hidden"} <= helped.keys()
+    for name, text in helped.items():
+        choices = Experiment.knobs()[name].choices
+        allowed = text.partition("Allowed: ")[2]
+        assert not choices or allowed == f"{'; '.join(choices.values())}."
+        assert "one of" not in allowed
+
+
 def test_a_field_that_is_no_longer_varied_has_the_value_that_it_had(opened):
     app = page(learning_rate="0.03")
     app.selectbox(key="vary").set_value("learning_rate").run()

@@ -141,10 +141,34 @@ def test_the_list_is_filtered_by_text(manager, library):
 def test_somebody_elses_run_cannot_be_pinned_or_deleted_from_elsewhere(manager, library):
     entry = keep(library, PAIR, SOMEBODY, "Playground")
     app = page()
-    assert not {"Pin", "Delete for ever"} & set(labels(app))
+    assert not {"Pin", "Delete …", "Delete for ever"} & set(labels(app))
     assert "Only who kept it" in texts(app)
     assert app.get("download_button")
     assert library.entries() == (entry,)
+
+
+def test_a_run_is_renamed_on_its_card(manager, library, at_the_server):
+    entry = keep(library, PAIR, SOMEBODY, "Playground")
+    app = page()
+    assert app.text_input(key=f"runs.name.{entry.id}").value == entry.title
+    app.text_input(key=f"runs.name.{entry.id}").set_value("For lecture 3").run()
+    assert not app.exception
+    assert library.entry(entry.id).title == "For lecture 3"
+    assert "For lecture 3" in texts(app)
+    app.text_input(key=f"runs.name.{entry.id}").set_value(" ").run()
+    assert library.entry(entry.id).title == "For lecture 3"
+    assert app.text_input(key=f"runs.name.{entry.id}").value == "For lecture 3"
+
+
+def test_deleting_asks_first_and_can_be_cancelled(manager, library, at_the_server):
+    entry = keep(library, PAIR, SOMEBODY, "Playground")
+    app = page()
+    app.button(key=f"runs.delete.{entry.id}").click().run()
+    assert library.entries() == (entry,)
+    assert "Delete this run for ever?" in texts(app)
+    app.button(key=f"runs.delete.not.{entry.id}").click().run()
+    assert library.entries() == (entry,)
+    assert "Delete for ever" not in labels(app)
 
 
 def test_who_sits_at_the_server_pins_and_deletes(manager, library, at_the_server):
@@ -153,6 +177,7 @@ def test_who_sits_at_the_server_pins_and_deletes(manager, library, at_the_server
     app.button(key=f"runs.pin.{entry.id}").click().run()
     assert library.entry(entry.id).pinned
     app.button(key=f"runs.delete.{entry.id}").click().run()
+    app.button(key=f"runs.delete.really.{entry.id}").click().run()
     assert not app.exception
     assert library.entries() == ()
     assert "not kept here" in app.warning[0].value

@@ -1,6 +1,6 @@
 """A Grid of experiments: learning rate × scale of the first weights, with batch normalization and without.
 
-It answers "how much less careful may I be?". Every cell is a network to train; the networks differ only in these
+It answers "which settings train?". Every cell is a network to train; the networks differ only in these
 three fields and the seed. A runs.sweeps.Sweep trains them, and the page Map shows them.
 """
 

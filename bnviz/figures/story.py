@@ -99,7 +99,10 @@ def _shift(
             parts.append(f"{_sigmas(moved)} {_whose(arm, recordings)}")
     if not parts:
         return ""
-    return f"At step {at:,} the median of a typical unit in {called(recordings, layer)} has moved {_joined(parts)}."
+    return (
+        f"At step {at:,} the median of a typical unit in {called(recordings, layer)} has moved {_joined(parts)}. "
+        "One σ is the standard deviation of what the layer receives, averaged over the start and now."
+    )
 
 
 def _sigmas(value: float) -> str:
@@ -132,8 +135,11 @@ def _lead(arms: Sequence[ArmStyle], numbers: Sequence[Readout]) -> str:
         return ""
     (best, leader), (worst, last) = ranked[0], ranked[-1]
     if best - worst < LEAD:
-        return f"On held-out examples they are level, at {best:.0%} accuracy."
-    return f"{leader} classifies {best:.0%} of the held-out examples correctly, {last} {worst:.0%}."
+        close = ", ".join(
+            f"{letter} {accuracy:.1%}" for accuracy, letter in sorted(ranked, key=lambda item: item[1])
+        )
+        return f"They classify nearly as many of the held-out examples correctly: {close}."
+    return f"{leader} classifies {best:.1%} of the held-out examples correctly, {last} {worst:.1%}."
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -43,3 +43,21 @@ def settings(recordings: Sequence[Recording]) -> str:
     if any(item.interventions for item in recordings):
         told.append("changed while training")
     return ", ".join(told)
+
+
+def title(recordings: Sequence[Recording], names: Sequence[str] = ()) -> str:
+    """A title that tells runs apart: what sets the arms apart, and the data, network and learning rate they share.
+
+    names: of the arms; () for their labels.
+    """
+    named = " · ".join(names or labels(recordings))
+    if any(item.watched is not None for item in recordings):
+        return named
+    first = recordings[0].experiment
+    varied = {name for other in recordings[1:] for name in first.differences(other.experiment)}
+    shared = [
+        Experiment.knobs()[name].phrase(getattr(first, name))
+        for name in ("dataset", "hidden", "activation", "learning_rate")
+        if name not in varied
+    ]
+    return f"{named}: {', '.join(shared)}"

@@ -49,15 +49,19 @@ _OF_CONSTANTS = {
 }
 """What becomes of three of them if μ and σ² are taken for constants."""
 
+_WORDS = {"x_hat": "x̂", "variance": "the variance", "mean": "the mean", "x": "x", "gamma": "γ", "beta": "β"}
+"""What each of the six is the gradient with respect to."""
+
 _TERMS = (
-    _DY,
-    ml.X_HAT,
-    ml.DEVIATION,
-    _DX_HAT,
-    rf"{_DX_HAT} \cdot ({ml.DEVIATION})",
-    rf"{_DY} \cdot {ml.X_HAT}",
-    _DX,
+    (_DY, "gradient for y"),
+    (ml.X_HAT, "normalized x̂"),
+    (ml.DEVIATION, "x minus the mean"),
+    (_DX_HAT, "gradient for x̂"),
+    (rf"{_DX_HAT} \cdot ({ml.DEVIATION})", "gradient for x̂ times x minus the mean"),
+    (rf"{_DY} \cdot {ml.X_HAT}", "gradient for y times x̂"),
+    (_DX, "gradient for x"),
 )
+"""What the sums add up: formula, and the words for those who hear it."""
 
 
 class BackwardPass:
@@ -87,7 +91,8 @@ class BackwardPass:
             mine = np.ravel(getattr(self.found, name))
             at = self.example if len(mine) > 1 else 0
             numbers = ml.block(filled[name]) if filled[name] else ""
-            cells = [ml.block(formula) + numbers, n.scientific(float(mine[at]), 6)]
+            said = f'<span class="bnviz-spoken">gradient for {_WORDS[name]}</span>'
+            cells = [said + ml.block(formula) + numbers, n.scientific(float(mine[at]), 6)]
             others = [np.ravel(getattr(self.batch.gradients, name)[..., self.unit])]
             if self.nudged is not None:
                 others.append(np.ravel(getattr(self.nudged, name)))
@@ -112,7 +117,7 @@ class BackwardPass:
         heads, texts = ["example"], []
         for head, column in zip(_TERMS, columns, strict=True):
             power, cells = n.in_powers(np.append(column, _sum(column)))
-            heads.append(ml.inline(head) + (f" / {n.power_of_ten(power)}" if power else ""))
+            heads.append(ml.heading(*head) + (f" / {n.power_of_ten(power)}" if power else ""))
             texts.append(cells)
         named = [f"{index + 1}: {html.escape(name)}" for index, name in enumerate(self.batch.members.names)]
         rows = [[name, *cells] for name, *cells in zip(named, *texts, strict=False)]

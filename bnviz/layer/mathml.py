@@ -34,6 +34,11 @@ def inline(latex: str) -> str:
     return str(convert(rf"\displaystyle {latex}", display="inline"))
 
 
+def heading(latex: str, words: str) -> str:
+    """A formula that heads a column or a row, as HTML. words: what is read aloud in its place."""
+    return f'<span aria-hidden="true">{inline(latex)}</span><span class="bnviz-spoken">{words}</span>'
+
+
 def number(text: str) -> str:
     """A number of `numerals` in LaTeX: of "−1.2 × 10⁻³" it makes {-1.2 \\times 10^{-3}}."""
     mantissa, times, power = text.replace(MINUS, "-").partition(" × 10")

@@ -48,7 +48,7 @@ def walk(batch: LayerBatch, unit: int) -> dict[str, Any]:
         "inputs": [
             [n.shown(batch.x[i, u - 1], texts.places["x"]) for u in window] for i in range(len(batch.x))
         ],
-        "columns": [{"name": name, "head": ml.inline(head)} for name, head in _COLUMNS.items()],
+        "columns": [{"name": name, "head": ml.heading(*head)} for name, head in _COLUMNS.items()],
         "cells": [[texts.column(name, i) for name in _COLUMNS] for i in range(len(batch.x))],
         "statistics": [
             {"name": name, "head": ml.inline(head), "text": texts.statistic(name)}
@@ -65,13 +65,15 @@ def rows(members: Members) -> list[dict[str, Any]]:
 
 
 _COLUMNS = {
-    "x": "x_i",
-    "deviation": ml.DEVIATION,
-    "square": f"({ml.DEVIATION})^2",
-    "x_hat": ml.X_HAT,
-    "scaled": rf"\gamma {ml.X_HAT}",
-    "y": "y_i",
+    "x": ("x_i", "input x"),
+    "deviation": (ml.DEVIATION, "x minus the mean"),
+    "square": (f"({ml.DEVIATION})^2", "squared deviation"),
+    "x_hat": (ml.X_HAT, "normalized x̂"),
+    "scaled": (rf"\gamma {ml.X_HAT}", "γ times x̂"),
+    "y": ("y_i", "output y"),
 }
+"""Of the table of one unit: formula, and the words for those who hear it."""
+
 _STATISTICS = {
     "mean": ml.MU,
     "variance": ml.VARIANCE,

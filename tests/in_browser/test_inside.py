@@ -81,7 +81,7 @@ def test_the_switch_to_constant_statistics_shows_that_the_gradient_is_then_wrong
     rows = page.locator(".bnviz-table").first.locator("tbody tr")
     expect(rows).to_have_count(6)
     expect(rows.nth(3).locator("td").nth(2)).to_contain_text("10⁻")
-    page.get_by_text("As if the statistics were constants").click()
+    page.get_by_text("Treat μ and σ² as constants").click()
     page.wait_for_url(re.compile("constant=true"))
     expect(page.get_by_text("say otherwise")).to_be_visible()
 

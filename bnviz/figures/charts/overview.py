@@ -85,7 +85,7 @@ def overview(
             layer_bands.draw(frame, panel_of(a, i), arm, (a, i), end, step, small=True)
     last = [panel_of(a, len(layers)) for a in range(len(arms))]
     if points is None:
-        _curves(frame, last, recordings, arms, step)
+        _curves(frame, last, recordings, arms, step, rows)
     else:
         _boundaries(frame, last, recordings, arms, points, step)
     numbers = readouts(recordings, step)
@@ -115,13 +115,14 @@ def _curves(
     recordings: Sequence[Recording],
     arms: Sequence[ArmStyle],
     step: int | None,
+    rows: int,
 ) -> None:
-    """Accuracy in the first panel, loss in the second where there is one."""
+    """Accuracy in the first panel, loss in the second where there is one. rows: of panels in the figure."""
     for panel, (measure, split) in zip(panels, ((ACCURACY, "test"), (LOSS, "train")), strict=False):
         lines = ArmLines.of(recordings, measure, split)
         _own_axis(frame, panel, lines.y_axis(""))
         lines.draw(frame, panel, arms, step)
-        lines.letters(frame, panel, arms, len({item.row for item in panels}))
+        lines.letters(frame, panel, arms, rows)
         words = "held-out accuracy" if measure is ACCURACY else "training loss"
         frame.header(
             panel, words, frame.theme.quiet, font={"size": frame.size - 1, "color": frame.theme.quiet}

@@ -68,12 +68,15 @@ def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -
         + f" for each cell. ×: diverged. Outlined: {USABLE:.0%} or more.",
         theme=theme,
         narrow=narrow,
-        height=860 if narrow else 520,
+        height=720 if narrow else 520,
         view=("map", len(data.init_scales), data.steps),
         left=72,
         right=86 if not narrow else 64,
         head=44 if not narrow else 30,
     )
+    if narrow:
+        frame.left += 12  # the name of the y axis stands beside its numbers
+        frame.layout["margin"]["l"] = frame.left
     grid = frame.panels(
         rows, columns, _axis(data.learning_rates), _axis(data.init_scales), gap_x=0.06, gap_y=56
     )
@@ -96,7 +99,7 @@ def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -
         yref="paper",
         xanchor="right",
         textangle=-90,
-        xshift=-46 * frame.theme.size / 13,
+        xshift=(-40 if narrow else -46) * frame.theme.size / 13,
     )
     frame.axis_note("learning rate")
     frame.layout["hovermode"] = "closest"

@@ -68,7 +68,7 @@ class Entry:
         return sum(arm.bytes for arm in self.arms)
 
     def may_change(self, who: Credentials) -> bool:
-        """Whether they may pin and delete it: who manages the library may, and who kept the run."""
+        """Whether they may rename, pin and delete it: who manages the library may, and who kept the run."""
         return who.manages or hmac.compare_digest(self.owner.encode(), who.token.encode())
 
     def matches(self, text: str) -> bool:

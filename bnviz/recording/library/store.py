@@ -10,10 +10,11 @@ from __future__ import annotations
 import datetime
 import errno
 import hashlib
+import itertools
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -114,6 +115,8 @@ class Library:
                     surplus = []
                 else:
                     surplus = self._make_room(database, needed)
+                    taken = {item["title"] for item in database.execute("SELECT title FROM runs")}
+                    row["title"] = _another(row["title"], taken)
                     database.execute(
                         f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",
                         row,
@@ -173,6 +176,15 @@ class Library:
         self._check(run, who)
         with _as_library_error(), self._writing() as database:
             database.execute("UPDATE runs SET pinned = ? WHERE id = ?", (int(pinned), run))
+
+    def rename(self, run: str, title: str, who: Credentials) -> None:
+        """Give a run another title; spaces around it do not count."""
+        self._check(run, who)
+        short = " ".join(title.split())[:MOST_TEXT]
+        if not short:
+            raise LibraryError("A run needs a title of one character or more.")
+        with _as_library_error(), self._writing() as database:
+            database.execute("UPDATE runs SET title = ? WHERE id = ?", (short, run))
 
     def delete(self, run: str, who: Credentials) -> None:
         """Remove a run and its files."""
@@ -251,6 +263,12 @@ class Library:
                     if path.suffix in (SUFFIX, ".part") and path.name not in known
                 ]
             )
+
+
+def _another(title: str, taken: Collection[str]) -> str:
+    """The title, with a number behind it where it is taken: "Spirals (2)"."""
+    numbered = (f"{title} ({number})" for number in itertools.count(2))
+    return title if title not in taken else next(item for item in numbered if item not in taken)
 
 
 def _entry(row: sqlite3.Row, arms: Sequence[KeptArm]) -> Entry:

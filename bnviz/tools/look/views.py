@@ -36,8 +36,9 @@ class View:
     """A page to look at.
 
     stage: "opened"; "playing", after Play was pressed; "done", a lab predicted and run to its verdict.
-    first: CSS selectors; each must have an element wholly on the first screen. picture: the least share of
-    the first figure that must be there, by the kind of screen; 0 asks for none.
+    ready: a CSS selector; the page is looked at when it has such an element. first: CSS selectors; each must have an
+    element wholly on the first screen. picture: the least share of the first figure that must be there, by the kind of
+    screen; 0 asks for none.
     """
 
     name: str
@@ -46,12 +47,14 @@ class View:
     first: tuple[str, ...] = ()
     picture: float = 0.0
     picture_on_phone: float = 0.0
+    ready: str = "[data-testid=stAppViewContainer]"
 
 
 PLAY = "button.bnviz-play"
+PLOT = ".js-plotly-plot"
 
 PAGES = (
-    View("playground", "/", "playing", (PLAY, ".bnviz-where"), 0.95, 0.4),
+    View("playground", "/", "playing", (PLAY, ".bnviz-where"), 0.95, 0.6),
     View(
         "playground-points",
         "/?dataset=spirals&hidden=32-32-32&activation=tanh&init=xavier&init_scale=1",
@@ -61,8 +64,9 @@ PAGES = (
         0.4,
     ),
     View("labs", "/labs"),
-    View("inside", "/inside"),
-    View("map", "/map", "opened", (PLAY,), 0.85, 0.4),
+    View("inside", "/inside?line=4", first=(".bnviz-turn", ".bnviz-made"), ready=".bnviz-walk table"),
+    View("inside-scale", "/inside?section=scale", picture=0.85, picture_on_phone=0.85, ready=PLOT),
+    View("map", "/map", "opened", (PLAY,), 0.85, 0.4, PLOT),
     View("class", "/class"),
     View("runs", "/runs"),
     View("about", "/about"),

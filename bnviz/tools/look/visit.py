@@ -56,7 +56,7 @@ def visit(
     found: list[str] = []
     try:
         page.goto(address(base, view, size))
-        page.wait_for_selector("[data-testid=stAppViewContainer]", timeout=OPEN_MILLISECONDS)
+        page.wait_for_selector(view.ready, timeout=OPEN_MILLISECONDS)
         page.wait_for_timeout(SETTLE_MILLISECONDS)
         found += _bring_to_stage(page, view, size, play_seconds)
         page.screenshot(path=picture)

@@ -34,19 +34,20 @@ def show() -> None:
         st.session_state[_OPENED] = times_opened() + 1
     experiment, view, ignored = _asked(query)
     layout.intro(
-        "<b>Inside one batch-normalization layer.</b> A real network, a real mini-batch, every number."
+        "<b>Inside one batch-normalization layer.</b><span> A real network, a real mini-batch, every number.</span>"
     )
     layout.notice_ignored(ignored)
     _controls(experiment, view)
-    st.segmented_control(
-        view.parameters()["section"].label,
-        options=list(SECTIONS),
-        format_func=SECTIONS.__getitem__,
-        key=f"{PREFIX}section",
-        required=True,
-        label_visibility="collapsed",
-        on_change=link.touch,
-    )
+    with st.container(key=layout.one_row("inside-sections")):
+        st.segmented_control(
+            view.parameters()["section"].label,
+            options=list(SECTIONS),
+            format_func=SECTIONS.__getitem__,
+            key=f"{PREFIX}section",
+            required=True,
+            label_visibility="collapsed",
+            on_change=link.touch,
+        )
     _section(experiment, view)
     layout.footer()
     link.write(PAGE, query_of(experiment, view))
@@ -100,9 +101,11 @@ def times_opened() -> int:
 
 
 def _controls(experiment: Experiment, view: View) -> None:
-    """The controls of what is looked at, in a row; those of the network itself in a menu."""
+    """The controls of what is looked at, in a row, where they have an effect; those of the network itself in a menu."""
     said, width = view.parameters(), experiment.hidden[view.layer - 1]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(
+        horizontal=True, vertical_alignment="bottom", gap="medium", key=layout.one_row("inside-controls")
+    ):
         with st.container(width=230):
             controls.field("dataset", f"{PREFIX}dataset")
         st.slider(
@@ -114,23 +117,28 @@ def _controls(experiment: Experiment, view: View) -> None:
             on_change=link.touch,
             width=260,
         )
-        st.selectbox(
-            said["layer"].label,
-            options=range(1, len(experiment.hidden) + 1),
-            key=f"{PREFIX}layer",
-            on_change=link.touch,
-            width=90,
-        )
-        st.number_input(said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=120)
-        st.slider(
-            said["examples"].label,
-            LEAST,
-            MOST,
-            key=f"{PREFIX}examples",
-            help=said["examples"].help,
-            on_change=link.touch,
-            width=190,
-        )
+        if view.section != "maps":  # of another network, which has a layer and a channel to choose below
+            st.selectbox(
+                said["layer"].label,
+                options=range(1, len(experiment.hidden) + 1),
+                key=f"{PREFIX}layer",
+                on_change=link.touch,
+                width=90,
+            )
+            st.number_input(
+                said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=120
+            )
+        if view.section not in ("scale", "inference"):  # these show other mini-batches
+            st.slider(
+                said["examples"].label,
+                LEAST,
+                MOST,
+                key=f"{PREFIX}examples",
+                help=said["examples"].help,
+                on_change=link.touch,
+                width=190,
+            )
         with st.popover("The network"):
             for name in NETWORK:
-                controls.field(name, f"{PREFIX}{name}")
+                if name != "hidden" or view.section != "maps":
+                    controls.field(name, f"{PREFIX}{name}")

@@ -79,7 +79,7 @@ def figure(make: PlotFunction[...], *arguments: Any, key: str, **options: Any) -
         return make(*arguments, **options, theme="print", narrow=kind.column)
 
     still = state.stills().keep(looks["light"]["wide"], Still(key, build, about))
-    part = _component("still", '<div data-bnviz class="bnviz-figure"></div>')
+    part = _component("still", '<div data-bnviz class="bnviz-figure bnviz-still"></div>')
     base = state.prefix(st.get_option("server.baseUrlPath"))
     part(key=key, data=_data(looks=looks, path=f"stills/{key}", still=still, base=base))
 

@@ -23,6 +23,8 @@ from bnviz.ui.parts import link
 
 _WALK = f"{PREFIX}walk"
 _GAMMA, _BETA = f"{PREFIX}hand.gamma", f"{PREFIX}hand.beta"
+_BESIDE = (1, 2)
+"""How words and the figure that they speak of share the width."""
 
 
 def arithmetic_lines(ask: Ask, batch: LayerBatch, view: View, opened: int) -> None:
@@ -59,32 +61,35 @@ def scale(ask: Ask, batch: LayerBatch, view: View) -> None:
         float(math.ceil(max(3.0, 1.5 * abs(own), 1.5 * abs(undone), abs(now))))
         for own, undone, now in zip(learned, identity, (gamma, beta), strict=True)
     ]
-    st.write(
-        "Without γ and β every unit’s output would have mean 0 and variance 1, whatever is best for the next "
-        "nonlinearity. γ and β let training choose both. In hand, they show what they can do."
-    )
+    words, picture = st.columns(_BESIDE, gap="large")
     st.session_state[_GAMMA], st.session_state[_BETA] = gamma, beta
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with words:
+        st.write(
+            "Without γ and β every unit’s output would have mean 0 and variance 1, whatever is best for the next "
+            "nonlinearity. With γ and β training can choose both. Move them and see what they do."
+        )
         for label, key, reach in zip("γβ", (_GAMMA, _BETA), reaches, strict=True):
-            st.slider(label, -reach, reach, step=0.01, key=key, on_change=_by_hand, width=260)
-        st.button("As learned", on_click=_set, args=(None, None))
-        st.button("Restore the identity", on_click=_set, args=identity)
-    lines = arithmetic.forward(x, gamma, beta, batch.epsilon)
-    apart = float(np.abs(lines.y - x).max())
-    st.write(
-        f"With γ = √(Var + ε) = {n.shown(identity[0], 4)} and β = E = {n.shown(identity[1], 4)} the layer undoes "
-        f"itself. Now γ = {n.shown(gamma, 4)} and β = {n.shown(beta, 4)}: the largest |y − x| is "
-        f"**{n.scientific(apart, 2) if apart < 1e-3 else n.shown(apart, 4)}**."
-    )
-    parts.figure(
-        figures.before_and_after,
-        x,
-        gamma,
-        beta,
-        batch.epsilon,
-        key="inside-before-and-after",
-        unit=view.unit,
-    )
+            st.slider(label, -reach, reach, step=0.01, key=key, on_change=_by_hand)
+        with st.container(horizontal=True, gap="small"):
+            st.button("As learned", on_click=_set, args=(None, None))
+            st.button("Restore the identity", on_click=_set, args=identity)
+        lines = arithmetic.forward(x, gamma, beta, batch.epsilon)
+        apart = float(np.abs(lines.y - x).max())
+        st.write(
+            f"With γ = √(Var + ε) = {n.shown(identity[0], 4)} and β = E = {n.shown(identity[1], 4)} the output y is "
+            f"the input x again. Now γ = {n.shown(gamma, 4)} and β = {n.shown(beta, 4)}: the largest |y − x| is "
+            f"**{n.scientific(apart, 2) if apart < 1e-3 else n.shown(apart, 4)}**."
+        )
+    with picture:
+        parts.figure(
+            figures.before_and_after,
+            x,
+            gamma,
+            beta,
+            batch.epsilon,
+            key="inside-before-and-after",
+            unit=view.unit,
+        )
     history: History | None = ask("history", 0, layer=view.layer)
     if history is not None:
         parts.figure(figures.learned, history, view.unit, view.step, key="inside-learned")
@@ -107,8 +112,8 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
     constant = arithmetic.as_if_constant(lines, dy)
     st.write(
         f"ℓ is the loss of this mini-batch, {n.shown(batch.loss, 4)}. Backpropagation brings ∂ℓ/∂y of every example "
-        "to the layer; the six formulas carry it on to x, γ and β, through the mean and the variance, because "
-        "every example moves both."
+        "to the layer. The six formulas take it on to x, γ and β. They go through the mean and the variance too: "
+        "both depend on every example."
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         _example(batch, view)
@@ -131,7 +136,7 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
     if view.constant:
         st.write(
             "With constants the two terms through σ² and μ are gone. What is left of ∂ℓ/∂x is not the slope of the "
-            "loss: autograd and finite differences, which move x and let the statistics follow, say otherwise."
+            "loss: autograd and finite differences, in which the statistics follow x, say otherwise."
         )
     else:
         st.caption(
@@ -157,11 +162,12 @@ def _example(batch: LayerBatch, view: View) -> None:
 def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
     """Change one example and see the others move."""
     names = batch.members.names
-    st.write(
-        "In training an example is normalized together with the others of its mini-batch, in this layer and in every "
-        "layer before it. Change one, and watch the others. In inference mode the layer uses fixed averages."
-    )
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    words, picture = st.columns(_BESIDE, gap="large")
+    with words:
+        st.write(
+            "In training an example is normalized together with the others of its mini-batch, in this layer and in "
+            "every layer before it. Change one, and watch the others. In inference mode the layer uses fixed averages."
+        )
         _example(batch, view)
         st.segmented_control(
             view.parameters()["change"].label,
@@ -171,15 +177,14 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
             required=True,
             on_change=link.touch,
         )
-    found: Companions | None = ask(
-        "companions", view.step, layer=view.layer, examples=view.examples, example=view.example
-    )
+    with words:
+        found: Companions | None = ask(
+            "companions", view.step, layer=view.layer, examples=view.examples, example=view.example
+        )
     if found is None:
         return
     if view.change not in found.training:
-        st.info(
-            "Of two examples none can be dropped: a mini-batch of one has variance 0 and no x̂ to speak of."
-        )
+        words.info("Of two examples none can be left out: a mini-batch of one has variance 0.")
         return
     others = [row for row in range(view.examples) if row != view.example - 1]
     most = {
@@ -187,14 +192,15 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
         for mode, replies in (("training", found.training), ("inference", found.inference))
     }
     by = f", when a {found.replacement.names[0]} takes the place of example {view.example}"
-    st.write(
+    words.write(
         f"Over all units of layer {view.layer}, the other {len(others)} outputs move by up to "
         f"**{n.shown(most['training'], 4)}** in training mode"
         f"{by if view.change == 'replace' else ''}, "
         f"and by {n.scientific(most['inference'], 1)} in inference mode"
         f"{', which is rounding' if 0 < most['inference'] < 1e-9 else ''}."
     )
-    parts.figure(figures.moves, found, view.change, view.example, view.unit, key="inside-moves")
+    with picture:
+        parts.figure(figures.moves, found, view.change, view.example, view.unit, key="inside-moves")
     rows = []
     for row in others:
         cells = [f"{row + 1}: {html.escape(names[row])}"]
@@ -214,26 +220,29 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
 
 def inference(ask: Ask, view: View) -> None:
     """Mini-batch statistics, running averages and the population's, over training."""
-    st.write(
-        "Inference cannot depend on companions, so it needs fixed numbers in place of the mini-batch’s: the "
-        "population’s mean and variance (Algorithm 2). Libraries do not gather them at the end; they keep running "
-        "averages while training. How well these follow depends on the weight of the newest mini-batch."
-    )
-    st.select_slider(
-        view.parameters()["newest"].label,
-        options=sorted({*NEWEST, view.newest}),
-        key=f"{PREFIX}newest",
-        on_change=link.touch,
-        width=520,
-    )
-    history: History | None = ask("history", 0, layer=view.layer)
+    words, picture = st.columns(_BESIDE, gap="large")
+    with words:
+        st.write(
+            "In inference an output must not depend on other examples. So the layer needs fixed numbers in place of "
+            "the mini-batch’s: the population’s mean and variance (Algorithm 2). Libraries do not compute them at the "
+            "end; they keep running averages during training. How well these follow depends on the weight of the "
+            "newest mini-batch."
+        )
+        st.select_slider(
+            view.parameters()["newest"].label,
+            options=sorted({*NEWEST, view.newest}),
+            key=f"{PREFIX}newest",
+            on_change=link.touch,
+        )
+        history: History | None = ask("history", 0, layer=view.layer)
     if history is None:
         return
     if not len(history.batch_mean):
-        st.error("This network diverged at its first step.")
+        words.error("This network diverged at its first step.")
         return
-    parts.figure(figures.statistics, history, view.unit, view.newest, view.step, key="inside-statistics")
-    st.write(_how_well(history, view))
+    with picture:
+        parts.figure(figures.statistics, history, view.unit, view.newest, view.step, key="inside-statistics")
+    words.write(_how_well(history, view))
 
 
 def _how_well(history: History, view: View) -> str:
@@ -257,13 +266,14 @@ def maps(ask: Ask, view: View) -> None:
     if ask.experiment.dataset in POINT_DATASETS:
         st.info("Points in the plane have no feature maps. Choose digits or other images above.")
         return
-    st.write(
+    words, picture = st.columns(_BESIDE, gap="large")
+    words.write(
         "A convolution moves the same filter over all positions, so all positions should be normalized in the same "
-        "way (Section 3.2). The mean is then over examples and positions; there is one γ and one β for each channel. "
+        "way (Section 3.2). The mean is then over examples and positions. There is one γ and one β for each channel. "
         f"This is another network on the same data: {len(CHANNELS)} convolutional layers of {CHANNELS[0]} and "
         f"{CHANNELS[1]} channels, trained to the same step."
     )
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with words, st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
             view.parameters()["map_layer"].label,
             options=range(1, len(CHANNELS) + 1),
@@ -279,22 +289,24 @@ def maps(ask: Ask, view: View) -> None:
             on_change=link.touch,
             width=120,
         )
-    batch: LayerBatch | None = Ask(with_maps(ask.experiment))(
-        "layer", view.step, layer=view.map_layer, examples=view.examples
-    )
+    with words:
+        batch: LayerBatch | None = Ask(with_maps(ask.experiment))(
+            "layer", view.step, layer=view.map_layer, examples=view.examples
+        )
     if batch is None:
         return
     if not batch.finite:
-        st.error(f"This network diverged: after {batch.step:,} steps its numbers are no longer finite.")
+        words.error(f"This network diverged: after {batch.step:,} steps its numbers are no longer finite.")
         return
     m, features, height, width = batch.x.shape
     lines = lines_of(batch, view.channel)
-    st.markdown(
+    words.markdown(
         f"**m′ = m · p · q = {m} · {height} · {width} = {m * height * width:,}** values share each mean and variance. "
         f"So there are {features} means and variances, one for each channel, and not one for each of the "
         f"{features} · {height} · {width} = {features * height * width:,} channels and positions."
     )
-    parts.figure(figures.maps, batch.x, batch.members.names, view.channel, key="inside-maps")
+    with picture:
+        parts.figure(figures.maps, batch.x, batch.members.names, view.channel, key="inside-maps")
     kernel = float(np.abs(lines.y - batch.y[:, view.channel - 1].ravel()).max())
     parts.table(
         f"Layer {view.map_layer}'s channels: what each divides and shifts by",

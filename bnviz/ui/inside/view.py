@@ -21,13 +21,13 @@ LEAST, MOST = 2, 16
 
 SECTIONS = {
     "arithmetic": "Line by line",
-    "scale": "γ and β in hand",
-    "gradients": "The way back",
-    "companions": "Companions",
+    "scale": "Try γ and β",
+    "gradients": "Backward pass",
+    "companions": "Other examples in the batch",
     "inference": "Training and inference",
     "maps": "Feature maps",
 }
-CHANGES = {"replace": "Replaced", "drop": "Dropped", "duplicate": "Doubled"}
+CHANGES = {"replace": "Replace it", "drop": "Leave it out", "duplicate": "Use it twice"}
 NEWEST = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 FIXED = {"steps": STEPS, "normalizer": "batch", "architecture": "mlp"}
 """Fields that the page sets itself. A network at a step does not depend on how long its run was to be."""
@@ -84,12 +84,12 @@ class View(PageState):
     constant: Annotated[
         bool,
         Parameter(
-            "As if the statistics were constants",
-            "Section 2 of the paper: a step that forgets that μ and σ² depend on x. Not how this network trains.",
+            "Treat μ and σ² as constants",
+            "Section 2 of the paper: the gradient as if μ and σ² did not depend on x. This network does not use it.",
         ),
     ] = False
     example: Annotated[int, Parameter("Example", low=1, high=lambda view, experiment: view.examples)] = 1
-    change: Annotated[str, Parameter("What happens to it", choices=CHANGES)] = "replace"
+    change: Annotated[str, Parameter("Change this example", choices=CHANGES)] = "replace"
     newest: Annotated[
         float, Parameter("Momentum of the running average: the weight of the newest mini-batch", high=1)
     ] = 0.1

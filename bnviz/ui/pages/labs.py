@@ -59,9 +59,9 @@ class Visit(PageState):
             f"MNIST and {FULL_SEEDS} seeds: minutes, not seconds. Otherwise small digits and one seed.",
         ),
     ] = False
-    seeds: Annotated[int, Parameter("Seeds (0: the lab’s own)", high=MOST_SEEDS)] = 0
-    steps: Annotated[int, Parameter("Steps (0: the lab’s own)", high=MOST_STEPS)] = 0
-    unit: Annotated[int, Parameter("Unit shown (0: the typical one)", high=_most_units)] = 0
+    seeds: Annotated[int, Parameter("Seeds (0: as many as the lab has)", high=MOST_SEEDS)] = 0
+    steps: Annotated[int, Parameter("Steps (0: as many as the lab has)", high=MOST_STEPS)] = 0
+    unit: Annotated[int, Parameter("Unit shown (0: a typical one)", high=_most_units)] = 0
     said: Annotated[str, Parameter(check=_check_said)] = ""
 
     @property

@@ -61,10 +61,10 @@ def show() -> None:
     choice.set_controls(PREFIX)
     layout.notice_ignored(ignored)
     layout.intro(
-        "<b>How much less careful may I be?</b> Each cell is a network trained from its own learning rate and scale of "
-        "the first weights: without batch normalization, and with it."
+        "<b>Which settings train?</b><span> Each cell is a network with its own learning rate and its own scale of the "
+        "first weights, without batch normalization and with it.</span>"
     )
-    with st.container(horizontal=True, gap="small"):  # wraps on a phone, two side by side
+    with st.container(horizontal=True, gap="small", key=layout.one_row("map-controls")):
         for name, item in Choice.parameters().items():
             st.selectbox(item.label, list(item.choices), key=PREFIX + name, on_change=link.touch, width=160)
     try:

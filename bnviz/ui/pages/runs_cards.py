@@ -14,6 +14,7 @@ from bnviz.figures.thumbnail import thumbnail
 from bnviz.figures.wording import labels, settings
 from bnviz.recording.file import SUFFIX
 from bnviz.recording.library import Credentials, Entry, LibraryError
+from bnviz.recording.library.store import MOST_TEXT
 from bnviz.runs.feeds import Feed
 from bnviz.ui.parts import layout, library, link
 from bnviz.ui.parts.opened_files import OpenedFile, opened_files
@@ -23,6 +24,9 @@ MOST_CARDS = 30
 COLUMNS = 3
 MOST_DOWNLOADS = 12
 """Download buttons in one menu; a lab of many seeds has more files."""
+
+_DELETING = "runs.deleting"
+"""The session's run about which it is asked whether to delete it."""
 
 
 def show(entries: Sequence[Entry], in_all: int, looked_at: Collection[str]) -> None:
@@ -89,16 +93,49 @@ def _entry(entry: Entry, who: Credentials, looked_at: Collection[str]) -> None:
                     args=(functools.partial(library.library().pin, entry.id, not entry.pinned, who),),
                     width="stretch",
                 )
-                st.button(
-                    "Delete for ever",
-                    icon=":material/delete:",
-                    key=f"runs.delete.{entry.id}",
-                    on_click=_change,
-                    args=(functools.partial(library.library().delete, entry.id, who),),
-                    width="stretch",
-                )
+                name = f"runs.name.{entry.id}"
+                st.session_state[name] = entry.title
+                st.text_input("Title", key=name, max_chars=MOST_TEXT, on_change=_rename, args=(entry, who))
+                _delete(entry, who)
             else:
-                st.caption("Only who kept it, or whoever sits at the server, may pin or delete it.")
+                st.caption("Only who kept it, or whoever sits at the server, may rename, pin or delete it.")
+
+
+def _rename(entry: Entry, who: Credentials) -> None:
+    title = st.session_state[f"runs.name.{entry.id}"]
+    _change(functools.partial(library.library().rename, entry.id, title, who))
+
+
+def _delete(entry: Entry, who: Credentials) -> None:
+    """A button that asks before it deletes: what is deleted is gone for everybody."""
+    if st.session_state.get(_DELETING) != entry.id:
+        st.button(
+            "Delete …",
+            icon=":material/delete:",
+            key=f"runs.delete.{entry.id}",
+            on_click=_ask_to_delete,
+            args=(entry.id,),
+            width="stretch",
+        )
+        return
+    st.markdown("Delete this run for ever? Its files are removed from the server.")
+    st.button(
+        "Delete for ever",
+        icon=":material/delete_forever:",
+        key=f"runs.delete.really.{entry.id}",
+        on_click=_change,
+        args=(functools.partial(library.library().delete, entry.id, who),),
+        width="stretch",
+    )
+    st.button(
+        "Cancel", key=f"runs.delete.not.{entry.id}", on_click=_ask_to_delete, args=("",), width="stretch"
+    )
+
+
+def _ask_to_delete(run: str) -> None:
+    """Ask about this run; "" asks about none."""
+    st.session_state[_DELETING] = run
+    link.touch()
 
 
 def _feed(feed: Feed, looked_at: Collection[str]) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from bnviz.classroom.restrictions import Restrictions
 from bnviz.experiment import Experiment, presets
 from bnviz.experiment.comparison import ARM_PARAMETERS, Comparison, offered_texts, suggested_values
-from bnviz.experiment.knob import parse_widths
+from bnviz.experiment.knob import Knob, parse_widths
 from bnviz.ui.parts import link
 
 MORE = ("first_layer_scale", "momentum", "weight_decay", "dropout", "train_examples", "seed", "device")
@@ -157,11 +157,16 @@ def field(name: str, key: str, label: str | None = None, locked: bool = False) -
         options=offered,
         format_func=lambda text: knob.words(parse_widths(text) if name == "hidden" else text),
         key=key,
-        help=None if label else f"{knob.help} Allowed: {knob.allowed}.",
+        help=None if label else f"{knob.help} Allowed: {_allowed(knob)}.",
         accept_new_options=not knob.choices,
         on_change=link.touch,
         disabled=locked,
     )
+
+
+def _allowed(knob: Knob) -> str:
+    """What a field takes, in the words of its control: the labels of its choices."""
+    return "; ".join(knob.choices.values()) if knob.choices else knob.allowed
 
 
 def _use_preset() -> None:

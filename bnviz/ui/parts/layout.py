@@ -20,9 +20,29 @@ _STYLE = """
   color: color-mix(in srgb, var(--st-text-color) 78%, var(--st-background-color)) !important;
 }
 .stMainBlockContainer [data-testid="stHeading"] h1 { font-size: 2rem; padding: 0.5rem 0 0.75rem; }
+.stApp :is(button, a, summary, textarea, [role="slider"], [role="tab"], [tabindex="0"]:not(input)):focus-visible,
+.stApp label:has(> input:focus-visible), .stApp [data-rac][data-focus-visible] {
+  outline: 3px solid light-dark(#0072b2, #3d9bd6) !important; /* the primary colour of either theme */
+  outline-offset: 2px;
+}
+@media (prefers-reduced-motion: reduce) {
+  *, *::before, *::after {
+    animation-duration: 0.01ms !important;
+    animation-iteration-count: 1 !important;
+    transition-duration: 0.01ms !important;
+    scroll-behavior: auto !important;
+  }
+}
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; padding-bottom: 2rem; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
 @media (max-width: 640px) {
+  .bnviz-intro > span { display: none; }
+  [class*="st-key-row-"], [class*="st-key-row-"] [role="radiogroup"] {
+    flex-wrap: nowrap !important;
+    overflow-x: auto;
+  }
+  [class*="st-key-row-"] > *, [class*="st-key-row-"] [role="radiogroup"] > * { flex: none; }
+  [class*="st-key-row-"] [aria-checked="true"] { scroll-initial-target: nearest; }
   .stMainBlockContainer { padding: 3.75rem 0.9rem 6rem; }
   .stMainBlockContainer [data-testid="stHeading"] h1 { font-size: 1.5rem; }
 }
@@ -37,8 +57,16 @@ def frame() -> None:
     st.html(_STYLE)
 
 
+def one_row(name: str) -> str:
+    """The key of a container whose controls stand on a phone in one row that scrolls sideways by itself."""
+    return f"row-{name}"
+
+
 def intro(text: str, hidden: bool = False) -> None:
-    """The page's first line, its heading: what there is to see. hidden: for screen readers alone."""
+    """The page's first line, its heading: what there is to see. A <span> in it is left out on phones.
+
+    hidden: for screen readers alone.
+    """
     st.html(f'<h1 class="bnviz-intro{" bnviz-hidden" * hidden}">{text}</h1>')
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from bnviz.data.paths import home
 from bnviz.figures.thumbnail import thumbnail
 from bnviz.figures.wording import labels, settings
+from bnviz.figures.wording import title as title_of
 from bnviz.recording import Recording
 from bnviz.recording.library import Credentials, Description, Library, LibraryError, most_bytes
 from bnviz.ui.parts import link
@@ -52,11 +53,14 @@ def describe(
     names: Sequence[str] = (),
     verdict: str = "",
 ) -> Description:
-    """The words and the picture of a run. title, names: of the run and its arms; by default what sets them apart."""
+    """The words and the picture of a run.
+
+    title, names: of the run and its arms; by default what sets them apart, in the title with what they share.
+    """
     named = tuple(names) or labels(recordings)
     return Description(
         source=source,
-        title=title or " · ".join(named),
+        title=title or title_of(recordings, named),
         labels=named,
         settings=settings(recordings),
         verdict=verdict,

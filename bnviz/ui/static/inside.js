@@ -83,14 +83,14 @@ class Walk {
       { type: "button", "data-name": `line ${index}`, click: () => this.go(index + 1) }, make("b", {}, `${index + 1}`), ` ${title}`));
     this.panels = walk.lines.map((line) => make("div", { class: "bnviz-line" },
       make("p", {}, line.words),
-      formula("div", { class: "bnviz-formula" }, line.formula),
-      formula("div", { class: "bnviz-formula bnviz-filled", tabindex: "0", role: "group", "aria-label": "The numbers filled in" }, line.filled)));
+      make("div", { class: "bnviz-formulas" }, formula("div", { class: "bnviz-formula" }, line.formula),
+        formula("div", { class: "bnviz-formula bnviz-filled", tabindex: "0", role: "group", "aria-label": "The numbers filled in" }, line.filled))));
     this.spoken = make("p", { class: "bnviz-spoken", "aria-live": "polite" });
     this.node.replaceChildren(
       make("div", { class: "bnviz-turn" }, this.back, make("ol", {}, ...this.tabs.map((tab) => make("li", {}, tab))), this.forth),
-      make("div", { class: "bnviz-panels" }, ...this.panels), this.spoken,
-      make("p", { class: "bnviz-key" }, make("span", { class: "bnviz-used" }, "used by this line"),
-        make("span", { class: "bnviz-made" }, "computed by this line")),
+      make("div", { class: "bnviz-explained" }, make("div", { class: "bnviz-panels" }, ...this.panels),
+        make("p", { class: "bnviz-key" }, make("span", { class: "bnviz-used" }, "used by this line"),
+          make("span", { class: "bnviz-made" }, "computed by this line"))), this.spoken,
       make("div", { class: "bnviz-sheets" }, this.inputs(walk), this.sheet(walk)));
     if (focused) this.node.querySelector(`[data-name="${focused}"]`)?.focus({ preventScroll: true });
   }
@@ -109,8 +109,8 @@ class Walk {
     const rows = walk.rows.map((row, index) => make("tr", {}, this.example(row, index),
       ...walk.inputs[index].map((text, place) => make("td", walk.units[place] === walk.unit ? { class: "bnviz-chosen", "data-part": "x" } : {}, text))));
     const last = walk.units.at(-1);
-    const caption = `What enters layer ${walk.layer}'s normalization: examples by units`
-      + (walk.units.length < walk.all_units ? ` (${walk.units[0]} to ${last} of ${walk.all_units})` : "");
+    const caption = `What enters layer ${walk.layer}’s normalization`
+      + (walk.units.length < walk.all_units ? `: units ${walk.units[0]} to ${last} of ${walk.all_units}` : "");
     return this.box(caption, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "unit"), ...heads)), make("tbody", {}, ...rows));
   }
 
@@ -123,7 +123,7 @@ class Walk {
       make("div", { "data-part": name }, formula("dt", {}, head), make("dd", {}, make("span", {}, text)))));
     const box = this.box(`Unit ${walk.unit}, line by line`, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "example"), ...heads)),
       make("tbody", {}, ...rows));
-    box.append(numbers);
+    box.querySelector(".bnviz-caption").after(numbers);
     return box;
   }
 

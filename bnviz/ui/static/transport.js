@@ -42,6 +42,12 @@ export class Transport extends Part {
     this.node.append(this.drivers, make("div", { class: "bnviz-progress" },
       make("div", {}, this.where, this.live), this.scrubber), this.pacing, this.fold, this.more,
       make("div", { class: "bnviz-notice" }, this.message, this.afresh));
+    this.play.id = "bnviz-play";
+    this.skip = make("a", { href: "#bnviz-play", class: "bnviz-skip", click: (event) => {
+      event.preventDefault(); // the address is Python's
+      (this.play.disabled ? this.scrubber : this.play).focus();
+    } }, "Skip to Play");
+    document.body.prepend(this.skip);
     this.keys = (event) => this.shortcut(event);
     document.addEventListener("keydown", this.keys);
   }
@@ -59,6 +65,7 @@ export class Transport extends Part {
 
   close() {
     document.removeEventListener("keydown", this.keys);
+    this.skip.remove();
     super.close();
   }
 
@@ -147,7 +154,7 @@ export class Transport extends Part {
 
   refresh() {
     const { status, step, steps } = this.hub;
-    this.drivers.hidden = this.pacing.hidden = !this.data.key;
+    this.drivers.hidden = this.pacing.hidden = this.skip.hidden = !this.data.key;
     this.fold.hidden = this.more.hidden = !this.data.key || Boolean(this.data.fixed_rate);
     write(this.message, this.words());
     this.message.classList.toggle("bnviz-alarm", Boolean(this.hub.gone || this.hub.complaint || status?.state === "failed"));
