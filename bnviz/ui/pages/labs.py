@@ -273,7 +273,7 @@ def _further_figures(lab: Lab, lab_run: LabRun, visit: Visit, further: tuple[_Sh
             width=230,
         )
     if lab_run.trained:
-        library.button(lambda: _keepsake(lab, lab_run), key="labs.keep")
+        library.button(lambda: _to_keep(lab, lab_run), key="labs.keep")
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ def _figure(lab: Lab, lab_run: LabRun, visit: Visit, shown: _Shown, fill: bool =
     live.drawing(lab_run.run, item, key=key, heights=shown.heights, fill=fill, unit=visit.unit)
 
 
-def _keepsake(lab: Lab, lab_run: LabRun) -> library.Keepsake:
+def _to_keep(lab: Lab, lab_run: LabRun) -> library.ToKeep:
     """What Keep keeps: every network, and the verdict if there is one."""
     seeds = lab_run.setting.seed_count
     names = [
@@ -308,7 +308,7 @@ def _keepsake(lab: Lab, lab_run: LabRun) -> library.Keepsake:
         for seed in range(seeds)
     ]
     verdict = lab.verdict(lab_run.result()).said if lab_run.done and not lab_run.trouble else ""
-    return library.Keepsake(lab_run.run.recordings, f"Lab {lab.number}", lab.title, names, verdict)
+    return library.ToKeep(lab_run.run.recordings, f"Lab {lab.number}", lab.title, names, verdict)
 
 
 def _verdict(lab: Lab, lab_run: LabRun, visit: Visit) -> None:

@@ -75,7 +75,7 @@ def show() -> None:
     with st.container(horizontal=True, gap="small", key="playground-foot"):
         classroom_share.button(lambda: run, key="playground.share")
         handouts.handout(run)
-        library.button(lambda: _keepsake(run))
+        library.button(lambda: _to_keep(run))
     classroom_frame.foot()
     layout.footer(elsewhere=bool(view.beside))
 
@@ -154,7 +154,7 @@ def _run(comparison: Comparison, view: View) -> tuple[Run, View, tuple[str, ...]
     return run, view, further.ignored
 
 
-def _keepsake(run: Run) -> library.Keepsake:
+def _to_keep(run: Run) -> library.ToKeep:
     """What Keep keeps: the two arms."""
     own = run.recordings[: len(run.arms)]
-    return library.Keepsake(own, "Playground", verdict=story(own))
+    return library.ToKeep(own, "Playground", verdict=story(own))

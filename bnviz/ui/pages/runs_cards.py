@@ -148,7 +148,7 @@ def _feed(feed: Feed, looked_at: Collection[str]) -> None:
         for place, series in enumerate(feed.series):
             text = f"{feed.id}.{place}"
             _show_button(text, [text], looked_at, f" {series.mode}" * (len(feed.series) > 1))
-        library.button(lambda: library.Keepsake(feed.recordings, "Watched"), key=f"runs.keep.{feed.id}")
+        library.button(lambda: library.ToKeep(feed.recordings, "Watched"), key=f"runs.keep.{feed.id}")
 
 
 def _file(file: OpenedFile, looked_at: Collection[str]) -> None:
@@ -161,7 +161,7 @@ def _file(file: OpenedFile, looked_at: Collection[str]) -> None:
     st.space("stretch")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         _show_button(file.id, [f"{file.id}.0"], looked_at)
-        library.button(lambda: library.Keepsake(recordings, "File"), key=f"runs.keep.{file.id}")
+        library.button(lambda: library.ToKeep(recordings, "File"), key=f"runs.keep.{file.id}")
         with st.popover("More", icon=":material/more_horiz:", type="tertiary"):
             _download("Download", file.recording.to_bytes, file.id[4:], file.id)
             st.button(

@@ -21,7 +21,7 @@ _TOKEN = "kept.token"
 
 
 @dataclass(frozen=True)
-class Keepsake:
+class ToKeep:
     """What a page has to keep; see `describe`."""
 
     recordings: Sequence[Recording]
@@ -68,7 +68,7 @@ def describe(
     )
 
 
-def button(what: Callable[[], Keepsake], key: str = "keep") -> None:
+def button(what: Callable[[], ToKeep], key: str = "keep") -> None:
     """A button that keeps what `what` returns when it is pressed."""
     st.button(
         "Keep",
@@ -80,7 +80,7 @@ def button(what: Callable[[], Keepsake], key: str = "keep") -> None:
     )
 
 
-def _keep(what: Callable[[], Keepsake]) -> None:
+def _keep(what: Callable[[], ToKeep]) -> None:
     link.touch()
     item = what()
     try:
