@@ -88,5 +88,14 @@ def chrome() -> Iterator[Chrome]:
     before = _children()
     with Chrome() as browser:
         yield browser
-        started = _children() - before
+        started = {item for root in _children() - before if _draws(root) for item in _with_children(root)}
     assert psutil.wait_procs(started, timeout=30)[1] == []
+
+
+def _draws(process: psutil.Process) -> bool:
+    """Whether it is the program by which figures are drawn, and not a browser that is driven by a test."""
+    return "choreographer" in " ".join(process.cmdline())
+
+
+def _with_children(process: psutil.Process) -> set[psutil.Process]:
+    return {process, *process.children(recursive=True)}

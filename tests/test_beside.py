@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from bnviz.experiment import Experiment
 from bnviz.figures.frame.arms import arm_names
 from bnviz.runs import RunManager
@@ -32,6 +34,7 @@ def test_a_run_of_recordings_is_finished_and_stays_as_it_is():
         assert run.recordings == tuple(measured)
 
 
+@pytest.mark.slow
 def test_a_recording_beside_a_run_comes_as_far_as_the_run(trainers):
     wild = recordings.recording(SHORT.replace(steps=200, seed=3), records=30, diverged_at=40)
     run = trainers.open([SHORT.replace(normalizer="none"), SHORT], beside=[wild])

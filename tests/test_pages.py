@@ -115,7 +115,10 @@ def arm_b(preset):
     return presets[preset].replace(normalizer="batch")
 
 
-@pytest.mark.parametrize("between", ["layer", "learning_rate", "vary", "nothing"])
+@pytest.mark.parametrize(
+    "between",
+    ["nothing", "vary", *(pytest.param(name, marks=pytest.mark.slow) for name in ("layer", "learning_rate"))],
+)
 def test_the_box_of_presets_always_names_the_preset_that_trains(opened, between):
     app = page()
     assert app.selectbox(key="preset").value == "first-look"

@@ -101,6 +101,7 @@ def test_training_ends_within_a_second_of_being_cancelled_and_leaves_no_process(
     assert not workers()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_reported_and_takes_the_others_with_it(workers: Callable[[], set[int]]) -> None:
     killed: list[int] = []
 

@@ -308,6 +308,7 @@ def test_runs_share_the_workers_fairly(manager: RunManager) -> None:
         assert "Stopped" in run.message
 
 
+@pytest.mark.slow
 def test_a_run_nobody_looks_at_is_paused_and_goes_on_when_it_is_played_again(impatient: RunManager) -> None:
     run = impatient.open(pair(steps=100_000))
     run.held = True

@@ -284,6 +284,7 @@ def test_a_model_that_is_sent_can_still_be_copied_and_saved(serve, manager):
     assert recording.steps.tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_program_that_never_closes_sends_all_before_it_ends(serve, manager, tmp_path):
     server = serve()
     script = tmp_path / "script.py"

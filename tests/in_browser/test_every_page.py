@@ -39,7 +39,7 @@ def test_a_formula_over_two_lines_and_markup_are_noticed(chromium):
 
 
 @pytest.mark.parametrize("view", PAGES, ids=lambda view: view.name)
-@pytest.mark.parametrize("size", ["laptop", "phone"])
+@pytest.mark.parametrize("size", ["laptop", pytest.param("phone", marks=pytest.mark.slow)])
 def test_a_page_as_it_opens_has_no_fault(open_page, view, size):
     looks = BY_NAME[size]
     page = open_page(address("", view, looks).removeprefix("/"), looks.width, looks.height, looks.theme)
@@ -81,7 +81,7 @@ FOCUS = """() => {
 """What has the focus, and the contrast of the line around it to the page, 0 where there is none."""
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_play_is_the_first_stop_of_the_tab_key_and_each_stop_has_a_clear_outline(open_page, theme):
     page = open_page("", 1366, 768, theme)
     page.locator(".bnviz-play").wait_for()
@@ -116,6 +116,7 @@ def test_nothing_moves_by_itself_for_those_who_asked_for_less_motion(open_page):
     assert max(float(text.removesuffix("s")) for item in durations for text in item.split(", ")) <= 0.001
 
 
+@pytest.mark.slow
 def test_at_twice_the_size_the_playground_has_its_bar_and_room_to_drag(open_page):
     page = open_page("", 683, 384)
     page.locator(".bnviz-play").wait_for()

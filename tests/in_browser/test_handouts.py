@@ -63,6 +63,7 @@ def until_marked(page: Page, name: str, steps: list[int]) -> None:
     assert page.evaluate(MARKERS, name) == steps
 
 
+@pytest.mark.slow
 def test_the_scrubber_moves_markers_numbers_and_distributions_and_nothing_is_fetched(
     chromium: Browser, handout: str, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_lab_asks_first_and_then_scores_and_shows(chromium: Browser, tmp_path:
     page.context.close()
 
 
+@pytest.mark.slow
 def test_it_prints_white_whole_and_with_its_figures(chromium: Browser, handout: str, tmp_path: Path) -> None:
     from pypdf import PdfReader
 

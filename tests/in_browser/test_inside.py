@@ -76,6 +76,7 @@ def test_a_click_on_a_unit_follows_it_and_a_link_shows_the_same_numbers(inside):
     expect(current(other)).to_contain_text("8 plus β")
 
 
+@pytest.mark.slow
 def test_the_switch_to_constant_statistics_shows_that_the_gradient_is_then_wrong(inside):
     page = inside("section=gradients")
     rows = page.locator(".bnviz-table").first.locator("tbody tr")

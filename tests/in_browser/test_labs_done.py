@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
+@pytest.mark.slow
 def test_a_lab_done_in_an_earlier_visit_says_so_until_it_is_forgotten(open_page):
     page = open_page("labs")
     expect(page.get_by_role("button", name="1. Figure 1")).to_be_visible()
