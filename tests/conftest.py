@@ -83,19 +83,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def chrome() -> Iterator[Chrome]:
     """The browser that draws figures and prints pages."""
+    import plotly.graph_objects as go
+
     from bnviz.export.browser import Chrome
+    from bnviz.export.kinds import KINDS
 
     before = _children()
     with Chrome() as browser:
+        browser.draw(go.Figure(), KINDS["svg"])
+        started = _children() - before  # later ones may be other browsers, which tests drive
+        assert started
         yield browser
-        started = {item for root in _children() - before if _draws(root) for item in _with_children(root)}
     assert psutil.wait_procs(started, timeout=30)[1] == []
-
-
-def _draws(process: psutil.Process) -> bool:
-    """Whether it is the program by which figures are drawn, and not a browser that is driven by a test."""
-    return "choreographer" in " ".join(process.cmdline())
-
-
-def _with_children(process: psutil.Process) -> set[psutil.Process]:
-    return {process, *process.children(recursive=True)}

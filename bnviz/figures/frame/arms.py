@@ -30,13 +30,13 @@ class ArmStyle:
         """The arm's letter and name, such as "A · no normalization"."""
         return f"{self.letter} · {self.name}" if self.name else self.letter
 
-    def heading(self, small: bool) -> str:
-        """The label in bold as it stands above a panel; over two lines above a small panel, where it is long."""
+    def heading(self, small: bool, most: int = 20) -> str:
+        """The label in bold as it stands above a panel; above a small panel over two lines of `most` characters."""
         text = self.label
         if small and ", " in text:
             text = text.replace(", ", ",<br>", 1)
-        elif small and len(text) > 20:
-            text = "<br>".join(textwrap.wrap(text, 20, max_lines=2, placeholder=" …"))
+        elif small and len(text) > most:
+            text = "<br>".join(textwrap.wrap(text, most, max_lines=2, placeholder=" …"))
         return f"<b>{text}</b>"
 
 

@@ -87,7 +87,9 @@ def layer_lines(
     )
     for a, (arm, item, own) in enumerate(zip(arms, recordings, values, strict=True)):
         panel = grid[a][0] if narrow else grid[0][a]
-        frame.header(panel, arm.heading(columns > 2), arm.colour)
+        crowded = columns > 3
+        most = 14 if crowded and frame.theme.large else 20
+        frame.header(panel, arm.heading(columns > 2, most), arm.colour, crowded=crowded)
         colours = shades(arm.colour, len(own), frame.theme)
         for number, (colour, line) in enumerate(zip(colours, own, strict=True), start=1):
             _draw(frame, panel, arm, item, line, number, colour, quantity)

@@ -53,8 +53,11 @@ export class Transport extends Part {
   }
 
   adopt() {
-    if (this.reported === undefined) this.hub.step = this.reported = this.data.at;
-    else this.release(null); // what was looked back at belonged to another run
+    if (this.reported === undefined) {
+      this.hub.step = this.reported = this.data.at;
+      // A lab's bar comes when the question is answered, below which a reader may stand: the figure is above.
+      if (this.data.simple) this.node.closest("[data-testid=stMain]")?.scrollTo({ top: 0 });
+    } else this.release(null); // what was looked back at belonged to another run
     this.rate.value = this.data.learning_rate ?? "";
   }
 
