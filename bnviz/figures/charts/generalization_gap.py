@@ -16,6 +16,8 @@ from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
 from bnviz.recording.statistics import middle
 
+LINE = 1.3
+"""From one line of tick labels to the next, in sizes of the type."""
 APART = 0.09
 """Distance of two seeds of one network on the x axis, on which networks are 1 apart."""
 
@@ -56,7 +58,7 @@ def generalization_gap(
         height=380,
         view=("generalization_gap", title),
         wide=130,
-        right=18,
+        right=36 if narrow else 18,  # half of the last label stands there
     )
     ends = [np.concatenate([item.train, item.test]) for item in networks]
     known = np.concatenate(ends)[np.isfinite(np.concatenate(ends))]
@@ -69,9 +71,14 @@ def generalization_gap(
         "range": [-0.6, len(networks) - 0.4],
         "tickmode": "array",
         "tickvals": list(range(len(networks))),
-        "ticktext": [_broken(item.label) for item in networks],
+        "ticktext": [
+            "<br><br>" * (narrow and place % 2) + _broken(item.label) for place, item in enumerate(networks)
+        ],
         "showgrid": False,
     }
+    if narrow:
+        frame.bottom += round(2 * LINE * frame.size)
+        frame.layout["margin"]["b"] = frame.bottom
     panel = frame.panels(1, 1, x_axis, y_axis)[0][0]
     for place, item in enumerate(networks):
         _network(frame, panel, place, item, percent)
@@ -108,7 +115,7 @@ def _network(frame: Frame, panel: Panel, place: int, item: GeneralizationGap, pe
     if math.isfinite(typical):
         half = APART * (seeds - 1) / 2
         frame.note(
-            _shown(typical, percent),
+            _shown(typical, percent).replace(" ", "<br>" if frame.narrow else " "),
             xref=panel.x,
             x=place + half,
             xanchor="left",

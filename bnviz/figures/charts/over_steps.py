@@ -6,6 +6,7 @@ For what a lab measures itself; for what every Recording holds there are charts 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +70,7 @@ def over_steps(
         view=("over_steps", title, last),
         wide=130,
         right=_room(panels, narrow) if narrow or not headed else 70,
-        head=26 if headed else 10,
+        head=44 if columns > 2 else 26 if headed else 10,
     )
     low, high = limits or _range(panels, scale)
     y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": scale.title}}
@@ -84,7 +85,8 @@ def over_steps(
     places = [row[0] for row in grid] if narrow else grid[0]
     for panel, (heading, lines) in zip(places, panels.items(), strict=True):
         if headed:
-            frame.header(panel, f"<b>{heading}</b>", frame.theme.ink)
+            words = "<br>".join(textwrap.wrap(heading, 14)) if columns > 2 and not narrow else heading
+            frame.header(panel, f"<b>{words}</b>", frame.theme.ink, crowded=columns > 2)
         if scale.reference is not None:
             _reference(frame, panel, scale)
         for line in lines:
