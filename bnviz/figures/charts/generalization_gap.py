@@ -71,6 +71,7 @@ def generalization_gap(
         "range": [-0.6, len(networks) - 0.4],
         "tickmode": "array",
         "tickvals": list(range(len(networks))),
+        "tickangle": 0,
         "ticktext": [
             "<br><br>" * (narrow and place % 2) + _broken(item.label) for place, item in enumerate(networks)
         ],
