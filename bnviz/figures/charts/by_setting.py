@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.frame.axes import decades, log_ticks, rounded_up
-from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.frame import Frame, Panel, side_by_side
+from bnviz.figures.frame.lines import LINE, over_two_lines
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.scale import Scale
 from bnviz.figures.frame.theme import readable
@@ -23,8 +24,6 @@ from bnviz.recording.statistics import middle
 
 BELOW = 0.4
 """From an axis down to its tick labels, in sizes of the type."""
-LINE = 1.3
-"""From one line of tick labels to the next, in sizes of the type."""
 WIDE, NARROW = 88, 44
 """Characters of tick labels that stand side by side in a figure at the usual size of type, and on a phone."""
 ASIDE = 0.12
@@ -72,7 +71,7 @@ def by_setting(
     Not to be mistaken for a function of the settings: between two of them nothing was measured, and their distances are
     not to scale.
     """
-    rows, columns = (len(panels), 1) if narrow else (1, len(panels))
+    rows, columns = side_by_side(len(panels), narrow)
     headed = len(panels) > 1
     frame = Frame(
         title,
@@ -86,8 +85,8 @@ def by_setting(
         head=44 if columns > 2 else 26 if headed else 10,
     )
     staggered, every = _tick_labels(settings, (NARROW if narrow else WIDE * 13 / frame.theme.size) / columns)
-    frame.bottom += round((BELOW + LINE * staggered) * frame.size)
-    frame.layout["margin"]["b"] = frame.bottom
+    further = BELOW / LINE + staggered
+    frame.deepen(further)
     low, high = _range(panels, scale)
     y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": scale.title}}
     if scale.percent:
@@ -108,11 +107,10 @@ def by_setting(
         "tickcolor": "rgba(0,0,0,0)",
         "showgrid": False,
     }
-    grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.12)
-    places = [row[0] for row in grid] if narrow else grid[0]
+    places = frame.row(len(panels), x_axis, y_axis, gap_x=0.12)
     for panel, (heading, lines) in zip(places, panels.items(), strict=True):
         if headed:
-            words = heading.replace(", ", ",<br>", 1) if columns > 2 else heading
+            words = over_two_lines(heading) if columns > 2 else heading
             frame.header(panel, f"<b>{words}</b>", frame.theme.ink, crowded=columns > 2)
         if scale.reference is not None:
             level(frame, panel, scale.reference[0])
@@ -121,7 +119,7 @@ def by_setting(
             _line(frame, panel, line, scale, (low, high), ASIDE * (place - (len(lines) - 1) / 2))
         if narrow or panel is places[-1]:
             _labels(frame, panel, lines, scale, (low, high), rows)
-    frame.axis_note(setting_title, lines_above=1 + BELOW / LINE + staggered)
+    frame.axis_note(setting_title, lines_above=1 + further)
     if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):
         words = "A dot for each trained network<br>appears here."
         frame.place_for_words(places[0] if rows > 1 else None, words)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.lines import over_two_lines
 from bnviz.figures.frame.palette import BLUE, VERMILLION
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.recording.statistics import mean_correlation
@@ -47,9 +48,7 @@ def correlation(
     grid = frame.panels(rows, columns, axis, y_axis, gap_x=0.03, gap_y=52)
     places = [panel for row in grid for panel in row]
     for panel, (heading, matrix) in zip(places, matrices.items(), strict=False):
-        frame.header(
-            panel, f"<b>{heading.replace(', ', ',<br>', 1)}</b>", frame.theme.ink, crowded=columns > 3
-        )
+        frame.header(panel, f"<b>{over_two_lines(heading)}</b>", frame.theme.ink, crowded=columns > 3)
         frame.axis(panel.y)["scaleanchor"] = panel.x
         if not matrix.size:
             continue

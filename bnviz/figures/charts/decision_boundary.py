@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
-from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.frame import Frame, Panel, side_by_side
 from bnviz.figures.frame.palette import CLASS_COLOURS, mixed
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction, compact
 from bnviz.recording import Recording, Snapshot
@@ -40,7 +40,7 @@ def boundary(
     arms = arm_styles(recordings)
     shown = [shown_map(item, step) for item in recordings]
     at = max((item.step for item in shown if item is not None), default=None)
-    rows, columns = (len(arms), 1) if narrow else (1, len(arms))
+    rows, columns = side_by_side(len(arms), narrow)
     frame = Frame(
         "What each network answers over the plane" + ("" if at is None else f", step {at:,}"),
         "Probability of each class in inference mode. Line: where the answer tips, at one half."
@@ -55,13 +55,12 @@ def boundary(
     )
     low, high = BOUNDARY_RANGE
     axis = {"range": [low, high], "tickvals": [-1, 0, 1], "showgrid": False, "constrain": "domain"}
-    grid = frame.panels(rows, columns, axis, axis | {"title": {"text": "second coordinate"}}, gap_x=0.06)
+    panels = frame.row(len(arms), axis, axis | {"title": {"text": "second coordinate"}}, gap_x=0.06)
     frame.layout["hovermode"] = "closest"
-    for row in grid:
-        for panel in row:
-            frame.axis(panel.y).update({"scaleanchor": panel.x, "constraintoward": "top"})
+    for panel in panels:
+        frame.axis(panel.y).update({"scaleanchor": panel.x, "constraintoward": "top"})
     for a, (arm, item) in enumerate(zip(arms, shown, strict=True)):
-        panel = grid[a][0] if narrow else grid[0][a]
+        panel = panels[a]
         frame.header(panel, arm.heading(columns > 2), arm.colour)
         if item is not None and item.step != at:
             frame.panel_note(

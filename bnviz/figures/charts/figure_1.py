@@ -14,6 +14,7 @@ from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.axes import reach, rounded_up, usual
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import check_unit, depth, elapsed, last_step, units_called
+from bnviz.figures.frame.lines import LINE
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.theme import readable, theme_named
@@ -71,9 +72,7 @@ def figure_one(
     )
     last = last_step(recordings)
     axis_x = frame.steps_axis(last, 1 if narrow else 3)
-    rows, columns = (3, 1) if narrow else (1, 3)
-    grid = frame.panels(rows, columns, axis_x, {"nticks": 5}, gap_x=0.07, each_y=True)
-    panels = [row[0] for row in grid] if narrow else grid[0]
+    panels = frame.row(3, axis_x, {"nticks": 5}, gap_x=0.07, each_y=True)
     _accuracy_axis(frame, recordings)
     _input_axes(frame, recordings, paths)
     for row, (arm, item) in enumerate(zip(arms, recordings, strict=True)):
@@ -147,7 +146,7 @@ def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: fl
         yref=panel.y,
         y=target,
         yanchor="top",
-        yshift=-9 - 1.3 * frame.size * row,
+        yshift=-9 - LINE * frame.size * row,
         font={"size": frame.size - 2, "color": readable(arm.colour, frame.theme)},
     )
 

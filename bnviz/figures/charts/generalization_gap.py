@@ -11,13 +11,12 @@ import numpy as np
 
 from bnviz.figures.frame.axes import rounded_up
 from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.lines import over_two_lines
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
 from bnviz.recording.statistics import middle
 
-LINE = 1.3
-"""From one line of tick labels to the next, in sizes of the type."""
 APART = 0.09
 """Distance of two seeds of one network on the x axis, on which networks are 1 apart."""
 
@@ -73,13 +72,13 @@ def generalization_gap(
         "tickvals": list(range(len(networks))),
         "tickangle": 0,
         "ticktext": [
-            "<br><br>" * (narrow and place % 2) + _broken(item.label) for place, item in enumerate(networks)
+            "<br><br>" * (narrow and place % 2) + over_two_lines(item.label)
+            for place, item in enumerate(networks)
         ],
         "showgrid": False,
     }
     if narrow:
-        frame.bottom += round(2 * LINE * frame.size)
-        frame.layout["margin"]["b"] = frame.bottom
+        frame.deepen(2)
     panel = frame.panels(1, 1, x_axis, y_axis)[0][0]
     for place, item in enumerate(networks):
         _network(frame, panel, place, item, percent)
@@ -134,11 +133,6 @@ def _middle(values: Array) -> float:
 
 def _shown(value: float, percent: bool) -> str:
     return f"{100 * value:.1f} points" if percent else short(value)
-
-
-def _broken(label: str) -> str:
-    """A label over two lines, broken at its first comma."""
-    return label.replace(", ", ",<br>", 1)
 
 
 def _alt(networks: Sequence[GeneralizationGap], title: str, percent: bool) -> str:

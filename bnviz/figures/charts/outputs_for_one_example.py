@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.frame import Frame, side_by_side
+from bnviz.figures.frame.lines import over_two_lines
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 
 
@@ -34,7 +35,7 @@ def outputs_for_one_example(
     From what a lab's inspection found of one example. Not to be mistaken for training: the network is the same for all
     dots, and their order means nothing.
     """
-    rows, columns = (len(networks), 1) if narrow else (1, len(networks))
+    rows, _ = side_by_side(len(networks), narrow)
     frame = Frame(
         title,
         subtitle,
@@ -53,11 +54,10 @@ def outputs_for_one_example(
         "tickvals": [0, 0.25, 0.5, 0.75, 1],
         "title": {"text": "probability of the right class"},
     }
-    grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.025, gap_y=44)
-    places = [row[0] for row in grid] if narrow else grid[0]
+    places = frame.row(len(networks), x_axis, y_axis, gap_x=0.025, gap_y=44)
     for panel, item in zip(places, networks, strict=True):
         colour = item.look[0]
-        words = item.label if narrow else item.label.replace(", ", ",<br>", 1)
+        words = item.label if narrow else over_two_lines(item.label)
         frame.header(panel, f"<b>{words}</b>", colour)
         if not item.chances.size:
             continue

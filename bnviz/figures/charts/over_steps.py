@@ -6,7 +6,6 @@ For what a lab measures itself; for what every Recording holds there are charts 
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.frame.axes import decades, log_ticks, rounded_up
-from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.frame import Frame, Panel, side_by_side
+from bnviz.figures.frame.lines import over_two_lines
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.scale import Scale
@@ -59,7 +59,7 @@ def over_steps(
     From what a lab's inspection found. Not to be mistaken for measured at every step: a line joins the steps at which
     the inspection looked.
     """
-    rows, columns = (len(panels), 1) if narrow else (1, len(panels))
+    rows, columns = side_by_side(len(panels), narrow)
     headed = len(panels) > 1
     frame = Frame(
         title,
@@ -81,11 +81,10 @@ def over_steps(
     else:
         y_axis |= {"hoverformat": ".3~g"}
     x_axis = frame.steps_axis(max(last, 1), panels=max(columns, 2) if headed else 1)
-    grid = frame.panels(rows, columns, x_axis, y_axis, gap_x=0.075)
-    places = [row[0] for row in grid] if narrow else grid[0]
+    places = frame.row(len(panels), x_axis, y_axis, gap_x=0.075)
     for panel, (heading, lines) in zip(places, panels.items(), strict=True):
         if headed:
-            words = "<br>".join(textwrap.wrap(heading, 14)) if columns > 2 and not narrow else heading
+            words = over_two_lines(heading, 14) if columns > 2 else heading
             frame.header(panel, f"<b>{words}</b>", frame.theme.ink, crowded=columns > 2)
         if scale.reference is not None:
             _reference(frame, panel, scale)

@@ -59,7 +59,6 @@ def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -
     setting can do: every cell has the same few steps, and a slow one may be on its way. The outline is at USABLE, a
     threshold of ours.
     """
-    rows, columns = (2, 1) if narrow else (1, 2)
     cells = len(data.init_scales) * len(data.learning_rates)
     frame = Frame(
         "Where training works",
@@ -77,10 +76,7 @@ def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -
     if narrow:
         frame.left += 12  # the name of the y axis stands beside its numbers
         frame.layout["margin"]["l"] = frame.left
-    grid = frame.panels(
-        rows, columns, _axis(data.learning_rates), _axis(data.init_scales), gap_x=0.06, gap_y=56
-    )
-    panels = [row[0] for row in grid] if narrow else grid[0]
+    panels = frame.row(2, _axis(data.learning_rates), _axis(data.init_scales), gap_x=0.06, gap_y=56)
     for kind, panel in enumerate(panels):
         _cells(frame, panel, data, kind, first=not kind)
         _outlines(frame, panel, data.accuracy[kind])

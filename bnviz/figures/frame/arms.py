@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from bnviz.experiment import Experiment
+from bnviz.figures.frame.lines import over_two_lines
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.recording import Recording
 from bnviz.recording.watched import Watched
@@ -32,11 +33,7 @@ class ArmStyle:
 
     def heading(self, small: bool, most: int = 20) -> str:
         """The label in bold as it stands above a panel; above a small panel over two lines of `most` characters."""
-        text = self.label
-        if small and ", " in text:
-            text = text.replace(", ", ",<br>", 1)
-        elif small and len(text) > most:
-            text = "<br>".join(textwrap.wrap(text, most, max_lines=2, placeholder=" …"))
+        text = over_two_lines(self.label, most) if small else self.label
         return f"<b>{text}</b>"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.frame.axes import round_distance
+from bnviz.figures.frame.lines import LINE
 from bnviz.figures.frame.plot import Array, Plot, compact
 from bnviz.figures.frame.theme import readable, template, theme_named
 
@@ -23,6 +24,11 @@ GAP_Y = 34
 
 FIRST_STEP = 0.5
 """Where step 0 stands on a logarithmic axis."""
+
+
+def side_by_side(count: int, narrow: bool) -> tuple[int, int]:
+    """Rows and columns of panels that stand side by side, on a phone below each other."""
+    return (count, 1) if narrow else (1, count)
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,11 @@ class Frame:
         axis: dict[str, Any] = self.layout[f"{name[0]}axis{name[1:]}"]
         return axis
 
+    def deepen(self, lines: float) -> None:
+        """Make room for more lines of tick labels below the panels; before they are laid out."""
+        self.bottom += round(lines * LINE * self.size)
+        self.layout["margin"]["b"] = self.bottom
+
     def own_y(self, panel: Panel, values: Array) -> tuple[float, float]:
         """Let the panel have a y axis of its own, wide enough for `values`. Returns its range."""
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
@@ -149,6 +160,11 @@ class Frame:
         axis.pop("matches", None)
         axis["range"] = [low - margin, high + margin]
         return low - margin, high + margin
+
+    def row(self, count: int, x: dict[str, Any], y: dict[str, Any], **options: Any) -> list[Panel]:
+        """Panels side by side, on a phone below each other; otherwise as `panels`."""
+        grid = self.panels(*side_by_side(count, self.narrow), x, y, **options)
+        return [panel for row in grid for panel in row]
 
     def panels(
         self,
@@ -240,7 +256,7 @@ class Frame:
             xref="paper",
             yref="paper",
             yanchor="top",
-            yshift=-24 * self.theme.size / 13 - 1.3 * self.size * (lines_above - 1),
+            yshift=-24 * self.theme.size / 13 - LINE * self.size * (lines_above - 1),
             font={"size": self.size - 1, "color": self.theme.quiet},
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.axes import decades, log_ticks, reach, rounded_up, usual
-from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.frame import Frame, Panel, side_by_side
 from bnviz.figures.frame.layers import axis_end, called, elapsed, last_step
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import faded
@@ -53,7 +53,7 @@ def layer_lines(
     """The whole chart."""
     arms = arm_styles(recordings)
     values = [_values(item, quantity) for item in recordings]
-    rows, columns = (len(arms), 1) if narrow else (1, len(arms))
+    rows, columns = side_by_side(len(arms), narrow)
     frame = Frame(
         quantity.title,
         quantity.subtitle,
@@ -78,15 +78,14 @@ def layer_lines(
         y_axis |= {"tickformat": ".0%"}
     else:
         y_axis |= {"tickformat": "~s" if high >= 10_000 else ""}
-    grid = frame.panels(
-        rows,
-        columns,
+    panels = frame.row(
+        len(arms),
         frame.steps_axis(last_step(recordings), columns, axis_end(recordings)),
         y_axis,
         gap_x=0.1 if room(recordings) < 100 else 0.17,
     )
     for a, (arm, item, own) in enumerate(zip(arms, recordings, values, strict=True)):
-        panel = grid[a][0] if narrow else grid[0][a]
+        panel = panels[a]
         crowded = columns > 3
         most = 14 if crowded and frame.theme.large else 20
         frame.header(panel, arm.heading(columns > 2, most), arm.colour, crowded=crowded)
@@ -109,7 +108,7 @@ def layer_lines(
         words = "A line for each layer grows here<br>while the networks train."
         if any(item.watched is not None and item.snapshots for item in recordings):
             words = "Of these networks nothing<br>of this kind was recorded."
-        frame.place_for_words(grid[0][0], words, xref="paper")
+        frame.place_for_words(panels[0], words, xref="paper")
     return frame.plot(_alt(recordings, arms, values, quantity))
 
 

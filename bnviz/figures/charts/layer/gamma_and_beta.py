@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.frame import Frame, side_by_side
 from bnviz.figures.frame.numbers import rounded
 from bnviz.figures.frame.palette import BLUE, faded
 from bnviz.figures.frame.plot import Plot, PlotFunction
@@ -40,10 +40,9 @@ def learned(history: History, unit: int, step: int, *, theme: str = "light", nar
         view=("learned", layer, unit),
         head=22,
     )
-    rows, columns = (2, 1) if narrow else (1, 2)
-    grid = frame.panels(
-        rows,
-        columns,
+    _, columns = side_by_side(2, narrow)
+    panels = frame.row(
+        2,
         frame.steps_axis(int(steps[-1]) or 1, columns),
         {"nticks": 6, "hoverformat": ".3f"},
         gap_x=0.08,
@@ -51,7 +50,7 @@ def learned(history: History, unit: int, step: int, *, theme: str = "light", nar
         each_y=True,
     )
     said = []
-    for panel, name, index, start in zip((p for r in grid for p in r), "γβ", (0, 1), (1.0, 0.0), strict=True):
+    for panel, name, index, start in zip(panels, "γβ", (0, 1), (1.0, 0.0), strict=True):
         frame.own_y(panel, table[..., index])
         level(frame, panel, start, behind=False)
         gap = np.full((1, table.shape[1]), np.nan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bnviz.figures.frame.frame import Frame
+from bnviz.figures.frame.frame import Frame, side_by_side
 from bnviz.figures.frame.numbers import rounded
 from bnviz.figures.frame.palette import BLUE, VERMILLION, faded
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
@@ -36,10 +36,9 @@ def statistics(
         view=("statistics", history.layer, unit),
         head=22,
     )
-    rows, columns = (2, 1) if narrow else (1, 2)
-    grid = frame.panels(
-        rows,
-        columns,
+    _, columns = side_by_side(2, narrow)
+    panels = frame.row(
+        2,
         frame.steps_axis(max(1, taken), columns),
         {"nticks": 6, "hoverformat": ".3~f"},
         gap_x=0.08,
@@ -48,9 +47,7 @@ def statistics(
     )
     said = []
     steps = np.arange(taken + 1)
-    for panel, (name, batches, populations, start) in zip(
-        (p for r in grid for p in r), _kinds(history, unit), strict=True
-    ):
+    for panel, (name, batches, populations, start) in zip(panels, _kinds(history, unit), strict=True):
         average = running_average(batches, newest, start)
         settled = average[taken // 4 :]  # its start says nothing of the unit, and may be far away
         low, high = frame.own_y(

@@ -34,11 +34,9 @@ def moves(
         view=("moves", unit),
         head=24,
     )
-    rows, columns = (2, 1) if narrow else (1, 2)
     margin = 0.1 * float(np.ptp(values)) or 1.0
-    grid = frame.panels(
-        rows,
-        columns,
+    panels = frame.row(
+        2,
         {
             "range": [0.4, len(others) + 1.6],
             "tickmode": "array",
@@ -54,9 +52,7 @@ def moves(
     )
     said = []
     looks = ((VERMILLION, "solid"), (BLUE, "solid"))
-    for panel, (mode, replies), (colour, _) in zip(
-        (p for r in grid for p in r), modes.items(), looks, strict=True
-    ):
+    for panel, (mode, replies), (colour, _) in zip(panels, modes.items(), looks, strict=True):
         before, after = (replies[name].y[others, unit - 1] for name in ("none", change))
         gap = np.full(len(others), np.nan)
         frame.line(

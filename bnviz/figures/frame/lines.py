@@ -1,0 +1,17 @@
+"""Texts over several lines: how far lines stand from each other, and where a name is broken."""
+
+from __future__ import annotations
+
+import textwrap
+
+LINE = 1.3
+"""From one line of a text to the next, in sizes of the type, as Plotly sets them."""
+
+
+def over_two_lines(text: str, most: int | None = None) -> str:
+    """A name broken at its first comma; one without a comma and longer than `most` characters, between two words."""
+    if ", " in text:
+        return text.replace(", ", ",<br>", 1)
+    if most is not None and len(text) > most:
+        return "<br>".join(textwrap.wrap(text, most, max_lines=2, placeholder=" …"))
+    return text
