@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import html
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,8 @@ from bnviz.export.kinds import Kind
 from bnviz.export.stamp import ArmStamp, Stamp, made_here
 from bnviz.export.stills import Still
 from bnviz.figures.frame.plot import PlotFunction
-from bnviz.web import assets, state
+from bnviz.ui.parts.component import asset, component, data_of
+from bnviz.web import state
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -24,21 +24,12 @@ if TYPE_CHECKING:
 _STAMP = "inside.stamp"
 
 
-@functools.cache
 def _component(part: str, markup: str) -> ComponentRenderer:
-    """A component that runs the function `part` of inside.js. Its own script is short: every message holds it."""
-    script = f"export default async (c) => (await import(new URL(c.data.script, location.origin))).{part}(c)"
-    return st.components.v2.component(f"bnviz_inside_{part}", html=markup, js=script, isolate_styles=False)
+    return component(part, f"bnviz_inside_{part}", markup)
 
 
 def _data(**more: Any) -> dict[str, Any]:
-    base = state.prefix(st.get_option("server.baseUrlPath"))
-    return {
-        "script": assets.url(base, "inside.js"),
-        "style": assets.url(base, "inside.css"),
-        "plotly": assets.url(base, "plotly.min.js"),
-        **more,
-    }
+    return data_of("inside.js", "inside.css", plotly=asset("plotly.min.js"), **more)
 
 
 def walk(

@@ -11,8 +11,9 @@ from bnviz.experiment import ExperimentError
 from bnviz.experiment.grid import BASE, MOST_SEEDS, SIZES, Grid
 from bnviz.runs.sweeps import Sweep
 from bnviz.ui.parts import layout, link
+from bnviz.ui.parts.component import asset, component, data_of
 from bnviz.ui.parts.page_state import PageState, Parameter
-from bnviz.web import assets, state
+from bnviz.web import state
 
 PAGE: Final = "map"
 PREFIX: Final = "map."
@@ -91,24 +92,9 @@ def _sweep(choice: Choice) -> Sweep:
 
 
 def _map(sweep: Sweep) -> None:
-    base = state.prefix(st.get_option("server.baseUrlPath"))
-    part = st.components.v2.component(
-        "bnviz_map",
-        html='<section data-bnviz class="bnviz-map" aria-label="The map"></section>',
-        js="export default async (c) => (await import(new URL(c.data.script, location.origin))).map(c)",
-        isolate_styles=False,
-    )
-    part(
-        key="map.figure",
-        data={
-            "base": base,
-            "id": sweep.id,
-            "path": "maps/map",
-            "script": assets.url(base, "live.js"),
-            "style": assets.url(base, "live.css"),
-            "plotly": assets.url(base, "plotly.min.js"),
-        },
-    )
+    html = '<section data-bnviz class="bnviz-map" aria-label="The map"></section>'
+    data = data_of("live.js", "live.css", id=sweep.id, path="maps/map", plotly=asset("plotly.min.js"))
+    component("map", "bnviz_map", html)(key="map.figure", data=data)
 
 
 def _words(choice: Choice) -> None:

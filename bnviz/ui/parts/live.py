@@ -5,41 +5,21 @@ Mount each with a key of its own that stays the same from rerun to rerun.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import streamlit as st
-
 from bnviz.figures.registry import FIGURES
 from bnviz.ui.parts import link
-from bnviz.web import assets, state
+from bnviz.ui.parts.component import asset, component, data_of, nothing
 
 if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
-
     from bnviz.labs.base import Drawing
     from bnviz.runs import Run
 
 
-@functools.cache
-def _component(part: str, name: str, html: str, css: str | None = None) -> ComponentRenderer:
-    """A component that runs the function `part` of live.js. Its own script is short: it is sent with every message."""
-    script = f"export default async (c) => (await import(new URL(c.data.script, location.origin))).{part}(c)"
-    return st.components.v2.component(name, html=html, css=css, js=script, isolate_styles=False)
-
-
 def _data(run: Run, **more: Any) -> dict[str, Any]:
     """The data of every part: the run, and where the routes and assets are."""
-    base = state.prefix(st.get_option("server.baseUrlPath"))
-    return {
-        "base": base,
-        "run": run.id,
-        "script": assets.url(base, "live.js"),
-        "style": assets.url(base, "live.css"),
-        "view": link.frame().get("view", ""),
-        **more,
-    }
+    return data_of("live.js", "live.css", run=run.id, view=link.frame().get("view", ""), **more)
 
 
 def transport(
@@ -61,7 +41,7 @@ def transport(
     Returns the step that the viewer looks back at, None while following. Without `can_drive` the bar
     only looks back.
     """
-    bar = _component(
+    bar = component(
         "transport",
         "bnviz_transport",
         '<section data-bnviz class="bnviz-bar" aria-label="Training"></section>',
@@ -76,7 +56,7 @@ def transport(
         learning_rate=rates.pop() if len(rates) == 1 else None,
         arms=len(run.arms),
     )
-    callback = on_change or _nothing
+    callback = on_change or nothing
     result = bar(
         key=key,
         data=data,
@@ -98,7 +78,7 @@ def readouts(run: Run, *, layer: int | None = None, headed: bool = False, key: s
     """
     shape = "bnviz-readouts bnviz-headed" if headed else "bnviz-readouts"
     html = f'<section data-bnviz class="{shape}" aria-label="What was measured"></section>'
-    part = _component("readouts", f"bnviz_readouts_{int(headed)}", html)
+    part = component("readouts", f"bnviz_readouts_{int(headed)}", html)
     part(key=key, data=_data(run, layer=layer))
 
 
@@ -150,18 +130,13 @@ def _figure(
         ".bnviz-shell{container-type:inline-size}.bnviz-figure{height:var(--bnviz-wide)}"
         "@container (max-width:519.98px){.bnviz-figure{height:var(--bnviz-narrow)}}"
     )
-    part = _component("figure", f"bnviz_figure_{wide}_{narrow}_{int(fill)}", html, css)
-    base = state.prefix(st.get_option("server.baseUrlPath"))
+    part = component("figure", f"bnviz_figure_{wide}_{narrow}_{int(fill)}", html, css)
     data = _data(
         run,
         name=path.partition("/")[2],
         path=path,
         title=title,
         args=arguments,
-        plotly=assets.url(base, "plotly.min.js"),
+        plotly=asset("plotly.min.js"),
     )
     part(key=key, data=data)
-
-
-def _nothing() -> None:
-    """A callback that does nothing: Streamlit keeps a component's state only where one is named."""

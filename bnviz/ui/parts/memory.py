@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from bnviz.labs.verdicts import WORDS
-from bnviz.web import assets, state
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
+from bnviz.ui.parts.component import component, data_of, nothing
 
 MOST_CHARACTERS = 80
 """Of a verdict's words."""
 
 _TOLD = "memory.told"
 _FORGET = "memory.forget"
-
-
-@cache
-def _component() -> ComponentRenderer:
-    script = "export default async (c) => (await import(new URL(c.data.script, location.origin))).remember(c)"
-    return st.components.v2.component("bnviz_memory", html="<span hidden></span>", js=script)
 
 
 def verdicts(done: Mapping[str, str]) -> dict[str, str]:
@@ -36,13 +25,9 @@ def verdicts(done: Mapping[str, str]) -> dict[str, str]:
     """
     forgotten = st.session_state.pop(_FORGET, False)
     told: str = "" if forgotten else st.session_state.get(_TOLD, "")
-    data = {
-        "script": assets.url(state.prefix(st.get_option("server.baseUrlPath")), "memory.js"),
-        "done": dict(done),
-        "known": told,
-        "forget": forgotten,
-    }
-    result = _component()(key="memory", data=data, default={"done": told}, on_done_change=_nothing)
+    part = component("remember", "bnviz_memory", "<span hidden></span>")
+    data = data_of("memory.js", done=dict(done), known=told, forget=forgotten)
+    result = part(key="memory", data=data, default={"done": told}, on_done_change=nothing)
     if isinstance(result.done, str) and not forgotten:
         told = result.done
     st.session_state[_TOLD] = told
@@ -67,7 +52,3 @@ def read(told: str) -> dict[str, str]:
         for name, word in kept.items()
         if isinstance(word, str) and word.startswith(WORDS) and len(word) <= MOST_CHARACTERS
     }
-
-
-def _nothing() -> None:
-    """A callback that does nothing: Streamlit keeps a component's state only where one is named."""
