@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from bnviz.engine.watch import operations, samples
 from bnviz.engine.watch.call import Call, Follow
@@ -45,17 +45,17 @@ def normalized(tracker: Tracker, given: Tensor, value: Value, operation: str) ->
     if before.normalizer:
         return Origin(layer, None, before.normalizer, before.normalizing, before.before, before.joined)
     running = tracker.running[-1] if tracker.running else None
-    alone = running is not None and not any(
-        isinstance(part, AFFINE) or is_scripted(part) for part in running.modules()
-    )
-    alone = (
-        alone and not any(item.dim() > 1 for item in running.parameters(recurse=False)) if running else False
-    )
-    told = (
-        class_name(running) if alone and running is not None else operation.replace("native_", "").strip("_")
-    )
+    alone = running if running is not None and _only_normalizes(running) else None
+    told = class_name(alone) if alone is not None else operation.replace("native_", "").strip("_")
     received = _received(tracker, given, value) if tracker.asked is None else None
-    return Origin(layer, None, plain_name(told), running if alone else None, received, before.joined)
+    return Origin(layer, None, plain_name(told), alone, received, before.joined)
+
+
+def _only_normalizes(module: nn.Module) -> bool:
+    """Whether a module holds no map, so that the normalizer in it goes by the module's name."""
+    if any(isinstance(part, AFFINE) or is_scripted(part) for part in module.modules()):
+        return False
+    return all(item.dim() <= 1 for item in module.parameters(recurse=False))
 
 
 def _received(tracker: Tracker, given: Tensor, value: Value) -> Before:
