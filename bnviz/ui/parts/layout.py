@@ -15,10 +15,11 @@ _STYLE = """
 .bnviz-hidden { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
 .stElementContainer:has(.bnviz-hidden) { position: absolute; width: 1px; overflow: hidden; }
 .stMainBlockContainer { padding: 3.9rem 2rem 5rem; max-width: 1500px; }
-[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] :is(p, li, em) {
-  opacity: 1;
-  color: color-mix(in srgb, var(--st-text-color) 78%, var(--st-background-color)) !important;
+[data-testid="stCaptionContainer"] {
+  opacity: 1 !important;
+  color: color-mix(in srgb, currentColor 80%, transparent) !important;
 }
+[data-testid="stCaptionContainer"] :is(p, li, em) { opacity: 1; color: inherit !important; }
 .stMainBlockContainer [data-testid="stHeading"] h1 { font-size: 2rem; padding: 0.5rem 0 0.75rem; }
 .stApp :is(button, a, summary, textarea, [role="slider"], [role="tab"], [tabindex="0"]:not(input)):focus-visible,
 .stApp label:has(> input:focus-visible), .stApp [data-rac][data-focus-visible] {

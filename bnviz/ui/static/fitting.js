@@ -6,6 +6,7 @@ export const NARROW = 520; // px: below this width figures stack their panels
 const LINE = 1.3; // em from one line of a Plotly text to the next
 const EDGE = 10; // px that the heading keeps from both sides
 const MENU = [48, 112]; // px at the top right for the menu of exports, on a phone and elsewhere
+const TITLE = { above: 14, line: 21, small: 18 }; // px that a figure's title takes, as bnviz/figures/frame has it
 const MOST = 0.4; // share of the width that a margin may take
 let pencil = null;
 
@@ -57,6 +58,16 @@ export function headed(layout, width) {
     margin: { ...layout.margin, t: layout.margin.t + more },
     title: { ...layout.title, text, y: 1 - ((1 - layout.title.y) * layout.height) / height },
   };
+}
+
+/** The layout without its title, for a page that says itself what the figure shows. */
+export function untitled(layout) {
+  const { title, margin, ...rest } = layout;
+  if (!title) return layout;
+  const lines = title.text ? title.text.split("<br>").length : 0, bold = title.text.split("<b>").length - 1;
+  const scale = (title.font.size - 2) / 13;
+  const height = (TITLE.above + TITLE.line * bold + TITLE.small * (lines - bold)) * scale;
+  return { ...rest, margin: { ...margin, t: Math.max(TITLE.above, margin.t - height + TITLE.above) } };
 }
 
 /** The right margin that every note needs to end within the plot; null where it has it. */

@@ -1,10 +1,9 @@
 // An element in which Plotly draws.
 
 import { make } from "./elements.js";
-import { NARROW, headed, rightMargin } from "./fitting.js";
+import { NARROW, headed, rightMargin, untitled } from "./fitting.js";
 
 const FILLING = "(min-width: 641px)"; // where a figure that fills the screen takes its height from the style sheet
-const TITLE = { above: 14, line: 21, small: 18 }; // px that a figure's title takes, as bnviz/figures/frame has it
 let plotly = null;
 
 /** plotly.js, loaded when the first figure needs it. */
@@ -21,16 +20,6 @@ export function loadPlotly(url) {
     }));
   });
   return plotly;
-}
-
-/** The layout without its title, for a page that says itself what the figure shows. */
-function untitled(layout) {
-  const { title, margin, ...rest } = layout;
-  if (!title) return layout;
-  const lines = title.text ? title.text.split("<br>").length : 0, bold = title.text.split("<b>").length - 1;
-  const scale = (title.font.size - 2) / 13;
-  const height = (TITLE.above + TITLE.line * bold + TITLE.small * (lines - bold)) * scale;
-  return { ...rest, margin: { ...margin, t: Math.max(TITLE.above, margin.t - height + TITLE.above) } };
 }
 
 /**
