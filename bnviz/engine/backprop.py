@@ -19,7 +19,6 @@ from torch.nn import functional as F
 
 from bnviz.engine.network import Network
 from bnviz.engine.normalizers import BatchNorm, NoNormalizer, Normalizer
-from bnviz.engine.normalizers.base import EPSILON, MOMENTUM
 
 aten = torch.ops.aten
 
@@ -147,6 +146,7 @@ class Normalization:
     def __init__(self, normalizer: BatchNorm) -> None:
         self.gamma, self.beta = normalizer.gamma, normalizer.beta
         self.running = (normalizer.running_mean, normalizer.running_var)
+        self.momentum, self.epsilon = normalizer.momentum, normalizer.epsilon
         self.wanted = [True, self.gamma is not None, self.beta is not None]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -154,14 +154,14 @@ class Normalization:
         self.x = x
         y: Tensor
         y, *self.statistics = torch.native_batch_norm(
-            x, self.gamma, self.beta, *self.running, True, MOMENTUM, EPSILON
+            x, self.gamma, self.beta, *self.running, True, self.momentum, self.epsilon
         )
         return y
 
     def backward(self, gradient: Tensor) -> tuple[list[Tensor], Tensor]:
         """As in Link."""
         of_x, *own = aten.native_batch_norm_backward.default(
-            gradient, self.x, self.gamma, *self.running, *self.statistics, True, EPSILON, self.wanted
+            gradient, self.x, self.gamma, *self.running, *self.statistics, True, self.epsilon, self.wanted
         )
         return ([] if self.gamma is None else own), of_x
 

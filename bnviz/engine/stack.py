@@ -29,6 +29,15 @@ from bnviz.recording import Recording, Snapshot
 
 FREE = ("seed", "learning_rate", "init", "init_scale", "first_layer_scale", "momentum", "weight_decay")
 """Fields in which networks of one stack may differ; all others must agree."""
+AS_IN_THE_PAPER = (
+    "norm_placement",
+    "normalized_layers",
+    "norm_momentum",
+    "norm_epsilon",
+    "bias",
+    "residual",
+)
+"""Fields that must have their defaults."""
 FEWEST = 6
 """From so many networks on, a stack is faster than training one after the other."""
 MOST_WEIGHTS = 25_000
@@ -53,6 +62,7 @@ def stackable(experiments: Sequence[Experiment]) -> bool:
         and first.architecture == "mlp"
         and first.normalizer in ("none", "batch")
         and first.dropout == 0
+        and all(getattr(first, name) == first.default(name) for name in AS_IN_THE_PAPER)
     )
 
 
