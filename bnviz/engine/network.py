@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional
 
 from bnviz.engine.normalizers import NORMALIZER_CLASSES, BatchNorm, NoNormalizer, Normalizer
 from bnviz.experiment import Experiment
@@ -22,10 +23,23 @@ from bnviz.experiment.knob import MAX_LAYERS
 POOLED_WIDTH = 4
 """Images this wide or narrower are no longer pooled."""
 
+
+def unchanged(pre_activations: Tensor) -> Tensor:
+    """The identity: layers without a nonlinearity make a deep linear network."""
+    return pre_activations
+
+
 ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": torch.relu,
+    "leaky-relu": functional.leaky_relu,
+    "elu": functional.elu,
+    "selu": functional.selu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+    "softplus": functional.softplus,
+    "identity": unchanged,
 }
 
 

@@ -29,6 +29,8 @@ from bnviz.recording import Recording, Snapshot
 
 FREE = ("seed", "learning_rate", "init", "init_scale", "first_layer_scale", "momentum", "weight_decay")
 """Fields in which networks of one stack may differ; all others must agree."""
+PLAIN = ("optimizer", "schedule", "warmup", "gradient_clipping")
+"""Fields that must be at their defaults: a stack trains by plain SGD."""
 FEWEST = 6
 """From so many networks on, a stack is faster than training one after the other."""
 MOST_WEIGHTS = 25_000
@@ -53,6 +55,7 @@ def stackable(experiments: Sequence[Experiment]) -> bool:
         and first.architecture == "mlp"
         and first.normalizer in ("none", "batch")
         and first.dropout == 0
+        and all(getattr(first, name) == Experiment.default(name) for name in PLAIN)
     )
 
 
@@ -63,7 +66,7 @@ class StackedTrainer:
         if not experiments or not stackable(experiments):
             raise ExperimentError(
                 "these experiments cannot be stacked; allowed are fully connected networks without dropout, plain or "
-                f"with batch normalization, that differ only in {', '.join(FREE)}"
+                f"with batch normalization, trained by SGD at a constant rate, that differ only in {', '.join(FREE)}"
             )
         self.trainers = [Trainer(item) for item in experiments]
         seeds = list(dict.fromkeys(item.seed for item in experiments))
