@@ -76,7 +76,11 @@ def test_every_figure_draws_it(name, figure, recordings):
     drawn = figures.FIGURES[figure].function([recordings[name]])
     assert isinstance(drawn, go.Figure)
     item = recordings[name]
-    nothing = {"boundary": item.boundaries.empty, "accuracy": item.curves["accuracy"].isna().all()}
+    nothing = {
+        "boundary": item.boundaries.empty,
+        "accuracy": item.curves["accuracy"].isna().all(),
+        "learning_rate": item.watched is not None,
+    }
     if nothing.get(figure, False):
         return  # the figure then says so in words
     drawn_values = [

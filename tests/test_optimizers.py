@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
+from bnviz import Recording, figures
 from bnviz.engine.network import ACTIVATION_FUNCTIONS
 from bnviz.engine.optimizers import OPTIMIZER_CLASSES, clipped
 from bnviz.engine.stack import stackable
@@ -150,6 +151,21 @@ def test_a_change_of_the_learning_rate_is_multiplied_by_the_schedule():
     gradients = trainer.backward()
     assert gradients is not None
     assert trainer.update(gradients).rate == pytest.approx(0.4 * 0.5)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_chart_of_the_learning_rate_draws_what_each_step_was_multiplied_by(schedule):
+    experiment = SMALL.replace(schedule=schedule, warmup=7, steps=60)
+    changes = [Intervention(20, "learning_rate", 0.4), Intervention(31, "learning_rate", 0.1)]
+    trainer, taken = Trainer(experiment), []
+    update = trainer.update
+    trainer.update = lambda gradients: taken.append(update(gradients)) or taken[-1]
+    snapshots = trainer.advance(60, changes)
+    recording = Recording(experiment, tuple(changes)).extended(snapshots)
+    (line,) = figures.learning_rate([recording]).data
+    assert {0, 19, 20, 30, 31, 60} <= set(line.x)
+    drawn = dict(zip(line.x, line.y, strict=True))
+    assert all(drawn[at] == pytest.approx(item.rate) for at, item in enumerate(taken) if at in drawn)
 
 
 def test_gradients_are_clipped_as_torch_clips_them():

@@ -6,8 +6,10 @@ Each schedule is torch's own, run after the warm-up and as long as the rest of t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from bnviz.experiment.experiment import Experiment
+from bnviz.experiment.intervention import Intervention
 
 DROP, DROPS = 0.1, 3
 """step: a tenth of the rate after each third, as torch.optim.lr_scheduler.StepLR(gamma=0.1)."""
@@ -50,3 +52,10 @@ def _one_cycle(done: int, whole: int) -> float:
 def _cosine(start: float, end: float, share: float) -> float:
     """From `start` to `end` along half a cosine."""
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+
+
+def rate(experiment: Experiment, interventions: Sequence[Intervention], step: int) -> float:
+    """The learning rate of the update that follows `step`, after what was changed by then."""
+    changes = [item for item in interventions if item.field == "learning_rate" and item.step <= step]
+    latest = max(changes, key=lambda item: item.step, default=None)
+    return (experiment.learning_rate if latest is None else latest.value) * rate_factor(experiment, step)
