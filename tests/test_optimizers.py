@@ -18,12 +18,13 @@ from bnviz.engine.network import ACTIVATION_FUNCTIONS
 from bnviz.engine.optimizers import OPTIMIZER_CLASSES, clipped
 from bnviz.engine.stack import stackable
 from bnviz.engine.trainer import Trainer, train
-from bnviz.experiment import Experiment, Intervention
+from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.knob import ACTIVATIONS, OPTIMIZERS, SCHEDULES
 from bnviz.experiment.schedule import rate_factor
 from bnviz.recording.nonlinearities import NONLINEARITIES, SLOPE_SHARE
 
 STEPS = 200
+WARMED_UP = [name for name in SCHEDULES if name != "one-cycle"]
 SMALL = Experiment(hidden=(8, 8), batch_size=16, steps=STEPS, init="kaiming", init_scale=1.0)
 
 TORCHS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -121,8 +122,9 @@ def test_an_optimizer_takes_the_steps_of_torchs_own(changes, decay):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("warmup", [0, 30])
+@pytest.mark.parametrize(
+    ("schedule", "warmup"), [*((name, 0) for name in SCHEDULES), *((name, 30) for name in WARMED_UP)]
+)
 def test_a_schedule_gives_the_rates_of_torchs_own(schedule, warmup):
     experiment = SMALL.replace(schedule=schedule, warmup=warmup, learning_rate=0.3)
     mine = [0.3 * rate_factor(experiment, step) for step in range(STEPS)]
@@ -131,7 +133,8 @@ def test_a_schedule_gives_the_rates_of_torchs_own(schedule, warmup):
 
 @pytest.mark.parametrize("schedule", ["step", "cosine", "one-cycle", "exponential"])
 def test_a_network_trained_by_a_schedule_is_the_one_that_torch_trains(schedule):
-    experiment = SMALL.replace(schedule=schedule, warmup=10, momentum=0.9, learning_rate=0.1)
+    warmup = 10 if schedule in WARMED_UP else 0
+    experiment = SMALL.replace(schedule=schedule, warmup=warmup, momentum=0.9, learning_rate=0.1)
     for mine, theirs in zip(trained(experiment), as_anybody_would(experiment), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
 
@@ -140,7 +143,7 @@ def test_a_network_trained_by_a_schedule_is_the_one_that_torch_trains(schedule):
     ("schedule", "steps", "warmup"), list(itertools.product(SCHEDULES, (1, 2, 3, 7), (0, 1, 9)))
 )
 def test_the_rate_is_a_share_of_the_one_that_is_set_however_short_the_run(schedule, steps, warmup):
-    experiment = SMALL.replace(schedule=schedule, steps=steps, warmup=warmup)
+    experiment = SMALL.replace(schedule=schedule, steps=steps, warmup=warmup if schedule in WARMED_UP else 0)
     assert all(0.0 <= rate_factor(experiment, step) <= 1.0 for step in range(steps + 1))
 
 
@@ -155,7 +158,7 @@ def test_a_change_of_the_learning_rate_is_multiplied_by_the_schedule():
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_chart_of_the_learning_rate_draws_what_each_step_was_multiplied_by(schedule):
-    experiment = SMALL.replace(schedule=schedule, warmup=7, steps=60)
+    experiment = SMALL.replace(schedule=schedule, warmup=7 if schedule in WARMED_UP else 0, steps=60)
     changes = [Intervention(20, "learning_rate", 0.4), Intervention(31, "learning_rate", 0.1)]
     trainer, taken = Trainer(experiment), []
     update = trainer.update
@@ -166,6 +169,11 @@ def test_the_chart_of_the_learning_rate_draws_what_each_step_was_multiplied_by(s
     assert {0, 19, 20, 30, 31, 60} <= set(line.x)
     drawn = dict(zip(line.x, line.y, strict=True))
     assert all(drawn[at] == pytest.approx(item.rate) for at, item in enumerate(taken) if at in drawn)
+
+
+def test_one_cycle_takes_no_warm_up_since_it_has_its_own():
+    with pytest.raises(ExperimentError, match="rises by itself"):
+        SMALL.replace(schedule="one-cycle", warmup=5)
 
 
 def test_gradients_are_clipped_as_torch_clips_them():

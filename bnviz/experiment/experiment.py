@@ -267,6 +267,10 @@ class Experiment(BaseModel):
         conflicts = []
         if self.train_examples == 1:
             conflicts.append("train_examples = 1 is not allowed; allowed is 0 for all, or 2 and more")
+        if self.schedule == "one-cycle" and self.warmup:
+            conflicts.append(
+                f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
+            )
         if self.architecture == "conv":
             if self.dataset in POINT_DATASETS:
                 conflicts.append(

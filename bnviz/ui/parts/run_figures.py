@@ -169,4 +169,4 @@ def flat(recordings: Sequence[Recording]) -> bool:
 def _figure(run: Run, name: str, prefix: str, fill: bool = False, **arguments: Any) -> None:
     subjects = [item.subject for item in run.recordings]
     heights = FIGURES[name].size(subjects, **arguments)
-    live.figure(run, name, key=f"{prefix}{name}", heights=heights, fill=fill, **arguments)
+    live.figure(run, name, key=f"{prefix}figure-{name}", heights=heights, fill=fill, **arguments)
