@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bnviz.engine import normalizers
 from bnviz.engine.network import generator
 from bnviz.engine.normalizers import (
     EPSILON,
@@ -39,8 +40,16 @@ def random(shape: tuple[int, ...], seed: int = 0, mean: float = 0.7, std: float 
     return mean + std * (values + 0.3 * values**2)
 
 
+FULLY_CONNECTED = [name for name in NORMALIZERS if name != "instance"]
+
+
 def make(name: str, features: int) -> Normalizer:
-    return NORMALIZER_CLASSES[name](features, generator(3, "noise"))
+    return normalizers.make(name, features, generator(3, "noise"))
+
+
+def shape_for(name: str) -> tuple[int, ...]:
+    """A mini-batch that the normalizer is defined for, of four features."""
+    return (9, 4) if name in FULLY_CONNECTED else (6, 4, 3, 3)
 
 
 def gradients(output: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -203,8 +212,11 @@ def test_every_normalizer_of_an_experiment_has_a_class():
     assert set(NORMALIZER_CLASSES) == set(NORMALIZERS)
 
 
-@pytest.mark.parametrize("shape", [(9, 4), (6, 4, 3, 3)], ids=str)
-@pytest.mark.parametrize("name", NORMALIZER_CLASSES)
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [(name, (9, 4)) for name in FULLY_CONNECTED] + [(name, (6, 4, 3, 3)) for name in NORMALIZER_CLASSES],
+    ids=str,
+)
 def test_as_in_training_returns_what_training_would_and_leaves_no_trace(name, shape):
     layer = make(name, shape[1])
     layer(random(shape, 1).float())
@@ -223,12 +235,12 @@ def test_as_in_training_returns_what_training_would_and_leaves_no_trace(name, sh
 
 @pytest.mark.parametrize("name", NORMALIZER_CLASSES)
 def test_inference_depends_on_no_companion_and_gathers_nothing(name):
-    layer = make(name, 4)
+    layer, shape = make(name, 4), shape_for(name)
     for seed in range(5):
-        layer(random((9, 4), seed).float())
+        layer(random(shape, seed).float())
     layer.eval()
     before = copy.deepcopy(layer.state_dict())
-    x = random((9, 4), 20).float()
+    x = random(shape, 20).float()
     alone = torch.cat([layer(row) for row in x.split(1)])
     torch.testing.assert_close(layer(x), alone)
     assert all(torch.equal(value, before[key]) for key, value in layer.state_dict().items())
@@ -237,9 +249,10 @@ def test_inference_depends_on_no_companion_and_gathers_nothing(name):
 @pytest.mark.parametrize("name", NORMALIZER_CLASSES)
 def test_a_bias_is_kept_only_where_the_normalizer_would_not_subtract_it_without_a_trace(name):
     """A bias before batch normalization is redundant (Section 3.2): it changes no output."""
-    layer = make(name, 4)
-    x = random((9, 4), 2).float()
-    noticed = not torch.allclose(layer.as_in_training(x), layer.as_in_training(x + 3.0), atol=1e-3)
+    layer, shape = make(name, 4), shape_for(name)
+    x = random(shape, 2).float()
+    bias = torch.tensor([3.0, -2.0, 0.5, 1.0]).view(1, 4, *[1] * (len(shape) - 2))
+    noticed = not torch.allclose(layer.as_in_training(x), layer.as_in_training(x + bias), atol=1e-3)
     if isinstance(layer, StoppedMean | StoppedStatistics):
         assert layer.keeps_bias  # it is the bias that Section 2 is about
         assert not noticed
@@ -250,14 +263,13 @@ def test_a_bias_is_kept_only_where_the_normalizer_would_not_subtract_it_without_
 @pytest.mark.parametrize("name", NORMALIZER_CLASSES)
 def test_gamma_and_beta_are_the_layer_s_own_and_start_as_the_identity(name):
     layer = make(name, 4)
-    pair = layer.scale_and_shift()
-    parameters = list(layer.parameters())
-    if pair is None:
-        assert parameters == []
-        return
-    assert [id(item) for item in pair] == [id(item) for item in parameters]
-    assert torch.equal(pair[0], torch.ones(4))
-    assert torch.equal(pair[1], torch.zeros(4))
+    gamma, beta = layer.scale_and_shift() or (None, None)
+    told = {id(item) for item in (gamma, beta) if item is not None}
+    others = [key for key, item in layer.named_parameters() if id(item) not in told]
+    assert others == {"weight": ["g"], "dynamic-tanh": ["alpha"]}.get(name, [])
+    assert told <= {id(item) for item in layer.parameters()}
+    assert gamma is None or torch.equal(gamma, torch.ones(4))
+    assert beta is None or torch.equal(beta, torch.zeros(4))
 
 
 def test_without_affine_the_output_is_x_hat():

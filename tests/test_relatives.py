@@ -34,9 +34,9 @@ from bnviz.experiment.comparison import suggested_values
 from bnviz.experiment.knob import NORMALIZERS
 
 SMALL = Experiment(
-    hidden=(12, 9), batch_size=40, steps=12, init="xavier", init_scale=1.0, device="cpu", dataset="digits"
+    hidden=(12, 10), batch_size=40, steps=12, init="xavier", init_scale=1.0, device="cpu", dataset="digits"
 )
-ARCHITECTURES = {"mlp": SMALL, "conv": SMALL.replace(architecture="conv", hidden=(4, 5), steps=4)}
+ARCHITECTURES = {"mlp": SMALL, "conv": SMALL.replace(architecture="conv", hidden=(4, 6), steps=4)}
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional
+from torch.nn import functional as F
 
-from bnviz.engine.normalizers import NORMALIZER_CLASSES, BatchNorm, NoNormalizer, Normalizer
+from bnviz.engine import normalizers
+from bnviz.engine.normalizers import BatchNorm, NoNormalizer, Normalizer
+from bnviz.engine.normalizers.base import Pair
 from bnviz.experiment import Experiment
 from bnviz.experiment.knob import MAX_LAYERS
 
@@ -33,12 +35,12 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": torch.relu,
-    "leaky-relu": functional.leaky_relu,
-    "elu": functional.elu,
-    "selu": functional.selu,
-    "gelu": functional.gelu,
-    "silu": functional.silu,
-    "softplus": functional.softplus,
+    "leaky-relu": F.leaky_relu,
+    "elu": F.elu,
+    "selu": F.selu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "softplus": F.softplus,
     "identity": unchanged,
 }
 
@@ -120,14 +122,21 @@ class Block(nn.Module):
 
     def forward(self, u: Tensor) -> Tensor:
         """(B, inputs) -> (B, F), or (B, inputs, height, width) -> (B, F, height, width), halved if pooled."""
-        z: Tensor = self.dropout(self.passed_on(self.normalizer(self.affine(u))))
+        z: Tensor = self.dropout(self.passed_on(self.normalizer(self.mapped(u))))
         return z
 
     def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
         """The layer's Probe of u in training mode without dropout, and its output."""
-        before = self.affine(u)
+        before = self.mapped(u)
         pre_activations = self.normalizer.as_in_training(before)
         return Probe(before, pre_activations), self.passed_on(pre_activations)
+
+    def mapped(self, u: Tensor) -> Tensor:
+        """Wu + b, with W as the normalizer makes it of the affine map's parameter."""
+        weight, bias = self.normalizer.weight(self.affine.weight), self.affine.bias
+        if isinstance(self.affine, nn.Conv2d):
+            return F.conv2d(u, weight, bias, padding=self.affine.padding)
+        return F.linear(u, weight, bias)
 
     def passed_on(self, pre_activations: Tensor) -> Tensor:
         """The layer's output before dropout, given the input of its nonlinearity."""
@@ -185,8 +194,8 @@ class Network(nn.Module):
         """The hidden blocks, from the input on."""
         return [block for block in self.blocks if isinstance(block, Block)]
 
-    def scale_and_shift(self) -> list[tuple[Tensor, Tensor] | None]:
-        """(gamma, beta), each (F,), of every hidden layer that has them."""
+    def scale_and_shift(self) -> list[Pair | None]:
+        """What Normalizer.scale_and_shift says of every hidden layer."""
         return [block.normalizer.scale_and_shift() for block in self.hidden]
 
 
@@ -205,8 +214,9 @@ def build(
     blocks = []
     for index, (fan_in, features) in enumerate(itertools.pairwise(widths)):
         rng = generator(experiment.seed, "noise", index + 1, device)
-        normalizer = NORMALIZER_CLASSES[experiment.normalizer](features, rng)
+        normalizer = normalizers.make(experiment.normalizer, features, rng)
         affine = _affine(experiment, fan_in, features, index, normalizer.keeps_bias, convolves)
+        normalizer.start(affine.weight)
         pooling = nn.MaxPool2d(2) if side > POOLED_WIDTH else nn.Identity()
         side = side // 2 if side > POOLED_WIDTH else side
         dropout = Dropout(experiment.dropout, noise)

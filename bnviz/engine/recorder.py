@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from bnviz.engine.batches import Examples
 from bnviz.engine.network import Network
+from bnviz.engine.normalizers.base import Pair
 from bnviz.experiment import Experiment
 from bnviz.recording import CurvePoint, Snapshot
 from bnviz.recording.measure import Distribution, quantiles, summary
@@ -181,12 +182,13 @@ def layer_row(
     return [mean, std, *shares, *measured, before_mean, before_std, *before_shares]
 
 
-def unit_columns(values: Distribution, pair: tuple[Tensor, Tensor] | None) -> np.ndarray:
+def unit_columns(values: Distribution, pair: Pair | None) -> np.ndarray:
     """(F, 5) float32 in the order of UNIT_COLUMNS. pair: gamma and beta, (F,) each; NaN where there are none."""
     columns = np.full((len(values.per_unit), 5), np.nan, np.float32)
     columns[:, :3] = quantiles(values.per_unit, (0.15, 0.50, 0.85))
-    if pair is not None:
-        columns[:, 3:] = torch.stack(pair, dim=1).detach().cpu().numpy()
+    for column, parameter in enumerate(pair or (), start=3):
+        if parameter is not None:
+            columns[:, column] = parameter.detach().cpu().numpy()
     return columns
 
 

@@ -96,7 +96,7 @@ def forward(
     own = []
     x = network.shaped(batches.flatten(0, 1))
     for place, block in enumerate(network.hidden):
-        before = block.affine(x)
+        before = block.mapped(x)
         grouped = before.view(groups, size, *before.shape[1:])
         axes = [axis for axis in range(grouped.dim()) if axis not in (0, 2)]
         own.append((grouped.mean(axes), grouped.var(axes, unbiased=False)))
@@ -106,6 +106,8 @@ def forward(
         pair = block.normalizer.scale_and_shift()
         if pair is not None:
             gamma, beta = pair
+            assert gamma is not None
+            assert beta is not None
             x_hat = gamma.view(shape) * x_hat + beta.view(shape)
         x = block.passed_on(x_hat.flatten(0, 1))
     if x.dim() > 2:

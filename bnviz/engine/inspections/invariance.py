@@ -59,7 +59,7 @@ def _measured(
     block, *others = network.hidden[index:]
     u = u.clone().requires_grad_()
     weight = (factor * block.affine.weight).detach().requires_grad_()
-    received = _normalize(block, epsilon)(F.linear(u, weight, block.affine.bias))
+    received = _normalize(block, epsilon)(F.linear(u, block.normalizer.weight(weight), block.affine.bias))
     z = block.passed_on(received)
     for other in others:
         z = _passed_on(other, z, epsilon)
@@ -68,7 +68,7 @@ def _measured(
 
 
 def _passed_on(block: Block, u: Tensor, epsilon: float) -> Tensor:
-    return block.passed_on(_normalize(block, epsilon)(block.affine(u)))
+    return block.passed_on(_normalize(block, epsilon)(block.mapped(u)))
 
 
 def _normalize(block: Block, epsilon: float) -> Callable[[Tensor], Tensor]:

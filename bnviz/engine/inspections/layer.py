@@ -257,8 +257,8 @@ def _reached(network: Network, inputs: Tensor, layer: int, normalize: Normalize)
     """What enters the layer's normalizer."""
     u = network.shaped(inputs)
     for block in network.hidden[: layer - 1]:
-        u = _passed(block, block.affine(u), normalize)
-    x: Tensor = network.hidden[layer - 1].affine(u)
+        u = _passed(block, block.mapped(u), normalize)
+    x: Tensor = network.hidden[layer - 1].mapped(u)
     return x
 
 
@@ -266,7 +266,7 @@ def _onward(network: Network, y: Tensor, layer: int, normalize: Normalize) -> Te
     """The network's scores if the layer's normalizer delivers y."""
     u = network.hidden[layer - 1].passed_on(y)
     for block in network.hidden[layer:]:
-        u = _passed(block, block.affine(u), normalize)
+        u = _passed(block, block.mapped(u), normalize)
     scores: Tensor = network.output(u.mean((2, 3)) if u.dim() > 2 else u)
     return scores
 

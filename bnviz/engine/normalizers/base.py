@@ -7,7 +7,10 @@ the batch and all positions for (B, F, height, width), as Section 3.2 has it, m'
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +18,25 @@ from torch import Tensor, nn
 EPSILON = 1e-5
 MOMENTUM = 0.1
 """The weight of the newest mini-batch in the running statistics, as in torch.nn.BatchNorm1d."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an Experiment says about its normalizer besides its kind; each kind reads what concerns it.
+
+    epsilon: added to a variance before its root. momentum: the weight of the newest mini-batch in the running
+    statistics. groups: of GroupNorm. ghost_batch: the examples that GhostBatchNorm normalizes together.
+    renorm_start: the steps after which BatchRenorm begins to correct.
+    """
+
+    epsilon: float = EPSILON
+    momentum: float = MOMENTUM
+    groups: int = 2
+    ghost_batch: int = 10
+    renorm_start: int = 100
+
+
+DEFAULT = Settings()
 
 
 def batch_normalize(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float = EPSILON) -> Tensor:
@@ -41,15 +63,26 @@ def per_feature(values: Tensor, x: Tensor) -> Tensor:
     return values.view([1, -1] + [1] * (x.dim() - 2))
 
 
+def group_ids(shape: Sequence[int], apart: Sequence[int]) -> Tensor:
+    """An int64 tensor of this shape: values have equal numbers where they agree in the axes `apart`, from 0 on."""
+    sizes = [size if axis in apart else 1 for axis, size in enumerate(shape)]
+    return torch.arange(math.prod(sizes)).view(sizes).expand(*shape)
+
+
 def scaled_and_shifted(x_hat: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
     """γ·x̂ + β, feature by feature."""
     return per_feature(gamma, x_hat) * x_hat + per_feature(beta, x_hat)
 
 
-class Normalizer(nn.Module, ABC):
-    """A module between a layer's affine map and its nonlinearity.
+Pair = tuple[Tensor | None, Tensor | None]
+"""gamma and beta, each (F,); None for the one that a normalizer does not have."""
 
-    In training mode `forward` uses the mini-batch's statistics, in evaluation mode the running ones.
+
+class Normalizer(nn.Module, ABC):
+    """A module between a layer's affine map and its nonlinearity, or behind the nonlinearity.
+
+    In training mode `forward` uses the mini-batch's statistics, in evaluation mode the running ones. One that takes
+    its statistics from each example alone does the same in both.
     """
 
     keeps_bias = False
@@ -67,8 +100,24 @@ class Normalizer(nn.Module, ABC):
         """The layer's output, given its nonlinearity's output z: z itself, except in ScaledAfterActivation."""
         return z
 
-    def scale_and_shift(self) -> tuple[Tensor, Tensor] | None:
-        """(gamma, beta), each (F,), or None where it has none."""
+    def start(self, weight: Tensor) -> None:
+        """Learn the affine map's initial weights, (F, …), which only WeightNorm needs."""
+        return
+
+    def weight(self, weight: Tensor) -> Tensor:
+        """What the affine map multiplies with, given its parameter: itself, unless weights are normalized."""
+        return weight
+
+    def scale_and_shift(self) -> Pair | None:
+        """(gamma, beta), each (F,), None for the one that it does not have; None where it has neither."""
+        return None
+
+    def shares(self, shape: Sequence[int]) -> Tensor | None:
+        """Which values of a mini-batch share their statistics.
+
+        shape: (B, F) or (B, F, height, width). Returns an int64 tensor of this shape, in which values have equal
+        numbers, from 0 on, if they are normalized by the same statistics; None where no statistics are taken.
+        """
         return None
 
 
@@ -87,3 +136,17 @@ class NoNormalizer(Normalizer):
     def as_in_training(self, x: Tensor) -> Tensor:
         """Return x."""
         return x
+
+
+class PerExample(Normalizer, ABC):
+    """A normalizer by statistics of each example alone: it does the same in training and in evaluation mode.
+
+    Nothing depends on an example's companions, and there are no running statistics.
+    """
+
+    keeps_bias = True
+
+    def as_in_training(self, x: Tensor) -> Tensor:
+        """Return what `forward` does."""
+        y: Tensor = self(x)
+        return y

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bnviz.engine.normalizers.base import (
-    EPSILON,
-    MOMENTUM,
+    DEFAULT,
     Normalizer,
+    Pair,
+    Settings,
     feature_axes,
+    group_ids,
     per_feature,
     scaled_and_shifted,
 )
@@ -36,16 +39,21 @@ class BatchStatistics(Normalizer, ABC):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, features: int, affine: bool) -> None:
+    def __init__(self, features: int, affine: bool, settings: Settings = DEFAULT) -> None:
         super().__init__()
+        self.epsilon, self.momentum = settings.epsilon, settings.momentum
         self.gamma = nn.Parameter(torch.ones(features)) if affine else None
         self.beta = nn.Parameter(torch.zeros(features)) if affine else None
         self.register_buffer("running_mean", torch.zeros(features))
         self.register_buffer("running_var", torch.ones(features))
 
-    def scale_and_shift(self) -> tuple[Tensor, Tensor] | None:
+    def scale_and_shift(self) -> Pair | None:
         """(gamma, beta), or None without them."""
-        return None if self.gamma is None or self.beta is None else (self.gamma, self.beta)
+        return None if self.gamma is None else (self.gamma, self.beta)
+
+    def shares(self, shape: Sequence[int]) -> Tensor:
+        """All values of a feature: over the mini-batch, and over all positions of a feature map."""
+        return group_ids(shape, apart=[1])
 
 
 class BatchNorm(BatchStatistics):
@@ -55,18 +63,17 @@ class BatchNorm(BatchStatistics):
     middle: the reason that Section 3 gives for γ and β.
     """
 
-    def __init__(self, features: int, affine: bool = True) -> None:
-        super().__init__(features, affine)
+    def __init__(self, features: int, settings: Settings = DEFAULT, *, affine: bool = True) -> None:
+        super().__init__(features, affine, settings)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize by the batch's own statistics in training, by the running ones in evaluation mode."""
-        return F.batch_norm(
-            x, self.running_mean, self.running_var, self.gamma, self.beta, self.training, MOMENTUM, EPSILON
-        )
+        running = self.running_mean, self.running_var
+        return F.batch_norm(x, *running, self.gamma, self.beta, self.training, self.momentum, self.epsilon)
 
     def as_in_training(self, x: Tensor) -> Tensor:
         """Normalize by x's own statistics and remember none of them."""
-        return F.batch_norm(x, None, None, self.gamma, self.beta, True, 0.0, EPSILON)
+        return F.batch_norm(x, None, None, self.gamma, self.beta, True, 0.0, self.epsilon)
 
 
 class ScaledAfterActivation(Normalizer):
@@ -76,9 +83,9 @@ class ScaledAfterActivation(Normalizer):
     moved: the layer cannot choose how much of the nonlinearity to use. gamma, beta: (F,), learned.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, settings: Settings = DEFAULT) -> None:
         super().__init__()
-        self.normalized = BatchNorm(features, affine=False)
+        self.normalized = BatchNorm(features, settings, affine=False)
         self.gamma = nn.Parameter(torch.ones(features))
         self.beta = nn.Parameter(torch.zeros(features))
 
@@ -99,6 +106,10 @@ class ScaledAfterActivation(Normalizer):
         """(gamma, beta)."""
         return self.gamma, self.beta
 
+    def shares(self, shape: Sequence[int]) -> Tensor:
+        """As batch normalization."""
+        return self.normalized.shares(shape)
+
 
 class WrittenOut(BatchStatistics, ABC):
     """y = x̂, or γ·x̂ + β, with μ and σ² of `statistics`, through which autograd passes as written there."""
@@ -114,8 +125,10 @@ class WrittenOut(BatchStatistics, ABC):
         mean, variance = self.statistics(x)
         values = x.numel() // len(mean)
         with torch.no_grad():  # running statistics are observed, not learned
-            self.running_mean.lerp_(mean, MOMENTUM)
-            self.running_var.lerp_(variance * values / (values - 1), MOMENTUM)  # unbiased, Alg. 2 line 10
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(
+                variance * values / (values - 1), self.momentum
+            )  # unbiased, Alg. 2 line 10
         return self.normalize(x, mean, variance)
 
     def as_in_training(self, x: Tensor) -> Tensor:
@@ -124,7 +137,7 @@ class WrittenOut(BatchStatistics, ABC):
 
     def normalize(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
         """y, shaped like x."""
-        x_hat = (x - per_feature(mean, x)) / torch.sqrt(per_feature(variance, x) + EPSILON)
+        x_hat = (x - per_feature(mean, x)) / torch.sqrt(per_feature(variance, x) + self.epsilon)
         if self.gamma is None or self.beta is None:
             return x_hat
         return scaled_and_shifted(x_hat, self.gamma, self.beta)
@@ -140,8 +153,8 @@ class StoppedMean(WrittenOut):
 
     keeps_bias = True
 
-    def __init__(self, features: int) -> None:
-        super().__init__(features, affine=False)
+    def __init__(self, features: int, settings: Settings = DEFAULT) -> None:
+        super().__init__(features, affine=False, settings=settings)
 
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The mean, cut off from the gradient, and the biased variance."""
@@ -158,8 +171,8 @@ class StoppedStatistics(WrittenOut):
 
     keeps_bias = True
 
-    def __init__(self, features: int) -> None:
-        super().__init__(features, affine=False)
+    def __init__(self, features: int, settings: Settings = DEFAULT) -> None:
+        super().__init__(features, affine=False, settings=settings)
 
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The mean and the biased variance, both cut off from the gradient."""
@@ -175,8 +188,8 @@ class L1BatchNorm(WrittenOut):
     that Santurkar et al. 2018 (Section 3.3) found to train as well as batch normalization.
     """
 
-    def __init__(self, features: int) -> None:
-        super().__init__(features, affine=True)
+    def __init__(self, features: int, settings: Settings = DEFAULT) -> None:
+        super().__init__(features, affine=True, settings=settings)
 
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """μ and σ²."""

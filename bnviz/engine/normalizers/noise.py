@@ -5,10 +5,12 @@ If batch normalization helped by holding distributions still, this noise behind 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Generator, Tensor
 
-from bnviz.engine.normalizers.base import Normalizer
+from bnviz.engine.normalizers.base import DEFAULT, Normalizer, Pair, Settings
 from bnviz.engine.normalizers.batch import BatchNorm
 
 MEAN_RANGE = (-0.5, 0.5)
@@ -60,9 +62,9 @@ class Noise(Normalizer):
 class NoisyBatchNorm(Normalizer):
     """Batch normalization with the noise after γ and β; no noise in evaluation mode."""
 
-    def __init__(self, features: int, rng: Generator) -> None:
+    def __init__(self, features: int, rng: Generator, settings: Settings = DEFAULT) -> None:
         super().__init__()
-        self.normalized = BatchNorm(features)
+        self.normalized = BatchNorm(features, settings)
         self.rng = rng
 
     def forward(self, x: Tensor) -> Tensor:
@@ -74,6 +76,10 @@ class NoisyBatchNorm(Normalizer):
         """BN(x) by x's own statistics, moved with the draws that the next training step will make."""
         return moved(self.normalized.as_in_training(x), self.rng.clone_state())
 
-    def scale_and_shift(self) -> tuple[Tensor, Tensor] | None:
+    def scale_and_shift(self) -> Pair | None:
         """(gamma, beta)."""
         return self.normalized.scale_and_shift()
+
+    def shares(self, shape: Sequence[int]) -> Tensor:
+        """As batch normalization."""
+        return self.normalized.shares(shape)

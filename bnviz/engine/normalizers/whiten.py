@@ -5,13 +5,14 @@ Cov[x]^(−1/2)·(x − E[x]): every feature with mean 0 and variance 1, and no 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from bnviz.engine.normalizers.base import MOMENTUM, Normalizer, scaled_and_shifted
+from bnviz.engine.normalizers.base import DEFAULT, Normalizer, Settings, group_ids, scaled_and_shifted
 
 WHITENING_EPSILON = 1e-2
 """Added to each eigenvalue of the covariance, so that directions in which the mini-batches hardly vary are
@@ -70,8 +71,9 @@ class Whitening(Normalizer):
     running_mean: Tensor
     running_covariance: Tensor
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, settings: Settings = DEFAULT) -> None:
         super().__init__()
+        self.momentum = settings.momentum
         self.gamma = nn.Parameter(torch.ones(features))
         self.beta = nn.Parameter(torch.zeros(features))
         self.register_buffer("running_mean", torch.zeros(features))
@@ -85,8 +87,8 @@ class Whitening(Normalizer):
         values = x.numel() // len(mean)
         with torch.no_grad():  # running statistics are observed, not learned
             unbiased = covariance * values / (values - 1)
-            self.running_mean.lerp_(mean, MOMENTUM)
-            self.running_covariance.lerp_(unbiased.to(self.running_covariance), MOMENTUM)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_covariance.lerp_(unbiased.to(self.running_covariance), self.momentum)
         return self.whitened(x, mean, covariance)
 
     def as_in_training(self, x: Tensor) -> Tensor:
@@ -96,6 +98,10 @@ class Whitening(Normalizer):
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:
         """(gamma, beta)."""
         return self.gamma, self.beta
+
+    def shares(self, shape: Sequence[int]) -> Tensor:
+        """All values of a feature share a mean; the covariance joins all features besides."""
+        return group_ids(shape, apart=[1])
 
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The mean (F,) and the biased covariance (F, F), in float64, of the mini-batch x."""
