@@ -47,6 +47,8 @@ def experiments(draw: st.DrawFn) -> Experiment:
     values = {name: draw(values_of(name)) for name in KNOBS}
     if values["train_examples"] == 1:
         values["train_examples"] = 2
+    if values["schedule"] == "one-cycle":
+        values["warmup"] = 0
     if values["architecture"] == "conv":
         values["dataset"] = draw(st.sampled_from(["digits", "mnist", "mnist-binary", "folder:pets_2"]))
         values["hidden"] = draw(st.lists(st.integers(1, 256), min_size=1, max_size=8).map(tuple))

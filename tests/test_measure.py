@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import wasserstein_distance
 
 from bnviz.engine.network import ACTIVATION_FUNCTIONS
-from bnviz.recording.measure import SATURATION_THRESHOLDS, Distribution, order_statistics, quantiles
+from bnviz.recording.measure import Distribution, order_statistics, quantiles
+from bnviz.recording.nonlinearities import NONLINEARITIES
 from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
 
 SLOPES = {"sigmoid": 0.25, "tanh": 1.0}
@@ -126,7 +127,8 @@ def test_saturation_is_where_autograd_s_slope_is_under_5_percent_of_its_maximum(
     flat = (slope < 0.05 * SLOPES[activation]).numpy()
     assert Distribution.of(values).saturated(activation) == pytest.approx(flat.mean(), abs=1e-9)
     assert 0 < flat.mean() < 1
-    threshold = torch.tensor(SATURATION_THRESHOLDS[activation], dtype=torch.float64, requires_grad=True)
+    edge = NONLINEARITIES[activation].flat[1]
+    threshold = torch.tensor(edge, dtype=torch.float64, requires_grad=True)
     at = torch.autograd.grad(ACTIVATION_FUNCTIONS[activation](threshold), threshold)[0]
     assert at.item() == pytest.approx(0.05 * SLOPES[activation], rel=1e-9)
 

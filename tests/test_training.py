@@ -130,7 +130,7 @@ def trained(experiment: Experiment, *arguments: object, **options: object) -> Tr
 def state(trainer: Trainer) -> list[torch.Tensor]:
     """Everything that the next step depends on, but for the order of examples."""
     chances = [block.dropout.rng.get_state() for block in trainer.network.hidden]
-    return [*trainer.network.state_dict().values(), *trainer.velocities, *chances]
+    return [*trainer.network.state_dict().values(), *trainer.optimizer.velocities, *chances]
 
 
 def recorded(experiment: Experiment, *calls: int, interventions: Sequence[Intervention] = ()) -> Recording:

@@ -18,7 +18,8 @@ from bnviz import Recording, watch
 from bnviz.engine.watch.plan import Plans
 from bnviz.engine.watch.planned import PlannedObservation
 from bnviz.engine.watch.samples import Measured, Sample
-from bnviz.recording.measure import SATURATION_THRESHOLDS, Distribution
+from bnviz.recording.measure import Distribution
+from bnviz.recording.nonlinearities import NONLINEARITIES
 from bnviz.recording.watched import WatchError
 
 INPUTS = 3 * torch.randn(40, 6, generator=torch.Generator().manual_seed(1)) + 1
@@ -962,7 +963,8 @@ def test_a_sample_is_measured_as_the_layers_of_a_bnviz_network_are(rows, units, 
     np.testing.assert_allclose([measured.summary.mean, measured.summary.std], [mean, std], rtol=1e-9)
     np.testing.assert_array_equal(measured.summary.shares, shares)
     np.testing.assert_array_equal(measured.histogram, expected.histogram())
-    assert measured.saturated == {name: expected.saturated(name) for name in SATURATION_THRESHOLDS}
+    saturating = [name for name, kind in NONLINEARITIES.items() if kind.saturates]
+    assert measured.saturated == {name: expected.saturated(name) for name in saturating}
     assert measured.dead == expected.dead("relu")
 
 

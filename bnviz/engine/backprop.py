@@ -10,15 +10,15 @@ Shapes: B examples in the mini-batch, F features.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bnviz.engine.network import Network
+from bnviz.engine.network import Network, unchanged
 from bnviz.engine.normalizers import BatchNorm, NoNormalizer, Normalizer
+from bnviz.recording.nonlinearities import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
 
 aten = torch.ops.aten
 
@@ -167,7 +167,10 @@ class Normalization:
 
 
 class Nonlinearity:
-    """z = g(y). The slope g′(y) follows from z alone: σ′ = z(1 − z), tanh′ = 1 − z², ReLU′ = 1 where z > 0."""
+    """z = g(y), and ∂ℓ/∂y = g′(y)·∂ℓ/∂z.
+
+    Of some the slope follows from z alone: σ′ = z(1 − z), tanh′ = 1 − z², ReLU′ = 1 where z > 0.
+    """
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         self.function = function
@@ -175,12 +178,12 @@ class Nonlinearity:
 
     def forward(self, y: Tensor) -> Tensor:
         """(B, F) -> (B, F)."""
-        self.z = self.function(y)
+        self.y, self.z = y, self.function(y)
         return self.z
 
     def backward(self, gradient: Tensor) -> tuple[list[Tensor], Tensor]:
         """As in Link; it has no parameters."""
-        return [], self.kernel(gradient, self.z)
+        return [], self.kernel(gradient, self.y, self.z)
 
 
 class CrossEntropy:
@@ -208,12 +211,19 @@ class CrossEntropy:
         return of_scores
 
 
-NONLINEARITIES: dict[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]] = {
-    torch.sigmoid: aten.sigmoid_backward.default,
-    torch.tanh: aten.tanh_backward.default,
-    torch.relu: partial(aten.threshold_backward.default, threshold=0.0),
+NONLINEARITIES: dict[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    torch.sigmoid: lambda gradient, y, z: aten.sigmoid_backward.default(gradient, z),
+    torch.tanh: lambda gradient, y, z: aten.tanh_backward.default(gradient, z),
+    torch.relu: lambda gradient, y, z: aten.threshold_backward.default(gradient, z, threshold=0.0),
+    F.leaky_relu: lambda gradient, y, z: aten.leaky_relu_backward.default(gradient, y, LEAKY_SLOPE, False),
+    F.elu: lambda gradient, y, z: aten.elu_backward.default(gradient, 1.0, 1.0, 1.0, False, y),
+    F.selu: lambda gradient, y, z: aten.elu_backward.default(gradient, SELU_ALPHA, SELU_SCALE, 1.0, False, y),
+    F.gelu: lambda gradient, y, z: aten.gelu_backward.default(gradient, y),
+    F.silu: lambda gradient, y, z: aten.silu_backward.default(gradient, y),
+    F.softplus: lambda gradient, y, z: aten.softplus_backward.default(gradient, y, 1.0, 20.0),
+    unchanged: lambda gradient, y, z: gradient,
 }
-"""Each nonlinearity's kernel that computes ∂ℓ/∂y from ∂ℓ/∂z and z."""
+"""Each nonlinearity's kernel that computes ∂ℓ/∂y from ∂ℓ/∂z, y and z."""
 
 
 def _normalization(normalizer: Normalizer) -> Iterator[Normalization]:

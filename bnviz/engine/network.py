@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from bnviz.engine import normalizers
 from bnviz.engine.block import (
@@ -36,10 +37,23 @@ Arms of different depth share these weights; layers from the 21st on have the nu
 POOLED_WIDTH = 4
 """Images this wide or narrower are no longer pooled."""
 
+
+def unchanged(pre_activations: Tensor) -> Tensor:
+    """The identity: layers without a nonlinearity make a deep linear network."""
+    return pre_activations
+
+
 ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": torch.relu,
+    "leaky-relu": F.leaky_relu,
+    "elu": F.elu,
+    "selu": F.selu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "softplus": F.softplus,
+    "identity": unchanged,
 }
 
 

@@ -29,7 +29,11 @@ from bnviz.recording import Recording, Snapshot
 
 FREE = ("seed", "learning_rate", "init", "init_scale", "first_layer_scale", "momentum", "weight_decay")
 """Fields in which networks of one stack may differ; all others must agree."""
-AS_IN_THE_PAPER = (
+PLAIN = (
+    "optimizer",
+    "schedule",
+    "warmup",
+    "gradient_clipping",
     "norm_placement",
     "normalized_layers",
     "norm_momentum",
@@ -37,7 +41,7 @@ AS_IN_THE_PAPER = (
     "bias",
     "residual",
 )
-"""Fields that must have their defaults."""
+"""Fields that must be at their defaults: a stack trains by plain SGD, and normalizes as the paper does."""
 FEWEST = 6
 """From so many networks on, a stack is faster than training one after the other."""
 MOST_WEIGHTS = 25_000
@@ -62,7 +66,7 @@ def stackable(experiments: Sequence[Experiment]) -> bool:
         and first.architecture == "mlp"
         and first.normalizer in ("none", "batch")
         and first.dropout == 0
-        and all(getattr(first, name) == first.default(name) for name in AS_IN_THE_PAPER)
+        and all(getattr(first, name) == Experiment.default(name) for name in PLAIN)
     )
 
 
@@ -73,7 +77,7 @@ class StackedTrainer:
         if not experiments or not stackable(experiments):
             raise ExperimentError(
                 "these experiments cannot be stacked; allowed are fully connected networks without dropout, plain or "
-                f"with batch normalization, that differ only in {', '.join(FREE)}"
+                f"with batch normalization, trained by SGD at a constant rate, that differ only in {', '.join(FREE)}"
             )
         self.trainers = [Trainer(item) for item in experiments]
         seeds = list(dict.fromkeys(item.seed for item in experiments))

@@ -22,8 +22,10 @@ from bnviz.data import datasets
 from bnviz.engine.backprop import differentiation
 from bnviz.engine.batches import examples_of
 from bnviz.engine.network import build, generator
+from bnviz.engine.optimizers import OPTIMIZER_CLASSES, clipped
 from bnviz.engine.recorder import Recorder, Update
 from bnviz.experiment import Experiment, ExperimentError, Intervention
+from bnviz.experiment.schedule import rate_factor
 from bnviz.recording import Provenance, Recording, Snapshot
 from bnviz.version import __version__
 
@@ -82,7 +84,7 @@ class Trainer:
             self.network = build(experiment, dataset.shape, len(dataset.classes), self.device)
         self.differentiation = differentiation(self.network)
         self.parameters: list[Tensor] = list(self.network.parameters())
-        self.velocities = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.optimizer = OPTIMIZER_CLASSES[experiment.optimizer](self.parameters)
         self.order_rng = generator(experiment.seed, "order")
         self.order = torch.empty(0, dtype=torch.int64)
         self.settings = experiment
@@ -158,17 +160,15 @@ class Trainer:
 
     @torch.no_grad()
     def update(self, gradients: Sequence[Tensor]) -> Update:
-        """Stochastic gradient descent with momentum and weight decay, as torch.optim.SGD does it."""
+        """Take the optimizer's step at the rate that the schedule gives now."""
         now = self.settings
-        steps: list[Tensor] = list(gradients)
-        if now.weight_decay:
-            steps = list(torch._foreach_add(steps, self.parameters, alpha=now.weight_decay))
-        if now.momentum:
-            torch._foreach_mul_(self.velocities, now.momentum)
-            torch._foreach_add_(self.velocities, steps)
-            steps = self.velocities
-        torch._foreach_add_(self.parameters, steps, alpha=-now.learning_rate)
-        return Update(gradients, steps, now.learning_rate)
+        followed = list(gradients)
+        if now.gradient_clipping:
+            followed = clipped(followed, now.gradient_clipping)
+        steps = self.optimizer.step(followed, now)
+        rate = now.learning_rate * rate_factor(now, self.step)
+        torch._foreach_add_(self.parameters, steps, alpha=-rate)
+        return Update(gradients, steps, rate)
 
 
 def train(

@@ -27,8 +27,10 @@ from bnviz.experiment.knob import (
     MAX_LAYERS,
     NORM_PLACEMENTS,
     NORMALIZERS,
+    OPTIMIZERS,
     POINT_DATASETS,
     RESIDUALS,
+    SCHEDULES,
     ExperimentError,
     Knob,
     Layers,
@@ -268,6 +270,16 @@ class Experiment(BaseModel):
             suggestions=(0, 1, 2, 3, 4, 5),
         ),
     ] = 0
+    optimizer: Annotated[
+        str,
+        Knob(
+            "Optimizer",
+            "How a step follows from the gradients. RMSprop and Adam divide each weight’s step by the usual size of "
+            "its gradient: try learning rate 0.001.",
+            "Learning",
+            choices=OPTIMIZERS,
+        ),
+    ] = "sgd"
     learning_rate: Annotated[
         float,
         Knob(
@@ -279,11 +291,34 @@ class Experiment(BaseModel):
             suggestions=(0.001, 0.01, 0.03, 0.1, 0.3, 0.5, 1.0, 3.0, 10.0, 30.0),
         ),
     ] = 0.5
+    schedule: Annotated[
+        str,
+        Knob(
+            "Learning rate over time",
+            "What multiplies the learning rate from step to step. The paper’s rate falls exponentially.",
+            "Learning",
+            choices=SCHEDULES,
+        ),
+    ] = "constant"
+    warmup: Annotated[
+        int,
+        Knob(
+            "Warm-up",
+            "In how many first steps the learning rate rises evenly to its value.",
+            "Learning",
+            low=0,
+            high=1_000_000,
+            suggestions=(0, 10, 100, 500, 1000),
+            unit="steps of warm-up",
+            zero="none",
+        ),
+    ] = 0
     momentum: Annotated[
         float,
         Knob(
             "Momentum",
-            "How much of the last step is carried into the next.",
+            "How much of the last step is carried into the next. Adam and AdamW ignore it: they keep averages of their "
+            "own, with 0.9 and 0.999.",
             "Learning",
             low=0.0,
             high=0.999,
@@ -299,6 +334,18 @@ class Experiment(BaseModel):
             low=0.0,
             high=1.0,
             suggestions=(0.0, 0.0001, 0.001, 0.01),
+        ),
+    ] = 0.0
+    gradient_clipping: Annotated[
+        float,
+        Knob(
+            "Longest gradient",
+            "A gradient that is longer, over all weights together, is shortened to this length.",
+            "Learning",
+            low=0.0,
+            high=1_000_000.0,
+            suggestions=(0.0, 0.1, 1.0, 10.0),
+            zero="any",
         ),
     ] = 0.0
     steps: Annotated[
@@ -334,6 +381,10 @@ class Experiment(BaseModel):
         conflicts = []
         if self.train_examples == 1:
             conflicts.append("train_examples = 1 is not allowed; allowed is 0 for all, or 2 and more")
+        if self.schedule == "one-cycle" and self.warmup:
+            conflicts.append(
+                f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
+            )
         if self.architecture == "conv":
             if self.dataset in POINT_DATASETS:
                 conflicts.append(

@@ -43,7 +43,40 @@ POINT_DATASETS = ("spirals", "moons", "circles")
 
 ARCHITECTURES = MappingProxyType({"mlp": "Fully connected", "conv": "Convolutional"})
 
-ACTIVATIONS = MappingProxyType({"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"})
+ACTIVATIONS = MappingProxyType(
+    {
+        "sigmoid": "Sigmoid",
+        "tanh": "Tanh",
+        "relu": "ReLU",
+        "leaky-relu": "Leaky ReLU",
+        "elu": "ELU",
+        "selu": "SELU",
+        "gelu": "GELU",
+        "silu": "SiLU (Swish)",
+        "softplus": "Softplus",
+        "identity": "None: a deep linear network",
+    }
+)
+
+OPTIMIZERS = MappingProxyType(
+    {
+        "sgd": "SGD, with momentum",
+        "nesterov": "SGD, with Nesterov momentum",
+        "rmsprop": "RMSprop",
+        "adam": "Adam",
+        "adamw": "AdamW",
+    }
+)
+
+SCHEDULES = MappingProxyType(
+    {
+        "constant": "Constant",
+        "step": "A tenth after each third",
+        "cosine": "Cosine, to 0",
+        "one-cycle": "One cycle: up, then down",
+        "exponential": "Exponential, to a hundredth",
+    }
+)
 
 NORMALIZERS = MappingProxyType(
     {

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from bnviz.export.metadata import KEY
 from bnviz.export.stamp import Stamp, plain
+from bnviz.figures.charts.learning_rate import rates
 from bnviz.figures.frame.arms import arm_styles
 from bnviz.recording import Recording
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE, QUANTILE_COLUMNS
@@ -81,6 +82,11 @@ def _histogram(
     return shown[(shown["step"] == at) & (shown["layer"] == (layer or len(recording.widths)))]
 
 
+def _learning_rate(recording: Recording, **_: Any) -> pd.DataFrame:
+    steps, values = rates(recording)
+    return pd.DataFrame({"step": steps, "learning_rate": values})
+
+
 def _boundary(recording: Recording, step: int | None = None, **_: Any) -> pd.DataFrame:
     maps = recording.boundaries
     before = maps if step is None else maps[maps["step"] <= step]
@@ -114,6 +120,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         "gradients": _layers("grad_norm"),
         "drift": _layers("drift"),
         "saturation": _layers("saturated", "dead"),
+        "learning_rate": _learning_rate,
         "boundary": _boundary,
     }
 )

@@ -16,6 +16,7 @@ from bnviz.figures.charts.decision_boundary import boundary
 from bnviz.figures.charts.distribution_at_one_step import histogram
 from bnviz.figures.charts.drift import drift
 from bnviz.figures.charts.gradients import gradients
+from bnviz.figures.charts.learning_rate import learning_rate
 from bnviz.figures.charts.loss import loss
 from bnviz.figures.charts.saturation import saturation
 from bnviz.figures.charts.what_each_layer_receives import bands
@@ -32,6 +33,7 @@ __all__ = [
     "drift",
     "gradients",
     "histogram",
+    "learning_rate",
     "loss",
     "readouts",
     "saturation",

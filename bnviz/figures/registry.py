@@ -16,6 +16,7 @@ from bnviz.figures.charts.decision_boundary import boundary
 from bnviz.figures.charts.distribution_at_one_step import histogram
 from bnviz.figures.charts.drift import drift
 from bnviz.figures.charts.gradients import gradients
+from bnviz.figures.charts.learning_rate import learning_rate
 from bnviz.figures.charts.loss import loss
 from bnviz.figures.charts.overview import overview
 from bnviz.figures.charts.saturation import saturation
@@ -68,6 +69,7 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
         "gradients": FigureKind(gradients, "Gradients", (330, 480)),
         "drift": FigureKind(drift, "Drift", (330, 480)),
         "saturation": FigureKind(saturation, "Saturation", (330, 480)),
+        "learning_rate": FigureKind(learning_rate, "Learning rate", (300, 320)),
         "boundary": FigureKind(boundary, "Decision boundary", (430, 730)),
     }
 )

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from bnviz.recording.nonlinearities import NONLINEARITIES
 from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
 
 Array = np.ndarray
@@ -23,15 +24,6 @@ EVEN, BINS_A_UNIT = 8.0, 4.0
 of a value is computed without rounding."""
 BELOW_0 = float(np.searchsorted(HISTOGRAM_EDGES, 0.0))
 """The number of bins of HISTOGRAM_EDGES below 0."""
-
-SLOPE_SHARE = 0.05
-SATURATION_THRESHOLDS = {
-    # |σ'| = s(1 − s) < 0.05 · 1/4 beyond the logit of s = (1 + √0.95)/2
-    "sigmoid": math.log((1 + math.sqrt(1 - SLOPE_SHARE)) / (1 - math.sqrt(1 - SLOPE_SHARE))),
-    # 1 − tanh² < 0.05 beyond artanh √0.95
-    "tanh": math.atanh(math.sqrt(1 - SLOPE_SHARE)),
-}
-"""The |input| beyond which a nonlinearity's slope is under 5 % of its largest: sigmoid 4.36, tanh 2.18."""
 
 
 def quantiles(ordered: Array, shares: tuple[float, ...]) -> Array:
@@ -120,11 +112,13 @@ class Distribution:
         return np.bincount(bins.astype(np.int64), minlength=last + 1).astype(np.int32)
 
     def saturated(self, activation: str) -> float:
-        """The share of (example, unit) pairs in the flat part of the nonlinearity; NaN for relu."""
-        threshold = SATURATION_THRESHOLDS.get(activation)
-        if threshold is None:
+        """The share of (example, unit) pairs in the flat zone of the nonlinearity; NaN where none is saturated."""
+        kind = NONLINEARITIES.get(activation)
+        if kind is None or not kind.saturates:
             return math.nan
-        return float(np.count_nonzero(np.abs(self.pooled) > threshold) / self.pooled.size)
+        below, above = kind.flat
+        flat = np.count_nonzero(self.pooled < below) + np.count_nonzero(self.pooled > above)
+        return float(flat / self.pooled.size)
 
     def dead(self, activation: str) -> float:
         """The share of relu units that are silent for every probe example; NaN for other nonlinearities."""

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from bnviz.engine.watch.operations import Units
 from bnviz.experiment.knob import MAX_WIDTH
-from bnviz.recording.measure import SATURATION_THRESHOLDS, quantiles
+from bnviz.recording.measure import quantiles
+from bnviz.recording.nonlinearities import NONLINEARITIES
 from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
 
 ROWS = 4096
@@ -126,7 +127,7 @@ class Measured:
             sample.units,
             of_units,
             histogram(ordered),
-            {name: beyond(ordered, threshold) for name, threshold in SATURATION_THRESHOLDS.items()},
+            {name: outside(ordered, *kind.flat) for name, kind in NONLINEARITIES.items() if kind.saturates},
             dead,
             curve,
             drift,
@@ -162,10 +163,10 @@ def histogram(ordered: np.ndarray) -> np.ndarray:
     return below[1:] - below[:-1]
 
 
-def beyond(ordered: np.ndarray, threshold: float) -> float:
-    """The share of sorted values that are larger than a threshold, or smaller than minus that."""
-    most = ordered.dtype.type(threshold)
-    inside = ordered.searchsorted(most, side="right") - ordered.searchsorted(-most)
+def outside(ordered: np.ndarray, low: float, high: float) -> float:
+    """The share of sorted values that are smaller than `low` or larger than `high`."""
+    least, most = ordered.dtype.type(low), ordered.dtype.type(high)
+    inside = ordered.searchsorted(most, side="right") - ordered.searchsorted(least)
     return float((ordered.size - inside) / ordered.size)
 
 

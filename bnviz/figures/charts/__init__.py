@@ -8,6 +8,7 @@ distribution_at_one_step   Distribution at one step: a histogram
 gradients                  Gradients
 drift                      Drift
 saturation                 Saturation
+learning_rate              Learning rate
 decision_boundary          Decision boundary
 figure_1                   The paper's Figure 1
 where_training_works       Where training works: the map of learning rate and first weights

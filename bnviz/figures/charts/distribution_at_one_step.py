@@ -25,21 +25,14 @@ from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.marks.zones import shade_zones
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.layer_inputs import counted_median, density, has, quantile_path, share_outside
+from bnviz.recording.nonlinearities import NONLINEARITIES
 from bnviz.recording.snapshot import HISTOGRAM_EDGES
 
-LEAST_RANGE = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
 OTHER_RANGE = 4.0
 CURVE_POINTS = 121
 SHARE_OF_HEIGHT = 0.92
 LEGEND_LINE = 150
 """Characters that the legend and a note beside it may have together."""
-
-
-def nonlinearity(activation: str, x: Array) -> Array:
-    """The values of sigmoid, tanh or relu at x."""
-    if activation == "sigmoid":
-        return np.asarray(0.5 * (1 + np.tanh(x / 2)))
-    return np.asarray(np.tanh(x) if activation == "tanh" else np.maximum(x, 0.0))
 
 
 @PlotFunction
@@ -84,7 +77,7 @@ def histogram(
         f"What {called(recordings, number)}’s {units} receive" + ("" if at is None else f" at step {at:,}"),
         "Density of the input of the nonlinearity, after the normalizer where there is one; all units pooled, "
         f"{measured_on(recordings)}."
-        + (f" Thin grey line: the {singular}’s output." if activation in LEAST_RANGE else "")
+        + (f" Thin grey line: the {singular}’s output." if activation in NONLINEARITIES else "")
         + (f" {missing}." if missing and not beside else ""),
         theme=theme,
         narrow=narrow,
@@ -134,7 +127,8 @@ def _range(recordings: Sequence[Recording], layer: int, activation: str) -> tupl
         needed_high.append(
             1.25 * max(0.0, usual(drawn.steps, drawn.values[-1], whole)) if drawn.steps.size else 0.0
         )
-    least = LEAST_RANGE.get(activation, OTHER_RANGE)
+    kind = NONLINEARITIES.get(activation)
+    least = OTHER_RANGE if kind is None else kind.reach
     return -rounded_up(reach(needed_low, 15.0), least), rounded_up(reach(needed_high, 15.0), least)
 
 
@@ -189,18 +183,19 @@ def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float
             yanchor="top",
             font={"size": frame.size - 2, "color": frame.theme.quiet},
         )
-    if activation not in LEAST_RANGE:
+    kind = NONLINEARITIES.get(activation)
+    if kind is None:
         return
     x = np.linspace(low, high, CURVE_POINTS)
-    y = nonlinearity(activation, x)
-    bottom = -1.0 if activation == "tanh" else 0.0
-    ceiling = float(high if activation == "relu" else 1.0)
+    y = kind.value(x)
+    bottom = kind.lowest if math.isfinite(kind.lowest) else float(y.min())
+    ceiling = kind.highest if math.isfinite(kind.highest) else float(y.max())
     frame.layout["yaxis2"] = {
         "overlaying": "y",
         "side": "right",
         "range": [bottom, bottom + (ceiling - bottom) / SHARE_OF_HEIGHT],
         "showgrid": False,
-        "tickvals": [bottom, ceiling] if bottom == 0 else [-1, 0, 1],
+        "tickvals": [bottom, ceiling] if bottom == 0 else [bottom, 0, ceiling],
         "fixedrange": True,
         "tickfont": {"size": frame.size - 2, "color": frame.theme.quiet},
         "title": {"text": "output" if frame.titled else "", "standoff": 2},
@@ -224,7 +219,7 @@ def _alt(
     activation: str,
 ) -> str:
     """Two sentences for those who do not see the figure."""
-    behind = f", with the {singular}’s curve behind it" if activation in LEAST_RANGE else ""
+    behind = f", with the {singular}’s curve behind it" if activation in NONLINEARITIES else ""
     said = f"The distribution of the inputs of {name} as a density{behind}. "
     parts = []
     for arm, item in zip(arms, shown, strict=True):
@@ -232,12 +227,9 @@ def _alt(
             parts.append(f"{arm.label} has no record")
             continue
         counts = item.histogram[layer - 1]
-        flat = [start if math.isfinite(start) else end for start, end in zones(activation)[0]]
-        limit = max(map(abs, flat), default=math.inf)
-        tail = (
-            f", {share_outside(counts, -limit, limit):.0%} in the saturated zones"
-            if math.isfinite(limit) and activation != "relu"
-            else ""
-        )
+        kind = NONLINEARITIES.get(activation)
+        tail = ""
+        if kind is not None and kind.saturates:
+            tail = f", {share_outside(counts, *kind.flat):.0%} in the saturated zones"
         parts.append(f"{arm.label} at step {item.step:,}: median near {short(counted_median(counts))}{tail}")
     return said + "; ".join(parts) + "."

@@ -8,6 +8,7 @@ from bnviz.figures.frame.layers import measured_on, units_called
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.marks.layer_lines import Quantity, layer_lines
 from bnviz.recording import Recording
+from bnviz.recording.nonlinearities import NONLINEARITIES
 
 
 @PlotFunction
@@ -22,6 +23,8 @@ def saturation(
     """
     kinds = {item.activation(layer) for item in recordings for layer in range(1, len(item.widths) + 1)}
     units = units_called(recordings)
+    never = [kind.units for name in sorted(kinds) if (kind := NONLINEARITIES.get(name)) and not kind.zones]
+    none = "".join(f" {units[0].upper()}{units[1:]} have no such zone." for units in never)
     dead = "Share of ReLUs that are silent for every example."
     flat = (
         f"Share of inputs of {units} where the slope is below 5 % of its maximum; {measured_on(recordings)}."
@@ -29,7 +32,7 @@ def saturation(
     quantity = Quantity(
         "saturation",
         "How many ReLUs are dead" if kinds == {"relu"} else f"How many {units} are saturated",
-        dead if kinds == {"relu"} else flat + (f" {dead}" if "relu" in kinds else ""),
+        dead if kinds == {"relu"} else flat + (f" {dead}" if "relu" in kinds else "") + none,
         "dead" if kinds == {"relu"} else "saturated",
         lambda item, layer: "dead" if item.activation(layer) == "relu" else "saturated",
         percent=True,

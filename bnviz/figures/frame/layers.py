@@ -8,11 +8,9 @@ import numpy as np
 
 from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import has
-from bnviz.recording.measure import SATURATION_THRESHOLDS
+from bnviz.recording.nonlinearities import NONLINEARITIES, Nonlinearity
 
 MOST_COLUMNS = 5
-
-UNITS_OF = {"sigmoid": "sigmoids", "tanh": "tanh units", "relu": "ReLUs"}
 
 
 def depth(recordings: Sequence[Recording]) -> int:
@@ -85,13 +83,20 @@ def short_name(name: str, most: int = 18) -> str:
 
 def units_called(recordings: Sequence[Recording]) -> str:
     """What the nonlinear units are called: "sigmoids", or "nonlinearities" where the arms differ."""
-    kinds = {item.activation() for item in recordings}
-    return UNITS_OF.get(kinds.pop(), "nonlinearities") if len(kinds) == 1 else "nonlinearities"
+    kind = _common_kind(recordings)
+    return "nonlinearities" if kind is None else kind.units
 
 
 def unit_called(recordings: Sequence[Recording]) -> str:
     """What one of them is called: "sigmoid", or "nonlinearity"."""
-    return units_called(recordings).replace("nonlinearities", "nonlinearity").removesuffix("s")
+    kind = _common_kind(recordings)
+    return "nonlinearity" if kind is None else kind.unit
+
+
+def _common_kind(recordings: Sequence[Recording]) -> Nonlinearity | None:
+    """The nonlinearity of all arms, or None where they differ or it is not known."""
+    kinds = {item.activation() for item in recordings}
+    return NONLINEARITIES.get(kinds.pop()) if len(kinds) == 1 else None
 
 
 def measured_on(recordings: Sequence[Recording]) -> str:
@@ -106,11 +111,9 @@ def measured_on(recordings: Sequence[Recording]) -> str:
 def zones(activation: str) -> tuple[list[tuple[float, float]], str]:
     """Where the nonlinearity hardly answers, as intervals of its input, and what that zone is called.
 
-    For sigmoid and tanh the slope is below 5 % of its maximum there, for relu it is zero.
+    The slope is below 5 % of its maximum there, for relu it is zero. Some have no such zone.
     """
-    if activation == "relu":
-        return [(-np.inf, 0.0)], "silent: slope 0"
-    if activation in SATURATION_THRESHOLDS:
-        threshold = SATURATION_THRESHOLDS[activation]
-        return [(-np.inf, -threshold), (threshold, np.inf)], "saturated: slope below 5 % of its maximum"
-    return [], ""
+    kind = NONLINEARITIES.get(activation)
+    if kind is None or not kind.zones:
+        return [], ""
+    return kind.zones, "silent: slope 0" if kind.silent else "saturated: slope below 5 % of its maximum"

@@ -16,11 +16,10 @@ from bnviz.figures.frame.plot import compact
 from bnviz.figures.frame.thinning import thin
 from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import QuantilePath
+from bnviz.recording.nonlinearities import NONLINEARITIES
 
 LEAST_REACH = 2.0
 """How far the axis reaches to either side of 0 at least."""
-EMPTY_REACH = {"sigmoid": 6.0, "tanh": 4.0, "relu": 4.0}
-"""How far it reaches before there is anything to draw, by activation: the nonlinearity's zones are in it."""
 
 
 def quantile_bands(frame: Frame, panel: Panel, arm: ArmStyle, drawn: QuantilePath, name: str) -> None:
@@ -71,7 +70,8 @@ def bands_range(
     the range.
     """
     if not any(item.steps.size for item in paths.values()):
-        empty = EMPTY_REACH.get(recordings[0].activation(), LEAST_REACH)
+        kind = NONLINEARITIES.get(recordings[0].activation())
+        empty = LEAST_REACH if kind is None else kind.reach  # the nonlinearity's zones are in it
         return -empty, empty, {}
     whole = elapsed(recordings)
     below, above = [], []

@@ -13,7 +13,18 @@ from bnviz.experiment.comparison import ARM_PARAMETERS, Comparison, offered_text
 from bnviz.experiment.knob import Knob, parse_widths
 from bnviz.ui.parts import link
 
-MORE = ("first_layer_scale", "momentum", "weight_decay", "dropout", "train_examples", "seed", "device")
+MORE = (
+    "first_layer_scale",
+    "schedule",
+    "warmup",
+    "momentum",
+    "weight_decay",
+    "gradient_clipping",
+    "dropout",
+    "train_examples",
+    "seed",
+    "device",
+)
 """Fields folded away under More: most comparisons do not change them."""
 
 PRESET_LABELS = {

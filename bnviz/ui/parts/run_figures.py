@@ -142,6 +142,8 @@ def details(run: Run, look: Look, networks: Networks, prefix: str) -> None:
     last = min(map(len, networks.widths))
     two_dimensional = flat(run.recordings)
     more = ["accuracy", "boundary" if two_dimensional else "loss", *["loss"] * two_dimensional]
+    if any(map(_changes_its_rate, run.recordings)):
+        more.append("learning_rate")
     names = ["gradients", "drift", "saturation", *more]
     panes = st.tabs(["Histogram and slope", *(FIGURES[name].title for name in names)])
     with panes[0]:
@@ -149,6 +151,14 @@ def details(run: Run, look: Look, networks: Networks, prefix: str) -> None:
     for pane, name in zip(panes[1:], names, strict=True):
         with pane:
             _figure(run, name, prefix)
+
+
+def _changes_its_rate(recording: Recording) -> bool:
+    """Whether the learning rate is not the same from the first step to the last."""
+    if recording.watched is not None:
+        return False
+    experiment = recording.experiment
+    return experiment.schedule != "constant" or bool(experiment.warmup) or bool(recording.interventions)
 
 
 def flat(recordings: Sequence[Recording]) -> bool:
@@ -159,4 +169,4 @@ def flat(recordings: Sequence[Recording]) -> bool:
 def _figure(run: Run, name: str, prefix: str, fill: bool = False, **arguments: Any) -> None:
     subjects = [item.subject for item in run.recordings]
     heights = FIGURES[name].size(subjects, **arguments)
-    live.figure(run, name, key=f"{prefix}{name}", heights=heights, fill=fill, **arguments)
+    live.figure(run, name, key=f"{prefix}figure-{name}", heights=heights, fill=fill, **arguments)
