@@ -201,8 +201,9 @@ def build(
         if experiment.normalizer == "input-only"
         else NoNormalizer(inputs)
     )
+    in_weights = experiment.normalizer == "weight"  # of which nothing stands between layers
     last_normalizer: Normalizer = NoNormalizer(widths[-1])
-    if isinstance(blocks[-1], PreNormalized) and is_normalized(experiment, len(blocks)):
+    if isinstance(blocks[-1], PreNormalized) and is_normalized(experiment, len(blocks)) and not in_weights:
         last_normalizer = normalizer_of(len(blocks) + 1, widths[-1])
     network = Network(input_normalizer, blocks, last_normalizer, output, shape if convolves else None)
     return network.to(device)

@@ -177,7 +177,7 @@ class Experiment(BaseModel):
             "Normalized layers",
             "All hidden layers, or a list such as 1,3, counted from the input.",
             "Network",
-            suggestions=(ALL_LAYERS, "1", "1,3", "2-3"),
+            suggestions=(ALL_LAYERS, "1", "1,3", "2,3"),
             form=f"all, or layers from 1 to {MAX_LAYERS}, such as 1,3 or 1,10-50",
         ),
     ] = ALL_LAYERS
@@ -196,8 +196,8 @@ class Experiment(BaseModel):
     norm_epsilon: Annotated[
         float,
         Knob(
-            "ε",
-            "Added to the variance before its root is taken.",
+            "Epsilon",
+            "ε, added to the variance before its root is taken.",
             "Network",
             low=0.0,
             high=10.0,
