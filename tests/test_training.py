@@ -194,7 +194,7 @@ def test_an_intervention_that_comes_too_late_is_refused_and_changes_nothing():
 
 @pytest.mark.parametrize("normalizer", [name for name in NORMALIZERS if name != "instance"])
 def test_recording_leaves_the_weights_bit_identical(normalizer):
-    experiment = TINY.replace(normalizer=normalizer, dropout=0.2, steps=30)
+    experiment = TINY.replace(normalizer=normalizer, dropout=0.2, steps=30, groups=3)
     never = Trainer(experiment)
     never.recorder.due = frozenset()
     assert [item.step for item in never.advance(30)] == [0]
