@@ -54,7 +54,8 @@ class WeightStandardized(GroupNorm):
 
 def lengths(weight: Tensor) -> Tensor:
     """‖v‖ of each unit's weights, (F, 1, …)."""
-    return torch.linalg.vector_norm(weight, dim=list(range(1, weight.dim())), keepdim=True)
+    norms: Tensor = torch.linalg.vector_norm(weight, dim=list(range(1, weight.dim())), keepdim=True)
+    return norms
 
 
 def per_unit(values: Tensor, weight: Tensor) -> Tensor:
