@@ -27,8 +27,9 @@ class WeightNorm(PerExample):
             self.g.copy_(lengths(weight).flatten())
 
     def weight(self, weight: Tensor) -> Tensor:
-        """g·v/‖v‖, (F, …)."""
-        return weight * (per_unit(self.g, weight) / lengths(weight))
+        """g·v/‖v‖, (F, …), by the kernel behind torch's parametrization."""
+        normalized: Tensor = torch._weight_norm(weight, per_unit(self.g, weight), 0)
+        return normalized
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x."""
