@@ -99,6 +99,36 @@ class Companions:
 
 
 @dataclass(frozen=True, eq=False)
+class Sharing:
+    """Which values of a mini-batch a normalizer gives the same statistics, and what it makes of them.
+
+    ids: int64, like the layer's input; values with equal numbers share. mean: (G,), what is subtracted from the values
+    of each set, None where nothing is. scale: (G,), what they are divided by, None where they are not. y: like the
+    layer's input, by the normalizer's own module with γ = 1 and β = 0.
+    """
+
+    ids: Array
+    mean: Array | None
+    scale: Array | None
+    y: Array
+
+
+@dataclass(frozen=True, eq=False)
+class SharedValues:
+    """One mini-batch before a layer's normalizer, and what several normalizers would make of it.
+
+    step: the updates made before. x: (m, F) or (m, F, p, q). by: each normalizer's Sharing by its name.
+    """
+
+    step: int
+    layer: int
+    members: Members
+    x: Array
+    epsilon: float
+    by: dict[str, Sharing]
+
+
+@dataclass(frozen=True, eq=False)
 class History:
     """One layer's statistics over a whole training.
 

@@ -79,6 +79,19 @@ def layer(trainer: Trainer, layer: int, examples: int) -> LayerBatch:
 
 
 @torch.no_grad()
+def entering(trainer: Trainer, layer: int, examples: int) -> tuple[Tensor, Members]:
+    """What enters the layer's normalizer for the first `examples` that the next update would use, and what they are.
+
+    Float64, (m, F) or (m, F, p, q). layer: counted from 1. Raises ValueError as `layer` does.
+    """
+    network = _double(trainer)
+    _normalizer(network, layer)
+    inputs, _, chosen = _coming(trainer, examples)
+    with one_thread():
+        return _reached(network, inputs, layer, _in_training), _members(trainer, chosen)
+
+
+@torch.no_grad()
 def differences(trainer: Trainer, layer: int, examples: int, unit: int) -> Gradients:
     """Central finite differences of the loss for one unit, counted from 1, of a fully connected layer.
 

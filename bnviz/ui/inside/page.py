@@ -8,7 +8,7 @@ import streamlit as st
 
 from bnviz.experiment import Experiment
 from bnviz.layer.captured import LayerBatch
-from bnviz.ui.inside import parts, sections
+from bnviz.ui.inside import parts, sections, sharing_section
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.view import (
     LEAST,
@@ -75,6 +75,9 @@ def _section(experiment: Experiment, view: View) -> None:
     if view.section == "maps":
         sections.maps(ask, view)
         return
+    if view.section == "sharing":
+        sharing_section.show(ask, view)
+        return
     batch: LayerBatch | None = ask("layer", view.step, layer=view.layer, examples=view.examples)
     if batch is None:
         return
@@ -125,9 +128,10 @@ def _controls(experiment: Experiment, view: View) -> None:
                 on_change=link.touch,
                 width=90,
             )
-            st.number_input(
-                said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=120
-            )
+            if view.section != "sharing":  # where one points at a value
+                st.number_input(
+                    said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=120
+                )
         if view.section not in ("scale", "inference"):  # these show other mini-batches
             st.slider(
                 said["examples"].label,

@@ -55,6 +55,16 @@ def walk(
     )
 
 
+def sharing(content: dict[str, Any], chosen: int, *, key: str, on_chosen: Callable[[], None]) -> None:
+    """A mini-batch as several normalizers divide it. content: as `bnviz.layer.sharing` makes it.
+
+    chosen: the value that is followed, as its place in the flattened mini-batch that is drawn.
+    """
+    part = _component("sharing", '<div data-bnviz class="bnviz-sharing"></div>')
+    given = data_of("sharing.js", "inside.css", sharing=content, chosen=chosen)
+    part(key=key, data=given, on_chosen_change=on_chosen)
+
+
 def figure(make: PlotFunction[...], *arguments: Any, key: str, **options: Any) -> None:
     """A figure that does not follow a run: `make` is called once for each theme and width."""
     looks = {

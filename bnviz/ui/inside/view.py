@@ -26,7 +26,10 @@ SECTIONS = {
     "companions": "Other examples in the batch",
     "inference": "Training and inference",
     "maps": "Feature maps",
+    "sharing": "Which values share a mean?",
 }
+COMPARED = ("batch", "layer", "group", "instance", "rms", "ghost-batch", "mean-only", "variance-only")
+"""The normalizers whose shared values are shown."""
 CHANGES = {"replace": "Replace it", "drop": "Leave it out", "duplicate": "Use it twice"}
 NEWEST = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 FIXED = {"steps": STEPS, "normalizer": "batch", "architecture": "mlp"}
@@ -55,7 +58,8 @@ class View(PageState):
 
     gamma, beta: set by hand, None for the learned ones. constant: the gradient as if the statistics were
     constants. newest: the weight of the newest mini-batch in the running averages. map_layer, channel: of
-    the network with feature maps.
+    the network with feature maps. first, second: the normalizers whose shared values are compared, in a convolutional
+    layer if `positions`. at: the value that is followed there, as its place in the flattened mini-batch.
     """
 
     section: Annotated[str, Parameter("What to look at", choices=SECTIONS)] = "arithmetic"
@@ -95,6 +99,13 @@ class View(PageState):
     ] = 0.1
     map_layer: Annotated[int, Parameter("Convolutional layer", low=1, high=len(CHANNELS))] = 1
     channel: Annotated[int, Parameter("Channel", low=1, high=_channels)] = 1
+    first: Annotated[str, Parameter("Normalization", choices=COMPARED)] = "batch"
+    second: Annotated[str, Parameter("Beside it", choices=COMPARED)] = "layer"
+    positions: Annotated[
+        bool,
+        Parameter("Feature maps", "A convolutional layer: each channel has a value at every position."),
+    ] = True
+    at: Annotated[int, Parameter()] = 0
 
 
 def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, tuple[str, ...]]:
