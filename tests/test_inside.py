@@ -206,7 +206,8 @@ def expression(node):
 @pytest.mark.parametrize("constant", [False, True])
 def test_the_numbers_filled_into_the_gradients_give_the_values_beside_them(batch, constant):
     for unit, example in ((3, 2), (5, 7)):
-        for cells in BackwardPass(batch, unit, example, constant, None).gradients():
+        shown = BackwardPass(batch, unit, example, constant, None)
+        for cells in shown.gradients() + [shown.in_one_line()] * (not constant):
             _, *filled = re.findall(r"<math.*?</math>", cells[0])
             digits, _, power = cells[1].replace("−", "-").translate(RAISED).partition(" × 10")
             value = float(digits) * 10.0 ** int(power or 0)
@@ -216,6 +217,15 @@ def test_the_numbers_filled_into_the_gradients_give_the_values_beside_them(batch
             terms = expression(ElementTree.fromstring(filled[0])).removeprefix("=")
             largest = max(abs(eval(term)) for term in re.split(r"(?<=\))\+", terms))
             assert eval(terms) == pytest.approx(value, rel=1e-3, abs=1e-3 * largest)
+
+
+def test_the_backward_pass_in_one_line_is_that_of_the_six_formulas_and_of_autograd(batch):
+    for unit in (1, 5):
+        (lines, six), dy = column(batch, unit - 1), batch.dy[:, unit - 1]
+        simplified = arithmetic.backward_in_one_line(lines, dy)
+        np.testing.assert_allclose(simplified, six.x, rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(simplified, batch.gradients.x[:, unit - 1], rtol=1e-8, atol=1e-15)
+        assert abs(simplified.sum()) < 1e-12  # no step moves all inputs of a unit alike
 
 
 def test_the_numbers_filled_into_algorithm_1_add_up(batch):

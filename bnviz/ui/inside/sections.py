@@ -139,6 +139,12 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
             "loss: autograd and finite differences, in which the statistics follow x, say otherwise."
         )
     else:
+        parts.table(
+            "The same ∂ℓ/∂x in one line: ∂ℓ/∂σ² and ∂ℓ/∂μ put in, and simplified",
+            formulas.HEADS,
+            [shown.in_one_line()],
+            key="inside-one-line",
+        )
         st.caption(
             "Differs by: the largest difference from the formula’s value over all examples. Finite differences are "
             "central ones, through the whole rest of the network, in double precision."
