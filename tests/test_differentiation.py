@@ -14,11 +14,11 @@ from bnviz.experiment import Experiment
 from bnviz.experiment.knob import NORMALIZERS
 
 INPUTS, CLASSES, EXAMPLES, STEPS = 24, 4, 20, 4
-TAKEN = ("none", "batch", "batch-no-affine", "input-only")
+TAKEN = ("none", "batch", "batch-no-affine", "input-only", "layer", "rms")
 
 
 def network(**changes: object) -> Network:
-    base = Experiment(hidden=(9, 8, 7), seed=3, init_scale=0.4)
+    base = Experiment(hidden=(9, 8, 7), seed=3, init_scale=0.4, groups=1)
     return build(base.replace(**changes), (INPUTS,), CLASSES)
 
 
@@ -54,6 +54,26 @@ def test_by_hand_it_is_autograd_bit_for_bit(normalizer, activation, hidden):
 
 
 @pytest.mark.parametrize("normalizer", TAKEN)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"norm_placement": "after"},
+        {"normalized_layers": "2"},
+        {"norm_momentum": 0.3, "norm_epsilon": 0.5},
+        {"bias": "kept"},
+        {"bias": "none"},
+    ],
+    ids=str,
+)
+def test_by_hand_it_is_autograd_wherever_the_normalizer_stands(changes, normalizer):
+    mine = network(normalizer=normalizer, **changes)
+    theirs = copy.deepcopy(mine)
+    assert ChainRule.takes(mine)
+    by_hand, by_autograd = trained(mine, ChainRule(mine)), trained(theirs, Autograd(theirs))
+    torch.testing.assert_close(by_hand, by_autograd, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("normalizer", TAKEN)
 def test_by_hand_the_gradients_are_the_loss_s_finite_differences(normalizer):
     net = network(normalizer=normalizer, activation="tanh").double()
     inputs, labels = mini_batch(0)
@@ -73,10 +93,15 @@ def test_by_hand_the_gradients_are_the_loss_s_finite_differences(normalizer):
         assert (around[0] - around[1]) / 2e-5 == pytest.approx(gradient[index].item(), rel=1e-4, abs=1e-8)
 
 
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
+@pytest.mark.parametrize("normalizer", [name for name in NORMALIZERS if name != "instance"])
 def test_what_is_not_done_by_hand_is_left_to_autograd(normalizer):
     taken = type(differentiation(network(normalizer=normalizer))) is ChainRule
     assert taken == (normalizer in TAKEN)
+
+
+@pytest.mark.parametrize("residual", ["pre", "post"])
+def test_identities_around_layers_are_left_to_autograd(residual):
+    assert isinstance(differentiation(network(hidden=(8, 8), residual=residual)), Autograd)
 
 
 def test_dropout_and_convolutions_are_left_to_autograd():

@@ -19,6 +19,7 @@ from bnviz.experiment.knob import INITS, NORMALIZERS
 
 INPUTS, CLASSES = 12, 4
 BASE = Experiment(hidden=(10, 10, 10), seed=5)
+FULLY_CONNECTED = [name for name in NORMALIZERS if name != "instance"]
 
 
 def network(**changes: object) -> Network:
@@ -42,7 +43,7 @@ def examples(count: int = 30, inputs: int = INPUTS) -> torch.Tensor:
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"normalizer": name} for name in NORMALIZERS),
+        *({"normalizer": name} for name in FULLY_CONNECTED),
         {"activation": "relu"},
         {"dropout": 0.5},
         {"learning_rate": 3.0},
@@ -53,6 +54,8 @@ def examples(count: int = 30, inputs: int = INPUTS) -> torch.Tensor:
 )
 @pytest.mark.parametrize("init", INITS)
 def test_arms_start_from_equal_weights(init, changes):
+    if init == "zeros" and changes.get("normalizer") == "weight":
+        pytest.skip("weights of length 0 have no direction")
     assert equal(network(init=init, normalizer="none"), network(**({"init": init} | changes)))
 
 
@@ -94,7 +97,7 @@ def test_building_and_training_draw_nothing_from_torch_s_global_chance(architect
     assert equal(one, build(experiment, shape, CLASSES))
 
 
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
+@pytest.mark.parametrize("normalizer", FULLY_CONNECTED)
 def test_biases_start_at_0_and_stand_only_where_they_are_not_redundant(normalizer):
     net = network(normalizer=normalizer)
     for block in net.hidden:
@@ -192,7 +195,7 @@ def test_the_network_and_its_probe_compute_what_is_written_out_by_hand(normalize
     torch.testing.assert_close(net(x), scores)
 
 
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
+@pytest.mark.parametrize("normalizer", FULLY_CONNECTED)
 def test_a_probe_sees_what_a_training_step_would_and_leaves_no_trace(normalizer):
     net = network(normalizer=normalizer, init_scale=0.5)
     net(examples())

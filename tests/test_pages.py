@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz.experiment import Experiment, presets
+from bnviz.experiment import Experiment
+from bnviz.experiment.presets import compared
 from bnviz.runs import RunManager
 from bnviz.web import state
 
@@ -112,7 +113,7 @@ def test_a_preset_fills_the_controls(opened):
 
 def arm_b(preset):
     """The second arm that a preset opens on."""
-    return presets[preset].replace(normalizer="batch")
+    return compared(preset).arms[1]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def arm_b(preset):
 def test_the_box_of_presets_always_names_the_preset_that_trains(opened, between):
     app = page()
     assert app.selectbox(key="preset").value == "first-look"
-    for preset in ("deep-relu", "careless-start", "two-spirals", "first-look", "deep-relu"):
+    for preset in ("deep-relu", "careless-start", "batch-of-two", "first-look", "deep-relu"):
         app.selectbox(key="preset").set_value(preset).run()
         assert not app.exception
         assert app.selectbox(key="preset").value == preset

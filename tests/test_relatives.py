@@ -37,6 +37,12 @@ SMALL = Experiment(
     hidden=(12, 10), batch_size=40, steps=12, init="xavier", init_scale=1.0, device="cpu", dataset="digits"
 )
 ARCHITECTURES = {"mlp": SMALL, "conv": SMALL.replace(architecture="conv", hidden=(4, 6), steps=4)}
+DEFINED = [
+    (name, architecture)
+    for name in NORMALIZERS
+    for architecture in ARCHITECTURES
+    if (name, architecture) != ("instance", "mlp")
+]
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +194,7 @@ def test_a_bias_before_stopped_statistics_grows_and_the_loss_does_not_move(
 def test_biases_grow_in_a_whole_network_only_where_the_mean_is_stopped() -> None:
     grown = {}
     for name in ("none", "batch-stop-mean"):
-        trainer = Trainer(SMALL.replace(normalizer=name, steps=60))
+        trainer = Trainer(SMALL.replace(normalizer=name, hidden=(12, 9), steps=60))
         trainer.advance(60)
         grown[name] = float(trainer.network.hidden[-1].affine.bias.detach().norm())
     assert grown["batch-stop-mean"] > 5 * grown["none"]
@@ -305,8 +311,7 @@ def test_every_normalizer_has_a_class_and_a_label() -> None:
     assert set(NORMALIZER_CLASSES) == set(NORMALIZERS)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", NORMALIZERS)
+@pytest.mark.parametrize(("name", "architecture"), DEFINED)
 def test_recording_leaves_weights_statistics_and_noise_bit_identical(name: str, architecture: str) -> None:
     experiment = ARCHITECTURES[architecture].replace(normalizer=name, dropout=0.1)
     watched, unwatched = Trainer(experiment), Trainer(experiment)
@@ -318,15 +323,13 @@ def test_recording_leaves_weights_statistics_and_noise_bit_identical(name: str, 
         assert torch.equal(value, theirs[key]), key
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", NORMALIZERS)
+@pytest.mark.parametrize(("name", "architecture"), DEFINED)
 def test_the_same_experiment_gives_the_same_recording(name: str, architecture: str) -> None:
     experiment = ARCHITECTURES[architecture].replace(normalizer=name)
     assert train(experiment) == train(experiment)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", NORMALIZERS)
+@pytest.mark.parametrize(("name", "architecture"), DEFINED)
 def test_in_inference_an_output_does_not_depend_on_its_companions(name: str, architecture: str) -> None:
     trainer = Trainer(ARCHITECTURES[architecture].replace(normalizer=name))
     trainer.advance(3)
@@ -336,8 +339,7 @@ def test_in_inference_an_output_does_not_depend_on_its_companions(name: str, arc
     torch.testing.assert_close(trainer.network(x)[:3], alone, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", NORMALIZERS)
+@pytest.mark.parametrize(("name", "architecture"), DEFINED)
 def test_arms_start_from_equal_weights_and_see_equal_batches(name: str, architecture: str) -> None:
     plain = ARCHITECTURES[architecture].replace(normalizer="none")
     ours, theirs = Trainer(plain.replace(normalizer=name)), Trainer(plain)
@@ -348,7 +350,7 @@ def test_arms_start_from_equal_weights_and_see_equal_batches(name: str, architec
     assert torch.equal(ours.next_batch()[0], theirs.next_batch()[0])
 
 
-@pytest.mark.parametrize("name", NORMALIZERS)
+@pytest.mark.parametrize("name", [name for name, architecture in DEFINED if architecture == "mlp"])
 def test_training_lowers_the_loss(name: str) -> None:
     experiment = SMALL.replace(normalizer=name, steps=60, hidden=(20,), learning_rate=0.5, activation="tanh")
     recording = train(experiment)
@@ -357,8 +359,7 @@ def test_training_lowers_the_loss(name: str) -> None:
     assert losses.iloc[-1] < 0.7 * losses.iloc[0]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", NORMALIZERS)
+@pytest.mark.parametrize(("name", "architecture"), DEFINED)
 def test_a_probe_sees_what_a_training_step_would_see(name: str, architecture: str) -> None:
     trainer = Trainer(ARCHITECTURES[architecture].replace(normalizer=name))
     trainer.advance(2)
@@ -427,7 +428,7 @@ def test_generators_of_layers_are_independent() -> None:
         ({"architecture": "conv", "hidden": (300,)}, ["hidden = '300'", "architecture = 'conv'", "256"]),
         ({"architecture": "conv", "hidden": (8,) * 9}, ["hidden", "architecture = 'conv'", "1 to 8"]),
         ({"architecture": "transformer"}, ["architecture = 'transformer'", "mlp, conv"]),
-        ({"normalizer": "layer"}, ["normalizer = 'layer'", "whiten"]),
+        ({"normalizer": "layers"}, ["normalizer = 'layers'", "whiten"]),
     ],
 )
 def test_values_that_do_not_go_together_are_refused_by_name(

@@ -192,9 +192,9 @@ def test_an_intervention_that_comes_too_late_is_refused_and_changes_nothing():
     assert all(map(torch.equal, state(trainer), state(trained(TINY))))
 
 
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
+@pytest.mark.parametrize("normalizer", [name for name in NORMALIZERS if name != "instance"])
 def test_recording_leaves_the_weights_bit_identical(normalizer):
-    experiment = TINY.replace(normalizer=normalizer, dropout=0.2, steps=30)
+    experiment = TINY.replace(normalizer=normalizer, dropout=0.2, steps=30, groups=3)
     never = Trainer(experiment)
     never.recorder.due = frozenset()
     assert [item.step for item in never.advance(30)] == [0]
@@ -584,6 +584,8 @@ def test_batch_normalization_learns_from_a_careless_start_where_the_plain_networ
 @pytest.mark.parametrize("normalizer", NORMALIZERS)
 @pytest.mark.parametrize("architecture", ["mlp", "conv"])
 def test_every_normalizer_trains_and_is_recorded(architecture, normalizer):
+    if (normalizer, architecture) == ("instance", "mlp"):
+        pytest.skip("a unit has one value in an example")
     experiment = TINY.replace(architecture=architecture, hidden=(6, 4), normalizer=normalizer, steps=3)
     recording = train(experiment)
     assert recording.diverged_at is None

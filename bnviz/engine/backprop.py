@@ -1,24 +1,24 @@
 """A training step's loss and gradients, in two ways that agree bit for bit.
 
 `Autograd` takes any network. `ChainRule` applies the chain rule layer by layer, as on paper, through the
-mini-batch's statistics too. It takes fully connected networks, plain or batch normalized. It calls the kernels that
-autograd calls, but builds no graph, which takes a fifth of a step in networks as small as these.
+statistics too. It takes fully connected networks, plain or with batch, layer or RMS normalization. It does the
+operations that autograd does, but builds no graph, which takes a fifth of a step in networks as small as these.
 
 Shapes: B examples in the mini-batch, F features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bnviz.engine.block import Block, NormalizedAfter
 from bnviz.engine.network import Network, unchanged
-from bnviz.engine.normalizers import BatchNorm, NoNormalizer, Normalizer
-from bnviz.engine.normalizers.base import EPSILON, MOMENTUM
+from bnviz.engine.normalizers import BatchNorm, LayerNorm, NoNormalizer, Normalizer, RMSNorm
 from bnviz.recording.nonlinearities import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
 
 aten = torch.ops.aten
@@ -68,7 +68,9 @@ class ChainRule:
         affine = [Affine(block.affine) for block in network.hidden]
         links: list[Link] = []
         for own, block in zip(affine, network.hidden, strict=True):
-            links += [own, *_normalization(block.normalizer), Nonlinearity(block.activation)]
+            normalization, nonlinearity = _normalization(block.normalizer), Nonlinearity(block.activation)
+            after = isinstance(block, NormalizedAfter)
+            links += [own, nonlinearity, *normalization] if after else [own, *normalization, nonlinearity]
         links.append(Affine(network.output))
         self.forward_links: list[Link] = [*_normalization(network.input_normalizer), *links]
         self.backward_links = links[:0:-1]
@@ -82,7 +84,8 @@ class ChainRule:
         return (
             network.shape is None
             and all(parameter.device.type == "cpu" for parameter in network.parameters())
-            and all(type(normalizer) in (NoNormalizer, BatchNorm) for normalizer in normalizers)
+            and all(type(block) in (Block, NormalizedAfter) for block in network.hidden)
+            and all(type(normalizer) in (NoNormalizer, *NORMALIZATIONS) for normalizer in normalizers)
             and all(block.activation in NONLINEARITIES for block in network.hidden)
             and not any(block.dropout.share for block in network.hidden)
         )
@@ -147,6 +150,7 @@ class Normalization:
     def __init__(self, normalizer: BatchNorm) -> None:
         self.gamma, self.beta = normalizer.gamma, normalizer.beta
         self.running = (normalizer.running_mean, normalizer.running_var)
+        self.momentum, self.epsilon = normalizer.momentum, normalizer.epsilon
         self.wanted = [True, self.gamma is not None, self.beta is not None]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -154,16 +158,62 @@ class Normalization:
         self.x = x
         y: Tensor
         y, *self.statistics = torch.native_batch_norm(
-            x, self.gamma, self.beta, *self.running, True, MOMENTUM, EPSILON
+            x, self.gamma, self.beta, *self.running, True, self.momentum, self.epsilon
         )
         return y
 
     def backward(self, gradient: Tensor) -> tuple[list[Tensor], Tensor]:
         """As in Link."""
         of_x, *own = aten.native_batch_norm_backward.default(
-            gradient, self.x, self.gamma, *self.running, *self.statistics, True, EPSILON, self.wanted
+            gradient, self.x, self.gamma, *self.running, *self.statistics, True, self.epsilon, self.wanted
         )
         return ([] if self.gamma is None else own), of_x
+
+
+class LayerNormalization:
+    """y = γx̂ + β, and the gradients of Normalization with means over the features, for each example by itself."""
+
+    def __init__(self, normalizer: LayerNorm) -> None:
+        self.gamma, self.beta, self.epsilon = normalizer.gamma, normalizer.beta, normalizer.epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, F) -> (B, F)."""
+        self.x = x
+        y: Tensor
+        y, *self.statistics = torch.native_layer_norm(x, x.shape[1:], self.gamma, self.beta, self.epsilon)
+        return y
+
+    def backward(self, gradient: Tensor) -> tuple[list[Tensor], Tensor]:
+        """As in Link."""
+        of_x, *own = aten.native_layer_norm_backward.default(
+            gradient, self.x, self.x.shape[1:], *self.statistics, self.gamma, self.beta, [True, True, True]
+        )
+        return own, of_x
+
+
+class RMSNormalization:
+    """y = γ·x·r with r = 1/√(mean(x²) + ε), the mean over the features of one example.
+
+    With g = ∂ℓ/∂y: ∂ℓ/∂γ = Σ g·x·r over the mini-batch, and ∂ℓ/∂x = γ·g·r − x·r³·mean(γ·g·x).
+    """
+
+    def __init__(self, normalizer: RMSNorm) -> None:
+        self.gamma, self.epsilon = normalizer.gamma, normalizer.epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, F) -> (B, F)."""
+        self.x = x
+        self.r = x.pow(2).mean(1, keepdim=True).add_(self.epsilon).rsqrt_()
+        self.divided = x * self.r
+        return self.divided * self.gamma
+
+    def backward(self, gradient: Tensor) -> tuple[list[Tensor], Tensor]:
+        """As in Link."""
+        of_divided = gradient * self.gamma
+        of_r = (of_divided * self.x).sum(1, keepdim=True)
+        of_mean = -0.5 * of_r * self.r.pow(3)
+        of_x = of_divided * self.r + (of_mean / self.x.shape[1]) * (2.0 * self.x)
+        return [(gradient * self.divided).sum(0)], of_x
 
 
 class Nonlinearity:
@@ -226,6 +276,14 @@ NONLINEARITIES: dict[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor, Tenso
 """Each nonlinearity's kernel that computes ∂ℓ/∂y from ∂ℓ/∂z, y and z."""
 
 
-def _normalization(normalizer: Normalizer) -> Iterator[Normalization]:
-    if isinstance(normalizer, BatchNorm):
-        yield Normalization(normalizer)
+NORMALIZATIONS: dict[type[Normalizer], Callable[..., Link]] = {
+    BatchNorm: Normalization,
+    LayerNorm: LayerNormalization,
+    RMSNorm: RMSNormalization,
+}
+"""The link for each kind of normalizer that is taken."""
+
+
+def _normalization(normalizer: Normalizer) -> list[Link]:
+    link = NORMALIZATIONS.get(type(normalizer))
+    return [] if link is None else [link(normalizer)]

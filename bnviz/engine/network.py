@@ -1,4 +1,4 @@
-"""An Experiment's network: z = g(BN(Wu)), Section 3.2 of the paper, layer after layer.
+"""An Experiment's network: hidden layers, of which `block` says what each computes, and an output layer.
 
 W is a matrix (architecture "mlp") or a 3×3 convolution ("conv"), whose features are its channels.
 `forward` is for training; `probe` also returns the inputs of each normalizer and each nonlinearity.
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -17,10 +16,23 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from bnviz.engine import normalizers
-from bnviz.engine.normalizers import BatchNorm, NoNormalizer, Normalizer
+from bnviz.engine.block import (
+    Block,
+    Dropout,
+    HiddenLayer,
+    NormalizedAfter,
+    PostNormalized,
+    PreNormalized,
+    Probe,
+)
+from bnviz.engine.normalizers import BatchNorm, NoNormalizer, Normalizer, Settings
 from bnviz.engine.normalizers.base import Pair
 from bnviz.experiment import Experiment
-from bnviz.experiment.knob import MAX_LAYERS
+from bnviz.experiment.normalization import has_bias, is_normalized, passes_by
+
+OUTPUT_INDEX = 20
+"""Of the output layer's weights among the random generators: behind the 20 layers that networks once had at most.
+Arms of different depth share these weights; layers from the 21st on have the numbers after it."""
 
 POOLED_WIDTH = 4
 """Images this wide or narrower are no longer pooled."""
@@ -75,91 +87,25 @@ def initialize(weight: Tensor, experiment: Experiment, rng: Generator) -> None:
             raise ValueError(f"init = {unknown!r} is not allowed here")
 
 
-@dataclass(frozen=True)
-class Probe:
-    """The values inside one hidden layer, each (B, F) or (B, F, height, width).
-
-    before: the input of the normalizer. pre_activations: the input of the nonlinearity.
-    """
-
-    before: Tensor
-    pre_activations: Tensor
-
-
-class Dropout(nn.Module):
-    """Sets each value to 0 with probability `share` in training, by a random generator of its own."""
-
-    def __init__(self, share: float, rng: Generator) -> None:
-        super().__init__()
-        self.share = share
-        self.rng = rng
-
-    def forward(self, z: Tensor) -> Tensor:
-        """In training, z with some values 0 and the others scaled up to keep the mean; else z itself."""
-        if not self.share or not self.training:
-            return z
-        kept = torch.rand(z.shape, generator=self.rng, device=z.device) >= self.share
-        return z * kept / (1.0 - self.share)
-
-
-class Block(nn.Module):
-    """One hidden layer: affine map, normalizer, nonlinearity, pooling where the layer has it, dropout."""
-
-    def __init__(
-        self,
-        affine: nn.Linear | nn.Conv2d,
-        normalizer: Normalizer,
-        activation: str,
-        pooling: nn.Module,
-        dropout: Dropout,
-    ) -> None:
-        super().__init__()
-        self.affine = affine
-        self.normalizer = normalizer
-        self.activation = ACTIVATION_FUNCTIONS[activation]
-        self.pooling = pooling
-        self.dropout = dropout
-
-    def forward(self, u: Tensor) -> Tensor:
-        """(B, inputs) -> (B, F), or (B, inputs, height, width) -> (B, F, height, width), halved if pooled."""
-        z: Tensor = self.dropout(self.passed_on(self.normalizer(self.mapped(u))))
-        return z
-
-    def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
-        """The layer's Probe of u in training mode without dropout, and its output."""
-        before = self.mapped(u)
-        pre_activations = self.normalizer.as_in_training(before)
-        return Probe(before, pre_activations), self.passed_on(pre_activations)
-
-    def mapped(self, u: Tensor) -> Tensor:
-        """Wu + b, with W as the normalizer makes it of the affine map's parameter."""
-        weight, bias = self.normalizer.weight(self.affine.weight), self.affine.bias
-        if isinstance(self.affine, nn.Conv2d):
-            return F.conv2d(u, weight, bias, padding=self.affine.padding)
-        return F.linear(u, weight, bias)
-
-    def passed_on(self, pre_activations: Tensor) -> Tensor:
-        """The layer's output before dropout, given the input of its nonlinearity."""
-        z: Tensor = self.pooling(self.normalizer.after_activation(self.activation(pre_activations)))
-        return z
-
-
 class Network(nn.Module):
-    """Hidden blocks and an affine output layer, which is not normalized.
+    """Hidden layers and an affine output layer, which is not normalized.
 
-    shape: of the images (channels, height, width), if the blocks are convolutional; otherwise None.
+    last_normalizer: of what the output layer receives, as pre-normalization has it. shape: of the images (channels,
+    height, width), if the layers are convolutional; otherwise None.
     """
 
     def __init__(
         self,
         input_normalizer: Normalizer,
-        blocks: list[Block],
+        blocks: Sequence[HiddenLayer],
+        last_normalizer: Normalizer,
         output: nn.Linear | nn.Conv2d,
         shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         self.input_normalizer = input_normalizer
         self.blocks = nn.ModuleList(blocks)
+        self.last_normalizer = last_normalizer
         self.output = output
         self.shape = shape
 
@@ -168,6 +114,7 @@ class Network(nn.Module):
         x = self.input_normalizer(self.shaped(x))
         for block in self.blocks:
             x = block(x)
+        x = self.last_normalizer(x)
         if x.dim() > 2:
             x = x.mean((2, 3))  # global average pooling
         scores: Tensor = self.output(x)
@@ -190,9 +137,19 @@ class Network(nn.Module):
         return x.view(-1, *self.shape).contiguous(memory_format=torch.channels_last)
 
     @property
-    def hidden(self) -> list[Block]:
-        """The hidden blocks, from the input on."""
-        return [block for block in self.blocks if isinstance(block, Block)]
+    def hidden(self) -> list[HiddenLayer]:
+        """The hidden layers, from the input on."""
+        return [block for block in self.blocks if isinstance(block, HiddenLayer)]
+
+    @property
+    def plain(self) -> list[Block]:
+        """The hidden layers where all are of the paper's order, z = g(BN(Wu)). Raises ValueError otherwise."""
+        blocks = [block for block in self.blocks if isinstance(block, Block)]
+        if len(blocks) < len(self.blocks):
+            raise ValueError(
+                "norm_placement and residual are not allowed here; allowed are 'before' and 'none'"
+            )
+        return blocks
 
     def scale_and_shift(self) -> list[Pair | None]:
         """What Normalizer.scale_and_shift says of every hidden layer."""
@@ -207,26 +164,62 @@ def build(
     Layer k's weights come from a generator of (seed, k) alone: networks of one seed start equal
     wherever their shapes agree, on every device. Biases start at 0.
     """
+    experiment = experiment.canonical()
     convolves = experiment.architecture == "conv"
+    settings = Settings(
+        epsilon=experiment.norm_epsilon,
+        momentum=experiment.norm_momentum,
+        groups=experiment.groups,
+        ghost_batch=experiment.ghost_batch,
+        renorm_start=experiment.renorm_start,
+    )
+
+    def normalizer_of(layer: int, features: int) -> Normalizer:
+        rng = generator(experiment.seed, "noise", layer, device)
+        return normalizers.make(experiment.normalizer, features, rng, settings)
+
     noise = generator(experiment.seed, "noise", device=device)
     inputs, side = (shape[0], min(shape[1:])) if convolves else (math.prod(shape), 0)
     widths = (inputs, *experiment.hidden)
     blocks = []
-    for index, (fan_in, features) in enumerate(itertools.pairwise(widths)):
-        rng = generator(experiment.seed, "noise", index + 1, device)
-        normalizer = normalizers.make(experiment.normalizer, features, rng)
-        affine = _affine(experiment, fan_in, features, index, normalizer.keeps_bias, convolves)
+    for layer, (fan_in, features) in enumerate(itertools.pairwise(widths), start=1):
+        normalizer = (
+            normalizer_of(layer, features) if is_normalized(experiment, layer) else NoNormalizer(features)
+        )
+        affine = _affine(
+            experiment, fan_in, features, _weights_index(layer), has_bias(experiment, layer), convolves
+        )
         normalizer.start(affine.weight)
         pooling = nn.MaxPool2d(2) if side > POOLED_WIDTH else nn.Identity()
         side = side // 2 if side > POOLED_WIDTH else side
+        activation = ACTIVATION_FUNCTIONS[experiment.activation]
         dropout = Dropout(experiment.dropout, noise)
-        blocks.append(Block(affine, normalizer, experiment.activation, pooling, dropout))
-    # The index of the deepest network, so that arms of different depth share these weights too.
-    output = _affine(experiment, widths[-1], classes, MAX_LAYERS, bias=True)
+        blocks.append(_kind(experiment, layer)(affine, normalizer, activation, pooling, dropout))
+    output = _affine(experiment, widths[-1], classes, OUTPUT_INDEX, bias=True)
     input_normalizer = (
-        BatchNorm(inputs, affine=False) if experiment.normalizer == "input-only" else NoNormalizer(inputs)
+        BatchNorm(inputs, settings, affine=False)
+        if experiment.normalizer == "input-only"
+        else NoNormalizer(inputs)
     )
-    return Network(input_normalizer, blocks, output, shape if convolves else None).to(device)
+    in_weights = experiment.normalizer == "weight"  # of which nothing stands between layers
+    last_normalizer: Normalizer = NoNormalizer(widths[-1])
+    if isinstance(blocks[-1], PreNormalized) and is_normalized(experiment, len(blocks)) and not in_weights:
+        last_normalizer = normalizer_of(len(blocks) + 1, widths[-1])
+    network = Network(input_normalizer, blocks, last_normalizer, output, shape if convolves else None)
+    return network.to(device)
+
+
+def _kind(experiment: Experiment, layer: int) -> type[HiddenLayer]:
+    """What a hidden layer computes. layer: counted from 1."""
+    if experiment.residual != "none" and passes_by(experiment, layer):
+        return {"pre": PreNormalized, "post": PostNormalized}[experiment.residual]
+    after = experiment.norm_placement == "after" and is_normalized(experiment, layer)
+    return NormalizedAfter if after else Block
+
+
+def _weights_index(layer: int) -> int:
+    """The number of a hidden layer's weights among the random generators. layer: counted from 1."""
+    return layer - 1 if layer <= OUTPUT_INDEX else layer
 
 
 def _affine(

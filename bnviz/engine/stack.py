@@ -29,8 +29,19 @@ from bnviz.recording import Recording, Snapshot
 
 FREE = ("seed", "learning_rate", "init", "init_scale", "first_layer_scale", "momentum", "weight_decay")
 """Fields in which networks of one stack may differ; all others must agree."""
-PLAIN = ("optimizer", "schedule", "warmup", "gradient_clipping")
-"""Fields that must be at their defaults: a stack trains by plain SGD."""
+PLAIN = (
+    "optimizer",
+    "schedule",
+    "warmup",
+    "gradient_clipping",
+    "norm_placement",
+    "normalized_layers",
+    "norm_momentum",
+    "norm_epsilon",
+    "bias",
+    "residual",
+)
+"""Fields that must be at their defaults: a stack trains by plain SGD, and normalizes as the paper does."""
 FEWEST = 6
 """From so many networks on, a stack is faster than training one after the other."""
 MOST_WEIGHTS = 25_000

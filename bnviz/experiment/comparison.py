@@ -31,8 +31,8 @@ class Comparison:
 
     @property
     def arms(self) -> tuple[Experiment, Experiment]:
-        """Arm A and arm B. Raises ExperimentError where a value is not allowed."""
-        first, second = (self.base.replace(**{self.vary: value}) for value in self.values)
+        """Arm A and arm B, each in canonical form. Raises ExperimentError where a value is not allowed."""
+        first, second = (self.base.replace(**{self.vary: value}).canonical() for value in self.values)
         return first, second
 
     def to_query(self) -> dict[str, str]:

@@ -13,22 +13,30 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bnviz.experiment import normalization
 from bnviz.experiment.knob import (
     ACTIVATIONS,
+    ALL_LAYERS,
     ARCHITECTURES,
+    BIASES,
     DATASETS,
     DEVICES,
     INITS,
     MAX_CHANNELS,
     MAX_CONVOLUTIONS,
+    MAX_LAYERS,
+    NORM_PLACEMENTS,
     NORMALIZERS,
     OPTIMIZERS,
     POINT_DATASETS,
+    RESIDUALS,
     SCHEDULES,
     ExperimentError,
     Knob,
+    Layers,
     Widths,
     short_repr,
+    widths_text,
 )
 
 
@@ -91,9 +99,19 @@ class Experiment(BaseModel):
         Widths,
         Knob(
             "Hidden layers",
-            "The width of each hidden layer, from the input on, such as 100-100-100; channels if convolutional.",
+            "The width of each hidden layer, from the input on, such as 100-100-100; channels if convolutional. "
+            "50x30 is thirty layers of 50.",
             "Network",
-            suggestions=((100,), (100, 100), (100, 100, 100), (100,) * 5, (100,) * 8, (50,) * 12, (16, 32)),
+            suggestions=(
+                (100,),
+                (100, 100),
+                (100, 100, 100),
+                (100,) * 5,
+                (100,) * 8,
+                (50,) * 12,
+                (50,) * 50,
+                (16, 32),
+            ),
             unit="units",
         ),
     ] = (100, 100, 100)
@@ -109,6 +127,102 @@ class Experiment(BaseModel):
             choices=NORMALIZERS,
         ),
     ] = "batch"
+    groups: Annotated[
+        int,
+        Knob(
+            "Groups",
+            "Into how many groups of neighbouring units or feature maps a layer is divided; each is normalized on its "
+            "own. It must divide every normalized layer’s width.",
+            "Network",
+            low=1,
+            high=500,
+            suggestions=(1, 2, 4, 5, 8, 10, 16),
+        ),
+    ] = 2
+    ghost_batch: Annotated[
+        int,
+        Knob(
+            "Ghost batch",
+            "How many examples of the mini-batch are normalized together.",
+            "Network",
+            low=2,
+            high=4096,
+            suggestions=(2, 5, 10, 20, 30),
+        ),
+    ] = 10
+    renorm_start: Annotated[
+        int,
+        Knob(
+            "Plain steps",
+            "So many steps are plain batch normalization; the limits of the correction have grown to d = 5 after 5 "
+            "times and to r = 3 after 8 times as many. The paper has 5,000, 25,000 and 40,000.",
+            "Network",
+            low=0,
+            high=100_000,
+            suggestions=(0, 50, 100, 500, 5000),
+        ),
+    ] = 100
+    norm_placement: Annotated[
+        str,
+        Knob(
+            "Normalize",
+            "Before the nonlinearity, g(BN(Wu)), as in the paper; or after it, BN(g(Wu)).",
+            "Network",
+            choices=NORM_PLACEMENTS,
+        ),
+    ] = "before"
+    normalized_layers: Annotated[
+        Layers,
+        Knob(
+            "Normalized layers",
+            "All hidden layers, or a list such as 1,3, counted from the input.",
+            "Network",
+            suggestions=(ALL_LAYERS, "1", "1,3", "2,3"),
+            form=f"all, or layers from 1 to {MAX_LAYERS}, such as 1,3 or 1,10-50",
+        ),
+    ] = ALL_LAYERS
+    norm_momentum: Annotated[
+        float,
+        Knob(
+            "Running average",
+            "The weight of the newest mini-batch in the running statistics. This is PyTorch’s convention, new = 0.9 × "
+            "old + 0.1 × batch for 0.1; the paper and Keras name the old one’s weight, 0.9.",
+            "Network",
+            low=0.0,
+            high=1.0,
+            suggestions=(0.001, 0.01, 0.1, 0.5, 1.0),
+        ),
+    ] = 0.1
+    norm_epsilon: Annotated[
+        float,
+        Knob(
+            "Epsilon",
+            "ε, added to the variance before its root is taken.",
+            "Network",
+            low=0.0,
+            high=10.0,
+            suggestions=(1e-8, 1e-5, 1e-3, 0.1, 1.0),
+        ),
+    ] = 1e-5
+    bias: Annotated[
+        str,
+        Knob(
+            "Bias b",
+            "Which hidden layers have a bias, Wu + b. Batch normalization right behind it subtracts it again.",
+            "Network",
+            choices=BIASES,
+        ),
+    ] = "auto"
+    residual: Annotated[
+        str,
+        Knob(
+            "Residual",
+            "An identity around each layer that is as wide as the one before it. Pre-normalization: u + W·g(BN(u)), "
+            "with a last normalization before the output. Post-normalization: BN(u + g(Wu)).",
+            "Network",
+            choices=RESIDUALS,
+        ),
+    ] = "none"
     dropout: Annotated[
         float,
         Knob(
@@ -282,7 +396,16 @@ class Experiment(BaseModel):
                     f"hidden = {short_repr(self.text(self.hidden))} is too large for architecture = 'conv'; "
                     f"allowed is 1 to {MAX_CONVOLUTIONS} layers of 1 to {MAX_CHANNELS} channels"
                 )
-        return conflicts
+        return [*conflicts, *normalization.conflicts(self)]
+
+    def canonical(self) -> Self:
+        """The same network, with the default for every setting of normalization that has no effect on it."""
+        return self.replace(**normalization.canonical_changes(self))
+
+    @property
+    def without_effect(self) -> Mapping[str, str]:
+        """The settings of normalization that change nothing in this network, each with the reason."""
+        return normalization.without_effect(self)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -327,7 +450,7 @@ class Experiment(BaseModel):
     def text(value: Any) -> str:
         """A field's value as text, for a URL or an input box."""
         if isinstance(value, tuple):
-            return "-".join(map(str, value))
+            return widths_text(value)
         whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
         return str(int(value)) if whole else str(value)
 
@@ -362,7 +485,7 @@ class Experiment(BaseModel):
     def to_query(self) -> str:
         """The fields that differ from their defaults as a URL query, such as "dataset=mnist&steps=500"."""
         return urlencode(
-            {name: text for name, text in self.texts().items() if text != self.default_text(name)}
+            {name: text for name, text in self.texts().items() if text != self.default_text(name)}, safe=","
         )
 
     def texts(self) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -12,7 +13,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-MAX_LAYERS = 20
+MAX_LAYERS = 100
+
+LAYERS_IN_FULL = 20
+"""Up to so many layers every width is written out; of more, equal neighbours are written once, as in 100x50."""
 
 MAX_WIDTH = 1000
 
@@ -101,6 +105,27 @@ NORMALIZERS = MappingProxyType(
     }
 )
 
+NORM_PLACEMENTS = MappingProxyType({"before": "Before the nonlinearity", "after": "After the nonlinearity"})
+
+BIASES = MappingProxyType(
+    {
+        "auto": "Unless it is subtracted again",
+        "kept": "In every layer",
+        "none": "In no hidden layer",
+    }
+)
+
+RESIDUALS = MappingProxyType(
+    {
+        "none": "None",
+        "pre": "Pre-normalization",
+        "post": "Post-normalization",
+    }
+)
+
+ALL_LAYERS = "all"
+"""The value of a field that names layers: every one."""
+
 INITS = MappingProxyType(
     {
         "gaussian": "Gaussian, σ = scale",
@@ -126,7 +151,8 @@ class Knob:
     """What a field of Experiment says about itself besides its type and default.
 
     low, high: the range of a number; whole numbers have whole bounds. unit: what a value counts, where it counts
-    something. zero: what 0 means, where it is no number. why: what forbids a number out of the range.
+    something. zero: what 0 means, where it is no number. why: what forbids a number out of the range. form: of a
+    field that names layers, what may be written into it.
     """
 
     label: str
@@ -140,6 +166,7 @@ class Knob:
     unit: str = ""
     zero: str = ""
     why: str = ""
+    form: str = ""
 
     def words(self, value: Any) -> str:
         """A value as a reader is told it: "Sigmoid", "3 × 100", "2,000"; a text that is no choice stays as it is."""
@@ -147,7 +174,7 @@ class Knob:
             return self.choices.get(value, value)
         if isinstance(value, tuple):
             alike = len(set(value)) == 1
-            return f"{len(value)} × {value[0]}" if alike else "-".join(map(str, value))
+            return f"{len(value)} × {value[0]}" if alike else widths_text(value)
         if self.zero and value == 0:
             return self.zero
         return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
@@ -167,8 +194,10 @@ class Knob:
             open_ended = [f"{prefix}<name>" for prefix in self.prefixes]
             named = f"; a <name> has 1 to {MAX_PREFIXED} letters, digits, - and _" if open_ended else ""
             return "one of " + ", ".join([*self.choices, *open_ended]) + named
+        if self.form:
+            return self.form
         if self.low is None:
-            return f"1 to {MAX_LAYERS} widths from 1 to {MAX_WIDTH}, such as 100-100-100"
+            return f"1 to {MAX_LAYERS} widths from 1 to {MAX_WIDTH}, such as 100-100-100 or, short, 100x3"
         kind = "whole number" if isinstance(self.low, int) else "number"
         return f"a {kind} from {self.low:g} to {self.high:,.10g}{self.why and f', since {self.why}'}"
 
@@ -185,6 +214,8 @@ class Knob:
                 for prefix in self.prefixes
             )
             accepted = known or prefixed
+        elif self.form:
+            accepted = value == ALL_LAYERS or bool(layer_numbers(value))
         elif self.low is not None and self.high is not None:
             accepted = self.low <= value <= self.high  # false for NaN as well
         else:
@@ -206,16 +237,65 @@ def refuse_truth(value: Any) -> Any:
     return value
 
 
-MAX_WIDTHS_TEXT = 200
+MAX_WIDTHS_TEXT = 600
 """Characters: more than any allowed widths take, and few enough to read."""
 
 
 def parse_widths(value: Any) -> Any:
-    """Read layer widths from "100-100-100" (also with commas or spaces); other types pass through."""
+    """Read layer widths from "100-100-100" (also with commas or spaces); other types pass through.
+
+    "100x3" is three layers of 100; a part that is none, or names too many layers, is left for the check to refuse.
+    """
     if not isinstance(value, str) or len(value) > MAX_WIDTHS_TEXT:
         return value
-    parts = re.split(r"[-,\s]+", value.strip())
-    return tuple(int(part) if part.isascii() and part.isdecimal() else part for part in parts)
+    widths: list[int | str] = []
+    for part in re.split(r"[-,\s]+", value.strip()):
+        found = re.fullmatch(r"([0-9]+)(?:[x×]([0-9]{1,3}))?", part)
+        widths += [part] if found is None else [int(found[1])] * int(found[2] or 1)
+    return tuple(widths)
+
+
+def widths_text(widths: Sequence[int]) -> str:
+    """Layer widths as `parse_widths` reads them: "100-100-100"; of very many, "100x50" is fifty layers of 100."""
+    if len(widths) <= LAYERS_IN_FULL:
+        return "-".join(map(str, widths))
+    runs = [(width, len(list(alike))) for width, alike in itertools.groupby(widths)]
+    return "-".join(f"{width}x{count}" if count > 1 else str(width) for width, count in runs)
+
+
+MAX_LAYERS_TEXT = 400
+"""Characters: more than any list of layers takes, and few enough to read."""
+
+
+def layer_numbers(text: str) -> tuple[int, ...]:
+    """The layers that "1,3" or "1,10-50" names, in order; () where it names none, or what no network has."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"([0-9]{1,3})(?:-([0-9]{1,3}))?", part.strip())
+        if found is None:
+            return ()
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not 1 <= first <= last <= MAX_LAYERS:
+            return ()
+        numbers.update(range(first, last + 1))
+    return tuple(sorted(numbers))
+
+
+def parse_layers(value: Any) -> Any:
+    """A list of layers in the one way in which it is kept, "1,3,10-50"; what is none passes through."""
+    if not isinstance(value, str) or len(value) > MAX_LAYERS_TEXT:
+        return value
+    numbers = layer_numbers(value)
+    starts = [number for number in numbers if number - 1 not in numbers]
+    ends = [number for number in numbers if number + 1 not in numbers]
+    parts = []
+    for start, end in zip(starts, ends, strict=True):
+        few = range(start, end + 1) if end - start < 2 else ()
+        parts += [str(number) for number in few] or [f"{start}-{end}"]
+    return ",".join(parts) or value.strip()
+
+
+Layers = Annotated[str, BeforeValidator(parse_layers)]
 
 
 Widths = Annotated[tuple[int, ...], BeforeValidator(parse_widths)]

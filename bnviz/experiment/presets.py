@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from bnviz.experiment.comparison import Comparison
 from bnviz.experiment.experiment import Experiment
+
+RELU = Experiment(activation="relu", init="kaiming", init_scale=1.0)
 
 presets: Mapping[str, Experiment] = MappingProxyType(
     {
@@ -24,7 +27,28 @@ presets: Mapping[str, Experiment] = MappingProxyType(
             init_scale=1.0,
             steps=4000,
         ),
+        "family": RELU.replace(hidden=(100,) * 5, learning_rate=0.1),
+        "batch-of-two": RELU.replace(batch_size=2, learning_rate=0.03),
+        "residual-50": RELU.replace(hidden=(50,) * 50, learning_rate=0.1, residual="pre"),
+        "transformer-block": RELU.replace(
+            hidden=(50,) * 24, learning_rate=0.1, normalizer="layer", residual="pre", activation="gelu"
+        ),
     }
 )
 """Experiments worth starting from, by name. `figure-1` is the network of the paper's Section 4.1; its
 learning rate, 0.1, and its σ, 0.1, are choices of ours, as the paper prints neither."""
+
+DIFFERENCES: Mapping[str, tuple[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "family": ("normalizer", ("batch", "layer")),
+        "batch-of-two": ("normalizer", ("batch", "group")),
+        "residual-50": ("residual", ("none", "pre")),
+        "transformer-block": ("residual", ("post", "pre")),
+    }
+)
+"""Of presets that do not compare a network with and without batch normalization: the field and its two values."""
+
+
+def compared(name: str) -> Comparison:
+    """The two arms that a preset begins with."""
+    return Comparison(presets[name], *DIFFERENCES.get(name, ("normalizer", ("none", "batch"))))

@@ -1,4 +1,4 @@
-"""Twenty words, and the one meaning that each has on every page. In the order of the alphabet."""
+"""The words of the field, and the one meaning that each has on every page. In the order of the alphabet."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ GLOSSARY = (
         "The derivative of the loss with respect to each weight; the backward pass computes it from the last layer to "
         "the first.",
     ),
+    Entry(
+        "group normalization",
+        "Like layer normalization, for groups of neighbouring units or feature maps, each on its own.",
+    ),
     Entry("held-out examples", "Examples that are not used for training and only measure what was learned."),
     Entry(
         "initialization",
@@ -38,6 +42,10 @@ GLOSSARY = (
     Entry(
         "internal covariate shift",
         "The change in the distribution of a layer’s inputs that comes from learning in the layers below it.",
+    ),
+    Entry(
+        "layer normalization",
+        "Like batch normalization, but with mean and variance over the layer’s units, for each example on its own.",
     ),
     Entry("learning rate", "The factor by which the gradient is multiplied to make a training step."),
     Entry("loss", "The cross-entropy between the predicted class probabilities and the true class, in nats."),
@@ -52,6 +60,18 @@ GLOSSARY = (
     Entry(
         "population statistics",
         "The mean and variance over the training examples, which replace those of the mini-batch at inference.",
+    ),
+    Entry(
+        "residual",
+        "A residual layer adds its input, unchanged, to what it computes; the gradient also passes by this identity.",
+    ),
+    Entry(
+        "root mean square normalization",
+        "Layer normalization without the mean: each example’s inputs are divided by the root of their mean square.",
+    ),
+    Entry(
+        "running statistics",
+        "Moving averages of the mini-batches’ means and variances, for use at inference.",
     ),
     Entry(
         "saturated",

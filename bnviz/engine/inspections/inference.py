@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from bnviz.engine.block import Block
 from bnviz.engine.network import Network, generator
-from bnviz.engine.normalizers import EPSILON, BatchNorm
+from bnviz.engine.normalizers import BatchNorm
 from bnviz.engine.trainer import Trainer, one_thread
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -44,7 +45,8 @@ def in_company(trainer: Trainer) -> Mapping[str, np.ndarray | float]:
     by moving averages and by Algorithm 2. outputs: (COMPANIES, len(SIZES)), the probability of the chosen
     example's true class in different mini-batches. alone: that probability by Algorithm 2.
     """
-    if not all(isinstance(block.normalizer, BatchNorm) for block in trainer.network.hidden):
+    hidden = trainer.network.hidden
+    if not all(isinstance(block, Block) and isinstance(block.normalizer, BatchNorm) for block in hidden):
         return {}
     test = trainer.recorder.test
     inputs, labels = test.batch(test.spread(EXAMPLES[trainer.experiment.architecture]))
@@ -95,14 +97,14 @@ def forward(
     groups, size = batches.shape[:2]
     own = []
     x = network.shaped(batches.flatten(0, 1))
-    for place, block in enumerate(network.hidden):
+    for place, block in enumerate(network.plain):
         before = block.mapped(x)
         grouped = before.view(groups, size, *before.shape[1:])
         axes = [axis for axis in range(grouped.dim()) if axis not in (0, 2)]
         own.append((grouped.mean(axes), grouped.var(axes, unbiased=False)))
         mean, variance = own[-1] if statistics is None else statistics[place]
         shape = (-1, 1, before.shape[1], *[1] * (before.dim() - 2))  # (G or 1, 1, F, …)
-        x_hat = (grouped - mean.view(shape)) / torch.sqrt(variance.view(shape) + EPSILON)
+        x_hat = (grouped - mean.view(shape)) / torch.sqrt(variance.view(shape) + block.normalizer.epsilon)
         pair = block.normalizer.scale_and_shift()
         if pair is not None:
             gamma, beta = pair

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bnviz.engine.network import Block, Network
-from bnviz.engine.normalizers import EPSILON, BatchNorm, batch_normalize
+from bnviz.engine.block import Block
+from bnviz.engine.network import Network
+from bnviz.engine.normalizers import BatchNorm, batch_normalize
 from bnviz.engine.trainer import Trainer, one_thread
 
 FACTORS = (0.001, 0.01, 0.1, 10.0, 100.0, 1000.0)
@@ -37,10 +38,10 @@ def deviations(trainer: Trainer) -> Mapping[str, np.ndarray]:
     inputs, labels = trainer.train.batch(trainer.train.spread(size))
     found = {}
     with one_thread():
-        for name, epsilon in (("exact", 0.0), ("trained", EPSILON)):
+        for name, epsilon in (("exact", 0.0), ("trained", trainer.experiment.norm_epsilon)):
             layers = []
             u = network.input_normalizer.as_in_training(inputs.double())
-            for index, block in enumerate(network.hidden):
+            for index, block in enumerate(network.plain):
                 measure = partial(_measured, network, index, u.detach(), labels, epsilon)
                 reference = measure(factor=1.0)
                 layers.append([_relative(measure(factor=factor), reference) for factor in FACTORS])
@@ -56,7 +57,7 @@ def _measured(
     network: Network, index: int, u: Tensor, labels: Tensor, epsilon: float, factor: float
 ) -> Measured:
     """What the nonlinearity of layer `index` receives, the gradient by u, and `factor` times that by the weights."""
-    block, *others = network.hidden[index:]
+    block, *others = network.plain[index:]
     u = u.clone().requires_grad_()
     weight = (factor * block.affine.weight).detach().requires_grad_()
     received = _normalize(block, epsilon)(F.linear(u, block.normalizer.weight(weight), block.affine.bias))

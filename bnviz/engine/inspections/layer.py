@@ -18,8 +18,9 @@ from torch.nn import functional as F
 
 from bnviz.data import datasets
 from bnviz.engine.backprop import Autograd
-from bnviz.engine.network import Block, Network, generator
-from bnviz.engine.normalizers import EPSILON, MOMENTUM, BatchNorm
+from bnviz.engine.block import Block
+from bnviz.engine.network import Network, generator
+from bnviz.engine.normalizers import BatchNorm
 from bnviz.engine.normalizers.base import feature_axes, per_feature, scaled_and_shifted
 from bnviz.engine.recorder import schedule
 from bnviz.engine.trainer import Trainer, one_thread
@@ -68,7 +69,7 @@ def layer(trainer: Trainer, layer: int, examples: int) -> LayerBatch:
         y=_array(y),
         gamma=_array(gamma),
         beta=_array(beta),
-        epsilon=EPSILON,
+        epsilon=normalizer.epsilon,
         running_mean=_array(normalizer.running_mean),
         running_variance=_array(normalizer.running_var),
         loss=float(loss.detach()),
@@ -115,11 +116,11 @@ def differences(trainer: Trainer, layer: int, examples: int, unit: int) -> Gradi
         def normalized(x: Tensor, mean: Tensor | None = None, variance: Tensor | None = None) -> Tensor:
             mean = x.mean() if mean is None else mean
             variance = ((x - mean) ** 2).mean() if variance is None else variance
-            return (x - mean) / torch.sqrt(variance + EPSILON)
+            return (x - mean) / torch.sqrt(variance + normalizer.epsilon)
 
         mean, variance = column.mean(), column.var(unbiased=False)
         x_hat = normalized(column)
-        scale = float(torch.sqrt(variance + EPSILON))
+        scale = float(torch.sqrt(variance + normalizer.epsilon))
         return Gradients(
             x_hat=np.array([_slope(lambda v: loss(v), x_hat, 1.0, at) for at in range(examples)]),
             variance=np.array([_slope(lambda v: loss(normalized(column, mean, v)), variance, scale**2)]),
@@ -200,7 +201,7 @@ def history(trainer: Trainer, layer: int) -> History:
         population_batches=populations[0][3],
         running_mean=_array(normalizer.running_mean),
         running_variance=_array(normalizer.running_var),
-        gathering=MOMENTUM,
+        gathering=normalizer.momentum,
     )
 
 
@@ -228,7 +229,7 @@ def _written_out(
     axes = feature_axes(x)
     mean = x.mean(axes)
     variance = ((x - per_feature(mean, x)) ** 2).mean(axes)
-    x_hat = (x - per_feature(mean, x)) / torch.sqrt(per_feature(variance, x) + EPSILON)
+    x_hat = (x - per_feature(mean, x)) / torch.sqrt(per_feature(variance, x) + normalizer.epsilon)
     y = scaled_and_shifted(x_hat, *_affine(normalizer))
     loss = F.cross_entropy(_onward(network, y, layer, _in_training), labels)
     *written, dy = torch.autograd.grad(loss, [x_hat, variance, mean, y])
@@ -269,16 +270,16 @@ def _in_inference(normalizer: BatchNorm, x: Tensor) -> Tensor:
 def _reached(network: Network, inputs: Tensor, layer: int, normalize: Normalize) -> Tensor:
     """What enters the layer's normalizer."""
     u = network.shaped(inputs)
-    for block in network.hidden[: layer - 1]:
+    for block in network.plain[: layer - 1]:
         u = _passed(block, block.mapped(u), normalize)
-    x: Tensor = network.hidden[layer - 1].mapped(u)
+    x: Tensor = network.plain[layer - 1].mapped(u)
     return x
 
 
 def _onward(network: Network, y: Tensor, layer: int, normalize: Normalize) -> Tensor:
     """The network's scores if the layer's normalizer delivers y."""
-    u = network.hidden[layer - 1].passed_on(y)
-    for block in network.hidden[layer:]:
+    u = network.plain[layer - 1].passed_on(y)
+    for block in network.plain[layer:]:
         u = _passed(block, block.mapped(u), normalize)
     scores: Tensor = network.output(u.mean((2, 3)) if u.dim() > 2 else u)
     return scores
@@ -290,9 +291,9 @@ def _passed(block: Block, x: Tensor, normalize: Normalize) -> Tensor:
 
 
 def _normalizer(network: Network, layer: int) -> BatchNorm:
-    if not 1 <= layer <= len(network.hidden):
-        raise ValueError(f"layer = {layer} is not allowed; allowed is 1 to {len(network.hidden)}")
-    normalizer = network.hidden[layer - 1].normalizer
+    if not 1 <= layer <= len(network.plain):
+        raise ValueError(f"layer = {layer} is not allowed; allowed is 1 to {len(network.plain)}")
+    normalizer = network.plain[layer - 1].normalizer
     if not isinstance(normalizer, BatchNorm) or normalizer.gamma is None:
         raise ValueError("normalizer is not allowed here; allowed is 'batch'")
     return normalizer

@@ -14,7 +14,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from bnviz.engine.network import Dropout, Network
+from bnviz.engine.block import Dropout
+from bnviz.engine.network import Network
 from bnviz.engine.normalizers import Noise, NoisyBatchNorm
 from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.experiment.progress import report

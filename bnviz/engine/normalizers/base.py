@@ -87,6 +87,8 @@ class Normalizer(nn.Module, ABC):
 
     keeps_bias = False
     """Whether the affine map before it has a bias: none where the normalizer would subtract it again."""
+    epsilon = EPSILON
+    momentum = MOMENTUM
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

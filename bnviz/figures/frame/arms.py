@@ -74,7 +74,9 @@ def arm_names(experiments: Sequence[Experiment]) -> tuple[str, ...]:
     told = told or [name for name in ("seed", "device") if name in changed]
     shown = _distinguishing(experiments, told)
     return tuple(
-        ", ".join(_words(name, getattr(experiment, name)) for name in shown)
+        ", ".join(
+            _words(name, getattr(experiment, name)) for name in shown if name not in experiment.without_effect
+        )
         + (" …" if len(told) > len(shown) else "")
         for experiment in experiments
     )
@@ -101,5 +103,6 @@ def _words(name: str, value: Any) -> str:
     """A field and its value as words that name an arm."""
     knob = Experiment.knobs()[name]
     if name == "normalizer":
-        return _SHORT.get(value) or knob.words(value).lower()
+        label = knob.words(value)
+        return _SHORT.get(value) or (label if label[1].isupper() else label[0].lower() + label[1:])
     return knob.phrase(value)

@@ -11,7 +11,7 @@ import numpy as np
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.axes import decades, log_ticks, reach, rounded_up, usual
 from bnviz.figures.frame.frame import Frame, Panel, side_by_side
-from bnviz.figures.frame.layers import axis_end, called, elapsed, last_step
+from bnviz.figures.frame.layers import axis_end, called, chosen_layers, depth, elapsed, last_step
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import faded
 from bnviz.figures.frame.plot import Array, Plot
@@ -23,6 +23,8 @@ from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import has
 from bnviz.recording.statistics import running_median
 
+MOST_LINES = 20
+"""Of more layers in an arm so many are drawn, evenly spaced."""
 SMOOTHED = 15
 """Records that the running median of a noisy quantity is over."""
 
@@ -56,7 +58,7 @@ def layer_lines(
     rows, columns = side_by_side(len(arms), narrow)
     frame = Frame(
         quantity.title,
-        quantity.subtitle,
+        quantity.subtitle + _thinned(recordings),
         theme=theme,
         narrow=narrow,
         height=330 if not narrow else 150 + 165 * rows,
@@ -90,8 +92,8 @@ def layer_lines(
         most = 14 if crowded and frame.theme.large else 20
         frame.header(panel, arm.heading(columns > 2, most), arm.colour, crowded=crowded)
         colours = shades(arm.colour, len(own), frame.theme)
-        for number, (colour, line) in enumerate(zip(colours, own, strict=True), start=1):
-            _draw(frame, panel, arm, item, line, number, colour, quantity)
+        for number in chosen_layers([item], None, MOST_LINES):
+            _draw(frame, panel, arm, item, own[number - 1], number, colours[number - 1], quantity)
         drawn = [running_median(line, SMOOTHED) for line in own] if quantity.noisy else own
         ends = [_last(item.steps, line) for line in drawn]
         # Of an arm that diverged at once there is no line to put a name to.
@@ -110,6 +112,12 @@ def layer_lines(
             words = "Of these networks nothing<br>of this kind was recorded."
         frame.place_for_words(panels[0], words, xref="paper")
     return frame.plot(_alt(recordings, arms, values, quantity))
+
+
+def _thinned(recordings: Sequence[Recording]) -> str:
+    """A sentence about layers that are not drawn, if there are any."""
+    deepest = depth(recordings)
+    return f" Of {deepest} layers {MOST_LINES} are drawn, evenly spaced." if deepest > MOST_LINES else ""
 
 
 def _draw(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import streamlit as st
 
 from bnviz.classroom.restrictions import Restrictions
-from bnviz.experiment import Experiment, presets
+from bnviz.experiment import Experiment, ExperimentError, presets
 from bnviz.experiment.comparison import ARM_PARAMETERS, Comparison, offered_texts, suggested_values
 from bnviz.experiment.knob import Knob, parse_widths
+from bnviz.experiment.presets import compared
 from bnviz.ui.parts import link
 
 MORE = (
@@ -21,11 +22,19 @@ MORE = (
     "weight_decay",
     "gradient_clipping",
     "dropout",
+    "residual",
+    "bias",
+    "normalized_layers",
+    "norm_momentum",
+    "norm_epsilon",
     "train_examples",
     "seed",
     "device",
 )
 """Fields folded away under More: most comparisons do not change them."""
+
+OF_ONE_KIND = ("groups", "ghost_batch", "renorm_start")
+"""Settings of one kind of normalization, which have no control beside any other."""
 
 PRESET_LABELS = {
     "first-look": "First look",
@@ -34,6 +43,10 @@ PRESET_LABELS = {
     "deep-relu": "Deep, with ReLU",
     "convolutional": "Convolutional",
     "two-spirals": "Two spirals",
+    "family": "The family of normalizations",
+    "batch-of-two": "A batch of two",
+    "residual-50": "Fifty residual layers",
+    "transformer-block": "Transformer-style blocks",
 }
 
 
@@ -44,7 +57,7 @@ def fill(comparison: Comparison) -> None:
     """
     _fill_arms(comparison)
     arms = replace(comparison, interventions=((), ()))
-    chosen = next((name for name, base in presets.items() if Comparison(base) == arms), None)
+    chosen = next((name for name in presets if compared(name) == arms), None)
     st.session_state["preset"] = chosen
 
 
@@ -94,22 +107,34 @@ def show(restrictions: Restrictions) -> None:
             on_change=_use_preset,
             disabled="preset" in locked,
         )
-    _what_differs(restrictions)
-    knobs = {name: knob for name, knob in Experiment.knobs().items() if name not in hidden}
+    idle = _without_effect()
+    _what_differs(restrictions, idle)
+    absent = {*hidden, *(name for name in OF_ONE_KIND if name in idle)}
+    knobs = {name: knob for name, knob in Experiment.knobs().items() if name not in absent}
     shown = [name for name in knobs if name not in MORE and name != st.session_state["vary"]]
     for group in dict.fromkeys(knobs[name].group for name in shown):
         with st.container(gap="xsmall"):
             st.caption(f"**{group}**")
             for left, right in _pairs([name for name in shown if knobs[name].group == group]):
-                _pair(left, right, locked)
+                _pair(left, right, locked, idle)
     more = [name for name in MORE if name in knobs and name != st.session_state["vary"]]
     if more:
         with st.expander("More"):
             for name in more:
-                field(name, name, locked=name in locked)
+                field(name, name, locked=name in locked, idle=idle.get(name, ""))
 
 
-def _what_differs(restrictions: Restrictions) -> None:
+def _without_effect() -> Mapping[str, str]:
+    """The fields that change nothing in either arm, each with the reason."""
+    comparison, _ = Comparison.salvage(read())
+    try:
+        first, second = (arm.without_effect for arm in comparison.arms)
+    except ExperimentError:  # the page says which value is not allowed
+        return {}
+    return {name: reason for name, reason in second.items() if name in first}
+
+
+def _what_differs(restrictions: Restrictions, idle: Mapping[str, str]) -> None:
     """The field in which the two arms differ and its two values, where the link does not hide them."""
     knobs, vary = Experiment.knobs(), st.session_state["vary"]
     choice, values = ("vary" not in restrictions.hidden), (vary not in restrictions.hidden)
@@ -130,6 +155,8 @@ def _what_differs(restrictions: Restrictions) -> None:
             for column, key in zip(st.columns(2, gap="small"), ("a", "b"), strict=True):
                 with column:
                     field(vary, key, key.upper(), locked=vary in restrictions.locked)
+            if vary in idle:
+                st.caption(f"A and B are the same network. {idle[vary]}")
 
 
 def _pairs(names: list[str]) -> Iterable[tuple[str, str | None]]:
@@ -147,17 +174,20 @@ def _pairs(names: list[str]) -> Iterable[tuple[str, str | None]]:
         yield waiting, None
 
 
-def _pair(left: str, right: str | None, locked: Collection[str]) -> None:
+def _pair(left: str, right: str | None, locked: Collection[str], idle: Mapping[str, str]) -> None:
     if right is None:
-        field(left, left, locked=left in locked)
+        field(left, left, locked=left in locked, idle=idle.get(left, ""))
         return
     for column, name in zip(st.columns(2, gap="small"), (left, right), strict=True):
         with column:
-            field(name, name, locked=name in locked)
+            field(name, name, locked=name in locked, idle=idle.get(name, ""))
 
 
-def field(name: str, key: str, label: str | None = None, locked: bool = False) -> None:
-    """One field's control: choose a value or, where the field has no fixed choices, type one."""
+def field(name: str, key: str, label: str | None = None, locked: bool = False, idle: str = "") -> None:
+    """One field's control: choose a value or, where the field has no fixed choices, type one.
+
+    idle: why the field changes nothing now; then it cannot be changed.
+    """
     knob = Experiment.knobs()[name]
     offered = list(offered_texts(name))
     current = st.session_state.get(key)
@@ -168,10 +198,10 @@ def field(name: str, key: str, label: str | None = None, locked: bool = False) -
         options=offered,
         format_func=lambda text: knob.words(parse_widths(text) if name == "hidden" else text),
         key=key,
-        help=None if label else f"{knob.help} Allowed: {_allowed(knob)}.",
+        help=None if label else " ".join(filter(None, [idle, knob.help, f"Allowed: {_allowed(knob)}."])),
         accept_new_options=not knob.choices,
         on_change=link.touch,
-        disabled=locked,
+        disabled=locked or bool(idle),
     )
 
 
@@ -184,7 +214,7 @@ def _use_preset() -> None:
     """Start from the preset chosen. A box whose callback changes the box itself may ignore the next choice."""
     name = st.session_state["preset"]
     if name is not None:
-        _fill_arms(Comparison(presets[name]))
+        _fill_arms(compared(name))
     link.touch()
 
 

@@ -1,0 +1,142 @@
+"""One hidden layer, with its normalizer in one of the places that the literature names.
+
+u is the layer's input, z its output, A its affine map Wu + b, g its nonlinearity, N its normalizer. Pooling, where a
+convolutional layer has it, is the last thing done; dropout silences what g lets through.
+
+Block            z = g(N(A(u)))      Ioffe & Szegedy 2015, Section 3.2
+NormalizedAfter  z = N(g(A(u)))      the order that is asked about most
+PreNormalized    z = u + A(g(N(u)))  He et al. 2016, "Identity Mappings", Figure 4e; Xiong et al. 2020, Pre-LN
+PostNormalized   z = N(u + g(A(u)))  Vaswani et al. 2017; Xiong et al. 2020, Post-LN
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from bnviz.engine.normalizers import NoNormalizer, Normalizer
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The values inside one hidden layer, each (B, F) or (B, F, height, width).
+
+    before: the input of the normalizer; of a layer without one the same tensor as pre_activations.
+    pre_activations: the input of the nonlinearity.
+    """
+
+    before: Tensor
+    pre_activations: Tensor
+
+
+class Dropout(nn.Module):
+    """Sets each value to 0 with probability `share` in training, by a random generator of its own."""
+
+    def __init__(self, share: float, rng: Generator) -> None:
+        super().__init__()
+        self.share = share
+        self.rng = rng
+
+    def forward(self, z: Tensor) -> Tensor:
+        """In training, z with some values 0 and the others scaled up to keep the mean; else z itself."""
+        if not self.share or not self.training:
+            return z
+        kept = torch.rand(z.shape, generator=self.rng, device=z.device) >= self.share
+        return z * kept / (1.0 - self.share)
+
+
+Step = Callable[[Tensor], Tensor]
+
+
+class HiddenLayer(nn.Module, ABC):
+    """An affine map, a normalizer, a nonlinearity, pooling where the layer has it, dropout."""
+
+    def __init__(
+        self,
+        affine: nn.Linear | nn.Conv2d,
+        normalizer: Normalizer,
+        activation: Step,
+        pooling: nn.Module,
+        dropout: Dropout,
+    ) -> None:
+        super().__init__()
+        self.affine = affine
+        self.normalizer = normalizer
+        self.activation = activation
+        self.pooling = pooling
+        self.dropout = dropout
+
+    @abstractmethod
+    def computed(self, u: Tensor, normalize: Step, drop: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """The inputs of the normalizer and of the nonlinearity, and the layer's output, given its input."""
+
+    def forward(self, u: Tensor) -> Tensor:
+        """(B, inputs) -> (B, F), or (B, inputs, height, width) -> (B, F, height, width), halved if pooled."""
+        return self.computed(u, self.normalizer, self.dropout)[2]
+
+    def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
+        """The layer's Probe of u in training mode without dropout, and its output."""
+        before, pre_activations, z = self.computed(u, self.normalizer.as_in_training, _kept)
+        if isinstance(self.normalizer, NoNormalizer):
+            before = pre_activations
+        return Probe(before, pre_activations), z
+
+    def mapped(self, u: Tensor) -> Tensor:
+        """Wu + b, with W as the normalizer makes it of the affine map's parameter."""
+        weight, bias = self.normalizer.weight(self.affine.weight), self.affine.bias
+        if isinstance(self.affine, nn.Conv2d):
+            return F.conv2d(u, weight, bias, padding=1)
+        return F.linear(u, weight, bias)
+
+
+class Block(HiddenLayer):
+    """z = g(N(A(u)))."""
+
+    def computed(self, u: Tensor, normalize: Step, drop: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """As in HiddenLayer."""
+        before = self.mapped(u)
+        pre_activations = normalize(before)
+        return before, pre_activations, drop(self.passed_on(pre_activations))
+
+    def passed_on(self, pre_activations: Tensor) -> Tensor:
+        """The layer's output before dropout, given the input of its nonlinearity."""
+        z: Tensor = self.pooling(self.normalizer.after_activation(self.activation(pre_activations)))
+        return z
+
+
+class NormalizedAfter(HiddenLayer):
+    """z = N(g(A(u))): γ and β, too, stand behind the nonlinearity."""
+
+    def computed(self, u: Tensor, normalize: Step, drop: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """As in HiddenLayer."""
+        pre_activations = self.mapped(u)
+        before = self.activation(pre_activations)
+        return before, pre_activations, drop(self.pooling(normalize(before)))
+
+
+class PreNormalized(HiddenLayer):
+    """z = u + A(g(N(u))), for a layer as wide as the one before it; the identity is never normalized."""
+
+    def computed(self, u: Tensor, normalize: Step, drop: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """As in HiddenLayer."""
+        pre_activations = normalize(u)
+        return u, pre_activations, self.pooling(u + self.mapped(drop(self.activation(pre_activations))))
+
+
+class PostNormalized(HiddenLayer):
+    """z = N(u + g(A(u))), for a layer as wide as the one before it."""
+
+    def computed(self, u: Tensor, normalize: Step, drop: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """As in HiddenLayer."""
+        pre_activations = self.mapped(u)
+        before = u + drop(self.activation(pre_activations))
+        return before, pre_activations, self.pooling(normalize(before))
+
+
+def _kept(z: Tensor) -> Tensor:
+    return z
