@@ -14,6 +14,8 @@ from bnviz.experiment import Experiment
 from bnviz.layer import arithmetic, mathml
 from bnviz.layer.gradients import BackwardPass
 from bnviz.layer.walk import walk
+from bnviz.ui.inside.sections import OF_ONE_EXAMPLE, ROUNDING
+from bnviz.ui.inside.view import AMONG
 
 SMALL = Experiment(hidden=(12, 9), batch_size=20, steps=60, learning_rate=0.3)
 CONVOLVING = SMALL.replace(architecture="conv", hidden=(4, 6), activation="relu")
@@ -226,6 +228,18 @@ def test_the_backward_pass_in_one_line_is_that_of_the_six_formulas_and_of_autogr
         np.testing.assert_allclose(simplified, six.x, rtol=1e-9, atol=1e-15)
         np.testing.assert_allclose(simplified, batch.gradients.x[:, unit - 1], rtol=1e-8, atol=1e-15)
         assert abs(simplified.sum()) < 1e-12  # no step moves all inputs of a unit alike
+
+
+@pytest.mark.parametrize("normalizer", AMONG)
+def test_with_statistics_of_one_example_no_other_example_moves_and_else_all_do(normalizer):
+    trainer = Trainer(SMALL.replace(normalizer=normalizer, hidden=(12, 8), batch_size=8))
+    trainer.advance(5)
+    found = layer.companions(trainer, layer=2, examples=6, example=3)
+    others = [0, 1, 3, 4, 5]
+    moved = np.abs(found.training["replace"].y - found.training["none"].y)[others].max(1)
+    assert (moved < ROUNDING).all() == (normalizer in OF_ONE_EXAMPLE)
+    still = np.abs(found.inference["replace"].y - found.inference["none"].y)[others].max()
+    assert still < ROUNDING
 
 
 def test_the_numbers_filled_into_algorithm_1_add_up(batch):

@@ -108,6 +108,16 @@ def test_nonsense_in_a_link_gives_defaults_and_one_line(asked, query, named):
     assert app.query_params == {name: text for name, text in QUERY.items() if name not in query}
 
 
+def test_the_network_in_which_an_example_is_changed_may_have_another_normalizer(asked):
+    app = page(**QUERY, section="companions", among="layer")
+    assert not app.exception
+    assert asked[-1][0].normalizer == "layer"
+    assert any("no example depends on another" in item.value for item in app.markdown)
+    app = page(**(QUERY | {"hidden": "7-7"}), section="companions", among="group")
+    assert not app.exception
+    assert any("groups" in item.value for item in app.error)
+
+
 def test_restoring_the_identity_sets_gamma_and_beta_and_says_that_nothing_is_left(asked):
     app = page(**QUERY, section="scale")
     next(item for item in app.button if item.label == "Restore the identity").click().run()

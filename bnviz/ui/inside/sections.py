@@ -8,7 +8,8 @@ import math
 import numpy as np
 import streamlit as st
 
-from bnviz.experiment.knob import POINT_DATASETS
+from bnviz.experiment import ExperimentError
+from bnviz.experiment.knob import NORMALIZERS, POINT_DATASETS
 from bnviz.figures.charts import layer as figures
 from bnviz.layer import arithmetic
 from bnviz.layer import gradients as formulas
@@ -18,11 +19,15 @@ from bnviz.layer.walk import lines_of
 from bnviz.layer.walk import walk as written
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
-from bnviz.ui.inside.view import CHANGES, CHANNELS, NEWEST, PREFIX, STEPS, View, with_maps
+from bnviz.ui.inside.view import AMONG, CHANGES, CHANNELS, NEWEST, PREFIX, STEPS, View, with_maps
 from bnviz.ui.parts import link
 
 _WALK = f"{PREFIX}walk"
 _GAMMA, _BETA = f"{PREFIX}hand.gamma", f"{PREFIX}hand.beta"
+OF_ONE_EXAMPLE = ("layer", "group", "rms")
+"""The normalizers whose statistics come from each example alone."""
+ROUNDING = 1e-9
+"""A smaller move of an output is rounding."""
 _BESIDE = (1, 2)
 """How words and the figure that they speak of share the width."""
 
@@ -171,8 +176,15 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
     words, picture = st.columns(_BESIDE, gap="large")
     with words:
         st.write(
-            "In training an example is normalized together with the others of its mini-batch, in this layer and in "
-            "every layer before it. Change one, and watch the others. In inference mode the layer uses fixed averages."
+            "Does an example’s output depend on the others in its mini-batch? Change one example, and watch the "
+            "others. Then choose another normalization: the same network is trained with it."
+        )
+        st.selectbox(
+            view.parameters()["among"].label,
+            options=AMONG,
+            format_func=NORMALIZERS.__getitem__,
+            key=f"{PREFIX}among",
+            on_change=link.touch,
         )
         _example(batch, view)
         st.segmented_control(
@@ -184,8 +196,18 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
             on_change=link.touch,
         )
     with words:
+        try:
+            network = ask.experiment.replace(normalizer=view.among)
+        except ExperimentError as error:
+            st.error(str(error))
+            return
         found: Companions | None = ask(
-            "companions", view.step, layer=view.layer, examples=view.examples, example=view.example
+            "companions",
+            view.step,
+            network,
+            layer=view.layer,
+            examples=view.examples,
+            example=view.example,
         )
     if found is None:
         return
@@ -203,7 +225,7 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
         f"**{n.shown(most['training'], 4)}** in training mode"
         f"{by if view.change == 'replace' else ''}, "
         f"and by {n.scientific(most['inference'], 1)} in inference mode"
-        f"{', which is rounding' if 0 < most['inference'] < 1e-9 else ''}."
+        f"{', which is rounding' if 0 < most['inference'] < ROUNDING else ''}. " + _why(view.among)
     )
     with picture:
         parts.figure(figures.moves, found, view.change, view.example, view.unit, key="inside-moves")
@@ -221,6 +243,17 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
         ["example", "y, training", "its class, training", "y, inference", "its class, inference"],
         rows,
         key="inside-companions",
+    )
+
+
+def _why(normalizer: str) -> str:
+    """Where a normalizer takes its statistics from, which is why the others move or stay."""
+    named = NORMALIZERS[normalizer]
+    if normalizer in OF_ONE_EXAMPLE:
+        return f"{named} takes its statistics from each example alone: no example depends on another."
+    return (
+        f"{named} takes its statistics from the mini-batch while it trains, in this layer and in every layer before "
+        "it. In inference mode it uses fixed averages."
     )
 
 

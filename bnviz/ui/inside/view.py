@@ -28,6 +28,8 @@ SECTIONS = {
     "maps": "Feature maps",
     "sharing": "Which values share a mean?",
 }
+AMONG = ("batch", "layer", "group", "rms", "batch-renorm", "ghost-batch", "mean-only", "variance-only")
+"""The normalizers with which one can change an example and watch the others."""
 COMPARED = ("batch", "layer", "group", "instance", "rms", "ghost-batch", "mean-only", "variance-only")
 """The normalizers whose shared values are shown."""
 CHANGES = {"replace": "Replace it", "drop": "Leave it out", "duplicate": "Use it twice"}
@@ -60,6 +62,7 @@ class View(PageState):
     constants. newest: the weight of the newest mini-batch in the running averages. map_layer, channel: of
     the network with feature maps. first, second: the normalizers whose shared values are compared, in a convolutional
     layer if `positions`. at: the value that is followed there, as its place in the flattened mini-batch.
+    among: the normalizer of the network in which an example is changed.
     """
 
     section: Annotated[str, Parameter("What to look at", choices=SECTIONS)] = "arithmetic"
@@ -106,6 +109,7 @@ class View(PageState):
         Parameter("Feature maps", "A convolutional layer: each channel has a value at every position."),
     ] = True
     at: Annotated[int, Parameter()] = 0
+    among: Annotated[str, Parameter("Normalization", choices=AMONG)] = "batch"
 
 
 def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, tuple[str, ...]]:
