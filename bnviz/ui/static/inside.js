@@ -7,6 +7,7 @@ import { make, write } from "./elements.js";
 import { ExportMenu } from "./export.js";
 import { mount } from "./mount.js";
 import { PlotlyNode } from "./plotly_node.js";
+import { TableDialog } from "./table_dialog.js";
 
 /** An element that holds a formula, which Python wrote as MathML. */
 function formula(tag, attributes, mathml) {
@@ -165,12 +166,14 @@ class Still {
   constructor(node) {
     this.plot = new PlotlyNode(node, () => this.draw());
     this.menu = new ExportMenu(this);
+    this.table = new TableDialog(() => this.plot.figure);
     this.node = node;
-    node.append(this.plot.node, this.menu.node);
+    node.append(this.plot.node, make("div", { class: "bnviz-tools" }, this.table.button, this.menu.node), this.table.dialog);
   }
 
   close() {
     this.menu.close();
+    this.table.close();
     this.plot.close();
   }
 
@@ -190,8 +193,11 @@ class Still {
     if (text === this.shown) return;
     this.shown = text;
     const figure = JSON.parse(text);
-    this.menu.name(figure.layout.meta.alt.split(":")[0].slice(0, 80));
+    const name = figure.layout.meta.title || figure.layout.meta.alt.split(":")[0].slice(0, 80);
+    this.menu.name(name);
+    this.table.name(name);
     await this.plot.draw(this.data.plotly, figure);
+    this.table.renew();
   }
 }
 

@@ -8,6 +8,7 @@ from bnviz.figures.frame.frame import Frame
 from bnviz.figures.frame.numbers import rounded
 from bnviz.figures.frame.palette import BLUE, VERMILLION
 from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.tabled import UNTABLED
 from bnviz.layer.captured import Companions
 
 
@@ -62,6 +63,7 @@ def moves(
             line={"color": colour, "width": frame.theme.line * 1.3},
             hoverinfo="skip",
             name=f"move, {mode}",
+            **UNTABLED,
         )
         for name, spots, symbol in (("before", before, "circle-open"), ("after", after, "diamond")):
             frame.line(
