@@ -32,6 +32,7 @@ export class AccuracyMap {
 
   update({ data }) {
     const another = data.id !== this.data?.id;
+    this.drawing.classList.toggle("bnviz-fill", data.view === "projector");
     this.data = data;
     if (!another) {
       this.poller.ask();
