@@ -15,6 +15,7 @@ from bnviz.figures.frame.layers import axis_end, called, chosen_layers, depth, e
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import faded
 from bnviz.figures.frame.plot import Array, Plot
+from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.frame.theme import shades
 from bnviz.figures.frame.thinning import thin
 from bnviz.figures.marks.layer_labels import label_layers, room
@@ -142,6 +143,7 @@ def _draw(
     if quantity.noisy:
         pale = faded(colour, 0.35 if layers <= 4 else 0.2)
         weak = {"line": {"color": pale, "width": 0.8}, "hoverinfo": "skip"}
+        weak |= tabled(name=f"{shared['name']}, each record")
         frame.line(panel, steps[kept], line[kept], **shared, **weak)
         line = running_median(line, SMOOTHED)
     frame.line(panel, steps[kept], line[kept], **shared, **shown, **strong)

@@ -21,7 +21,7 @@ from bnviz.ui.inside.view import (
     experiment_of,
     query_of,
 )
-from bnviz.ui.parts import controls, layout, link
+from bnviz.ui.parts import classroom_frame, controls, layout, link
 
 PAGE = "inside"
 _OPENED = f"{PREFIX}opened"
@@ -36,7 +36,7 @@ def show() -> None:
     layout.intro(
         "<b>Inside one batch-normalization layer.</b><span> A real network, a real mini-batch, every number.</span>"
     )
-    layout.notice_ignored(ignored)
+    layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
     _controls(experiment, view)
     with st.container(key=layout.one_row("inside-sections")):
         st.segmented_control(
@@ -49,6 +49,7 @@ def show() -> None:
             on_change=link.touch,
         )
     _section(experiment, view)
+    classroom_frame.foot()
     layout.footer()
     link.write(PAGE, query_of(experiment, view))
 

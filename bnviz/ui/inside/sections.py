@@ -28,8 +28,8 @@ OF_ONE_EXAMPLE = ("layer", "group", "rms")
 """The normalizers whose statistics come from each example alone."""
 ROUNDING = 1e-9
 """A smaller move of an output is rounding."""
-_BESIDE = (1, 2)
-"""How words and the figure that they speak of share the width."""
+_BESIDE = (2, 1)
+"""How a figure and the words about it share the width. On a phone they stand below each other, in this order."""
 
 
 def arithmetic_lines(ask: Ask, batch: LayerBatch, view: View, opened: int) -> None:
@@ -66,7 +66,7 @@ def scale(ask: Ask, batch: LayerBatch, view: View) -> None:
         float(math.ceil(max(3.0, 1.5 * abs(own), 1.5 * abs(undone), abs(now))))
         for own, undone, now in zip(learned, identity, (gamma, beta), strict=True)
     ]
-    words, picture = st.columns(_BESIDE, gap="large")
+    picture, words = st.columns(_BESIDE, gap="large")
     st.session_state[_GAMMA], st.session_state[_BETA] = gamma, beta
     with words:
         st.write(
@@ -173,7 +173,7 @@ def _example(batch: LayerBatch, view: View) -> None:
 def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
     """Change one example and see the others move."""
     names = batch.members.names
-    words, picture = st.columns(_BESIDE, gap="large")
+    picture, words = st.columns(_BESIDE, gap="large")
     with words:
         st.write(
             "Does an example’s output depend on the others in its mini-batch? Change one example, and watch the "
@@ -259,7 +259,7 @@ def _why(normalizer: str) -> str:
 
 def inference(ask: Ask, view: View) -> None:
     """Mini-batch statistics, running averages and the population's, over training."""
-    words, picture = st.columns(_BESIDE, gap="large")
+    picture, words = st.columns(_BESIDE, gap="large")
     with words:
         st.write(
             "In inference an output must not depend on other examples. So the layer needs fixed numbers in place of "
@@ -305,7 +305,7 @@ def maps(ask: Ask, view: View) -> None:
     if ask.experiment.dataset in POINT_DATASETS:
         st.info("Points in the plane have no feature maps. Choose digits or other images above.")
         return
-    words, picture = st.columns(_BESIDE, gap="large")
+    picture, words = st.columns(_BESIDE, gap="large")
     words.write(
         "A convolution moves the same filter over all positions, so all positions should be normalized in the same "
         "way (Section 3.2). The mean is then over examples and positions. There is one γ and one β for each channel. "

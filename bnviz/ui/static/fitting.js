@@ -5,7 +5,7 @@
 export const NARROW = 520; // px: below this width figures stack their panels
 const LINE = 1.3; // em from one line of a Plotly text to the next
 const EDGE = 10; // px that the heading keeps from both sides
-const MENU = [48, 112]; // px at the top right for the menu of exports, on a phone and elsewhere
+const MENU = [92, 184]; // px at the top right for the table and the exports, on a phone and elsewhere
 const TITLE = { above: 14, line: 21, small: 18 }; // px that a figure's title takes, as bnviz/figures/frame has it
 const MOST = 0.4; // share of the width that a margin may take
 let pencil = null;

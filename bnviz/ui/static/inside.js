@@ -7,6 +7,7 @@ import { make, write } from "./elements.js";
 import { ExportMenu } from "./export.js";
 import { mount } from "./mount.js";
 import { PlotlyNode } from "./plotly_node.js";
+import { TableDialog } from "./table_dialog.js";
 
 /** An element that holds a formula, which Python wrote as MathML. */
 function formula(tag, attributes, mathml) {
@@ -25,7 +26,10 @@ class Walk {
     this.node = node;
     this.keys = (event) => this.key(event);
     document.addEventListener("keydown", this.keys);
-    this.sizes = new ResizeObserver(() => this.center());
+    this.sizes = new ResizeObserver(() => {
+      this.arrange();
+      this.center();
+    });
   }
 
   close() {
@@ -47,6 +51,17 @@ class Walk {
     }
     this.show();
     this.sizes.observe(this.node);
+  }
+
+  /** On a phone the unit's own numbers, which the line speaks of, come first: for the eye and for the Tab key. */
+  arrange() {
+    const own = this.sheets.querySelector(".bnviz-statistics").closest(".bnviz-sheet");
+    const first = matchMedia("(max-width: 640px)").matches;
+    if (first === (this.sheets.firstElementChild === own)) return;
+    const focused = document.activeElement;
+    if (first) this.sheets.prepend(own);
+    else this.sheets.append(own);
+    if (this.sheets.contains(focused)) focused.focus({ preventScroll: true });
   }
 
   /** Bring the current line into the list's middle; on phones the list scrolls sideways. */
@@ -87,11 +102,12 @@ class Walk {
         formula("div", { class: "bnviz-formula bnviz-filled", tabindex: "0", role: "group", "aria-label": "The numbers filled in" }, line.filled))));
     this.spoken = make("p", { class: "bnviz-spoken", "aria-live": "polite" });
     this.node.replaceChildren(
-      make("div", { class: "bnviz-turn" }, this.back, make("ol", {}, ...this.tabs.map((tab) => make("li", {}, tab))), this.forth),
+      make("div", { class: "bnviz-turn" }, make("ol", {}, ...this.tabs.map((tab) => make("li", {}, tab))), this.back, this.forth),
       make("div", { class: "bnviz-explained" }, make("div", { class: "bnviz-panels" }, ...this.panels),
         make("p", { class: "bnviz-key" }, make("span", { class: "bnviz-used" }, "used by this line"),
           make("span", { class: "bnviz-made" }, "computed by this line"))), this.spoken,
-      make("div", { class: "bnviz-sheets" }, this.inputs(walk), this.sheet(walk)));
+      this.sheets = make("div", { class: "bnviz-sheets" }, this.inputs(walk), this.sheet(walk)));
+    this.arrange();
     if (focused) this.node.querySelector(`[data-name="${focused}"]`)?.focus({ preventScroll: true });
   }
 
@@ -165,12 +181,14 @@ class Still {
   constructor(node) {
     this.plot = new PlotlyNode(node, () => this.draw());
     this.menu = new ExportMenu(this);
+    this.table = new TableDialog(() => this.plot.figure);
     this.node = node;
-    node.append(this.plot.node, this.menu.node);
+    node.append(this.plot.node, make("div", { class: "bnviz-tools" }, this.table.button, this.menu.node), this.table.dialog);
   }
 
   close() {
     this.menu.close();
+    this.table.close();
     this.plot.close();
   }
 
@@ -190,8 +208,11 @@ class Still {
     if (text === this.shown) return;
     this.shown = text;
     const figure = JSON.parse(text);
-    this.menu.name(figure.layout.meta.alt.split(":")[0].slice(0, 80));
+    const name = figure.layout.meta.title || figure.layout.meta.alt.split(":")[0].slice(0, 80);
+    this.menu.name(name);
+    this.table.name(name);
     await this.plot.draw(this.data.plotly, figure);
+    this.table.renew();
   }
 }
 

@@ -56,6 +56,11 @@ export class PlotlyNode {
     if (this.drawn) window.Plotly.purge(this.node);
   }
 
+  /** The figure that is drawn, { data, layout }; null before the first. */
+  get figure() {
+    return this.#latest;
+  }
+
   get #fills() {
     return matchMedia(FILLING).matches && this.#frame.classList.contains("bnviz-fill");
   }
@@ -129,6 +134,7 @@ export class PlotlyNode {
     const { data } = figure;
     const layout = this.#frame.classList.contains("bnviz-untitled") ? untitled(figure.layout) : figure.layout;
     this.#latest = figure = { data, layout };
+    this.#frame.classList.toggle("bnviz-bare", !layout.title?.text);
     this.node.setAttribute("aria-label", layout.meta.alt);
     this.place();
     const Plotly = await loadPlotly(url);
