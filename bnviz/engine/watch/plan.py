@@ -123,6 +123,8 @@ class Plans:
 def bare(part: Part) -> Part:
     """A part as it was found, without its values."""
     found = part.origin
-    before = None if found.before is None else Before(None, found.before.units, found.before.at)
-    origin = Origin(found.layer, None, found.normalizer, found.normalizing, before, found.joined)
+    before = None if found.before is None else Before(found.before.units, found.before.at)
+    origin = Origin(
+        found.layer, None, found.normalizer, found.normalizing, before, found.joined, found.by_batch
+    )
     return Part(origin, part.token, part.units, list(part.functions))

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bnviz.engine.watch import samples
 from bnviz.engine.watch.call import tensors_in
+from bnviz.engine.watch.measured import Measured
 from bnviz.engine.watch.names import Names
 from bnviz.engine.watch.observation import Found
 from bnviz.engine.watch.plan import Plan, PlannedLayer, bare
-from bnviz.engine.watch.samples import Measured
 from bnviz.engine.watch.signature import Signer, Token
 from bnviz.engine.watch.streams import At, Before, Part
 from bnviz.engine.watch.tracker import SHIFTED
@@ -26,7 +25,7 @@ class PlannedObservation(TorchDispatchMode):
     """Sees one pass.
 
     references: what drift is measured from, by the name of the layer. held: whether it did what the plan says; nothing
-    is found in one that did not.
+    is found in one that did not. Of what is found, small samples are not measured yet.
     """
 
     def __init__(self, plan: Plan, references: Mapping[str, Measured | None]) -> None:
@@ -140,11 +139,13 @@ class PlannedObservation(TorchDispatchMode):
         part.take(tensor, At(self._signer.count, None))
         if layer.shifted and part.sample is not None:
             part.sample.remark = SHIFTED
-        part.measure(False, self._references.get(layer.name))
+        if part.sample is not None and not part.sample.small:
+            part.measure(False, self._references.get(layer.name))
 
     def _before(self, before: Before, tensor: Tensor) -> None:
-        sample = samples.take(tensor, before.units)
-        before.summary = samples.Summary.of(sample) if sample.values.size else None
+        before.take(tensor)
+        if before.sample is not None and not before.sample.small:
+            before.measure()
 
     def _compare(self, numbers: Tensor, tensor: Tensor) -> None:
         self.held = self.held and torch.equal(tensor.detach().cpu(), numbers)
