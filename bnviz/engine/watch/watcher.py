@@ -250,7 +250,7 @@ class Watcher:
         self._weights.before(self._watched_weights())
 
     def _after_update(self, number: int) -> None:
-        if not self._passes.armed:
+        if self._passes.eager and not self._passes.armed:
             self._passes.let_compile()
         if self._told:
             self._told = {}

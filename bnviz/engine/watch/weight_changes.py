@@ -25,14 +25,18 @@ class WeightChanges:
 
     def after(self, weights: Sequence[Tensor]) -> None:
         """Measure weights that were updated, and their changes where they were kept."""
-        self._before, before = [], {id(weight): kept for weight, kept in self._before}
-        changed = [weight for weight in weights if id(weight) in before]
-        pairs = [weight.detach() - before[id(weight)] for weight in changed]
-        slopes = [weight.grad for weight in weights if weight.grad is not None]
-        found = iter(norms([weight.detach() for weight in weights] + pairs + slopes))
+        self._before, kept = [], {id(weight): before for weight, before in self._before}
+        changed = [weight for weight in weights if id(weight) in kept]
+        sloped = [weight for weight in weights if weight.grad is not None]
+        with torch.no_grad():
+            changes = [kept[id(weight)] for weight in changed]
+            if changes:
+                torch._foreach_sub_(changes, changed)  # the sign is of no matter
+            slopes = [weight.grad for weight in sloped if weight.grad is not None]
+            found = iter(norms([*weights, *changes, *slopes]))
         own = {id(weight): next(found) for weight in weights}
         moved = {id(weight): next(found) for weight in changed}
-        gradients = {id(weight): next(found) for weight in weights if weight.grad is not None}
+        gradients = {id(weight): next(found) for weight in sloped}
         self.sizes = {
             key: (
                 gradients.get(key, math.nan),
@@ -52,7 +56,11 @@ def norms(tensors: Sequence[Tensor]) -> list[float]:
     if not tensors:
         return []
     with torch.no_grad():
-        found = [torch.linalg.vector_norm(item.detach().float()) for item in tensors]
+        alike = {(item.dtype, item.device, item.layout) for item in tensors}
+        if alike == {(torch.float32, tensors[0].device, torch.strided)}:
+            found = torch._foreach_norm(list(tensors))  # one call
+        else:
+            found = [torch.linalg.vector_norm(item.detach().float()) for item in tensors]
         if len({item.device for item in found}) > 1:
             return [float(item) for item in found]
-        return [float(item) for item in torch.stack(found).tolist()]
+        return [float(item) for item in torch.stack(list(found)).tolist()]
