@@ -82,7 +82,9 @@ class PlannedObservation(TorchDispatchMode):
     def _check(self, function: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Hold an operation against the plan, and measure what is to be measured before it."""
         signer, signatures = self._signer, self._plan.signatures
-        if signer.count >= len(signatures) or signer.of(function, args, named) != signatures[signer.count]:
+        if signer.count >= len(signatures) or not signer.agrees(
+            signatures[signer.count], function, args, named
+        ):
             self.held = False
             return
         if self._looks.from_outside:
@@ -106,13 +108,12 @@ class PlannedObservation(TorchDispatchMode):
 
     def _measure(self) -> None:
         index = self._signer.count
-        with torch.no_grad():
-            for look in self._looks.due.get(index, ()):
-                tensor = self._kept.get(look.token)
-                if tensor is None:
-                    self.held = False
-                    return
-                self._look(look, tensor)
+        for look in self._looks.due.get(index, ()):
+            tensor = self._kept.get(look.token)
+            if tensor is None:
+                self.held = False
+                return
+            self._look(look, tensor)
         for token in [token for token in self._kept if self._looks.last_use[token] <= index]:
             del self._kept[token]
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from torch import Tensor
 
 from bnviz.engine.watch.evidence import SCALED
 from bnviz.engine.watch.measured import Measured, Summary
@@ -115,13 +114,8 @@ def _scales(part: Part) -> np.ndarray | None:
         pair = [own(normalizer, name) for name in names]
         sized = [item for item in pair if item is not None and item.dim() == 1 and len(item) > units[-1]]
         if len(sized) == 2:
-            return np.stack([_numbers(item)[units] for item in sized])
+            return np.array([item.detach().float().numpy(force=True)[units] for item in sized])
     return None
-
-
-def _numbers(parameter: Tensor) -> np.ndarray:
-    numbers: np.ndarray = parameter.detach().float().cpu().numpy()
-    return numbers
 
 
 def _flat(summary: Summary) -> list[float]:

@@ -72,7 +72,7 @@ def take(tensor: Tensor, units: Units | None) -> Sample:
         width = tensor.shape[-1]
         rows = tensor.numel() // width
         if width <= MAX_WIDTH and rows <= min(ROWS, max(FEWEST_ROWS, VALUES // width)):
-            whole = tensor.reshape(rows, width).to("cpu", torch.float32, copy=True).numpy()
+            whole = np.array(tensor.float().numpy(force=True).reshape(rows, width))  # a copy
             return Sample(whole, _numbers(width), rows, width, None)
     remark = ""
     places = None if units is None else _places(units)

@@ -132,11 +132,10 @@ class Part:
         sample, self.sample = self.sample, None
         if sample is None:
             return
-        finite = np.isfinite(sample.values)
+        unusual = sample.values.size - int(np.count_nonzero(np.isfinite(sample.values)))
         if not sample.values.size:
             self.problem = "no example reached it"
-        elif not finite.all():
-            unusual = sample.values.size - int(finite.sum())
+        elif unusual:
             self.problem = f"{unusual:,} of {sample.values.size:,} values are not finite numbers"
             self.lost = unusual == sample.values.size
         else:

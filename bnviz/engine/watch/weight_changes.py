@@ -26,25 +26,22 @@ class WeightChanges:
     def after(self, weights: Sequence[Tensor]) -> None:
         """Measure weights that were updated, and their changes where they were kept."""
         self._before, kept = [], {id(weight): before for weight, before in self._before}
-        changed = [weight for weight in weights if id(weight) in kept]
-        sloped = [weight for weight in weights if weight.grad is not None]
+        tensors: list[Tensor] = []
         with torch.no_grad():
-            changes = [kept[id(weight)] for weight in changed]
-            if changes:
-                torch._foreach_sub_(changes, changed)  # the sign is of no matter
-            slopes = [weight.grad for weight in sloped if weight.grad is not None]
-            found = iter(norms([*weights, *changes, *slopes]))
-        own = {id(weight): next(found) for weight in weights}
-        moved = {id(weight): next(found) for weight in changed}
-        gradients = {id(weight): next(found) for weight in sloped}
-        self.sizes = {
-            key: (
-                gradients.get(key, math.nan),
-                size,
-                moved[key] / size if key in moved and size else math.nan,
-            )
-            for key, size in own.items()
-        }
+            for weight in weights:  # one after the other: each is in the processor's caches then
+                changed = kept.get(id(weight))
+                tensors.append(weight.detach())
+                if changed is not None:
+                    tensors.append(changed.sub_(weight))  # the sign is of no matter
+                if weight.grad is not None:
+                    tensors.append(weight.grad)
+        found = iter(norms(tensors))
+        self.sizes = {}
+        for weight in weights:
+            size = next(found)
+            change = next(found) if id(weight) in kept else math.nan
+            slope = next(found) if weight.grad is not None else math.nan
+            self.sizes[id(weight)] = (slope, size, change / size if size else math.nan)
 
     def forget(self) -> None:
         """Nothing is known of the latest update."""
