@@ -53,7 +53,7 @@ class Sample:
 
     def hand_over(self) -> np.ndarray:
         """The values, which the sample has no longer: only one copy of them is to be in memory."""
-        values, self.values = self.values, self.values[:0]
+        values, self.values = self.values, np.empty((0, self.values.shape[1]), self.values.dtype)
         return values
 
     @property
