@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from bnviz import Recording, watch
 from bnviz.engine.watch.plan import Plans
 from bnviz.engine.watch.planned import PlannedObservation
-from bnviz.engine.watch.samples import Measured, Sample
+from bnviz.engine.watch.measured import Measured
+from bnviz.engine.watch.samples import Sample
 from bnviz.recording.measure import Distribution
 from bnviz.recording.nonlinearities import NONLINEARITIES
 from bnviz.recording.watched import WatchError
@@ -959,7 +960,7 @@ def test_a_sample_is_measured_as_the_layers_of_a_bnviz_network_are(rows, units, 
     values[0, 0], values[-1, -1] = 0.25, -8.0  # on an edge of the histogram
     expected = Distribution.of(values)
     mean, std, shares = expected.summary()
-    measured = Measured.of(Sample(values.copy(), np.arange(units), rows, units, None), floor=False)
+    measured = Measured.of(Sample(values.copy(), np.arange(units), rows, units, None))
     np.testing.assert_allclose([measured.summary.mean, measured.summary.std], [mean, std], rtol=1e-9)
     np.testing.assert_array_equal(measured.summary.shares, shares)
     np.testing.assert_array_equal(measured.histogram, expected.histogram())
