@@ -9,12 +9,16 @@ import torch
 from torch.nn import functional as F
 
 from bnviz.engine.inspections import layer
+from bnviz.engine.inspections.sharing import of_one_example
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
+from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer import arithmetic, mathml
 from bnviz.layer.gradients import BackwardPass
 from bnviz.layer.walk import walk
-from bnviz.ui.inside.sections import OF_ONE_EXAMPLE, ROUNDING
+from bnviz.layer.walk_of_example import lines_of as example_lines
+from bnviz.layer.walk_of_example import walk_of_example
+from bnviz.ui.inside.sections import ROUNDING
 from bnviz.ui.inside.view import AMONG
 
 SMALL = Experiment(hidden=(12, 9), batch_size=20, steps=60, learning_rate=0.3)
@@ -276,3 +280,55 @@ def test_numbers_stand_in_formulas_as_readers_see_them():
     assert "".join(several.itertext()) == "−0.5+0.25−3"
     assert eval(expression(several)) == -3.25
     assert "".join(ElementTree.fromstring(mathml.inline(mathml.enclosed("−2"))).itertext()) == "(−2)"
+
+
+@pytest.mark.parametrize("normalizer", OF_ONE_EXAMPLE)
+@pytest.mark.parametrize(("example", "unit"), [(1, 1), (4, 8)])
+def test_the_lines_of_an_example_are_torchs_own_normalizer(normalizer, example, unit):
+    trainer = Trainer(SMALL.replace(normalizer=normalizer, hidden=(12, 8)))
+    trainer.advance(10)
+    found = of_one_example(trainer, layer=2, examples=5)
+    x, gamma, beta = (torch.from_numpy(item) for item in (found.x, found.gamma, found.beta))
+    expected = {
+        "layer": lambda: F.layer_norm(x, (8,), gamma, beta),
+        "group": lambda: F.group_norm(x, 2, gamma, beta),
+        "rms": lambda: F.rms_norm(x, (8,), gamma, 1e-5),
+    }[normalizer]()
+    lines, units = example_lines(found, example, unit)
+    assert unit - 1 in units
+    assert len(units) == (4 if normalizer == "group" else 8)
+    np.testing.assert_allclose(lines.y, expected[example - 1, units], atol=1e-9)
+    np.testing.assert_allclose(found.y, expected, atol=1e-9)
+    assert not np.allclose(found.gamma, 1.0)  # as learned
+
+
+@pytest.mark.parametrize("normalizer", OF_ONE_EXAMPLE)
+def test_the_numbers_filled_into_the_lines_of_an_example_add_up(normalizer):
+    trainer = Trainer(SMALL.replace(normalizer=normalizer, hidden=(12, 8)))
+    trainer.advance(10)
+    shown = walk_of_example(of_one_example(trainer, layer=2, examples=5), 3, 2, "It")
+    for line in shown["lines"]:
+        if line["title"] in ("deviations", "x̂", "times γ", "plus β", "ε and the root"):
+            sides = expression_sides(line["filled"])
+            assert sides[0] == pytest.approx(sides[-1], abs=5e-3)
+    assert [len(row) for row in shown["cells"]] == [len(shown["columns"])] * len(shown["names"])
+    used = {name for line in shown["lines"] for name in line["used"]}
+    made = {name for line in shown["lines"] for name in line["made"]}
+    assert used <= made | {"gamma"}
+
+
+def test_the_lines_of_a_wide_layer_show_some_units_and_sum_over_all():
+    trainer = Trainer(SMALL.replace(normalizer="layer", hidden=(12, 40)))
+    trainer.advance(3)
+    batch = of_one_example(trainer, layer=2, examples=4)
+    shown = walk_of_example(batch, 2, 1, "It")
+    assert shown["names"][-1]["name"] == "… 28 more"
+    mean = next(item["text"] for item in shown["statistics"] if item["name"] == "mean")
+    assert float(mean.replace("−", "-")) == pytest.approx(batch.x[1].mean(), abs=1e-3)
+    assert "1 to 40" not in shown["sheet"]
+    assert "all units" in shown["sheet"]
+
+
+def test_lines_of_an_example_are_refused_where_the_statistics_are_of_the_batch(trained):
+    with pytest.raises(ValueError, match="layer, group, rms"):
+        of_one_example(trained, layer=1, examples=4)

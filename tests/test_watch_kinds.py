@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bnviz import Recording, watch
+from bnviz.engine.watch.measured import Measured
 from bnviz.engine.watch.plan import Plans
 from bnviz.engine.watch.planned import PlannedObservation
-from bnviz.engine.watch.measured import Measured
 from bnviz.engine.watch.samples import Sample
 from bnviz.recording.measure import Distribution
 from bnviz.recording.nonlinearities import NONLINEARITIES

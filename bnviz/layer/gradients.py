@@ -102,7 +102,7 @@ class BackwardPass:
     def in_one_line(self) -> list[str]:
         """A row like those of `gradients`: ∂ℓ/∂x by the simplified formula, whose statistics are not constants."""
         lines, at, m = self.lines, self.example, len(self.dy)
-        by = ml.fraction(_number(lines.gamma), rf"{m} \cdot {ml.number(n.scientific(lines.root, 4))}")
+        by = ml.fraction(_number(float(lines.gamma)), rf"{m} \cdot {ml.number(n.scientific(lines.root, 4))}")
         own, all_dy, x_hat, both = (
             _enclosed(value)
             for value in (self.dy[at], _sum(self.dy), lines.x_hat[at], _sum(self.dy * lines.x_hat))
@@ -151,7 +151,7 @@ class BackwardPass:
         m, root = len(self.dy), ml.number(n.scientific(lines.root, 4))
         from_x_hat = rf"= {_enclosed(found.x_hat[at])} \cdot {ml.fraction('1', root)}"
         filled = {
-            "x_hat": rf"= {_enclosed(self.dy[at])} \cdot {_enclosed(lines.gamma)}",
+            "x_hat": rf"= {_enclosed(self.dy[at])} \cdot {_enclosed(float(lines.gamma))}",
             "gamma": f"= {_number(found.gamma)}",
             "beta": f"= {_number(found.beta)}",
         }

@@ -86,7 +86,7 @@ def entering(trainer: Trainer, layer: int, examples: int) -> tuple[Tensor, Membe
     Float64, (m, F) or (m, F, p, q). layer: counted from 1. Raises ValueError as `layer` does.
     """
     network = _double(trainer)
-    _normalizer(network, layer)
+    _block(network, layer)
     inputs, _, chosen = _coming(trainer, examples)
     with one_thread():
         return _reached(network, inputs, layer, _in_training), _members(trainer, chosen)

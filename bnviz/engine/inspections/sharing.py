@@ -5,6 +5,7 @@ All normalizers are given the same values: those that enter a layer of a network
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,14 +14,41 @@ import torch
 from bnviz.engine import normalizers
 from bnviz.engine.inspections.layer import entering
 from bnviz.engine.network import generator
-from bnviz.engine.normalizers import EPSILON, Settings
+from bnviz.engine.normalizers import EPSILON, GroupNorm, LayerNorm, RMSNorm, Settings
 from bnviz.engine.trainer import Trainer
-from bnviz.layer.captured import SharedValues, Sharing
+from bnviz.experiment.normalization import OF_ONE_EXAMPLE
+from bnviz.layer.captured import ExampleBatch, SharedValues, Sharing
 
 SUBTRACTS = ("batch", "layer", "group", "instance", "ghost-batch", "mean-only")
 DIVIDES = ("batch", "layer", "group", "instance", "ghost-batch", "rms", "variance-only")
 COMPARED = tuple(dict.fromkeys((*SUBTRACTS, *DIVIDES)))
 """The normalizers that this compares: those whose statistics are a mean, a deviation, or both."""
+
+
+@torch.no_grad()
+def of_one_example(trainer: Trainer, layer: int, examples: int) -> ExampleBatch:
+    """The layer on the first `examples` of the next mini-batch, in a network trained with one of OF_ONE_EXAMPLE.
+
+    layer: counted from 1. Raises ValueError for a layer that is not there or has another normalizer.
+    """
+    x, members = entering(trainer, layer, examples)
+    normalizer = copy.deepcopy(trainer.network.hidden[layer - 1].normalizer).cpu().double()
+    if not isinstance(normalizer, LayerNorm | GroupNorm | RMSNorm):
+        raise ValueError(f"normalizer is not allowed here; allowed is one of {', '.join(OF_ONE_EXAMPLE)}")
+    gamma, beta = normalizer.scale_and_shift()
+    ids = normalizer.shares(x.shape)
+    return ExampleBatch(
+        step=trainer.step,
+        layer=layer,
+        members=members,
+        x=x.numpy(),
+        y=normalizer(x).numpy(),
+        ids=ids.numpy(),
+        gamma=gamma.numpy(),
+        beta=np.zeros(x.shape[1]) if beta is None else beta.numpy(),
+        epsilon=normalizer.epsilon,
+        centered=not isinstance(normalizer, RMSNorm),
+    )
 
 
 def sharing(

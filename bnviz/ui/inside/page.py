@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import streamlit as st
 
 from bnviz.experiment import Experiment
+from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.captured import LayerBatch
-from bnviz.ui.inside import parts, sections, sharing_section
+from bnviz.ui.inside import lines_section, parts, sections, sharing_section
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.view import (
     LEAST,
@@ -79,6 +80,9 @@ def _section(experiment: Experiment, view: View) -> None:
     if view.section == "sharing":
         sharing_section.show(ask, view)
         return
+    if _follows_an_example(view):
+        lines_section.of_one_example(ask, view, times_opened())
+        return
     batch: LayerBatch | None = ask("layer", view.step, layer=view.layer, examples=view.examples)
     if batch is None:
         return
@@ -89,13 +93,18 @@ def _section(experiment: Experiment, view: View) -> None:
         st.info(f"This network diverged at step {batch.step:,}; what you see is that step.")
     match view.section:
         case "arithmetic":
-            sections.arithmetic_lines(ask, batch, view, times_opened())
+            lines_section.of_one_unit(ask, batch, view, times_opened())
         case "scale":
             sections.scale(ask, batch, view)
         case "gradients":
             sections.gradients(ask, batch, view)
         case "companions":
             sections.companions(ask, batch, view)
+
+
+def _follows_an_example(view: View) -> bool:
+    """Whether the lines follow an example through its units, not a unit through the examples."""
+    return view.section == "arithmetic" and view.lines_of in OF_ONE_EXAMPLE
 
 
 def times_opened() -> int:
@@ -119,7 +128,7 @@ def _controls(experiment: Experiment, view: View) -> None:
             key=f"{PREFIX}step",
             help=said["step"].help,
             on_change=link.touch,
-            width=260,
+            width=220,
         )
         if view.section != "maps":  # of another network, which has a layer and a channel to choose below
             st.selectbox(
@@ -129,9 +138,11 @@ def _controls(experiment: Experiment, view: View) -> None:
                 on_change=link.touch,
                 width=90,
             )
-            if view.section != "sharing":  # where one points at a value
+            if view.section == "arithmetic":
+                lines_section.controls(view)
+            if view.section != "sharing" and not _follows_an_example(view):
                 st.number_input(
-                    said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=120
+                    said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=110
                 )
         if view.section not in ("scale", "inference"):  # these show other mini-batches
             st.slider(
@@ -141,7 +152,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 key=f"{PREFIX}examples",
                 help=said["examples"].help,
                 on_change=link.touch,
-                width=190,
+                width=170,
             )
         with st.popover("The network"):
             for name in NETWORK:

@@ -10,49 +10,32 @@ import streamlit as st
 
 from bnviz.experiment import ExperimentError
 from bnviz.experiment.knob import NORMALIZERS, POINT_DATASETS
+from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.figures.charts import layer as figures
 from bnviz.layer import arithmetic
 from bnviz.layer import gradients as formulas
 from bnviz.layer import numerals as n
 from bnviz.layer.captured import Companions, Gradients, History, LayerBatch
 from bnviz.layer.walk import lines_of
-from bnviz.layer.walk import walk as written
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
-from bnviz.ui.inside.view import AMONG, CHANGES, CHANNELS, NEWEST, PREFIX, STEPS, View, with_maps
+from bnviz.ui.inside.view import (
+    AMONG,
+    CHANGES,
+    CHANNELS,
+    NEWEST,
+    PREFIX,
+    STEPS,
+    View,
+    with_maps,
+)
 from bnviz.ui.parts import link
 
-_WALK = f"{PREFIX}walk"
 _GAMMA, _BETA = f"{PREFIX}hand.gamma", f"{PREFIX}hand.beta"
-OF_ONE_EXAMPLE = ("layer", "group", "rms")
-"""The normalizers whose statistics come from each example alone."""
 ROUNDING = 1e-9
 """A smaller move of an output is rounding."""
 _BESIDE = (2, 1)
 """How a figure and the words about it share the width. On a phone they stand below each other, in this order."""
-
-
-def arithmetic_lines(ask: Ask, batch: LayerBatch, view: View, opened: int) -> None:
-    """Algorithm 1, line by line."""
-    parts.walk(written(batch, view.unit), view.line, opened, key=_WALK, on_line=_turned, on_unit=_chosen)
-    st.caption(
-        "Arrow keys ← → turn the lines; a unit’s number chooses the unit. These are the first "
-        f"{view.examples} of the {ask.experiment.batch_size:,} examples that update {batch.step + 1:,} would use, as a "
-        f"mini-batch of their own, in the network as it stood after {batch.step:,} updates. "
-        "Computed in double precision with all digits, shown rounded."
-    )
-
-
-def _turned() -> None:
-    st.session_state[f"{PREFIX}line"] = int(st.session_state[_WALK]["line"])
-    link.touch()
-
-
-def _chosen() -> None:
-    unit = st.session_state[_WALK]["unit"]
-    if unit is not None:
-        st.session_state[f"{PREFIX}unit"] = int(unit)
-    link.touch()
 
 
 def scale(ask: Ask, batch: LayerBatch, view: View) -> None:
@@ -354,7 +337,7 @@ def maps(ask: Ask, view: View) -> None:
             [
                 f"<b>{channel}</b> (shown)" if channel == view.channel else str(channel),
                 f"{m * height * width:,}",
-                *(n.shown(value, 4) for value in (own.mean, own.variance, own.gamma, own.beta)),
+                *(n.shown(value, 4) for value in (own.mean, own.variance, float(own.gamma), float(own.beta))),
             ]
             for channel in range(1, features + 1)
             for own in (lines_of(batch, channel),)

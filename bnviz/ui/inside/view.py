@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from bnviz.experiment import Experiment
+from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.walk import LINES
 from bnviz.ui.parts.page_state import PageState, Parameter
 
@@ -28,6 +29,8 @@ SECTIONS = {
     "maps": "Feature maps",
     "sharing": "Which values share a mean?",
 }
+LINES_OF = ("batch", *OF_ONE_EXAMPLE)
+"""The normalizers that are shown line by line."""
 AMONG = ("batch", "layer", "group", "rms", "batch-renorm", "ghost-batch", "mean-only", "variance-only")
 """The normalizers with which one can change an example and watch the others."""
 COMPARED = ("batch", "layer", "group", "instance", "rms", "ghost-batch", "mean-only", "variance-only")
@@ -62,7 +65,7 @@ class View(PageState):
     constants. newest: the weight of the newest mini-batch in the running averages. map_layer, channel: of
     the network with feature maps. first, second: the normalizers whose shared values are compared, in a convolutional
     layer if `positions`. at: the value that is followed there, as its place in the flattened mini-batch.
-    among: the normalizer of the network in which an example is changed.
+    lines_of: the normalizer that is shown line by line. among: that of the network in which an example is changed.
     """
 
     section: Annotated[str, Parameter("What to look at", choices=SECTIONS)] = "arithmetic"
@@ -109,6 +112,7 @@ class View(PageState):
         Parameter("Feature maps", "A convolutional layer: each channel has a value at every position."),
     ] = True
     at: Annotated[int, Parameter()] = 0
+    lines_of: Annotated[str, Parameter("Normalization", choices=LINES_OF)] = "batch"
     among: Annotated[str, Parameter("Normalization", choices=AMONG)] = "batch"
 
 
