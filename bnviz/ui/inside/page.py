@@ -1,4 +1,4 @@
-"""The Inside page: what one batch-normalization layer does, in a network at a step of its training."""
+"""The Inside page: what one normalization layer does, in a network at a step of its training."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def show() -> None:
         st.session_state[_OPENED] = times_opened() + 1
     experiment, view, ignored = _asked(query)
     layout.intro(
-        "<b>Inside one batch-normalization layer.</b><span> A real network, a real mini-batch, every number.</span>"
+        "<b>Inside one normalization layer.</b><span> A real network, a real mini-batch, every number.</span>"
     )
     layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
     _controls(experiment, view)
@@ -119,7 +119,7 @@ def _controls(experiment: Experiment, view: View) -> None:
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="medium", key=layout.one_row("inside-controls")
     ):
-        with st.container(width=230):
+        with st.container(width=190):
             controls.field("dataset", f"{PREFIX}dataset")
         st.slider(
             said["step"].label,
@@ -128,7 +128,7 @@ def _controls(experiment: Experiment, view: View) -> None:
             key=f"{PREFIX}step",
             help=said["step"].help,
             on_change=link.touch,
-            width=220,
+            width=180,
         )
         if view.section != "maps":  # of another network, which has a layer and a channel to choose below
             st.selectbox(
@@ -152,7 +152,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 key=f"{PREFIX}examples",
                 help=said["examples"].help,
                 on_change=link.touch,
-                width=170,
+                width=150,
             )
         with st.popover("The network"):
             for name in NETWORK:

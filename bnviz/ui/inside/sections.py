@@ -205,9 +205,9 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
     by = f", when a {found.replacement.names[0]} takes the place of example {view.example}"
     words.write(
         f"Over all units of layer {view.layer}, the other {len(others)} outputs move by up to "
-        f"**{n.shown(most['training'], 4)}** in training mode"
+        f"**{_apart(most['training'])}** in training mode"
         f"{by if view.change == 'replace' else ''}, "
-        f"and by {n.scientific(most['inference'], 1)} in inference mode"
+        f"and by {_apart(most['inference'])} in inference mode"
         f"{', which is rounding' if 0 < most['inference'] < ROUNDING else ''}. " + _why(view.among)
     )
     with picture:
@@ -227,6 +227,10 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
         rows,
         key="inside-companions",
     )
+
+
+def _apart(difference: float) -> str:
+    return n.shown(difference, 4) if difference >= 1e-3 else n.scientific(difference, 1)
 
 
 def _why(normalizer: str) -> str:
