@@ -16,7 +16,7 @@ SMALLEST = Setting(
 )
 
 
-QUICK = ("training", "stacking", "recording")
+QUICK = ("training", "normalizers", "stacking", "recording")
 """Parts that train or record for a moment; the others train whole runs and maps, and start programs."""
 
 

@@ -14,7 +14,7 @@ from bnviz.experiment import Experiment
 from bnviz.experiment.knob import NORMALIZERS
 
 INPUTS, CLASSES, EXAMPLES, STEPS = 24, 4, 20, 4
-TAKEN = ("none", "batch", "batch-no-affine", "input-only", "layer", "rms")
+TAKEN = ("none", "batch", "batch-no-affine", "input-only", "layer", "group", "rms")
 
 
 def network(**changes: object) -> Network:

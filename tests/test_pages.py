@@ -53,7 +53,9 @@ def test_the_playground_opens_on_two_arms_that_differ_in_the_normalizer(opened):
 def test_every_field_has_one_control_and_the_varied_one_has_two(opened):
     app = page()
     keys = {item.key for item in app.selectbox}
-    assert keys >= (set(Experiment.knobs()) - {"normalizer"}) | {"vary", "a", "b"}
+    of_one_kind = {"groups", "ghost_batch", "renorm_start"}  # of normalizations that no arm has
+    assert keys >= (set(Experiment.knobs()) - {"normalizer"} - of_one_kind) | {"vary", "a", "b"}
+    assert not keys & of_one_kind
     assert "normalizer" not in keys
 
 
@@ -102,6 +104,22 @@ def test_choosing_another_field_to_vary_offers_two_values_of_it(opened):
     a, b = opened[-1].arms
     assert set(a.differences(b)) == {"learning_rate"}
     assert a.normalizer == b.normalizer == "batch"
+
+
+def test_a_setting_has_a_control_where_it_has_an_effect_and_says_why_where_it_has_none(opened):
+    app = page(vary="normalizer", a="none", b="group", groups="5")
+    assert app.selectbox(key="groups").value == "5"
+    assert not app.selectbox(key="groups").disabled
+    assert app.selectbox(key="norm_momentum").disabled
+    assert "keeps no running statistics" in app.selectbox(key="norm_momentum").help
+    assert not app.selectbox(key="norm_epsilon").disabled
+    assert [arm.groups for arm in opened[-1].arms] == [2, 5]  # without groups it is at its default: one run
+
+
+def test_two_arms_that_are_one_network_are_said_to_be(opened):
+    app = page(vary="groups", a="2", b="4")
+    assert any("A and B are the same network" in item.value for item in app.caption)
+    assert opened[-1].arms[0] == opened[-1].arms[1]
 
 
 def test_a_preset_fills_the_controls(opened):

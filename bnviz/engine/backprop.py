@@ -1,7 +1,7 @@
 """A training step's loss and gradients, in two ways that agree bit for bit.
 
 `Autograd` takes any network. `ChainRule` applies the chain rule layer by layer, as on paper, through the
-statistics too. It takes fully connected networks, plain or with batch, layer or RMS normalization. It does the
+statistics too. It takes fully connected networks, plain or with batch, layer, group or RMS normalization. It does the
 operations that autograd does, but builds no graph, which takes a fifth of a step in networks as small as these.
 
 Shapes: B examples in the mini-batch, F features.
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from bnviz.engine.block import Block, NormalizedAfter
 from bnviz.engine.network import Network, unchanged
-from bnviz.engine.normalizers import BatchNorm, LayerNorm, NoNormalizer, Normalizer, RMSNorm
+from bnviz.engine.normalizers import BatchNorm, GroupNorm, LayerNorm, NoNormalizer, Normalizer, RMSNorm
 from bnviz.recording.nonlinearities import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
 
 aten = torch.ops.aten
@@ -191,6 +191,28 @@ class LayerNormalization:
         return own, of_x
 
 
+class GroupNormalization:
+    """The same for each group of features of an example."""
+
+    def __init__(self, normalizer: GroupNorm) -> None:
+        self.gamma, self.beta = normalizer.gamma, normalizer.beta
+        self.groups, self.epsilon = normalizer.groups, normalizer.epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, F) -> (B, F)."""
+        self.x, self.sizes = x, (*x.shape, 1, self.groups)
+        y: Tensor
+        y, *self.statistics = torch.native_group_norm(x, self.gamma, self.beta, *self.sizes, self.epsilon)
+        return y
+
+    def backward(self, gradient: Tensor) -> tuple[list[Tensor], Tensor]:
+        """As in Link."""
+        of_x, *own = aten.native_group_norm_backward.default(
+            gradient, self.x, *self.statistics, self.gamma, *self.sizes, [True, True, True]
+        )
+        return own, of_x
+
+
 class RMSNormalization:
     """y = γ·x·r with r = 1/√(mean(x²) + ε), the mean over the features of one example.
 
@@ -279,6 +301,7 @@ NONLINEARITIES: dict[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor, Tenso
 NORMALIZATIONS: dict[type[Normalizer], Callable[..., Link]] = {
     BatchNorm: Normalization,
     LayerNorm: LayerNormalization,
+    GroupNorm: GroupNormalization,
     RMSNorm: RMSNormalization,
 }
 """The link for each kind of normalizer that is taken."""

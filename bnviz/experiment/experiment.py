@@ -165,10 +165,11 @@ class Experiment(BaseModel):
     norm_placement: Annotated[
         str,
         Knob(
-            "Normalize",
-            "Before the nonlinearity, g(BN(Wu)), as in the paper; or after it, BN(g(Wu)).",
+            "Placement",
+            "Where a layer is normalized: before its nonlinearity, g(BN(Wu)), as in the paper; or after it, BN(g(Wu)).",
             "Network",
             choices=NORM_PLACEMENTS,
+            before="normalized",
         ),
     ] = "before"
     normalized_layers: Annotated[
@@ -211,6 +212,7 @@ class Experiment(BaseModel):
             "Which hidden layers have a bias, Wu + b. Batch normalization right behind it subtracts it again.",
             "Network",
             choices=BIASES,
+            before="bias",
         ),
     ] = "auto"
     residual: Annotated[
@@ -221,6 +223,7 @@ class Experiment(BaseModel):
             "with a last normalization before the output. Post-normalization: BN(u + g(Wu)).",
             "Network",
             choices=RESIDUALS,
+            before="residual",
         ),
     ] = "none"
     dropout: Annotated[

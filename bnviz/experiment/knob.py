@@ -152,7 +152,8 @@ class Knob:
 
     low, high: the range of a number; whole numbers have whole bounds. unit: what a value counts, where it counts
     something. zero: what 0 means, where it is no number. why: what forbids a number out of the range. form: of a
-    field that names layers, what may be written into it.
+    field that names layers, what may be written into it. before: the word that stands before a choice where no label
+    does.
     """
 
     label: str
@@ -167,6 +168,7 @@ class Knob:
     zero: str = ""
     why: str = ""
     form: str = ""
+    before: str = ""
 
     def words(self, value: Any) -> str:
         """A value as a reader is told it: "Sigmoid", "3 × 100", "2,000"; a text that is no choice stays as it is."""
@@ -182,7 +184,7 @@ class Knob:
     def phrase(self, value: Any) -> str:
         """A value in words that need no label: "Sigmoid", "3 × 100 units", "learning rate 0.03"."""
         if self.choices:
-            return self.words(value)
+            return f"{self.before} {lower_first(self.words(value))}" if self.before else self.words(value)
         return (
             f"{self.words(value)} {self.unit}" if self.unit else f"{self.label.lower()} {self.words(value)}"
         )
@@ -227,6 +229,11 @@ class Knob:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         typed = core_schema.no_info_before_validator_function(refuse_truth, handler(source))
         return core_schema.no_info_after_validator_function(self.check, typed)
+
+
+def lower_first(text: str) -> str:
+    """The text as it stands within a sentence: "ReLU" and "BN" keep their capitals."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def refuse_truth(value: Any) -> Any:

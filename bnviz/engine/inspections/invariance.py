@@ -75,9 +75,8 @@ def _passed_on(block: Block, u: Tensor, epsilon: float) -> Tensor:
 def _normalize(block: Block, epsilon: float) -> Callable[[Tensor], Tensor]:
     """Batch normalization with that ε; any other normalizer as it is."""
     normalizer = block.normalizer
-    pair = normalizer.scale_and_shift()
-    if isinstance(normalizer, BatchNorm) and pair is not None:
-        return partial(batch_normalize, gamma=pair[0], beta=pair[1], epsilon=epsilon)
+    if isinstance(normalizer, BatchNorm) and normalizer.gamma is not None and normalizer.beta is not None:
+        return partial(batch_normalize, gamma=normalizer.gamma, beta=normalizer.beta, epsilon=epsilon)
     return normalizer.as_in_training
 
 

@@ -100,6 +100,7 @@ def without_affine(trainer: Trainer) -> Network:
     for pair, layer in zip(trainer.network.scale_and_shift(), following, strict=True):
         assert pair is not None
         gamma, beta = pair
+        assert gamma is not None
         assert beta is not None
         weight = layer.get_parameter("weight")
         if layer is network.output:

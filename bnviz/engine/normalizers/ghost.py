@@ -30,7 +30,7 @@ class GhostBatchNorm(BatchStatistics):
             return F.batch_norm(x, *running, self.gamma, self.beta, False, self.momentum, self.epsilon)
         parts = [
             F.batch_norm(part, *running, self.gamma, self.beta, True, self.momentum, self.epsilon)
-            for part in x.split(self.sizes(len(x)))
+            for part in torch.split(x, self.sizes(len(x)))
         ]
         return torch.cat(parts)
 
@@ -38,7 +38,7 @@ class GhostBatchNorm(BatchStatistics):
         """Normalize each ghost batch and remember no statistics."""
         parts = [
             F.batch_norm(part, None, None, self.gamma, self.beta, True, 0.0, self.epsilon)
-            for part in x.split(self.sizes(len(x)))
+            for part in torch.split(x, self.sizes(len(x)))
         ]
         return torch.cat(parts)
 

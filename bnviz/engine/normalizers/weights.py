@@ -27,8 +27,9 @@ class WeightNorm(PerExample):
             self.g.copy_(lengths(weight).flatten())
 
     def weight(self, weight: Tensor) -> Tensor:
-        """g·v/‖v‖, (F, …)."""
-        return weight * (per_unit(self.g, weight) / lengths(weight))
+        """g·v/‖v‖, (F, …), by the kernel behind torch's parametrization."""
+        normalized: Tensor = torch._weight_norm(weight, per_unit(self.g, weight), 0)
+        return normalized
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x."""
@@ -54,7 +55,8 @@ class WeightStandardized(GroupNorm):
 
 def lengths(weight: Tensor) -> Tensor:
     """‖v‖ of each unit's weights, (F, 1, …)."""
-    return torch.linalg.vector_norm(weight, dim=list(range(1, weight.dim())), keepdim=True)
+    norms: Tensor = torch.linalg.vector_norm(weight, dim=list(range(1, weight.dim())), keepdim=True)
+    return norms
 
 
 def per_unit(values: Tensor, weight: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from bnviz.experiment import Experiment
+from bnviz.experiment.knob import lower_first
 from bnviz.figures.frame.lines import over_two_lines
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.recording import Recording
@@ -103,6 +104,5 @@ def _words(name: str, value: Any) -> str:
     """A field and its value as words that name an arm."""
     knob = Experiment.knobs()[name]
     if name == "normalizer":
-        label = knob.words(value)
-        return _SHORT.get(value) or (label if label[1].isupper() else label[0].lower() + label[1:])
+        return _SHORT.get(value) or lower_first(knob.words(value))
     return knob.phrase(value)

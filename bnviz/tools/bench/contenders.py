@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from types import TracebackType
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.data import DataLoader, TensorDataset
 
 from bnviz.data import datasets
 from bnviz.data.datasets import Dataset
 from bnviz.experiment import Experiment
+
+TORCHS: Mapping[str, Callable[[int, Experiment], nn.Module]] = MappingProxyType(
+    {
+        "batch": lambda features, base: nn.BatchNorm1d(features),
+        "batch-no-affine": lambda features, base: nn.BatchNorm1d(features, affine=False),
+        "layer": lambda features, base: nn.LayerNorm(features),
+        "group": lambda features, base: nn.GroupNorm(base.groups, features),
+        "rms": lambda features, base: nn.RMSNorm(features, eps=1e-5),
+    }
+)
+"""PyTorch's module for each kind of normalization of units that it has."""
 
 LOG_EVERY = 10
 """Steps between two histograms of each hidden layer."""
@@ -25,9 +37,12 @@ def sequential(base: Experiment, inputs: int, classes: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     widths = (inputs, *base.hidden)
     for fan_in, features in itertools.pairwise(widths):
-        layers.append(nn.Linear(fan_in, features))
-        if base.normalizer == "batch":
-            layers.append(nn.BatchNorm1d(features))
+        linear: nn.Module = nn.Linear(fan_in, features)
+        if base.normalizer == "weight":
+            linear = weight_norm(linear)
+        layers.append(linear)
+        if base.normalizer in TORCHS:
+            layers.append(TORCHS[base.normalizer](features, base))
         layers.append(nn.Sigmoid())
     return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
 

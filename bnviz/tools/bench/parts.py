@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from bnviz.tools.bench.maps import maps
+from bnviz.tools.bench.normalizers import normalizers
 from bnviz.tools.bench.page import page
 from bnviz.tools.bench.readings import Section, Setting
 from bnviz.tools.bench.recording import recording
@@ -17,6 +18,7 @@ from bnviz.tools.bench.whole import whole
 PARTS: Mapping[str, Callable[[Setting], list[Section]]] = MappingProxyType(
     {
         "training": training,
+        "normalizers": normalizers,
         "figure-1": whole,
         "stacking": stacking,
         "map": maps,

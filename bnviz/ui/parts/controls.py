@@ -160,10 +160,10 @@ def _what_differs(restrictions: Restrictions, idle: Mapping[str, str]) -> None:
 
 
 def _pairs(names: list[str]) -> Iterable[tuple[str, str | None]]:
-    """Names two by two; a field with choices, whose labels are long, stands alone."""
+    """Names two by two; a field whose values are long, as those of choices and widths, stands alone."""
     waiting: str | None = None
     for name in names:
-        if Experiment.knobs()[name].choices:
+        if Experiment.knobs()[name].choices or name == "hidden":
             yield name, None
         elif waiting is None:
             waiting = name
