@@ -50,8 +50,9 @@ _CUT = """() => {
     if (width < 2 || style.visibility !== 'visible' || style.clipPath !== 'none') return false;
     if (left >= -2 && right <= innerWidth + 2) return false;
     for (let up = node.parentElement; up; up = up.parentElement) {
-      const scrolls = ['auto', 'scroll'].includes(getComputedStyle(up).overflowX);
-      if (scrolls && up.scrollWidth > up.clientWidth) return false;
+      const { overflowX, clip, clipPath } = getComputedStyle(up);
+      if (clip !== 'auto' || clipPath !== 'none') return false; // never seen: another element stands for it
+      if (['auto', 'scroll'].includes(overflowX) && up.scrollWidth > up.clientWidth) return false;
     }
     return true;
   };
