@@ -64,7 +64,7 @@ export class TableDialog {
   open() {
     this.#fill();
     this.dialog.showModal();
-    this.content.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
+    this.content.querySelector("tr[aria-current]:not(:last-child)")?.scrollIntoView({ block: "center" }); // the last needs no search
   }
 
   close() {

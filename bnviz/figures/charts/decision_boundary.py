@@ -80,10 +80,10 @@ def draw_boundary(
     item: Snapshot | None,
     points: tuple[Array, Array],
     bar: bool,
-    invite: bool = True,
+    invite: str = "Drawn here for two-dimensional<br>data while the network trains.",
 ) -> None:
-    """The map of one arm, and the training examples on it. bar: with the scale of the colours. invite: say what
-    will be drawn, where nothing is yet."""
+    """The map of one arm, and the training examples on it. bar: with the scale of the colours. invite: what is
+    said where nothing is drawn yet, "" for nothing."""
     places, classes = points
     caption = f"{arm.label}, probability of class 1"
     _map(frame, panel, item, bar=bar, letter=arm.letter, caption=caption)
@@ -111,7 +111,7 @@ def draw_boundary(
             }
         )
     if item is None and invite:
-        frame.place_for_words(panel, "Drawn here for two-dimensional<br>data while the network trains.")
+        frame.place_for_words(panel, invite)
 
 
 def checked_points(points: tuple[Array, Array] | None) -> tuple[Array, Array]:

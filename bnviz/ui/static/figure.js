@@ -84,6 +84,7 @@ export class Figure extends Part {
 
   async draw(figure) {
     const took = await this.plot.draw(this.data.plotly, figure);
+    if (figure.layout.meta.title) this.table.name(figure.layout.meta.title);
     this.table.renew();
     this.say("");
     this.hub.drew(took ?? 0);
