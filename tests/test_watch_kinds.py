@@ -7,6 +7,8 @@ import random
 import tracemalloc
 import warnings
 from collections import deque
+from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -15,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bnviz import Recording, watch
+from bnviz.engine.watch.measured import Measured
 from bnviz.engine.watch.plan import Plans
 from bnviz.engine.watch.planned import PlannedObservation
-from bnviz.engine.watch.measured import Measured
 from bnviz.engine.watch.samples import Sample
 from bnviz.recording.measure import SATURATION_THRESHOLDS, Distribution
 from bnviz.recording.watched import WatchError
@@ -709,6 +711,67 @@ def test_notes_and_mode_survive_the_file(tmp_path):
     assert any("16 values of each of 8 units" in note.text for note in again.notes)
     assert "Linear 0: measured in training mode" in str(again)
     assert again.watched.layers[0].floor > 0
+
+
+def test_one_file_holds_the_series_of_each_mode(tmp_path):
+    model = fresh(lambda: nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)))
+    with watch(model, every=1, name="net") as recording:
+        for _ in range(3):
+            train(model, 1)
+            model.eval()
+            with torch.no_grad():
+                model(INPUTS)
+            model.train()
+    recording.save(tmp_path / "both.bnviz")
+    again = Recording.load(tmp_path / "both.bnviz")
+    assert again == recording.recording
+    assert [item.mode for item in again.series] == ["training", "evaluation"]
+    assert again.evaluation == recording.evaluation == again.in_mode("evaluation")
+    assert again.in_mode("training").other_modes == ()
+    assert set(again.layers["mode"]) == set(again.units["mode"]) == {"training"}
+    assert set(again.evaluation.layers["mode"]) == {"evaluation"}
+    assert "net: 3 records in evaluation mode" in str(again)
+    assert again != again.in_mode("training")
+    with pytest.raises(ValueError, match="recorded is training, evaluation"):
+        again.in_mode("neither")
+    assert again.upto(1).evaluation.last_step == 1
+    assert Recording.load(BytesIO(again.to_bytes())).to_bytes() == again.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        (lambda both: (both.in_mode("training"),), "two series of one mode"),
+        (lambda both: (both.evaluation, both.evaluation), "two series of one mode"),
+        (
+            lambda both: (replace(both.evaluation, subject=replace(both.evaluation.watched, name="other")),),
+            "another network",
+        ),
+        (lambda both: (replace(both.evaluation, other_modes=(both.in_mode("training"),)),), "parts"),
+    ],
+)
+def test_a_file_with_series_that_do_not_belong_together_is_refused(others, message):
+    model = fresh(lambda: around(torch.relu))
+    with watch(model, every=1) as recording:
+        train(model, 2)
+        model.eval()(INPUTS)
+    both = recording.recording
+    with pytest.raises(ValueError, match=message):
+        Recording.load(BytesIO(replace(both, other_modes=others(both)).to_bytes()))
+
+
+def test_records_that_wait_are_measured_to_the_same_numbers_whenever_that_is(monkeypatch):
+    recordings = []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr("bnviz.engine.watch.series.LATEST_SECONDS", seconds)
+        model = fresh(lambda: nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)))
+        with watch(model, every=2) as recording:
+            train(model, 31)
+            recording.step(loss=0.25)
+        recordings.append(recording.recording)
+    assert recordings[0] == recordings[1]
+    assert recordings[0].revision > 10
+    assert not np.array_equal(recordings[0].unit_values[3], recordings[0].unit_values[9])
 
 
 def test_drift_without_a_change_is_about_the_floor():

@@ -135,7 +135,8 @@ class Watcher:
             raise WatchError(
                 f"nothing was recorded yet: {told or 'the model has made no pass since it is watched'}"
             )
-        return self._with_notes(series)
+        others = (item for item in self._series.values() if item is not series and item.last_step is not None)
+        return replace(self._with_notes(series), other_modes=tuple(map(self._with_notes, others)))
 
     @property
     def evaluation(self) -> Recording | None:
@@ -441,7 +442,9 @@ class Watcher:
 
     def _show(self) -> None:
         """Show what was recorded to whoever follows, if it has grown."""
-        if self._followers:
+        if self._followers:  # who waits for it sees it at once
+            for series in self._series.values():
+                series.measure()
             recorded = [series.measured_recording for series in self._series.values()]
             self._followers.show(recorded, lambda: self._recordings)
 
