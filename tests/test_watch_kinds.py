@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bnviz import Recording, watch
+from bnviz import Recording, figures, watch
 from bnviz.engine.watch.measured import Measured
 from bnviz.engine.watch.plan import Plans
 from bnviz.engine.watch.planned import PlannedObservation
@@ -784,6 +784,48 @@ def test_drift_without_a_change_is_about_the_floor():
     drift = recording.layers["drift"][1:]
     assert (recording.layers["drift_floor"] == recording.watched.layers[0].floor).all()
     assert drift.mean() == pytest.approx(recording.watched.layers[0].floor, rel=0.35)
+
+
+def hand_normalized(x: Tensor) -> Tensor:
+    mean = x.mean(0, keepdim=True)
+    return (x - mean) / torch.sqrt(((x - mean) ** 2).mean(0, keepdim=True) + 1e-5)
+
+
+@pytest.mark.parametrize("size", [24, 60, 256])
+@pytest.mark.parametrize(
+    "normalizer",
+    [nn.Identity, lambda: nn.BatchNorm1d(100), lambda: Function(hand_normalized), lambda: nn.LayerNorm(100)],
+    ids=["none", "batch", "batch by hand", "layer"],
+)
+def test_the_floor_is_what_two_mini_batches_of_one_step_differ_by(normalizer, size):
+    chance = np.random.default_rng(3)
+    floors, apart = [], []
+    for _ in range(6):
+        model = fresh(lambda: nn.Sequential(nn.Linear(20, 100), normalizer(), nn.Tanh(), nn.Linear(100, 2)))
+        one, other = (torch.tensor(chance.gamma(2.0, size=(size, 20)), dtype=torch.float32) for _ in range(2))
+        with watch(model, every=1) as recording:
+            model(one)
+        floors.append(recording.watched.layers[0].floor)
+        received = [np.sort(model[:2](batch).detach().numpy(), axis=0) for batch in (one, other)]
+        apart.append(np.abs(received[0] - received[1]).mean())  # of equal sizes, the 1-Wasserstein distance
+    assert np.mean(floors) == pytest.approx(np.mean(apart), rel=0.1)
+
+
+def test_the_floor_is_drawn_into_the_chart_of_drift_and_told_in_words():
+    model = fresh(lambda: around(torch.relu))
+    with watch(model, every=1) as recording:
+        train(model, 5)
+    floor = recording.watched.layers[0].floor
+    figure = figures.drift([recording.recording])
+    dotted = [trace for trace in figure.data if trace.line.dash == "dot"]
+    assert [trace.y[0] for trace in dotted] == [pytest.approx(floor)]
+    assert "Dotted: what two mini-batches of one step differ by" in figure.layout.meta["subtitle"]
+    assert "chance between mini-batches alone" in figure.layout.meta["alt"]
+    assert figure.layout.yaxis.range[1] > floor
+    with watch(fresh(lambda: around(torch.relu)), INPUTS, every=1) as probed:
+        train(probed.model, 2)
+    assert probed.watched.layers[0].floor is None
+    assert not [trace for trace in figures.drift([probed.recording]).data if trace.line.dash == "dot"]
 
 
 def test_a_model_that_fails_in_its_own_pass_is_let_go_of():

@@ -372,7 +372,9 @@ class Watcher:
     def _run_probe(self) -> list[str]:
         assert self._probe is not None
         self._mode = mode_of(self.model) if not self.model.training else TRAINING
-        observation = Observation(Names.of(self.model), self._asked, self._mode not in self._series)
+        observation = Observation(
+            Names.of(self.model), self._asked, floors=False
+        )  # the same examples each time
 
         def observed(run: Any) -> None:
             stance = _eagerly()
