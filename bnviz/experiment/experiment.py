@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bnviz.experiment.knob import (
     ACTIVATIONS,
     ARCHITECTURES,
+    BY_EXAMPLES,
     DATASETS,
     DEVICES,
     INITS,
@@ -70,10 +71,9 @@ class Experiment(BaseModel):
             "Mini-batch",
             "How many examples each training step sees.",
             "Data",
-            low=2,
+            low=1,
             high=4096,
             suggestions=(2, 10, 30, 60, 120, 250),
-            why="statistics of a mini-batch need two examples, and networks that are compared see the same ones",
         ),
     ] = 60
     architecture: Annotated[
@@ -220,6 +220,12 @@ class Experiment(BaseModel):
         conflicts = []
         if self.train_examples == 1:
             conflicts.append("train_examples = 1 is not allowed; allowed is 0 for all, or 2 and more")
+        positions = self.architecture == "conv" and self.normalizer != "input-only"
+        if self.batch_size == 1 and self.normalizer in BY_EXAMPLES and not positions:
+            conflicts.append(
+                f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
+                "mini-batch need two examples; allowed is 2 to 4,096, or normalizer = 'none'"
+            )
         if self.architecture == "conv":
             if self.dataset in POINT_DATASETS:
                 conflicts.append(

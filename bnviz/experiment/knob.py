@@ -57,6 +57,9 @@ NORMALIZERS = MappingProxyType(
     }
 )
 
+BY_EXAMPLES = frozenset(NORMALIZERS) - {"none", "noise"}
+"""Those that normalize by statistics over the examples of a mini-batch. A feature map has several values of each."""
+
 INITS = MappingProxyType(
     {
         "gaussian": "Gaussian, σ = scale",
