@@ -103,7 +103,7 @@ class PlannedObservation(TorchDispatchMode):
         last_use = self._looks.last_use
         for item in tensors:
             token = self._signer.token(item)
-            if token in last_use and self._signer.count <= last_use[token]:
+            if token is not None and token in last_use and self._signer.count <= last_use[token]:
                 self._kept[token] = item
 
     def _measure(self) -> None:

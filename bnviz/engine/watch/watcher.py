@@ -135,7 +135,8 @@ class Watcher:
             raise WatchError(
                 f"nothing was recorded yet: {told or 'the model has made no pass since it is watched'}"
             )
-        return self._with_notes(series)
+        others = (item for item in self._series.values() if item is not series and item.last_step is not None)
+        return replace(self._with_notes(series), other_modes=tuple(map(self._with_notes, others)))
 
     @property
     def evaluation(self) -> Recording | None:
@@ -371,7 +372,9 @@ class Watcher:
     def _run_probe(self) -> list[str]:
         assert self._probe is not None
         self._mode = mode_of(self.model) if not self.model.training else TRAINING
-        observation = Observation(Names.of(self.model), self._asked, self._mode not in self._series)
+        observation = Observation(
+            Names.of(self.model), self._asked, floors=False
+        )  # the same examples each time
 
         def observed(run: Any) -> None:
             stance = _eagerly()
@@ -441,7 +444,9 @@ class Watcher:
 
     def _show(self) -> None:
         """Show what was recorded to whoever follows, if it has grown."""
-        if self._followers:
+        if self._followers:  # who waits for it sees it at once
+            for series in self._series.values():
+                series.measure()
             recorded = [series.measured_recording for series in self._series.values()]
             self._followers.show(recorded, lambda: self._recordings)
 

@@ -55,9 +55,9 @@ def norms(tensors: Sequence[Tensor]) -> list[float]:
     with torch.no_grad():
         alike = {(item.dtype, item.device, item.layout) for item in tensors}
         if alike == {(torch.float32, tensors[0].device, torch.strided)}:
-            found = torch._foreach_norm(list(tensors))  # one call
+            found = list(torch._foreach_norm(list(tensors)))  # one call
         else:
             found = [torch.linalg.vector_norm(item.detach().float()) for item in tensors]
         if len({item.device for item in found}) > 1:
             return [float(item) for item in found]
-        return [float(item) for item in torch.stack(list(found)).tolist()]
+        return [float(item) for item in torch.stack(found).tolist()]
