@@ -25,6 +25,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from bnviz import train
 from bnviz.data import mnist
 from bnviz.data.datasets import LOADERS, DatasetError, load, stratified_split
 from bnviz.experiment import Experiment
@@ -627,11 +628,16 @@ def test_images_that_cannot_be_read_are_counted_and_named(name, pictures):
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_a_folder_is_refused_of_which_one_example_would_be_held_out(count, pictures):
+@pytest.mark.parametrize("normalizer", ["none", "batch", "whiten"])
+def test_a_folder_of_four_or_five_images_trains_with_two_held_out(count, normalizer, pictures):
     for kind, kept in (("dark", count), ("bright", 2)):
         for path in sorted((pictures / kind).iterdir())[kept:]:
             path.unlink()
-    assert "needs 6 or more images" in refusal("folder:pictures")
+    dataset = load("folder:pictures")
+    assert (len(dataset.train.labels), sorted(dataset.test.labels)) == (count, [0, 1])
+    recording = train(Experiment(dataset="folder:pictures", hidden=(4,), steps=4, normalizer=normalizer))
+    assert recording.last_step == 4
+    assert np.isfinite(recording.layers[["mean", "std", "q50", "drift"]]).all(axis=None)
 
 
 @pytest.mark.parametrize("name", ["my cats", "cats.v1", "a*b"])

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from urllib.parse import parse_qs
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Generator
 
+from bnviz import train
+from bnviz.engine.normalizers import make
 from bnviz.experiment import Experiment, ExperimentError, Intervention, presets
 from bnviz.experiment.intervention import CHANGEABLE
 from bnviz.experiment.knob import INITS, NORMALIZERS
@@ -64,6 +69,7 @@ def experiments(draw: st.DrawFn) -> Experiment:
         values["train_examples"] = 2
     if values["schedule"] == "one-cycle":
         values["warmup"] = 0
+    values["batch_size"] = max(2, values["batch_size"])
     if values["architecture"] == "conv":
         values["dataset"] = draw(st.sampled_from(["digits", "mnist", "mnist-binary", "folder:pets_2"]))
         values["hidden"] = draw(st.lists(st.integers(1, 256), min_size=1, max_size=8).map(tuple))
@@ -167,8 +173,8 @@ def test_every_field_is_declared_with_label_help_group_and_what_is_allowed():
 def test_a_number_is_allowed_at_its_bounds_and_refused_beyond(name):
     low, high = KNOBS[name].low, KNOBS[name].high
     for value in (low, high):
-        assert getattr(Experiment(**{name: value}), name) == value
-        assert getattr(Experiment(**{name: str(value)}), name) == value
+        assert getattr(Experiment(normalizer="none", **{name: value}), name) == value
+        assert getattr(Experiment(normalizer="none", **{name: str(value)}), name) == value
     for value in (low - 1, high + 1, math.nextafter(high, math.inf), math.nextafter(low, -math.inf)):
         message = refusal(**{name: value})
         assert message == f"{name} = {value!r} is not allowed; allowed is {KNOBS[name].allowed}"
@@ -481,8 +487,24 @@ def test_an_intervention_takes_no_truth_value_and_no_blank(values):
         Intervention(*values)
 
 
-def test_a_mini_batch_of_one_example_is_refused_with_the_reason():
-    with pytest.raises(
-        ExperimentError, match=r"from 2 to 4,096, since statistics of a mini-batch need two examples"
-    ):
-        Experiment(batch_size=1)
+@pytest.mark.parametrize(
+    ("architecture", "normalizer"),
+    [item for item in itertools.product(["mlp", "conv"], NORMALIZERS) if item != ("mlp", "instance")],
+)
+def test_a_mini_batch_of_one_example_trains_or_is_refused_with_the_reason(architecture, normalizer):
+    shape = (1, 4, 3, 3) if architecture == "conv" and normalizer != "input-only" else (1, 4)
+    name = "batch-no-affine" if normalizer == "input-only" else normalizer
+    module = make(name, 4, Generator().manual_seed(0))
+    try:  # of one value torch takes no statistics, and what is written out divides by zero
+        module(torch.randn(shape))
+        possible = all(item.isfinite().all() for item in module.buffers())
+    except ValueError:
+        possible = False
+    chosen = {"hidden": (4, 4), "steps": 3, "normalizer": normalizer, "architecture": architecture}
+    if possible:
+        recording = train(Experiment(batch_size=1, **chosen))
+        assert (recording.last_step, recording.diverged_at) == (3, None)
+    else:
+        message = refusal(batch_size=1, **chosen)
+        assert "since statistics of a mini-batch need two examples; allowed is 2 to 4,096" in message
+        assert normalizer in message

@@ -149,9 +149,9 @@ def quantiles_drawn(figure, name):
         np.testing.assert_array_equal(x[there], median.x)
         np.testing.assert_array_equal(x[back][::-1], median.x)
         drawn[high], drawn[low] = y[there], y[back][::-1]
-        place = median.hovertemplate.split(f"{share}: %{{customdata[")[1][0]
-        np.testing.assert_array_equal(told[:, int(place)], drawn[low])
-        np.testing.assert_array_equal(told[:, int(place) + 1], drawn[high])
+        first, second = median.hovertemplate.split(f"{share}: ")[1].split("customdata[")[1:3]
+        np.testing.assert_array_equal(told[:, int(first[0])], drawn[low])
+        np.testing.assert_array_equal(told[:, int(second[0])], drawn[high])
     return drawn
 
 

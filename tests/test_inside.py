@@ -9,11 +9,17 @@ import torch
 from torch.nn import functional as F
 
 from bnviz.engine.inspections import layer
+from bnviz.engine.inspections.sharing import of_one_example
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
+from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer import arithmetic, mathml
 from bnviz.layer.gradients import BackwardPass
 from bnviz.layer.walk import walk
+from bnviz.layer.walk_of_example import lines_of as example_lines
+from bnviz.layer.walk_of_example import walk_of_example
+from bnviz.ui.inside.sections import ROUNDING
+from bnviz.ui.inside.view import AMONG
 
 SMALL = Experiment(hidden=(12, 9), batch_size=20, steps=60, learning_rate=0.3)
 CONVOLVING = SMALL.replace(architecture="conv", hidden=(4, 6), activation="relu")
@@ -206,7 +212,8 @@ def expression(node):
 @pytest.mark.parametrize("constant", [False, True])
 def test_the_numbers_filled_into_the_gradients_give_the_values_beside_them(batch, constant):
     for unit, example in ((3, 2), (5, 7)):
-        for cells in BackwardPass(batch, unit, example, constant, None).gradients():
+        shown = BackwardPass(batch, unit, example, constant, None)
+        for cells in shown.gradients() + [shown.in_one_line()] * (not constant):
             _, *filled = re.findall(r"<math.*?</math>", cells[0])
             digits, _, power = cells[1].replace("−", "-").translate(RAISED).partition(" × 10")
             value = float(digits) * 10.0 ** int(power or 0)
@@ -216,6 +223,27 @@ def test_the_numbers_filled_into_the_gradients_give_the_values_beside_them(batch
             terms = expression(ElementTree.fromstring(filled[0])).removeprefix("=")
             largest = max(abs(eval(term)) for term in re.split(r"(?<=\))\+", terms))
             assert eval(terms) == pytest.approx(value, rel=1e-3, abs=1e-3 * largest)
+
+
+def test_the_backward_pass_in_one_line_is_that_of_the_six_formulas_and_of_autograd(batch):
+    for unit in (1, 5):
+        (lines, six), dy = column(batch, unit - 1), batch.dy[:, unit - 1]
+        simplified = arithmetic.backward_in_one_line(lines, dy)
+        np.testing.assert_allclose(simplified, six.x, rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(simplified, batch.gradients.x[:, unit - 1], rtol=1e-8, atol=1e-15)
+        assert abs(simplified.sum()) < 1e-12  # no step moves all inputs of a unit alike
+
+
+@pytest.mark.parametrize("normalizer", AMONG)
+def test_with_statistics_of_one_example_no_other_example_moves_and_else_all_do(normalizer):
+    trainer = Trainer(SMALL.replace(normalizer=normalizer, hidden=(12, 8), batch_size=8))
+    trainer.advance(5)
+    found = layer.companions(trainer, layer=2, examples=6, example=3)
+    others = [0, 1, 3, 4, 5]
+    moved = np.abs(found.training["replace"].y - found.training["none"].y)[others].max(1)
+    assert (moved < ROUNDING).all() == (normalizer in OF_ONE_EXAMPLE)
+    still = np.abs(found.inference["replace"].y - found.inference["none"].y)[others].max()
+    assert still < ROUNDING
 
 
 def test_the_numbers_filled_into_algorithm_1_add_up(batch):
@@ -252,3 +280,55 @@ def test_numbers_stand_in_formulas_as_readers_see_them():
     assert "".join(several.itertext()) == "−0.5+0.25−3"
     assert eval(expression(several)) == -3.25
     assert "".join(ElementTree.fromstring(mathml.inline(mathml.enclosed("−2"))).itertext()) == "(−2)"
+
+
+@pytest.mark.parametrize("normalizer", OF_ONE_EXAMPLE)
+@pytest.mark.parametrize(("example", "unit"), [(1, 1), (4, 8)])
+def test_the_lines_of_an_example_are_torchs_own_normalizer(normalizer, example, unit):
+    trainer = Trainer(SMALL.replace(normalizer=normalizer, hidden=(12, 8)))
+    trainer.advance(10)
+    found = of_one_example(trainer, layer=2, examples=5)
+    x, gamma, beta = (torch.from_numpy(item) for item in (found.x, found.gamma, found.beta))
+    expected = {
+        "layer": lambda: F.layer_norm(x, (8,), gamma, beta),
+        "group": lambda: F.group_norm(x, 2, gamma, beta),
+        "rms": lambda: F.rms_norm(x, (8,), gamma, 1e-5),
+    }[normalizer]()
+    lines, units = example_lines(found, example, unit)
+    assert unit - 1 in units
+    assert len(units) == (4 if normalizer == "group" else 8)
+    np.testing.assert_allclose(lines.y, expected[example - 1, units], atol=1e-9)
+    np.testing.assert_allclose(found.y, expected, atol=1e-9)
+    assert not np.allclose(found.gamma, 1.0)  # as learned
+
+
+@pytest.mark.parametrize("normalizer", OF_ONE_EXAMPLE)
+def test_the_numbers_filled_into_the_lines_of_an_example_add_up(normalizer):
+    trainer = Trainer(SMALL.replace(normalizer=normalizer, hidden=(12, 8)))
+    trainer.advance(10)
+    shown = walk_of_example(of_one_example(trainer, layer=2, examples=5), 3, 2, "It")
+    for line in shown["lines"]:
+        if line["title"] in ("deviations", "x̂", "times γ", "plus β", "ε and the root"):
+            sides = expression_sides(line["filled"])
+            assert sides[0] == pytest.approx(sides[-1], abs=5e-3)
+    assert [len(row) for row in shown["cells"]] == [len(shown["columns"])] * len(shown["names"])
+    used = {name for line in shown["lines"] for name in line["used"]}
+    made = {name for line in shown["lines"] for name in line["made"]}
+    assert used <= made | {"gamma"}
+
+
+def test_the_lines_of_a_wide_layer_show_some_units_and_sum_over_all():
+    trainer = Trainer(SMALL.replace(normalizer="layer", hidden=(12, 40)))
+    trainer.advance(3)
+    batch = of_one_example(trainer, layer=2, examples=4)
+    shown = walk_of_example(batch, 2, 1, "It")
+    assert shown["names"][-1]["name"] == "… 28 more"
+    mean = next(item["text"] for item in shown["statistics"] if item["name"] == "mean")
+    assert float(mean.replace("−", "-")) == pytest.approx(batch.x[1].mean(), abs=1e-3)
+    assert "1 to 40" not in shown["sheet"]
+    assert "all units" in shown["sheet"]
+
+
+def test_lines_of_an_example_are_refused_where_the_statistics_are_of_the_batch(trained):
+    with pytest.raises(ValueError, match="layer, group, rms"):
+        of_one_example(trained, layer=1, examples=4)

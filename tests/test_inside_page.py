@@ -108,6 +108,26 @@ def test_nonsense_in_a_link_gives_defaults_and_one_line(asked, query, named):
     assert app.query_params == {name: text for name, text in QUERY.items() if name not in query}
 
 
+def test_the_network_in_which_an_example_is_changed_may_have_another_normalizer(asked):
+    app = page(**QUERY, section="companions", among="layer")
+    assert not app.exception
+    assert asked[-1][0].normalizer == "layer"
+    assert any("no example depends on another" in item.value for item in app.markdown)
+    app = page(**(QUERY | {"hidden": "7-7"}), section="companions", among="group")
+    assert not app.exception
+    assert any("groups" in item.value for item in app.error)
+
+
+@pytest.mark.parametrize("normalizer", ["layer", "group", "rms"])
+def test_the_lines_may_be_those_of_one_example_in_a_network_trained_so(asked, normalizer):
+    query = QUERY | {"hidden": "12-8", "lines_of": normalizer, "example": "3", "line": "8"}
+    app = page(**query)
+    assert not app.exception
+    assert [item.value for item in (*app.warning, *app.error)] == []
+    assert asked[-1][0].normalizer == normalizer
+    assert app.query_params == query
+
+
 def test_restoring_the_identity_sets_gamma_and_beta_and_says_that_nothing_is_left(asked):
     app = page(**QUERY, section="scale")
     next(item for item in app.button if item.label == "Restore the identity").click().run()

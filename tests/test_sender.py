@@ -132,7 +132,7 @@ def test_every_record_arrives_in_its_series_with_its_notes_and_the_link_is_print
         model.eval()
         model(INPUTS)
     (feed,) = manager.feeds.all()
-    assert feed.recordings == (recording.recording, recording.evaluation)
+    assert feed.recordings == recording.recording.series
     assert feed.recordings[0].notes == recording.notes
     assert feed.recordings[0].curves.equals(recording.curves)
     assert not feed.live

@@ -7,6 +7,8 @@ import random
 import tracemalloc
 import warnings
 from collections import deque
+from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -14,10 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bnviz import Recording, watch
+from bnviz import Recording, figures, watch
+from bnviz.engine.watch.measured import Measured
 from bnviz.engine.watch.plan import Plans
 from bnviz.engine.watch.planned import PlannedObservation
-from bnviz.engine.watch.samples import Measured, Sample
+from bnviz.engine.watch.samples import Sample
 from bnviz.recording.measure import Distribution
 from bnviz.recording.nonlinearities import NONLINEARITIES
 from bnviz.recording.watched import WatchError
@@ -711,6 +714,67 @@ def test_notes_and_mode_survive_the_file(tmp_path):
     assert again.watched.layers[0].floor > 0
 
 
+def test_one_file_holds_the_series_of_each_mode(tmp_path):
+    model = fresh(lambda: nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)))
+    with watch(model, every=1, name="net") as recording:
+        for _ in range(3):
+            train(model, 1)
+            model.eval()
+            with torch.no_grad():
+                model(INPUTS)
+            model.train()
+    recording.save(tmp_path / "both.bnviz")
+    again = Recording.load(tmp_path / "both.bnviz")
+    assert again == recording.recording
+    assert [item.mode for item in again.series] == ["training", "evaluation"]
+    assert again.evaluation == recording.evaluation == again.in_mode("evaluation")
+    assert again.in_mode("training").other_modes == ()
+    assert set(again.layers["mode"]) == set(again.units["mode"]) == {"training"}
+    assert set(again.evaluation.layers["mode"]) == {"evaluation"}
+    assert "net: 3 records in evaluation mode" in str(again)
+    assert again != again.in_mode("training")
+    with pytest.raises(ValueError, match="recorded is training, evaluation"):
+        again.in_mode("neither")
+    assert again.upto(1).evaluation.last_step == 1
+    assert Recording.load(BytesIO(again.to_bytes())).to_bytes() == again.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        (lambda both: (both.in_mode("training"),), "two series of one mode"),
+        (lambda both: (both.evaluation, both.evaluation), "two series of one mode"),
+        (
+            lambda both: (replace(both.evaluation, subject=replace(both.evaluation.watched, name="other")),),
+            "another network",
+        ),
+        (lambda both: (replace(both.evaluation, other_modes=(both.in_mode("training"),)),), "parts"),
+    ],
+)
+def test_a_file_with_series_that_do_not_belong_together_is_refused(others, message):
+    model = fresh(lambda: around(torch.relu))
+    with watch(model, every=1) as recording:
+        train(model, 2)
+        model.eval()(INPUTS)
+    both = recording.recording
+    with pytest.raises(ValueError, match=message):
+        Recording.load(BytesIO(replace(both, other_modes=others(both)).to_bytes()))
+
+
+def test_records_that_wait_are_measured_to_the_same_numbers_whenever_that_is(monkeypatch):
+    recordings = []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr("bnviz.engine.watch.series.LATEST_SECONDS", seconds)
+        model = fresh(lambda: nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)))
+        with watch(model, every=2) as recording:
+            train(model, 31)
+            recording.step(loss=0.25)
+        recordings.append(recording.recording)
+    assert recordings[0] == recordings[1]
+    assert recordings[0].revision > 10
+    assert not np.array_equal(recordings[0].unit_values[3], recordings[0].unit_values[9])
+
+
 def test_drift_without_a_change_is_about_the_floor():
     torch.manual_seed(0)
     model, data = around(torch.relu), torch.randn(4000, 6)
@@ -721,6 +785,48 @@ def test_drift_without_a_change_is_about_the_floor():
     drift = recording.layers["drift"][1:]
     assert (recording.layers["drift_floor"] == recording.watched.layers[0].floor).all()
     assert drift.mean() == pytest.approx(recording.watched.layers[0].floor, rel=0.35)
+
+
+def hand_normalized(x: Tensor) -> Tensor:
+    mean = x.mean(0, keepdim=True)
+    return (x - mean) / torch.sqrt(((x - mean) ** 2).mean(0, keepdim=True) + 1e-5)
+
+
+@pytest.mark.parametrize("size", [24, 60, 256])
+@pytest.mark.parametrize(
+    "normalizer",
+    [nn.Identity, lambda: nn.BatchNorm1d(100), lambda: Function(hand_normalized), lambda: nn.LayerNorm(100)],
+    ids=["none", "batch", "batch by hand", "layer"],
+)
+def test_the_floor_is_what_two_mini_batches_of_one_step_differ_by(normalizer, size):
+    chance = np.random.default_rng(3)
+    floors, apart = [], []
+    for _ in range(6):
+        model = fresh(lambda: nn.Sequential(nn.Linear(20, 100), normalizer(), nn.Tanh(), nn.Linear(100, 2)))
+        one, other = (torch.tensor(chance.gamma(2.0, size=(size, 20)), dtype=torch.float32) for _ in range(2))
+        with watch(model, every=1) as recording:
+            model(one)
+        floors.append(recording.watched.layers[0].floor)
+        received = [np.sort(model[:2](batch).detach().numpy(), axis=0) for batch in (one, other)]
+        apart.append(np.abs(received[0] - received[1]).mean())  # of equal sizes, the 1-Wasserstein distance
+    assert np.mean(floors) == pytest.approx(np.mean(apart), rel=0.1)
+
+
+def test_the_floor_is_drawn_into_the_chart_of_drift_and_told_in_words():
+    model = fresh(lambda: around(torch.relu))
+    with watch(model, every=1) as recording:
+        train(model, 5)
+    floor = recording.watched.layers[0].floor
+    figure = figures.drift([recording.recording])
+    dotted = [trace for trace in figure.data if trace.line.dash == "dot"]
+    assert [trace.y[0] for trace in dotted] == [pytest.approx(floor)]
+    assert "Dotted: what two mini-batches of one step differ by" in figure.layout.meta["subtitle"]
+    assert "chance between mini-batches alone" in figure.layout.meta["alt"]
+    assert figure.layout.yaxis.range[1] > floor
+    with watch(fresh(lambda: around(torch.relu)), INPUTS, every=1) as probed:
+        train(probed.model, 2)
+    assert probed.watched.layers[0].floor is None
+    assert not [trace for trace in figures.drift([probed.recording]).data if trace.line.dash == "dot"]
 
 
 def test_a_model_that_fails_in_its_own_pass_is_let_go_of():
@@ -959,7 +1065,7 @@ def test_a_sample_is_measured_as_the_layers_of_a_bnviz_network_are(rows, units, 
     values[0, 0], values[-1, -1] = 0.25, -8.0  # on an edge of the histogram
     expected = Distribution.of(values)
     mean, std, shares = expected.summary()
-    measured = Measured.of(Sample(values.copy(), np.arange(units), rows, units, None), floor=False)
+    measured = Measured.of(Sample(values.copy(), np.arange(units), rows, units, None))
     np.testing.assert_allclose([measured.summary.mean, measured.summary.std], [mean, std], rtol=1e-9)
     np.testing.assert_array_equal(measured.summary.shares, shares)
     np.testing.assert_array_equal(measured.histogram, expected.histogram())

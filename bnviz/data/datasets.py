@@ -47,8 +47,6 @@ UNREAD_SUFFIXES = frozenset(
     | {".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".pdf", ".exr"}
 )
 """Images too, but bnviz does not read them: they are never left out without a word."""
-FEWEST_IMAGES = 6
-"""Of all classes: one in five is held out, and there are no statistics of a single held-out example."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +110,15 @@ def _named(name: str) -> Dataset:
 def stratified_split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Indices of four fifths to train on and a fifth held out, in mixed order, each class in proportion.
 
-    labels: (N,). The same for the same labels. A class of five or more examples has some on both sides.
+    labels: (N,). The same for the same labels. A class of five or more examples has some on both sides. Of 4 or 5
+    examples 2 are held out, since there are no statistics of a single one.
     """
     order = np.random.default_rng(0).permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")]
-    held_out = np.isin(order, by_class[::5])  # every fifth of the sorted classes: a fifth of each, up to one
+    every = 5 if len(labels) > 5 else (len(labels) + 1) // 2
+    held_out = np.isin(
+        order, by_class[::every]
+    )  # every fifth of the sorted classes: a fifth of each, up to one
     return order[~held_out], order[held_out]
 
 
@@ -262,11 +264,6 @@ def _folder(name: str, state: tuple[tuple[str, int, int], ...]) -> Dataset:
             )
         images += [_grey(path, data) for path in paths]
         labels += [label] * len(paths)
-    if len(images) < FEWEST_IMAGES:
-        raise DatasetError(
-            f"{folder} needs {FEWEST_IMAGES} or more images, so that 2 can be held out and measured, and has "
-            f"{len(images)}"
-        )
     inputs = np.stack(images)[:, np.newaxis]
     return _divided(name, inputs, np.array(labels, np.int64), tuple(place.name for place in places), 1 / 255)
 

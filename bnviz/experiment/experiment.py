@@ -80,10 +80,9 @@ class Experiment(BaseModel):
             "Mini-batch",
             "How many examples each training step sees.",
             "Data",
-            low=2,
+            low=1,
             high=4096,
             suggestions=(2, 10, 30, 60, 120, 250),
-            why="statistics of a mini-batch need two examples, and networks that are compared see the same ones",
         ),
     ] = 60
     architecture: Annotated[
@@ -387,6 +386,12 @@ class Experiment(BaseModel):
         if self.schedule == "one-cycle" and self.warmup:
             conflicts.append(
                 f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
+            )
+        positions = self.architecture == "conv" and self.normalizer != "input-only"
+        if self.batch_size == 1 and self.normalizer in normalization.RUNNING_STATISTICS and not positions:
+            conflicts.append(
+                f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
+                "mini-batch need two examples; allowed is 2 to 4,096, or normalizer = 'layer' and others"
             )
         if self.architecture == "conv":
             if self.dataset in POINT_DATASETS:

@@ -51,6 +51,9 @@ EPSILON = (RUNNING_STATISTICS - {"whiten", "mean-only"}) | {
 }
 """Those that add norm_epsilon to a variance."""
 
+OF_ONE_EXAMPLE = ("layer", "group", "rms")
+"""Those that take the statistics of a fully connected layer from each example alone."""
+
 GROUPS = frozenset({"group", "weight-standardized"})
 """Those that form groups of features."""
 

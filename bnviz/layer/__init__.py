@@ -1,4 +1,4 @@
-"""Inside one batch-normalization layer: what it does to one mini-batch, number by number.
+"""Inside one normalization layer: what it does to one mini-batch, number by number.
 
 captured     what was read from a network, as NumPy arrays
 arithmetic   Algorithm 1, the gradients of Section 3 and running averages, in NumPy, beside the paper

@@ -16,7 +16,7 @@ Array = np.ndarray
 class Forward:
     """Every line of Algorithm 1 for one unit. Arrays are (m,).
 
-    root: √(σ² + ε). scaled: γ·x̂.
+    root: √(σ² + ε). scaled: γ·x̂. gamma, beta: a number, or (m,) where each value has its own.
     """
 
     x: Array
@@ -28,14 +28,16 @@ class Forward:
     x_hat: Array
     scaled: Array
     y: Array
-    gamma: float
-    beta: float
+    gamma: float | Array
+    beta: float | Array
     epsilon: float
 
 
-def forward(x: Array, gamma: float, beta: float, epsilon: float) -> Forward:
-    """Algorithm 1, line by line. x: (m,)."""
-    mean = float(x.mean())  # μ_B
+def forward(
+    x: Array, gamma: float | Array, beta: float | Array, epsilon: float, centered: bool = True
+) -> Forward:
+    """Algorithm 1, line by line. x: (m,). centered: False for RMS normalization, which subtracts no mean."""
+    mean = float(x.mean()) if centered else 0.0  # μ_B
     deviation = x - mean
     square = deviation**2
     variance = float(square.mean())  # σ²_B, biased: divided by m
@@ -66,6 +68,14 @@ def backward(lines: Forward, dy: Array) -> Backward:
     mean = float(-x_hat.sum() / lines.root + variance * (-2.0 * lines.deviation).sum() / m)
     x = x_hat / lines.root + variance * 2.0 * lines.deviation / m + mean / m
     return Backward(x_hat, variance, mean, x, float((dy * lines.x_hat).sum()), float(dy.sum()))
+
+
+def backward_in_one_line(lines: Forward, dy: Array) -> Array:
+    """∂ℓ/∂x, (m,), with ∂ℓ/∂σ² and ∂ℓ/∂μ put in and simplified, as courses ask for it. dy: ∂ℓ/∂y, (m,)."""
+    m = len(dy)
+    return np.asarray(
+        lines.gamma / (m * lines.root) * (m * dy - dy.sum() - lines.x_hat * (dy * lines.x_hat).sum())
+    )
 
 
 def as_if_constant(lines: Forward, dy: Array) -> Backward:

@@ -99,6 +99,62 @@ class Companions:
 
 
 @dataclass(frozen=True, eq=False)
+class ExampleBatch:
+    """One mini-batch in a fully connected layer whose normalizer takes its statistics from each example alone.
+
+    step: the updates made before. x, y: (m, F), what entered and what left the normalizer, y by the network's own
+    module. ids: (m, F); values with equal numbers share their statistics. gamma, beta: (F,), 1 and 0 where it has
+    none. centered: whether it subtracts a mean.
+    """
+
+    step: int
+    layer: int
+    members: Members
+    x: Array
+    y: Array
+    ids: Array
+    gamma: Array
+    beta: Array
+    epsilon: float
+    centered: bool
+
+    @property
+    def finite(self) -> bool:
+        """Whether all numbers are finite; those of a network that diverged are not."""
+        return bool(np.isfinite(self.x).all() and np.isfinite(self.y).all())
+
+
+@dataclass(frozen=True, eq=False)
+class Sharing:
+    """Which values of a mini-batch a normalizer gives the same statistics, and what it makes of them.
+
+    ids: int64, like the layer's input; values with equal numbers share. mean: (G,), what is subtracted from the values
+    of each set, None where nothing is. scale: (G,), what they are divided by, None where they are not. y: like the
+    layer's input, by the normalizer's own module with γ = 1 and β = 0.
+    """
+
+    ids: Array
+    mean: Array | None
+    scale: Array | None
+    y: Array
+
+
+@dataclass(frozen=True, eq=False)
+class SharedValues:
+    """One mini-batch before a layer's normalizer, and what several normalizers would make of it.
+
+    step: the updates made before. x: (m, F) or (m, F, p, q). by: each normalizer's Sharing by its name.
+    """
+
+    step: int
+    layer: int
+    members: Members
+    x: Array
+    epsilon: float
+    by: dict[str, Sharing]
+
+
+@dataclass(frozen=True, eq=False)
 class History:
     """One layer's statistics over a whole training.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from bnviz.layer import mathml as ml
 from bnviz.layer import numerals as n
-from bnviz.layer.arithmetic import as_if_constant, backward
+from bnviz.layer.arithmetic import as_if_constant, backward, backward_in_one_line
 from bnviz.layer.captured import Gradients, LayerBatch
 from bnviz.layer.walk import lines_of
 
@@ -41,6 +41,14 @@ _FORMULAS = {
     "beta": rf"{_DBETA} = {_SUM} {_DY}",
 }
 """Section 3, in the paper's order."""
+
+_SUM_OF_ALL = rf"\sum_{{j=1}}^m {_derivative('y_j')}"
+_IN_ONE_LINE = (
+    rf"{_DX} = "
+    + ml.fraction(r"\gamma", f"m {ml.ROOT}")
+    + rf" \left(m {_DY} - {_SUM_OF_ALL} - {ml.X_HAT} {_SUM_OF_ALL} \cdot \hat{{x}}_j\right)"
+)
+"""The six put together and simplified."""
 
 _OF_CONSTANTS = {
     "variance": f"{_DVARIANCE} = 0",
@@ -86,21 +94,35 @@ class BackwardPass:
         """A row for each of the six, in the paper's order: formula with its numbers, value, the two checks."""
         filled = self._filled()
         formulas = _FORMULAS | _OF_CONSTANTS if self.constant else _FORMULAS
-        rows = []
-        for name, formula in formulas.items():
-            mine = np.ravel(getattr(self.found, name))
-            at = self.example if len(mine) > 1 else 0
-            numbers = ml.block(filled[name]) if filled[name] else ""
-            said = f'<span class="bnviz-spoken">gradient for {_WORDS[name]}</span>'
-            cells = [said + ml.block(formula) + numbers, n.scientific(float(mine[at]), 6)]
-            others = [np.ravel(getattr(self.batch.gradients, name)[..., self.unit])]
-            if self.nudged is not None:
-                others.append(np.ravel(getattr(self.nudged, name)))
-            for values in others:
-                apart = float(np.abs(mine - values).max())
-                cells += [n.scientific(float(values[at]), 6), n.scientific(apart, 1)]
-            rows.append([*cells, *["–"] * (len(HEADS) - len(cells))])
-        return rows
+        return [
+            self._row(name, formula, filled[name], np.ravel(getattr(self.found, name)))
+            for name, formula in formulas.items()
+        ]
+
+    def in_one_line(self) -> list[str]:
+        """A row like those of `gradients`: ∂ℓ/∂x by the simplified formula, whose statistics are not constants."""
+        lines, at, m = self.lines, self.example, len(self.dy)
+        by = ml.fraction(_number(float(lines.gamma)), rf"{m} \cdot {ml.number(n.scientific(lines.root, 4))}")
+        own, all_dy, x_hat, both = (
+            _enclosed(value)
+            for value in (self.dy[at], _sum(self.dy), lines.x_hat[at], _sum(self.dy * lines.x_hat))
+        )
+        filled = rf"= {by} \cdot \left({m} \cdot {own} - {all_dy} - {x_hat} \cdot {both}\right)"
+        return self._row("x", _IN_ONE_LINE, filled, backward_in_one_line(lines, self.dy))
+
+    def _row(self, name: str, formula: str, filled: str, mine: Array) -> list[str]:
+        """One gradient: formula with its numbers, value, and the two checks. mine: (m,) or (1,)."""
+        at = self.example if len(mine) > 1 else 0
+        numbers = ml.block(filled) if filled else ""
+        said = f'<span class="bnviz-spoken">gradient for {_WORDS[name]}</span>'
+        cells = [said + ml.block(formula) + numbers, n.scientific(float(mine[at]), 6)]
+        others = [np.ravel(getattr(self.batch.gradients, name)[..., self.unit])]
+        if self.nudged is not None:
+            others.append(np.ravel(getattr(self.nudged, name)))
+        for values in others:
+            apart = float(np.abs(mine - values).max())
+            cells += [n.scientific(float(values[at]), 6), n.scientific(apart, 1)]
+        return [*cells, *["–"] * (len(HEADS) - len(cells))]
 
     def terms(self) -> tuple[list[str], list[list[str]]]:
         """The terms of the sums: headings, a row for each example, and a last one with the sums. Cells are HTML."""
@@ -129,7 +151,7 @@ class BackwardPass:
         m, root = len(self.dy), ml.number(n.scientific(lines.root, 4))
         from_x_hat = rf"= {_enclosed(found.x_hat[at])} \cdot {ml.fraction('1', root)}"
         filled = {
-            "x_hat": rf"= {_enclosed(self.dy[at])} \cdot {_enclosed(lines.gamma)}",
+            "x_hat": rf"= {_enclosed(self.dy[at])} \cdot {_enclosed(float(lines.gamma))}",
             "gamma": f"= {_number(found.gamma)}",
             "beta": f"= {_number(found.beta)}",
         }

@@ -37,7 +37,7 @@ def lines_of(batch: LayerBatch, unit: int) -> Forward:
 def walk(batch: LayerBatch, unit: int) -> dict[str, Any]:
     """Everything that the page shows of one unit, counted from 1, ready for JSON."""
     found = lines_of(batch, unit)
-    texts = _Texts(found)
+    texts = Texts(found)
     window = unit_window(unit, len(batch.gamma))
     return {
         "unit": unit,
@@ -49,6 +49,8 @@ def walk(batch: LayerBatch, unit: int) -> dict[str, Any]:
             [n.shown(batch.x[i, u - 1], texts.places["x"]) for u in window] for i in range(len(batch.x))
         ],
         "columns": [{"name": name, "head": ml.heading(*head)} for name, head in _COLUMNS.items()],
+        "sheet": f"Unit {unit}, line by line",
+        "names": rows(batch.members),
         "cells": [[texts.column(name, i) for name in _COLUMNS] for i in range(len(batch.x))],
         "statistics": [
             {"name": name, "head": ml.inline(head), "text": texts.statistic(name)}
@@ -83,7 +85,7 @@ _STATISTICS = {
 }
 
 
-class _Texts:
+class Texts:
     """The numbers of one unit as texts, those that belong together with the same decimals."""
 
     def __init__(self, found: Forward) -> None:
@@ -106,16 +108,33 @@ class _Texts:
         }
 
     def column(self, name: str, row: int) -> str:
+        """A value of a column. row: counted from 0."""
         return n.shown(float(getattr(self.found, name)[row]), self.places[name])
 
     def statistic(self, name: str) -> str:
+        """A number that the rows share."""
         return n.shown(getattr(self.found, name), self.places[name])
 
     def all(self, name: str) -> list[str]:
+        """A whole column."""
         return [self.column(name, row) for row in range(len(self.found.x))]
 
 
-def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, Any]]:
+def line(
+    title: str, words: str, formula: str, filled: str, used: list[str], made: list[str]
+) -> dict[str, Any]:
+    """One line: its formula, the same with numbers, and the parts that it uses and computes."""
+    return {
+        "title": title,
+        "words": words,
+        "formula": ml.block(formula),
+        "filled": ml.block(filled),
+        "used": used,
+        "made": made,
+    }
+
+
+def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, Any]]:
     m = len(found.x)
     mean, variance, root, gamma = (
         ml.number(texts.statistic(name)) for name in ("mean", "variance", "root", "gamma")
@@ -124,18 +143,6 @@ def _lines(found: Forward, texts: _Texts, difference: float) -> list[dict[str, A
     fine = ml.number(n.shown(found.variance, max(texts.places["variance"], 6)))
     squares = " + ".join(f"{ml.enclosed(text)}^2" for text in texts.all("deviation"))
     x_hat = ml.enclosed(texts.column("x_hat", 0))
-
-    def line(
-        title: str, words: str, formula: str, filled: str, used: list[str], made: list[str]
-    ) -> dict[str, Any]:
-        return {
-            "title": title,
-            "words": words,
-            "formula": ml.block(formula),
-            "filled": ml.block(filled),
-            "used": used,
-            "made": made,
-        }
 
     return [
         line(

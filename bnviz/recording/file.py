@@ -1,5 +1,7 @@
 """The file format of a Recording, `.bnviz`: a zip of recording.json and five Parquet tables.
 
+Where a watched network's passes were recorded in several modes, each other mode is a file of this kind in the file.
+
 A file may come from a stranger. Its declared sizes are checked before anything is unpacked, and no member is
 unpacked beyond its declared size. Then every column, type, row and step is compared with what the network calls
 for. A file that does not fit is refused with a ValueError of one sentence. Nothing from the file is ever run, or
@@ -16,7 +18,7 @@ import secrets
 import stat
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -29,7 +31,7 @@ from bnviz.recording.parquet import RefusedError, parquet_bytes, read_snapshots
 from bnviz.recording.snapshot import TABLES, Provenance, Snapshot
 from bnviz.recording.subject import Subject
 from bnviz.recording.tables import all_tables
-from bnviz.recording.watched import Watched
+from bnviz.recording.watched import MODES, Watched
 
 FORMAT = 1
 SUFFIX = ".bnviz"
@@ -45,6 +47,8 @@ GROWTH = 8
 ABOUT = "recording.json"
 ABOUT_BYTES = 2**20
 MEMBERS = (ABOUT, *(f"{name}.parquet" for name in TABLES))
+OTHERS = tuple(f"mode-{number}{SUFFIX}" for number in range(2, len(MODES)))
+"""What the files of other modes are called. `MODES` begins with the one that is not known."""
 SUBJECTS: Mapping[str, Callable[[dict[str, Any]], Subject]] = MappingProxyType(
     {Experiment.part: lambda values: Experiment(**values), Watched.part: Watched.of_dict}
 )
@@ -59,12 +63,12 @@ PLAIN_TEXT = re.compile(r"[\w .,:;+()/@®™-]{0,120}")
 
 _DIRECTORY_END = struct.Struct("<4s4H2LH")
 _ZIP64_LOCATOR_BYTES = 20
-_DIRECTORY_BYTES = 200 * len(MEMBERS)
+_DIRECTORY_BYTES = 200 * (len(MEMBERS) + len(OTHERS))
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a file holds; the fields are those of Recording."""
+    """What a file holds; the fields are those of Recording. others: the series of other modes."""
 
     subject: Subject
     interventions: tuple[Intervention, ...]
@@ -72,6 +76,7 @@ class Parts:
     diverged_at: int | None
     reference_step: int
     provenance: Provenance
+    others: tuple[Parts, ...] = ()
 
 
 def file_bytes(parts: Parts) -> bytes:
@@ -89,6 +94,8 @@ def file_bytes(parts: Parts) -> bytes:
         archive.writestr(_member(ABOUT), json.dumps(about, indent=1))
         for name, frame in all_tables(parts.snapshots, parts.subject.widths).items():
             archive.writestr(_member(f"{name}.parquet", zipfile.ZIP_STORED), parquet_bytes(name, frame))
+        for name, other in zip(OTHERS, parts.others, strict=False):
+            archive.writestr(_member(name, zipfile.ZIP_STORED), file_bytes(other))
     return content.getvalue()
 
 
@@ -147,8 +154,8 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _read(file: BinaryIO, most: int) -> Parts:
-    members = _unpack(file, most)
+def _read(file: BinaryIO, most: int, others: Sequence[str] = OTHERS) -> Parts:
+    members = _unpack(file, most, others)
     about = _about(members[ABOUT])
     subject = next(build(_mapping(about, part)) for part, build in SUBJECTS.items() if part in about)
     planned = subject.planned_steps
@@ -159,6 +166,7 @@ def _read(file: BinaryIO, most: int) -> Parts:
         raise RefusedError(f"interventions are no list of at most {MAX_INTERVENTIONS:,}")
     diverged_at = about["diverged_at"]
     tables = {name: members[f"{name}.parquet"] for name in TABLES}
+    left = GROWTH * most - sum(map(len, members.values()))
     return Parts(
         subject=subject,
         interventions=tuple(Intervention(**item) for item in interventions),
@@ -166,10 +174,27 @@ def _read(file: BinaryIO, most: int) -> Parts:
         diverged_at=None if diverged_at is None else _step(last, "diverged_at", diverged_at),
         reference_step=_step(last, "reference_step", about["reference_step"]),
         provenance=_provenance(_mapping(about, "provenance")),
+        others=_others(subject, [members[name] for name in others if name in members], left // GROWTH),
     )
 
 
-def _unpack(file: BinaryIO, most: int) -> dict[str, bytes]:
+def _others(subject: Subject, contents: Sequence[bytes], most: int) -> tuple[Parts, ...]:
+    """The series of other modes of a network that was watched, each mode once."""
+    found: list[Parts] = []
+    modes = {subject.mode if isinstance(subject, Watched) else ""}
+    for content in contents:
+        parts = _read(io.BytesIO(content), max(len(content), most // max(1, len(contents))), others=())
+        other = parts.subject
+        if not isinstance(subject, Watched) or not isinstance(other, Watched) or other.name != subject.name:
+            raise RefusedError("it holds the series of another network")
+        if not other.mode or other.mode in modes:
+            raise RefusedError("it holds two series of one mode")
+        modes.add(other.mode)
+        found.append(parts)
+    return tuple(found)
+
+
+def _unpack(file: BinaryIO, most: int, others: Sequence[str]) -> dict[str, bytes]:
     """The content of each member by its name; none is unpacked beyond its declared size."""
     size = file.seek(0, os.SEEK_END)
     if size > most:
@@ -181,7 +206,7 @@ def _unpack(file: BinaryIO, most: int) -> dict[str, bytes]:
         for name in MEMBERS:
             if name not in names:
                 raise RefusedError(f"{name} is missing")
-        if len(names) > len(MEMBERS):
+        if len(set(names) & {*MEMBERS, *others}) < len(names):
             raise RefusedError(f"it holds {len(names)} parts, and {len(MEMBERS)} are allowed")
         if sum(info.file_size for info in infos) > GROWTH * most:
             raise RefusedError(f"unpacked it is larger than the allowed {GROWTH * most:,} bytes")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,9 @@ from bnviz.recording.snapshot import (
 from bnviz.recording.subject import Subject
 from bnviz.recording.watched import Note, Watched
 
+if TYPE_CHECKING:
+    from bnviz.recording.file import Parts
+
 
 @dataclass(frozen=True, eq=False)
 class Recording:
@@ -36,6 +39,8 @@ class Recording:
     subject: the Experiment that bnviz trained, or the Watched network that another program trained.
     diverged_at: the first step whose loss was not a finite number, or None.
     reference_step: the step that the column `drift` measures from.
+    other_modes: where a watched network's passes were recorded in several modes, the series of the others, each with
+    numbers of its own: they are never mixed.
     """
 
     subject: Subject
@@ -44,6 +49,7 @@ class Recording:
     diverged_at: int | None = None
     reference_step: int = 0
     provenance: Provenance = field(default_factory=Provenance)
+    other_modes: tuple[Recording, ...] = ()
 
     def extended(
         self,
@@ -61,7 +67,29 @@ class Recording:
 
     def upto(self, step: int) -> Self:
         """The Recording as it was at `step`: all snapshots up to and including it."""
-        return replace(self, snapshots=tuple(item for item in self.snapshots if item.step <= step))
+        return replace(
+            self,
+            snapshots=tuple(item for item in self.snapshots if item.step <= step),
+            other_modes=tuple(item.upto(step) for item in self.other_modes),
+        )
+
+    @property
+    def series(self) -> tuple[Recording, ...]:
+        """Each mode's series by itself, this one first."""
+        return (replace(self, other_modes=()), *self.other_modes) if self.other_modes else (self,)
+
+    def in_mode(self, mode: str) -> Recording:
+        """The series of one mode by itself. Raises ValueError, with the modes that there are."""
+        for item in self.series:
+            if item.mode == mode:
+                return item
+        allowed = ", ".join(item.mode or "none that is known" for item in self.series)
+        raise ValueError(f"mode = {mode[:40]!r} was not recorded; recorded is {allowed}")
+
+    @property
+    def evaluation(self) -> Recording | None:
+        """What was recorded in evaluation mode; None where nothing was."""
+        return next((item for item in self.series if item.mode == "evaluation"), None)
 
     @property
     def experiment(self) -> Experiment:
@@ -95,13 +123,13 @@ class Recording:
         head = (
             f"{name}: {records}{mode} of {len(self.widths)} layer{'' if len(self.widths) == 1 else 's'}{span}"
         )
-        return "\n".join([head, *(f"  {note}" for note in self.notes)])
+        return "\n".join([head, *(f"  {note}" for note in self.notes), *map(str, self.other_modes)])
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: the bands as a picture, the numbers of the latest record, the notes."""
         from bnviz.notebook.page import recording_html  # it draws
 
-        return recording_html([self])
+        return recording_html(self.series)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -139,7 +167,8 @@ class Recording:
         if not self.snapshots:
             return 0
         last = self.snapshots[-1]
-        return 2 * len(self.snapshots) * (last.layers.nbytes + last.units.nbytes + last.histogram.nbytes)
+        own = 2 * len(self.snapshots) * (last.layers.nbytes + last.units.nbytes + last.histogram.nbytes)
+        return own + sum(item.nbytes for item in self.other_modes)
 
     @property
     def last_step(self) -> int:
@@ -225,8 +254,14 @@ class Recording:
         if not isinstance(other, Recording):
             return NotImplemented
         return (
-            (self.subject, self.interventions, self.diverged_at, self.reference_step)
-            == (other.subject, other.interventions, other.diverged_at, other.reference_step)
+            (self.subject, self.interventions, self.diverged_at, self.reference_step, self.other_modes)
+            == (
+                other.subject,
+                other.interventions,
+                other.diverged_at,
+                other.reference_step,
+                other.other_modes,
+            )
             and np.array_equal(self.steps, other.steps)
             and all(
                 same_numbers(mine, theirs)
@@ -240,15 +275,19 @@ class Recording:
         """The content of its file; equal Recordings made at one time give equal bytes."""
         from bnviz.recording import file  # it loads Parquet
 
-        return file.file_bytes(
-            file.Parts(
-                self.subject,
-                self.interventions,
-                self.snapshots,
-                self.diverged_at,
-                self.reference_step,
-                self.provenance,
-            )
+        return file.file_bytes(self._parts())
+
+    def _parts(self) -> Parts:
+        from bnviz.recording import file
+
+        return file.Parts(
+            self.subject,
+            self.interventions,
+            self.snapshots,
+            self.diverged_at,
+            self.reference_step,
+            self.provenance,
+            tuple(item._parts() for item in self.other_modes),
         )
 
     def save(self, path: str | Path) -> None:
@@ -266,7 +305,10 @@ class Recording:
         """
         from bnviz.recording import file
 
-        parts = file.read_parts(source, file.MAX_BYTES if most is None else most)
+        return cls._of(file.read_parts(source, file.MAX_BYTES if most is None else most))
+
+    @classmethod
+    def _of(cls, parts: Parts) -> Self:
         return cls(
             parts.subject,
             parts.interventions,
@@ -274,6 +316,7 @@ class Recording:
             parts.diverged_at,
             parts.reference_step,
             parts.provenance,
+            tuple(map(cls._of, parts.others)),
         )
 
 

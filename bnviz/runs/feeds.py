@@ -151,7 +151,7 @@ class Feed:
                 raise FeedOverError(f"the records from {len(there):,} to {first - 1:,} are missing here")
             if first and part.snapshots and part.snapshots[0].step <= there[first - 1].step:
                 raise FeedError("a record's step is not larger than the one before")
-            whole = replace(part, snapshots=(*there[:first], *part.snapshots))
+            whole = replace(part, snapshots=(*there[:first], *part.snapshots), other_modes=())
             self._check_size(whole)
             self._recordings[watched.mode] = whole
             self._revision += 1

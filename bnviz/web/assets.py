@@ -22,11 +22,16 @@ from bnviz.web.responses import body_response
 
 _BNVIZ = Path(__file__).parents[1]
 _STATIC = _BNVIZ / "ui" / "static"
-_DRAWING = _BNVIZ / "export" / "drawing.js"
+_EXPORT = _BNVIZ / "export"
+_SHARED = tuple(
+    _EXPORT / name for name in ("drawing.js", "figure_table.js", "table_dialog.js", "table_dialog.css")
+)
+"""Scripts and a style sheet that exported files have too."""
+
 _MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 ASSETS: Mapping[str, Path] = MappingProxyType(
-    {plotly_js.PATH.name: plotly_js.PATH, _DRAWING.name: _DRAWING}
+    {path.name: path for path in (plotly_js.PATH, *_SHARED)}
     | {path.name: path for path in sorted(_STATIC.iterdir()) if path.suffix in _MEDIA_TYPES}
 )
 

@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from bnviz.tools.load.server import Server
 from bnviz.tools.look import faults
+from bnviz.tools.look.keyboard import keyboard_faults
 from bnviz.tools.look.views import PAGES, PLAY, SIZES, View, address
 from bnviz.tools.look.visit import visit
 
@@ -45,17 +46,20 @@ def test_a_formula_over_two_lines_and_markup_are_noticed(chromium):
 
 
 @pytest.mark.parametrize("view", PAGES, ids=lambda view: view.name)
-@pytest.mark.parametrize("size", ["laptop", pytest.param("phone", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "size", ["laptop", *(pytest.param(name, marks=pytest.mark.slow) for name in ("phone", "zoomed"))]
+)
 def test_a_page_as_it_opens_has_no_fault(open_page, view, size):
     looks = BY_NAME[size]
     page = open_page(address("", view, looks).removeprefix("/"), looks.width, looks.height, looks.theme)
     page.wait_for_selector(view.ready)
     page.wait_for_timeout(SETTLE_MILLISECONDS)
-    picture = view.picture_on_phone if looks.touch else view.picture
     assert faults.text_faults(page) == []
     assert faults.layout_faults(page) == []
     assert faults.accessibility_faults(page, Axe()) == []
-    assert faults.first_screen_faults(page, view.first, picture) == []
+    assert faults.first_screen_faults(page, *view.first_screen(looks)) == []
+    assert keyboard_faults(page) == []
+    assert faults.table_faults(page, Axe()) == []
 
 
 @pytest.mark.slow

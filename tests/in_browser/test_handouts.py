@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from bnviz.experiment import Experiment
@@ -12,6 +13,7 @@ from bnviz.export.handouts.lab_page import lab_handout
 from bnviz.export.handouts.run_page import run_handout
 from bnviz.labs import find
 from bnviz.labs.base import Setting
+from bnviz.tools.look.faults import accessibility_faults
 from tests.in_browser.conftest import MOST_MILLISECONDS
 from tests.recordings import pair, recording
 from tests.test_labs import as_claimed
@@ -144,4 +146,23 @@ def test_it_prints_white_whole_and_with_its_figures(chromium: Browser, handout: 
     assert "What batch normalization changes" in text
     assert "How many sigmoids are saturated" in text  # a figure that was never on the screen
     assert "Mini-batch 60" in text  # what was folded
+    page.context.close()
+
+
+def test_a_handouts_figure_has_its_table_and_the_table_follows_the_scrubber(chromium, handout, tmp_path):
+    page = opened(chromium, handout, tmp_path / "handout.html", theme="dark")
+    page.locator(DRAWN).first.wait_for()
+    page.locator("[data-name=overview], [data-name=bands]").first.get_by_role("button", name="Table").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("table").first).to_contain_text("median")
+    marked = dialog.locator("tr[aria-current=step] th").first
+    before = marked.inner_text()
+    move(page, 3)
+    expect(marked).not_to_have_text(before)
+    step = page.evaluate("() => handout.step.toLocaleString('en-US')")
+    expect(marked).to_have_text(step)
+    assert accessibility_faults(page, Axe()) == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert page.trouble == []
     page.context.close()

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 SMALL = "hidden=12-9&batch_size=20&step=10"
-DRAWN = ".bnviz-walk table, .bnviz-figure .main-svg"
+DRAWN = ".bnviz-walk table, .bnviz-figure .main-svg, .bnviz-sharing canvas"
 
 
 @pytest.fixture
@@ -116,6 +116,28 @@ def test_every_section_fits_its_width_and_describes_its_figures(inside, width, t
     for section, name in SECTIONS.items():
         page.get_by_role("radio", name=name).click()
         page.wait_for_url(lambda url, section=section: ("section=" not in url) == (section == "arithmetic"))
-        page.wait_for_function(SETTLED, arg=0 if section == "arithmetic" else 1)
+        page.wait_for_function(SETTLED, arg=0 if section in ("arithmetic", "sharing") else 1)
         page.screenshot(path=SCREENSHOTS / f"inside-{section}-{width}-{theme}.png")
         assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth + 1")
+
+
+def test_a_value_that_is_pointed_at_shows_what_shares_with_it_and_keys_move_on(inside):
+    page = inside("section=sharing&positions=false&second=layer")
+    blocks = page.locator(".bnviz-block")
+    expect(blocks.nth(0)).to_contain_text("8 values share: unit 1 of all 8 examples")
+    expect(blocks.nth(1)).to_contain_text("12 values share: all 12 units of example 1")
+    grid = blocks.nth(1).locator(".bnviz-grid")
+    grid.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(blocks.nth(0)).to_contain_text("unit 2 of all 8 examples")
+    expect(blocks.nth(1)).to_contain_text("all 12 units of example 3")
+    page.wait_for_url(re.compile(r"at=25"))
+    expect(page.locator(".bnviz-sharing .bnviz-spoken")).to_contain_text("unit 2 of example 3")
+    expect(grid).to_be_focused()
+    shown = blocks.nth(0).inner_text()
+    blocks.nth(0).locator("canvas").click(position={"x": 56, "y": 60})
+    expect(blocks.nth(1)).to_contain_text("example 4")
+    again = inside("section=sharing&positions=false&second=layer&at=25")
+    expect(again.locator(".bnviz-block").nth(0)).to_contain_text("unit 2 of all 8 examples")
+    assert again.locator(".bnviz-block").nth(0).inner_text() == shown

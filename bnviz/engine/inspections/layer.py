@@ -20,7 +20,7 @@ from bnviz.data import datasets
 from bnviz.engine.backprop import Autograd
 from bnviz.engine.block import Block
 from bnviz.engine.network import Network, generator
-from bnviz.engine.normalizers import BatchNorm
+from bnviz.engine.normalizers import BatchNorm, Normalizer
 from bnviz.engine.normalizers.base import feature_axes, per_feature, scaled_and_shifted
 from bnviz.engine.recorder import schedule
 from bnviz.engine.trainer import Trainer, one_thread
@@ -37,7 +37,7 @@ POPULATIONS = 40
 NUDGE = 1e-5
 """The relative step of finite differences: in float64 their error is then about 1e-10 of the slope's scale."""
 
-Normalize = Callable[[BatchNorm, Tensor], Tensor]
+Normalize = Callable[[Normalizer, Tensor], Tensor]
 
 
 def layer(trainer: Trainer, layer: int, examples: int) -> LayerBatch:
@@ -77,6 +77,19 @@ def layer(trainer: Trainer, layer: int, examples: int) -> LayerBatch:
         gradients=gradients,
         crowd=_array(crowd_x),
     )
+
+
+@torch.no_grad()
+def entering(trainer: Trainer, layer: int, examples: int) -> tuple[Tensor, Members]:
+    """What enters the layer's normalizer for the first `examples` that the next update would use, and what they are.
+
+    Float64, (m, F) or (m, F, p, q). layer: counted from 1. Raises ValueError as `layer` does.
+    """
+    network = _double(trainer)
+    _block(network, layer)
+    inputs, _, chosen = _coming(trainer, examples)
+    with one_thread():
+        return _reached(network, inputs, layer, _in_training), _members(trainer, chosen)
 
 
 @torch.no_grad()
@@ -122,11 +135,11 @@ def differences(trainer: Trainer, layer: int, examples: int, unit: int) -> Gradi
 def companions(trainer: Trainer, layer: int, examples: int, example: int) -> Companions:
     """The mini-batch with its member `example`, counted from 1, replaced, dropped or duplicated.
 
-    The replacement is the training example that would come next. Everything is measured with the whole
-    network, in training mode and in inference mode.
+    The layers may have any normalizer. The replacement is the training example that would come next. Everything is
+    measured with the whole network, in training mode and in inference mode.
     """
     network = _double(trainer).eval()
-    _normalizer(network, layer)
+    _block(network, layer)
     inputs, labels, chosen = _coming(trainer, examples + 1)
     at = example - 1
     kept = list(range(examples))
@@ -224,7 +237,7 @@ def _written_out(
 
 
 def _replies(network: Network, inputs: Tensor, labels: Tensor, layer: int, normalize: Normalize) -> Replies:
-    y = normalize(_normalizer(network, layer), _reached(network, inputs, layer, normalize))
+    y = normalize(_block(network, layer).normalizer, _reached(network, inputs, layer, normalize))
     chances = _onward(network, y, layer, normalize).softmax(1)
     return Replies(_array(y), _array(chances.gather(1, labels[:, None])[:, 0]))
 
@@ -245,11 +258,11 @@ def _slope(function: Callable[[Tensor], float], value: Tensor, scale: float, at:
     return (function(value + nudge) - function(value - nudge)) / (2.0 * width)
 
 
-def _in_training(normalizer: BatchNorm, x: Tensor) -> Tensor:
+def _in_training(normalizer: Normalizer, x: Tensor) -> Tensor:
     return normalizer.as_in_training(x)
 
 
-def _in_inference(normalizer: BatchNorm, x: Tensor) -> Tensor:
+def _in_inference(normalizer: Normalizer, x: Tensor) -> Tensor:
     y: Tensor = normalizer(x)  # of a network in evaluation mode
     return y
 
@@ -273,14 +286,17 @@ def _onward(network: Network, y: Tensor, layer: int, normalize: Normalize) -> Te
 
 
 def _passed(block: Block, x: Tensor, normalize: Normalize) -> Tensor:
-    assert isinstance(block.normalizer, BatchNorm)
     return block.passed_on(normalize(block.normalizer, x))
 
 
-def _normalizer(network: Network, layer: int) -> BatchNorm:
+def _block(network: Network, layer: int) -> Block:
     if not 1 <= layer <= len(network.plain):
         raise ValueError(f"layer = {layer} is not allowed; allowed is 1 to {len(network.plain)}")
-    normalizer = network.plain[layer - 1].normalizer
+    return network.plain[layer - 1]
+
+
+def _normalizer(network: Network, layer: int) -> BatchNorm:
+    normalizer = _block(network, layer).normalizer
     if not isinstance(normalizer, BatchNorm) or normalizer.gamma is None:
         raise ValueError("normalizer is not allowed here; allowed is 'batch'")
     return normalizer

@@ -88,6 +88,11 @@ class Passes:
             self._stance = None
 
     @property
+    def eager(self) -> bool:
+        """Whether torch.compile runs eagerly what it has compiled."""
+        return self._stance is not None
+
+    @property
     def armed(self) -> bool:
         """Whether it tells of passes."""
         return bool(self._hooks)

@@ -6,8 +6,10 @@ tensor, the rules need not be applied again: it is known before which operation 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +73,48 @@ class PlannedLayer:
         )
 
 
+class Look(NamedTuple):
+    """Why a tensor is looked at. at: a reading, or the number of a layer; before: as its normalizer receives it."""
+
+    token: Token
+    at: Reading | int
+    before: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """When to look at which tensors. due: by how many operations have run.
+
+    last_use: of each tensor. producing: the operations that give out such tensors. from_outside: whether any comes
+    from elsewhere.
+    """
+
+    due: Mapping[int, Sequence[Look]]
+    last_use: Mapping[Token, int]
+    producing: frozenset[int]
+    from_outside: bool
+
+    @classmethod
+    def of(cls, layers: Sequence[PlannedLayer], readings: Sequence[Reading]) -> Looks:
+        """All that a plan asks for."""
+        due: dict[int, list[Look]] = {}
+        last_use: dict[Token, int] = {}
+
+        def ask(index: int, look: Look) -> None:
+            due.setdefault(index, []).append(look)
+            last_use[look.token] = max(index, last_use.get(look.token, 0))
+
+        for number, layer in enumerate(layers):
+            before = layer.part.origin.before
+            if before is not None and before.at.token is not None:
+                ask(before.at.place, Look(before.at.token, number, before=True))
+            ask(layer.index, Look(layer.token, number))
+        for reading in readings:
+            ask(reading.index, Look(reading.token, reading))
+        producing = frozenset(token[0] for token in last_use if isinstance(token[0], int))
+        return cls(due, last_use, producing, any(not isinstance(token[0], int) for token in last_use))
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A pass as it was followed by the rules. owners: of the parameters and buffers that it used."""
@@ -79,6 +123,11 @@ class Plan:
     layers: Sequence[PlannedLayer]
     readings: Sequence[Reading]
     owners: Sequence[Owner]
+
+    @cached_property
+    def looks(self) -> Looks:
+        """When to look at which tensors."""
+        return Looks.of(self.layers, self.readings)
 
     def agrees(self, other: Plan) -> bool:
         """Whether two passes did the same, and the same was found."""
@@ -123,6 +172,8 @@ class Plans:
 def bare(part: Part) -> Part:
     """A part as it was found, without its values."""
     found = part.origin
-    before = None if found.before is None else Before(None, found.before.units, found.before.at)
-    origin = Origin(found.layer, None, found.normalizer, found.normalizing, before, found.joined)
+    before = None if found.before is None else Before(found.before.units, found.before.at)
+    origin = Origin(
+        found.layer, None, found.normalizer, found.normalizing, before, found.joined, found.by_batch
+    )
     return Part(origin, part.token, part.units, list(part.functions))

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bnviz.engine.watch import samples
 from bnviz.engine.watch.call import tensors_in
+from bnviz.engine.watch.measured import Measured
 from bnviz.engine.watch.names import Names
 from bnviz.engine.watch.observation import Found
-from bnviz.engine.watch.plan import Plan, PlannedLayer, bare
-from bnviz.engine.watch.samples import Measured
+from bnviz.engine.watch.plan import Look, Plan, PlannedLayer, Reading, bare
 from bnviz.engine.watch.signature import Signer, Token
 from bnviz.engine.watch.streams import At, Before, Part
 from bnviz.engine.watch.tracker import SHIFTED
@@ -26,7 +23,7 @@ class PlannedObservation(TorchDispatchMode):
     """Sees one pass.
 
     references: what drift is measured from, by the name of the layer. held: whether it did what the plan says; nothing
-    is found in one that did not.
+    is found in one that did not. Of what is found, small samples are not measured yet.
     """
 
     def __init__(self, plan: Plan, references: Mapping[str, Measured | None]) -> None:
@@ -36,16 +33,8 @@ class PlannedObservation(TorchDispatchMode):
         self._references = references
         self._signer = Signer(Names.owners_now(plan.owners))
         self._parts = [bare(layer.part) for layer in plan.layers]
-        self._due: dict[int, list[tuple[Token, Callable[[Tensor], None]]]] = defaultdict(list)
-        self._last_use: dict[Token, int] = {}
         self._kept: dict[Token, Tensor] = {}
-        for layer, part in zip(plan.layers, self._parts, strict=True):
-            self._schedule(layer, part)
-        for reading in plan.readings:
-            self._at(reading.index, reading.token, partial(self._compare, reading.numbers))
-
-        self._producing = {token[0] for token in self._last_use if isinstance(token[0], int)}
-        self._from_outside = any(not isinstance(token[0], int) for token in self._last_use)
+        self._looks = plan.looks
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -93,58 +82,59 @@ class PlannedObservation(TorchDispatchMode):
     def _check(self, function: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Hold an operation against the plan, and measure what is to be measured before it."""
         signer, signatures = self._signer, self._plan.signatures
-        if signer.count >= len(signatures) or signer.of(function, args, named) != signatures[signer.count]:
+        if signer.count >= len(signatures) or not signer.agrees(
+            signatures[signer.count], function, args, named
+        ):
             self.held = False
             return
-        if self._from_outside:
+        if self._looks.from_outside:
             self._keep(tensors_in((args, tuple(named.values())) if named else args))
-        if signer.count in self._due:
+        if signer.count in self._looks.due:
             self._measure()
 
     def _produced(self, output: Any) -> None:
         index = self._signer.count
         self._signer.produced(output)
-        if index in self._producing:
+        if index in self._looks.producing:
             self._keep(tensors_in((output,)))
 
     def _keep(self, tensors: Sequence[Tensor]) -> None:
         """Keep a tensor that is to be measured until it is."""
+        last_use = self._looks.last_use
         for item in tensors:
             token = self._signer.token(item)
-            if token in self._last_use and self._signer.count <= self._last_use[token]:
+            if token is not None and token in last_use and self._signer.count <= last_use[token]:
                 self._kept[token] = item
 
     def _measure(self) -> None:
         index = self._signer.count
-        with torch.no_grad():
-            for token, look in self._due.pop(index, ()):
-                tensor = self._kept.get(token)
-                if tensor is None:
-                    self.held = False
-                    return
-                look(tensor)
-        for token in [token for token in self._kept if self._last_use[token] <= index]:
+        for look in self._looks.due.get(index, ()):
+            tensor = self._kept.get(look.token)
+            if tensor is None:
+                self.held = False
+                return
+            self._look(look, tensor)
+        for token in [token for token in self._kept if self._looks.last_use[token] <= index]:
             del self._kept[token]
 
-    def _schedule(self, layer: PlannedLayer, part: Part) -> None:
-        before = part.origin.before
-        if before is not None and before.at.token is not None:
-            self._at(before.at.place, before.at.token, partial(self._before, before))
-        self._at(layer.index, layer.token, partial(self._values, part, layer))
-
-    def _at(self, index: int, token: Token, look: Callable[[Tensor], None]) -> None:
-        self._due[index].append((token, look))
-        self._last_use[token] = max(index, self._last_use.get(token, 0))
+    def _look(self, look: Look, tensor: Tensor) -> None:
+        if isinstance(look.at, Reading):
+            self.held = self.held and torch.equal(tensor.detach().cpu(), look.at.numbers)
+            return
+        part = self._parts[look.at]
+        if not look.before:
+            self._values(part, self._plan.layers[look.at], tensor)
+        elif part.origin.before is not None:
+            self._before(part.origin.before, tensor)
 
     def _values(self, part: Part, layer: PlannedLayer, tensor: Tensor) -> None:
         part.take(tensor, At(self._signer.count, None))
         if layer.shifted and part.sample is not None:
             part.sample.remark = SHIFTED
-        part.measure(False, self._references.get(layer.name))
+        if part.sample is not None and not part.sample.small:
+            part.measure(False, self._references.get(layer.name))
 
     def _before(self, before: Before, tensor: Tensor) -> None:
-        sample = samples.take(tensor, before.units)
-        before.summary = samples.Summary.of(sample) if sample.values.size else None
-
-    def _compare(self, numbers: Tensor, tensor: Tensor) -> None:
-        self.held = self.held and torch.equal(tensor.detach().cpu(), numbers)
+        before.take(tensor)
+        if before.sample is not None and not before.sample.small:
+            before.measure()

@@ -1,4 +1,4 @@
-"""A layer's values: sampled where there are many, and measured.
+"""A layer's values, sampled where there are many.
 
 Positions are drawn by chance that is the same at every record and belongs to nobody's random state. Even steps would
 fall in step with the data: every second column of a map that a stride of 2 has made.
@@ -16,20 +16,14 @@ from torch import Tensor
 
 from bnviz.engine.watch.operations import Units
 from bnviz.experiment.knob import MAX_WIDTH
-from bnviz.recording.measure import quantiles
-from bnviz.recording.nonlinearities import NONLINEARITIES
-from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
 
 ROWS = 4096
 """The most values of a unit that are measured."""
 VALUES, FEWEST_ROWS = 2**20, 256
 """The most values of a layer that are measured, but for this many of each unit."""
-COMPARED = 256
-"""Of a unit's sorted values as many are kept for drift, evenly spaced where there are more."""
 CHUNK = 2**16
-_NEAREST = HISTOGRAM_EDGES[1:-1].astype(np.float32)
-_EDGES = np.where(HISTOGRAM_EDGES[1:-1] > _NEAREST, np.nextafter(_NEAREST, np.float32(np.inf)), _NEAREST)
-"""The smallest float32 that is not below each inner edge: the same float32 are below both."""
+SMALL_BYTES = 2**18
+"""Up to so many bytes of values are kept for a while."""
 
 
 @dataclass(eq=False)
@@ -49,12 +43,17 @@ class Sample:
     remark: str = ""
     rows: int = field(init=False)
 
+    @property
+    def small(self) -> bool:
+        """Whether it may be kept for a while, to be measured together with others."""
+        return self.values.nbytes <= SMALL_BYTES
+
     def __post_init__(self) -> None:
         self.rows = len(self.values)
 
     def hand_over(self) -> np.ndarray:
         """The values, which the sample has no longer: only one copy of them is to be in memory."""
-        values, self.values = self.values, self.values[:0]
+        values, self.values = self.values, np.empty((0, self.values.shape[1]), self.values.dtype)
         return values
 
     @property
@@ -66,123 +65,6 @@ class Sample:
         return f"{of_rows} values of each of {of_units}"
 
 
-@dataclass(frozen=True, eq=False)
-class Summary:
-    """Mean, standard deviation and QUANTILES of all values together."""
-
-    mean: float
-    std: float
-    shares: np.ndarray
-
-    @classmethod
-    def of(cls, sample: Sample) -> Summary:
-        """Measure all values of a sample, which hands them over."""
-        values = sample.hand_over().reshape(-1)
-        both = sample.moments or moments(values)
-        values.sort()
-        return cls(*both, quantiles(values, QUANTILES))
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """What is kept of a layer's values at one record.
-
-    unit_quantiles: (F, 3). curve: (F, up to COMPARED) sorted values of each unit, to compare with another record's.
-    drift: from a reference that was given; there is no curve then. floor: how far two halves of the examples lie
-    apart, as drift is measured.
-    """
-
-    summary: Summary
-    units: np.ndarray
-    unit_quantiles: np.ndarray
-    histogram: np.ndarray
-    saturated: dict[str, float]
-    dead: float
-    curve: np.ndarray
-    drift: float
-    floor: float
-    told: str
-    remark: str
-
-    @classmethod
-    def of(cls, sample: Sample, floor: bool, reference: Measured | None = None) -> Measured:
-        """Sort and measure a sample that holds a value of each unit, all of them finite, and hands them over.
-
-        There are at most two copies of the values at any time.
-        """
-        apart = _halves_apart(sample.values) if floor else math.nan
-        per_unit = np.array(sample.hand_over().T, order="C")  # (F, N)
-        both = sample.moments or moments(per_unit.reshape(-1))
-        per_unit.sort(axis=1)
-        of_units, dead = quantiles(per_unit, (0.15, 0.50, 0.85)), float((per_unit[:, -1] <= 0).mean())
-        curve = _thinned(per_unit)
-        drift = math.nan
-        if reference is not None:
-            drift = reference.distance(sample.units, curve)
-            curve = curve[:0]
-        ordered = per_unit.reshape(-1)
-        ordered.sort()
-        return cls(
-            Summary(*both, quantiles(ordered, QUANTILES)),
-            sample.units,
-            of_units,
-            histogram(ordered),
-            {name: outside(ordered, *kind.flat) for name, kind in NONLINEARITIES.items() if kind.saturates},
-            dead,
-            curve,
-            drift,
-            apart,
-            sample.told,
-            sample.remark,
-        )
-
-    def drift_from(self, reference: Measured) -> float:
-        """The 1-Wasserstein distance of each unit's values from then, averaged over units; NaN for other units."""
-        return reference.distance(self.units, self.curve) if len(self.curve) else self.drift
-
-    def distance(self, units: np.ndarray, curve: np.ndarray) -> float:
-        """The same distance to the sorted values of another time."""
-        return wasserstein(curve, self.curve) if np.array_equal(units, self.units) else math.nan
-
-
-def moments(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of (N,), in float64 and two passes, without a copy of them all."""
-    mean = float(np.add.reduce(values, dtype=np.float64)) / values.size
-    squares = 0.0
-    for first in range(0, values.size, CHUNK):
-        deviations = values[first : first + CHUNK].astype(np.float64)
-        deviations -= mean
-        squares += float(deviations @ deviations)
-    return float(mean), math.sqrt(squares / values.size)
-
-
-def histogram(ordered: np.ndarray) -> np.ndarray:
-    """(bins,) int32: how many sorted float32 are between HISTOGRAM_EDGES; the outermost bins take all beyond."""
-    below = np.empty(len(_EDGES) + 2, np.int32)
-    below[0], below[1:-1], below[-1] = 0, ordered.searchsorted(_EDGES), ordered.size
-    return below[1:] - below[:-1]
-
-
-def outside(ordered: np.ndarray, low: float, high: float) -> float:
-    """The share of sorted values that are smaller than `low` or larger than `high`."""
-    least, most = ordered.dtype.type(low), ordered.dtype.type(high)
-    inside = ordered.searchsorted(most, side="right") - ordered.searchsorted(least)
-    return float((ordered.size - inside) / ordered.size)
-
-
-def wasserstein(mine: np.ndarray, theirs: np.ndarray) -> float:
-    """The mean 1-Wasserstein distance between rows of sorted values, (F, N) and (F, M)."""
-    if mine.shape == theirs.shape:
-        apart = np.abs(mine - theirs)
-        total: float = np.add.reduce(apart, axis=None, dtype=np.float64)
-        return float(total / apart.size)
-    many, few = mine.shape[1], theirs.shape[1]
-    edges = np.union1d(np.arange(many + 1) / many, np.arange(few + 1) / few)
-    middles = (edges[1:] + edges[:-1]) / 2
-    apart = np.abs(mine[:, (middles * many).astype(int)] - theirs[:, (middles * few).astype(int)])
-    return float((apart.mean(0, dtype=np.float64) * np.diff(edges)).sum())
-
-
 def take(tensor: Tensor, units: Units | None) -> Sample:
     """A sample of a tensor's values, copied: what comes later in the pass may work in place."""
     tensor = tensor.detach()
@@ -190,7 +72,7 @@ def take(tensor: Tensor, units: Units | None) -> Sample:
         width = tensor.shape[-1]
         rows = tensor.numel() // width
         if width <= MAX_WIDTH and rows <= min(ROWS, max(FEWEST_ROWS, VALUES // width)):
-            whole = tensor.reshape(rows, width).to("cpu", torch.float32, copy=True).numpy()
+            whole = np.array(tensor.float().numpy(force=True).reshape(rows, width))  # a copy
             return Sample(whole, _numbers(width), rows, width, None)
     remark = ""
     places = None if units is None else _places(units)
@@ -287,28 +169,3 @@ def _moments(tensor: Tensor) -> tuple[float, float]:
         count += size
         mean += apart * size / count
     return mean, math.sqrt(squares / count)
-
-
-def _thinned(ordered: np.ndarray) -> np.ndarray:
-    """(F, up to COMPARED): of sorted values some, evenly spaced in rank."""
-    count = ordered.shape[1]
-    if count <= COMPARED:
-        return ordered.copy()
-    ranks = ((np.arange(COMPARED) + 0.5) * count / COMPARED).astype(int)
-    return np.asarray(ordered.take(ranks, axis=1))
-
-
-def _halves_apart(values: np.ndarray) -> float:
-    """What drift is between two batches that differ by chance alone, from the two halves of one.
-
-    Halves hold half as many examples, so that their distance is √2 times as large. Rows are in the order of examples.
-    """
-    half, units = len(values) // 2, values.shape[1]
-    if not half:
-        return math.nan
-    apart, together = 0.0, max(1, CHUNK // half)
-    for first in range(0, units, together):
-        some = values[: 2 * half, first : first + together]
-        rows = [np.sort(part.T, axis=1) for part in (some[:half], some[half:])]
-        apart += wasserstein(*rows) * some.shape[1]
-    return float(apart / units / math.sqrt(2.0))

@@ -1,27 +1,34 @@
-"""The records of one mode of a model: training, or evaluation. They are never mixed."""
+"""The records of one mode of a model: training, or evaluation. They are never mixed.
+
+Records are measured several at a time: right after a training step the processor's caches hold nothing that measuring
+needs, and it takes twice as long.
+"""
 
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from bnviz.engine.watch.evidence import SCALED
-from bnviz.engine.watch.names import own
+from bnviz.engine.watch.measured import Measured
 from bnviz.engine.watch.observation import Found
 from bnviz.engine.watch.passes import EVALUATION
-from bnviz.engine.watch.samples import Measured, Summary
-from bnviz.engine.watch.weight_changes import Sizes, norms
+from bnviz.engine.watch.record import Record, Seen
+from bnviz.engine.watch.streams import Part
+from bnviz.engine.watch.weight_changes import Sizes
 from bnviz.recording import CurvePoint, Provenance, Recording, Snapshot
 from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS
 from bnviz.recording.watched import MAX_WATCHED_LAYERS, Note, Watched, WatchedLayer, plain_name
 
-NO_SIZES: Sizes = (math.nan, math.nan, math.nan)
+LATEST_SECONDS = 0.5
+"""A record that comes so long after others were measured is measured at once, with all that wait."""
+WAITING_BYTES = 2**22
+"""The most memory that records take which wait to be measured."""
 
 
 @dataclass(eq=False)
@@ -42,11 +49,30 @@ class Series:
     def __init__(self, name: str, mode: str, provenance: Provenance) -> None:
         self.mode = mode
         self.references: dict[str, Reference] = {}
-        self.recording: Recording | None = None
+        self._recording: Recording | None = None
+        self._waiting: list[Record] = []
+        self._waiting_bytes = 0
+        self._measured_at = -math.inf
         self._name = name
         self._provenance = provenance
         self._notes: dict[tuple[str, str], Note] = {}
         self._left_out: frozenset[str] = frozenset()
+
+    @property
+    def recording(self) -> Recording | None:
+        """All that was recorded, measured; None before the first record."""
+        self.measure()
+        return self._recording
+
+    @property
+    def measured_recording(self) -> Recording | None:
+        """What was measured of it until now."""
+        return self._recording
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is known which layers are recorded."""
+        return self._recording is not None
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -66,12 +92,14 @@ class Series:
     @property
     def last_step(self) -> int | None:
         """The step of the latest record; None before the first."""
-        return None if self.recording is None or not self.recording.snapshots else self.recording.last_step
+        if self._waiting:
+            return self._waiting[-1].step
+        return None if self._recording is None or not self._recording.snapshots else self._recording.last_step
 
     @property
     def ended(self) -> bool:
         """Whether there is nothing finite left to record."""
-        return self.recording is not None and self.recording.diverged_at is not None
+        return self._recording is not None and self._recording.diverged_at is not None
 
     def note(self, layer: str, kind: str, text: str) -> None:
         """Tell something of a layer, or of all with ""; the first of a kind stays."""
@@ -79,46 +107,84 @@ class Series:
 
     def add(self, step: int, found: Sequence[Found], sizes: Mapping[int, Sizes]) -> None:
         """Add a record of what a pass has shown. found: at the first record at least one layer."""
-        if self.recording is None:
+        if self._recording is None:
             self._begin(found)
-        assert self.recording is not None
-        by_name = {item.name: item for item in found}
+        for item in found:
+            if item.name not in self.references and item.name not in self._left_out:
+                self.note(
+                    item.name, "late", f"first seen at step {step:,}, after the first record: not recorded"
+                )
+        record = Record.of(step, [item for item in found if item.name in self.references], sizes)
+        self._waiting.append(record)
+        self._waiting_bytes += record.waiting_bytes
+        late = time.monotonic() - self._measured_at >= LATEST_SECONDS
+        if late or self._waiting_bytes > WAITING_BYTES:
+            self.measure()
+
+    def tell(self, step: int, points: Sequence[CurvePoint]) -> None:
+        """Add numbers of the program to the record of a step, each split once."""
+        if not points or self.last_step != step:
+            return
+        if self._waiting:
+            self._waiting[-1].curves = _with(self._waiting[-1].curves, points)
+            return
+        assert self._recording is not None
+        latest = self._recording.snapshots[-1]
+        curves = _with(latest.curves, points)
+        if curves != latest.curves:
+            snapshots = (*self._recording.snapshots[:-1], replace(latest, curves=curves))
+            self._recording = replace(self._recording, snapshots=snapshots)
+
+    def measure(self) -> None:
+        """Measure all records that wait for it."""
+        if not self._waiting:
+            return
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        assert self._recording is not None
+        snapshots: list[Snapshot] = []
+        for record in waiting:
+            snapshot = self._snapshot(record)
+            if snapshot is None:
+                self._recording = self._recording.extended(snapshots, diverged_at=record.step)
+                return
+            snapshots.append(snapshot)
+        self._recording = self._recording.extended(snapshots)
+        self._measured_at = time.monotonic()
+
+    def _snapshot(self, record: Record) -> Snapshot | None:
+        """A record, measured; None where no layer has a finite number left."""
+        step = record.step
         rows, units, counts, unusual = [], [], [], []
         with np.errstate(invalid="ignore", over="ignore"):
             for name, reference in self.references.items():
-                item = by_name.get(name)
-                measured = self._usable(step, reference, item)
-                if item is not None and item.part.problem:
-                    unusual.append((name, item.part.problem))
-                if item is None or measured is None:
+                seen = record.seen.get(name)
+                if seen is not None:
+                    seen.measure(reference.values)
+                measured = self._usable(step, reference, seen)
+                if seen is not None and seen.part.problem:
+                    unusual.append((name, seen.part.problem))
+                if seen is None or measured is None:
                     rows.append([math.nan] * len(LAYER_COLUMNS))
                     units.append(np.full((reference.layer.width, len(UNIT_COLUMNS)), np.nan, np.float32))
                     counts.append(np.zeros(len(HISTOGRAM_EDGES) - 1, np.int32))
                     continue
                 if reference.values is None:
                     reference.values = measured
-                own_sizes: Sizes | None = NO_SIZES if item.weight is None else sizes.get(id(item.weight))
-                if own_sizes is None and item.weight is not None:
-                    own_sizes = (math.nan, norms([item.weight])[0], math.nan)
-                rows.append(_row(measured, item, reference.values, own_sizes or NO_SIZES))
-                units.append(_unit_columns(measured, item.part.origin.normalizing))
+                rows.append(seen.row(measured, reference.values))
+                units.append(seen.unit_columns(measured))
                 counts.append(measured.histogram)
-        for name in by_name.keys() - self.references.keys() - self._left_out:
-            self.note(name, "late", f"first seen at step {step:,}, after the first record: not recorded")
         for name, problem in unusual:
             self.note(name, "problem", f"not measured at step {step:,}: {problem}")
         not_finite = [name for name, problem in unusual if "finite" in problem]
-        lost = any(item.part.lost for item in found)
+        lost = any(item.part.lost for item in record.seen.values())
         if lost and len(not_finite) == len(self.references):
-            first = not self.recording.snapshots
-            self.recording = self.recording.extended([], diverged_at=step)
-            if first:
+            if self._recording is None or not self._recording.snapshots:
                 warnings.warn(
                     f"bnviz recorded nothing: {not_finite[0]} is the first layer whose values are not finite, at "
                     f"step {step:,}",
                     stacklevel=2,
                 )
-            return
+            return None
         if not_finite and not any(key[1] == "warned" for key in self._notes):
             self.note(
                 "",
@@ -129,20 +195,7 @@ class Series:
                 f"{not_finite[0]} has values that are not finite at step {step:,}; the other layers are recorded",
                 stacklevel=2,
             )
-        self.recording = self.recording.extended(
-            [Snapshot(step, np.array(rows), np.concatenate(units), np.stack(counts))]
-        )
-
-    def tell(self, step: int, points: Sequence[CurvePoint]) -> None:
-        """Add numbers of the program to the record of a step, each split once."""
-        if self.recording is None or not self.recording.snapshots or self.recording.last_step != step:
-            return
-        latest = self.recording.snapshots[-1]
-        had = {point.split for point in latest.curves}
-        added = tuple(point for point in points if point.split not in had)
-        if added:
-            snapshots = (*self.recording.snapshots[:-1], replace(latest, curves=(*latest.curves, *added)))
-            self.recording = replace(self.recording, snapshots=snapshots)
+        return Snapshot(step, np.array(rows), np.concatenate(units), np.stack(counts), record.curves)
 
     def _begin(self, found: Sequence[Found]) -> None:
         kept = found[:MAX_WATCHED_LAYERS]
@@ -168,80 +221,51 @@ class Series:
             )
             self.references[item.name] = Reference(layer, item.weight, values)
             if values is not None:
-                self._describe(item, values)
+                self._describe(item.name, part, values)
         watched = Watched(self._name, tuple(item.layer for item in self.references.values()), mode=self.mode)
-        self.recording = Recording(watched, provenance=self._provenance)
+        self._recording = Recording(watched, provenance=self._provenance)
 
-    def _describe(self, item: Found, values: Measured) -> None:
+    def _describe(self, name: str, part: Part, values: Measured) -> None:
         """Say of a layer what was measured."""
-        self.note(item.name, "measured", f"measured in {self.mode} mode: {values.told}")
+        self.note(name, "measured", f"measured in {self.mode} mode: {values.told}")
         if values.remark:
-            self.note(item.name, "units", values.remark)
-        if item.part.origin.joined:
-            self.note(item.name, "joined", "with values of other layers added or appended")
-        if len(item.part.functions) > 1:
-            self.note(item.name, "several", f"several nonlinearities receive it: {item.activation}")
+            self.note(name, "units", values.remark)
+        if part.origin.joined:
+            self.note(name, "joined", "with values of other layers added or appended")
+        if len(part.functions) > 1:
+            self.note(name, "several", f"several nonlinearities receive it: {', '.join(part.functions)}")
         if not math.isnan(values.floor):
             self.note(
-                item.name,
+                name,
                 "floor",
-                f"two batches of this size differ by {values.floor:.3g} by chance, as the halves of one tell: "
-                "less drift than that is none",
+                f"two batches of one step differ by {values.floor:.3g}, as the halves of the first tell: that much "
+                "drift is chance",
             )
 
-    def _usable(self, step: int, reference: Reference, item: Found | None) -> Measured | None:
+    def _usable(self, step: int, reference: Reference, seen: Seen | None) -> Measured | None:
         """The values of a layer, if they can stand beside those of its first record."""
         name = reference.layer.name
-        if item is None:
+        if seen is None:
             self.note(name, "missing", f"no numbers at step {step:,}: the pass did not come by it")
             return None
-        if item.part.chosen is None or len(item.part.chosen) != reference.layer.width:
+        if seen.part.chosen is None or len(seen.part.chosen) != reference.layer.width:
             self.note(name, "width", f"no numbers at step {step:,}: it had another number of units")
             return None
-        if item.activation != reference.layer.activation:
+        if seen.activation != reference.layer.activation:
             self.note(
-                name, "activation", f"received by {item.activation or 'no nonlinearity'} at step {step:,}"
+                name, "activation", f"received by {seen.activation or 'no nonlinearity'} at step {step:,}"
             )
-        normalizing = item.part.origin.normalizing
-        if normalizing is not None and normalizing.training == (self.mode == EVALUATION):
-            other = "training" if normalizing.training else "evaluation"
+        if seen.training is not None and seen.training == (self.mode == EVALUATION):
+            other = "training" if seen.training else "evaluation"
             self.note(
-                name, "frozen", f"its {item.part.origin.normalizer} was in {other} mode at step {step:,}"
+                name, "frozen", f"its {seen.part.origin.normalizer} was in {other} mode at step {step:,}"
             )
-        if reference.values is None and item.part.measured is not None:
-            self._describe(item, item.part.measured)
-        return item.part.measured
+        if reference.values is None and seen.part.measured is not None:
+            self._describe(name, seen.part, seen.part.measured)
+        return seen.part.measured
 
 
-def _row(measured: Measured, item: Found, reference: Measured, sizes: Sizes) -> list[float]:
-    """A layer's numbers in the order of LAYER_COLUMNS."""
-    received = item.part.origin.before
-    values, before = measured.summary, measured.summary
-    if received is not None and received.summary is not None:
-        before = received.summary
-    kind = item.activation.removesuffix(SCALED)
-    saturated = measured.saturated.get(kind, math.nan)
-    dead = measured.dead if kind == "relu" else math.nan
-    drift = measured.drift_from(reference)
-    return [*_flat(values), saturated, dead, *sizes, drift, *_flat(before)]
-
-
-def _flat(summary: Summary) -> list[float]:
-    return [summary.mean, summary.std, *summary.shares.tolist()]
-
-
-def _unit_columns(measured: Measured, normalizer: nn.Module | None) -> np.ndarray:
-    """(F, 5) in the order of UNIT_COLUMNS: three quantiles, γ and β of each unit where the normalizer has such."""
-    columns = np.full((len(measured.units), len(UNIT_COLUMNS)), np.nan, np.float32)
-    columns[:, :3] = measured.unit_quantiles
-    if normalizer is None:
-        return columns
-    for names in (("weight", "bias"), ("gamma", "beta")):
-        pair = [own(normalizer, name) for name in names]
-        sized = [
-            item for item in pair if item is not None and item.dim() == 1 and len(item) > measured.units.max()
-        ]
-        if len(sized) == 2:
-            at = torch.as_tensor(measured.units)
-            columns[:, 3:] = torch.stack([item.detach().cpu()[at].float() for item in sized], dim=1).numpy()
-    return columns
+def _with(curves: tuple[CurvePoint, ...], points: Sequence[CurvePoint]) -> tuple[CurvePoint, ...]:
+    """Numbers of a record with more of other splits."""
+    had = {point.split for point in curves}
+    return (*curves, *(point for point in points if point.split not in had))

@@ -54,6 +54,22 @@ class Signer:
             )
         return (function, *map(self._item, args))
 
+    def agrees(
+        self, signature: Signature, function: Any, args: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> bool:
+        """Whether an operation that is about to run has that signature; the same as comparing, in less time."""
+        if named or function is not signature[0] or len(args) + 1 != len(signature):
+            return self.of(function, args, named) == signature
+        for item, expected in zip(args, signature[1:], strict=True):
+            if type(item) is Tensor:
+                seen = self._seen.get(id(item))
+                token = seen[1] if seen is not None and seen[0]() is item else self._new(item)
+                if type(expected) is not tuple or token != expected[0] or item.shape != expected[1]:
+                    return False
+            elif self._item(item) != expected:
+                return False
+        return True
+
     def produced(self, output: Any) -> None:
         """The operation has run, and gave this out."""
         if isinstance(output, Tensor):

@@ -8,14 +8,16 @@ applied, known by what it makes of a grid.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor, nn
 
-from bnviz.engine.watch import samples
+from bnviz.engine.watch import drift, samples
 from bnviz.engine.watch.evidence import GRID, is_linear, name_of
+from bnviz.engine.watch.measured import Measured, Summary
 from bnviz.engine.watch.names import Owner
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.signature import Token
@@ -49,11 +51,23 @@ class At(NamedTuple):
 
 @dataclass(eq=False)
 class Before:
-    """What a normalizer receives. summary: None where it has no values."""
+    """What a normalizer receives. sample: until it is measured. summary: None where it has no values."""
 
-    summary: samples.Summary | None
     units: Units | None
     at: At
+    sample: samples.Sample | None = None
+    summary: Summary | None = None
+
+    def take(self, tensor: Tensor) -> None:
+        """Keep a sample of its values."""
+        sample = samples.take(tensor, self.units)
+        self.sample = sample if sample.values.size else None
+
+    def measure(self) -> None:
+        """Measure the sample, and let it go."""
+        sample, self.sample = self.sample, None
+        if sample is not None:
+            self.summary = Summary.of(sample)
 
 
 @dataclass(eq=False)
@@ -61,7 +75,8 @@ class Origin:
     """Values that were made by mixing: no function of single numbers has been applied to them yet.
 
     layer: None for what comes after a nonlinearity. statistic_of: the layer of which it is a mean or a variance.
-    normalizer: the class that normalized it. before: what that received.
+    normalizer: the class that normalized it. before: what that received. by_batch: whether it gave each unit of the
+    batch its mean and its standard deviation; of a statistic, whether that is of the whole batch.
     joined: whether values of other layers were added or appended.
     """
 
@@ -71,6 +86,7 @@ class Origin:
     normalizing: nn.Module | None = None
     before: Before | None = None
     joined: bool = False
+    by_batch: bool = False
     parts: dict[Cut, Part] = field(default_factory=dict)
 
 
@@ -88,7 +104,7 @@ class Part:
     units: Units | None
     functions: list[str] = field(default_factory=list)
     sample: samples.Sample | None = None
-    measured: samples.Measured | None = None
+    measured: Measured | None = None
     problem: str = ""
     lost: bool = False
     root: Value | None = None
@@ -111,20 +127,20 @@ class Part:
             self.functions.append(function)
         self.measure(floor)
 
-    def measure(self, floor: bool, reference: samples.Measured | None = None) -> None:
+    def measure(self, floor: bool, reference: Measured | None = None) -> None:
         """Measure the sample; what has no values, or none that could be sorted, has a problem instead."""
         sample, self.sample = self.sample, None
         if sample is None:
             return
-        finite = np.isfinite(sample.values)
+        unusual = sample.values.size - int(np.count_nonzero(np.isfinite(sample.values)))
         if not sample.values.size:
             self.problem = "no example reached it"
-        elif not finite.all():
-            unusual = sample.values.size - int(finite.sum())
+        elif unusual:
             self.problem = f"{unusual:,} of {sample.values.size:,} values are not finite numbers"
             self.lost = unusual == sample.values.size
         else:
-            self.measured = samples.Measured.of(sample, floor, reference)
+            apart = drift.floor(sample.values, self.origin.by_batch) if floor else math.nan
+            self.measured = Measured.of(sample, apart, reference)
 
 
 @dataclass(frozen=True, eq=False)

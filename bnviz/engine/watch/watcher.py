@@ -130,18 +130,19 @@ class Watcher:
     def recording(self) -> Recording:
         """What was recorded in training, or in another mode where nothing was. Raises WatchError before a record."""
         series = self._main
-        if series is None or series.recording is None:
+        if series is None or not series.begun:
             told = "; ".join(str(note) for note in self.notes)
             raise WatchError(
                 f"nothing was recorded yet: {told or 'the model has made no pass since it is watched'}"
             )
-        return self._with_notes(series)
+        others = (item for item in self._series.values() if item is not series and item.last_step is not None)
+        return replace(self._with_notes(series), other_modes=tuple(map(self._with_notes, others)))
 
     @property
     def evaluation(self) -> Recording | None:
         """What was recorded in evaluation mode, a series of its own; None where nothing was."""
         series = self._series.get(EVALUATION)
-        return None if series is None or series.recording is None else self._with_notes(series)
+        return None if series is None or not series.begun else self._with_notes(series)
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -250,7 +251,7 @@ class Watcher:
         self._weights.before(self._watched_weights())
 
     def _after_update(self, number: int) -> None:
-        if not self._passes.armed:
+        if self._passes.eager and not self._passes.armed:
             self._passes.let_compile()
         if self._told:
             self._told = {}
@@ -308,7 +309,7 @@ class Watcher:
             return
         try:
             self._kind = (self._mode, torch.is_grad_enabled(), of_inputs(inputs))
-            recorded = series is not None and series.recording is not None
+            recorded = series is not None and series.begun
             plan = self._plans.get(self._kind) if recorded else None
             observation = (
                 Observation(Names.of(self.model), self._asked, self._mode not in self._series)
@@ -371,7 +372,9 @@ class Watcher:
     def _run_probe(self) -> list[str]:
         assert self._probe is not None
         self._mode = mode_of(self.model) if not self.model.training else TRAINING
-        observation = Observation(Names.of(self.model), self._asked, self._mode not in self._series)
+        observation = Observation(
+            Names.of(self.model), self._asked, floors=False
+        )  # the same examples each time
 
         def observed(run: Any) -> None:
             stance = _eagerly()
@@ -419,10 +422,10 @@ class Watcher:
             )
         for name, reason in requests.unmet(self._asked or frozenset(), observation, found):
             series.note("", f"asked {name}", reason)
-        if not found and series.recording is None:
+        if not found and not series.begun:
             reason = requests.NOTHING_FOUND if self._asked is None else requests.NOTHING_ASKED
             series.note("", "nothing", f"nothing is recorded: {reason}")
-            if told and all(other.recording is None for other in self._series.values()):
+            if told and not any(other.begun for other in self._series.values()):
                 warnings.warn(f"bnviz records nothing of {self._name}: {reason}", stacklevel=2)
                 self._detach()
             return found
@@ -441,8 +444,10 @@ class Watcher:
 
     def _show(self) -> None:
         """Show what was recorded to whoever follows, if it has grown."""
-        if self._followers:
-            recorded = [series.recording for series in self._series.values()]
+        if self._followers:  # who waits for it sees it at once
+            for series in self._series.values():
+                series.measure()
+            recorded = [series.measured_recording for series in self._series.values()]
             self._followers.show(recorded, lambda: self._recordings)
 
     # Ends
@@ -482,7 +487,7 @@ class Watcher:
         """The series of training; where that has no record, another that has."""
         order = sorted(self._series.values(), key=lambda series: series.mode != TRAINING)
         recorded = [series for series in order if series.last_step is not None]
-        begun = [series for series in order if series.recording is not None]
+        begun = [series for series in order if series.begun]
         return next(iter(recorded or begun or order), None)
 
     def _note(self, kind: str, text: str) -> None:
@@ -502,10 +507,11 @@ class Watcher:
         return tuple(notes[:MAX_NOTES])
 
     def _with_notes(self, series: Series) -> Recording:
-        assert series.recording is not None
-        watched = series.recording.watched
+        recording = series.recording
+        assert recording is not None
+        watched = recording.watched
         assert watched is not None
-        return replace(series.recording, subject=replace(watched, notes=self._all_notes(series)))
+        return replace(recording, subject=replace(watched, notes=self._all_notes(series)))
 
 
 def _eagerly() -> Any:

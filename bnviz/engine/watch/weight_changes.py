@@ -25,22 +25,23 @@ class WeightChanges:
 
     def after(self, weights: Sequence[Tensor]) -> None:
         """Measure weights that were updated, and their changes where they were kept."""
-        self._before, before = [], {id(weight): kept for weight, kept in self._before}
-        changed = [weight for weight in weights if id(weight) in before]
-        pairs = [weight.detach() - before[id(weight)] for weight in changed]
-        slopes = [weight.grad for weight in weights if weight.grad is not None]
-        found = iter(norms([weight.detach() for weight in weights] + pairs + slopes))
-        own = {id(weight): next(found) for weight in weights}
-        moved = {id(weight): next(found) for weight in changed}
-        gradients = {id(weight): next(found) for weight in weights if weight.grad is not None}
-        self.sizes = {
-            key: (
-                gradients.get(key, math.nan),
-                size,
-                moved[key] / size if key in moved and size else math.nan,
-            )
-            for key, size in own.items()
-        }
+        self._before, kept = [], {id(weight): before for weight, before in self._before}
+        tensors: list[Tensor] = []
+        with torch.no_grad():
+            for weight in weights:  # one after the other: each is in the processor's caches then
+                changed = kept.get(id(weight))
+                tensors.append(weight.detach())
+                if changed is not None:
+                    tensors.append(changed.sub_(weight))  # the sign is of no matter
+                if weight.grad is not None:
+                    tensors.append(weight.grad)
+        found = iter(norms(tensors))
+        self.sizes = {}
+        for weight in weights:
+            size = next(found)
+            change = next(found) if id(weight) in kept else math.nan
+            slope = next(found) if weight.grad is not None else math.nan
+            self.sizes[id(weight)] = (slope, size, change / size if size else math.nan)
 
     def forget(self) -> None:
         """Nothing is known of the latest update."""
@@ -52,7 +53,11 @@ def norms(tensors: Sequence[Tensor]) -> list[float]:
     if not tensors:
         return []
     with torch.no_grad():
-        found = [torch.linalg.vector_norm(item.detach().float()) for item in tensors]
+        alike = {(item.dtype, item.device, item.layout) for item in tensors}
+        if alike == {(torch.float32, tensors[0].device, torch.strided)}:
+            found = list(torch._foreach_norm(list(tensors)))  # one call
+        else:
+            found = [torch.linalg.vector_norm(item.detach().float()) for item in tensors]
         if len({item.device for item in found}) > 1:
             return [float(item) for item in found]
         return [float(item) for item in torch.stack(found).tolist()]

@@ -28,6 +28,9 @@ class Slide {
     Object.assign(this, { node, spec, handout, stale: true, seen: false });
     this.choice = Object.keys(spec.choices).at(-1);
     this.select = document.querySelector(`[data-choice="${node.dataset.slide}"]`);
+    this.table = new TableDialog(() => this.figure ?? null);
+    this.table.name(node.parentElement.querySelector("figcaption").textContent.split(/[.:] /)[0]);
+    node.after(...this.table.nodes);
     this.select?.addEventListener("change", () => { this.choice = this.select.value; this.renew(); });
     new IntersectionObserver(([entry]) => { this.seen = entry.isIntersecting; this.refresh(); }, { rootMargin: "300px" }).observe(node);
     new ResizeObserver(() => this.resized()).observe(node);
@@ -65,11 +68,14 @@ class Slide {
     this.first = layout.shapes.length;
     this.markers = layout.meta.over === "steps" && this.handout.bar ? this.marks(layout, look) : [];
     layout.shapes = [...layout.shapes, ...this.markers];
+    this.figure = { data, layout };
+    if (layout.meta.title) this.table.name(layout.meta.title);
     const config = { displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "resetScale2d"]], doubleClick: "reset", showTips: false };
     this.node.style.minHeight = `${layout.height}px`;
     Plotly.react(this.node, data, { ...layout, autosize: true, ...(touch && { dragmode: false }) }, config);
     this.node.setAttribute("aria-label", layout.meta.alt);
     Object.assign(this, { stale: false, drawn: frame, shown: look, width: this.node.clientWidth });
+    this.table.renew();
   }
 
   /** The line at this step, one in each panel. */
@@ -86,7 +92,9 @@ class Slide {
     const { step, frame } = this.handout;
     const moved = this.markers.flatMap((_, index) => ["x0", "x1"].map((end) => [`shapes[${this.first + index}].${end}`, step]));
     if (moved.length) Plotly.relayout(this.node, Object.fromEntries(moved));
+    for (const marker of this.markers) Object.assign(marker, { x0: step, x1: step });
     this.drawn = frame;
+    this.table.renew();
   }
 
   resized() {

@@ -11,6 +11,7 @@ import base64
 import functools
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from bnviz.export.templates import environment, markup
 from bnviz.labs.verdicts import Measure, Verdict
 
 _HERE = Path(__file__).parent
+_EXPORT = _HERE.parent
+_MODULE_WORDS = re.compile(r"^import .*\n|^export ", re.MULTILINE)
+"""What a module says to others, and a script cannot."""
 
 
 def page(template: str, title: str, data: Mapping[str, Any] | None, stamp: Stamp, **values: Any) -> str:
@@ -35,7 +39,7 @@ def page(template: str, title: str, data: Mapping[str, Any] | None, stamp: Stamp
     template: a file in templates/, which takes `values`. data: what the script is to know, as `page_data` makes it;
     None for a page without a script.
     """
-    script = markup(_HERE / "handout.js")
+    script = _script()
     library, digest = _library()
     return (
         _templates()
@@ -45,7 +49,7 @@ def page(template: str, title: str, data: Mapping[str, Any] | None, stamp: Stamp
             comment=Markup(comment(stamp)),
             policy=_policy([] if data is None else [_digest(script.encode()), digest]),
             title=plain(title),
-            style=markup(_HERE / "handout.css"),
+            style=markup(_EXPORT / "table_dialog.css") + markup(_HERE / "handout.css"),
             script=script,
             library=library,
             data="" if data is None else compressed(orjson.dumps(data)),
@@ -94,6 +98,17 @@ def _templates() -> Environment:
         "measured": measured,
     }
     return made
+
+
+@functools.cache
+def _script() -> Markup:
+    """The page's script: handout.js, and below it the modules that pages of the app import."""
+    modules = (
+        path.read_text(encoding="utf-8")
+        for path in (_EXPORT / "figure_table.js", _EXPORT / "table_dialog.js")
+    )
+    parts = (_MODULE_WORDS.sub("", text) for text in modules)
+    return Markup("\n".join([(_HERE / "handout.js").read_text(encoding="utf-8"), *parts]))
 
 
 @functools.cache

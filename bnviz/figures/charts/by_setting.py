@@ -17,6 +17,7 @@ from bnviz.figures.frame.frame import Frame, Panel, side_by_side
 from bnviz.figures.frame.lines import LINE, over_two_lines
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.scale import Scale
+from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.frame.theme import readable
 from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
 from bnviz.figures.marks.lines import level, name_reference
@@ -107,6 +108,7 @@ def by_setting(
         "tickcolor": "rgba(0,0,0,0)",
         "showgrid": False,
     }
+    frame.meta["names"] = {"x": list(settings)}
     places = frame.row(len(panels), x_axis, y_axis, gap_x=0.12)
     for panel, (heading, lines) in zip(places, panels.items(), strict=True):
         if headed:
@@ -159,6 +161,7 @@ def _line(
         name=line.label,
         line={"color": colour, "width": frame.theme.line, "dash": dash},
         hovertemplate="%{y}<extra>" + line.label + "</extra>",
+        **tabled(name=f"{line.label}, median"),
         **({} if line.joined else _apart(colour)),
     )
     seeds, places = np.nonzero(~np.isnan(line.values))
@@ -175,6 +178,7 @@ def _line(
             "xaxis": panel.x,
             "yaxis": panel.y,
             "name": f"{line.label}, seeds",
+            **tabled(said=_told_apart(values, lost, scale)),
             "showlegend": False,
             "cliponaxis": False,
             "hoverinfo": "skip",
@@ -187,6 +191,14 @@ def _line(
             },
         }
     )
+
+
+def _told_apart(values: Array, lost: Array, scale: Scale) -> list[str | None]:
+    """For the figure's table: what a seed's mark says besides its place. None where it is a dot."""
+    return [
+        "never" if np.isinf(value) else f"{scale.shown(float(value))} (diverged)" if gone else None
+        for value, gone in zip(values, lost, strict=True)
+    ]
 
 
 def _apart(colour: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.frame import Frame, Panel, side_by_side
 from bnviz.figures.frame.palette import CLASS_COLOURS, mixed
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction, compact
+from bnviz.figures.frame.tabled import UNTABLED, tabled
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 
@@ -79,12 +80,13 @@ def draw_boundary(
     item: Snapshot | None,
     points: tuple[Array, Array],
     bar: bool,
-    invite: bool = True,
+    invite: str = "Drawn here for two-dimensional<br>data while the network trains.",
 ) -> None:
-    """The map of one arm, and the training examples on it. bar: with the scale of the colours. invite: say what
-    will be drawn, where nothing is yet."""
+    """The map of one arm, and the training examples on it. bar: with the scale of the colours. invite: what is
+    said where nothing is drawn yet, "" for nothing."""
     places, classes = points
-    _map(frame, panel, item, bar=bar, letter=arm.letter)
+    caption = f"{arm.label}, probability of class 1"
+    _map(frame, panel, item, bar=bar, letter=arm.letter, caption=caption)
     for kind, (symbol, colour) in enumerate(zip(SYMBOLS, CLASS_COLOURS, strict=True)):
         chosen = places[classes == kind]
         frame.curves.append(
@@ -96,6 +98,7 @@ def draw_boundary(
                 "xaxis": panel.x,
                 "yaxis": panel.y,
                 "name": f"class {kind}",
+                **tabled(panel="Training examples", points=True),
                 "marker": {
                     "symbol": symbol,
                     "size": 5 if frame.narrow else 6,
@@ -108,7 +111,7 @@ def draw_boundary(
             }
         )
     if item is None and invite:
-        frame.place_for_words(panel, "Drawn here for two-dimensional<br>data while the network trains.")
+        frame.place_for_words(panel, invite)
 
 
 def checked_points(points: tuple[Array, Array] | None) -> tuple[Array, Array]:
@@ -129,7 +132,7 @@ def shown_map(recording: Recording, step: int | None) -> Snapshot | None:
     return before[-1] if before else drawn[0] if drawn else None
 
 
-def _map(frame: Frame, panel: Panel, item: Snapshot | None, bar: bool, letter: str) -> None:
+def _map(frame: Frame, panel: Panel, item: Snapshot | None, bar: bool, letter: str, caption: str) -> None:
     """The probability as a colour, and the line at one half. The map is in bytes: 255 is certainty."""
     axis = np.linspace(*BOUNDARY_RANGE, BOUNDARY_POINTS, dtype=np.float32)
     grid = item.boundary if item is not None and item.boundary is not None else np.zeros((0, 0), np.uint8)
@@ -147,6 +150,7 @@ def _map(frame: Frame, panel: Panel, item: Snapshot | None, bar: bool, letter: s
         base
         | {
             "type": "heatmap",
+            **tabled(panel=caption, largest=255.0),
             "zsmooth": "best",
             "colorscale": [[0, first], [0.5, mixed(frame.theme.paper, frame.theme.ink, 0.04)], [1, second]],
             "showscale": bar and not frame.narrow,
@@ -164,6 +168,7 @@ def _map(frame: Frame, panel: Panel, item: Snapshot | None, bar: bool, letter: s
         base
         | {
             "type": "contour",
+            **UNTABLED,
             "contours": {"start": 127.5, "end": 127.5, "size": 1, "coloring": "none"},
             "line": {"color": frame.theme.ink, "width": frame.theme.line},
             "showscale": False,

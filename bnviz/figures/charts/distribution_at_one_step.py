@@ -22,6 +22,7 @@ from bnviz.figures.frame.layers import (
 )
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.tabled import UNTABLED
 from bnviz.figures.marks.zones import shade_zones
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.layer_inputs import counted_median, density, has, quantile_path, share_outside
@@ -207,6 +208,7 @@ def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float
         name="output",
         line={"color": frame.theme.quiet, "width": 1.2},
         hoverinfo="skip",
+        **UNTABLED,
     )
 
 

@@ -17,6 +17,7 @@ from bnviz.figures.frame.layers import check_unit, depth, elapsed, last_step, un
 from bnviz.figures.frame.lines import LINE
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.frame.theme import readable, theme_named
 from bnviz.figures.frame.thinning import thin
 from bnviz.figures.marks.lines import diverged, level
@@ -130,6 +131,7 @@ def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: fl
         mode="markers",
         name=f"{arm.letter}, step {step:,}",
         hovertemplate="%{y:.1%}",
+        **tabled(note=f"{arm.label} first reaches {target:.1%} at step {step:,}."),
         marker={
             "symbol": "circle-open",
             "size": 11,
@@ -138,6 +140,9 @@ def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: fl
         },
     )
     late = step > 0.5 * float(drawn.steps[-1])
+    low, high = frame.axis(panel.y)["range"]
+    above = target < low + 0.2 * (high - low)  # below it are the numbers of the x axis
+    away = 9 + LINE * frame.size * row
     frame.note(
         f"step {step:,}",
         xref=panel.x,
@@ -145,8 +150,8 @@ def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: fl
         xanchor="right" if late else "left",
         yref=panel.y,
         y=target,
-        yanchor="top",
-        yshift=-9 - LINE * frame.size * row,
+        yanchor="bottom" if above else "top",
+        yshift=away if above else -away,
         font={"size": frame.size - 2, "color": readable(arm.colour, frame.theme)},
     )
 

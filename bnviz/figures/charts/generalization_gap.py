@@ -14,6 +14,7 @@ from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.lines import over_two_lines
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.frame.theme import readable
 from bnviz.recording.statistics import middle
 
@@ -79,6 +80,7 @@ def generalization_gap(
     }
     if narrow:
         frame.deepen(2)
+    frame.meta["names"] = {"x": [item.label for item in networks]}
     panel = frame.panels(1, 1, x_axis, y_axis)[0][0]
     for place, item in enumerate(networks):
         _network(frame, panel, place, item, percent)
@@ -101,6 +103,7 @@ def _network(frame: Frame, panel: Panel, place: int, item: GeneralizationGap, pe
             np.array([train, test]),
             mode="lines+markers",
             name=item.label,
+            **tabled(name=f"seed {seed + 1}: training, then held-out"),
             line={"color": colour, "width": frame.theme.line},
             marker={
                 "symbol": ["circle-open", "circle"],

@@ -18,6 +18,7 @@ from bnviz.figures.frame.lines import over_two_lines
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.scale import Scale
+from bnviz.figures.frame.tabled import UNTABLED
 from bnviz.figures.frame.theme import readable
 from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
 from bnviz.figures.marks.lines import name_reference
@@ -133,6 +134,7 @@ def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
         np.array([value, value]),
         line={"color": frame.theme.quiet, "width": 1, "dash": "dot"},
         hoverinfo="skip",
+        **UNTABLED,
     )
     name_reference(frame, panel, scale)
 

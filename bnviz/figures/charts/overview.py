@@ -29,6 +29,8 @@ MOST_LAYERS = 3
 """Side by side; of more, the first, a middle and the last one."""
 
 AXES = ("linear", "log")
+INVITATION = "Drawn here<br>in training."
+"""In a panel that is small where the page is enlarged."""
 
 
 @PlotFunction
@@ -150,7 +152,7 @@ def _boundaries(
             x_axis.pop(name, None)
         x_axis.update(plane | {"showticklabels": False})
         shown = shown_map(item, step)
-        draw_boundary(frame, panel, arm, shown, places, bar=False, invite=not frame.narrow)
+        draw_boundary(frame, panel, arm, shown, places, bar=False, invite="" if frame.narrow else INVITATION)
         frame.header(panel, "answer over the plane", frame.theme.quiet, font={"size": frame.size - 1})
 
 

@@ -12,6 +12,7 @@ from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import WITH, WITHOUT
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.tabled import UNTABLED, tabled
 from bnviz.figures.frame.theme import readable
 
 USABLE = 0.8
@@ -77,6 +78,13 @@ def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -
         frame.left += 12  # the name of the y axis stands beside its numbers
         frame.layout["margin"]["l"] = frame.left
     panels = frame.row(2, _axis(data.learning_rates), _axis(data.init_scales), gap_x=0.06, gap_y=56)
+    frame.meta |= {
+        "y": "σ of the first weights",
+        "names": {
+            "x": [f"{value:g}" for value in data.learning_rates],
+            "y": [f"{value:g}" for value in data.init_scales],
+        },
+    }
     for kind, panel in enumerate(panels):
         _cells(frame, panel, data, kind, first=not kind)
         _outlines(frame, panel, data.accuracy[kind])
@@ -140,6 +148,7 @@ def _cells(frame: Frame, panel: Panel, data: MapData, kind: int, first: bool) ->
             "text": texts,
             "hovertemplate": "%{text}<extra></extra>",
             "name": NAMES[kind],
+            **tabled(panel=NAMES[kind]),
             "colorbar": {
                 "title": {"text": "accuracy", "side": "right", "font": {"size": frame.size - 1}},
                 "tickformat": ".0%",
@@ -189,6 +198,7 @@ def _outlines(frame: Frame, panel: Panel, accuracy: Array) -> None:
             "xaxis": panel.x,
             "yaxis": panel.y,
             "name": "outline",
+            **UNTABLED,
         }
     )
 
@@ -207,6 +217,7 @@ def _crosses(frame: Frame, panel: Panel, diverged: Array) -> None:
             "xaxis": panel.x,
             "yaxis": panel.y,
             "name": "diverged",
+            **UNTABLED,
         }
     )
 

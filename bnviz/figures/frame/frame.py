@@ -88,7 +88,7 @@ class Frame:
         self.crosses: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
         self.shapes: list[dict[str, Any]] = []
-        self.meta: dict[str, str] = {"title": title, "subtitle": subtitle}
+        self.meta: dict[str, Any] = {"title": title, "subtitle": subtitle}
         self.first_step = 0.0  # where step 0 stands, if the axis of steps is logarithmic
         self.layout: dict[str, Any] = {
             "template": template(self.theme),
@@ -183,6 +183,7 @@ class Frame:
         gap_x: share of the width between columns. gap_y: pixels between rows.
         """
         width = (1 - gap_x * (columns - 1)) / columns
+        self.meta["y"] = y.get("title", {}).get("text", "")
         gap = gap_y / self.plot_height
         tall = (1 - gap * (rows - 1)) / rows
         grid: list[list[Panel]] = []
@@ -249,6 +250,7 @@ class Frame:
 
     def axis_note(self, text: str, lines_above: float = 1) -> None:
         """The title of the x axes, once for all panels. lines_above: of tick labels, between the axes and the title."""
+        self.meta["x"] = text
         self.note(
             text,
             x=0.5,
@@ -287,7 +289,13 @@ class Frame:
             "size": self.size_where_crowded if crowded else self.size,
             "color": readable(colour, self.theme),
         }
-        place = {"yanchor": "bottom", "yshift": yshift * self.theme.size / 13, "align": "left", "font": font}
+        place = {
+            "name": "heading",
+            "yanchor": "bottom",
+            "yshift": yshift * self.theme.size / 13,
+            "align": "left",
+            "font": font,
+        }
         self.panel_note(panel, text, **(place | properties))
 
     def place_for_words(self, panel: Panel | None, text: str, **properties: Any) -> None:
@@ -322,7 +330,8 @@ class Frame:
 
     def plot(self, alt: str) -> Plot:
         """What was collected. layout.meta holds "alt", a text for those who do not see it; "title" and "subtitle",
-        to be broken anew for another width; and "over": "steps" where the x axes count training steps.
+        to be broken anew for another width; "over": "steps" where the x axes count training steps; and for the figure's
+        table "x" and "y", the axes' titles, and "names", of the places on axes that have names in place of numbers.
         """
         meta = self.meta | {"alt": alt}
         layout = self.layout | {"annotations": self.notes, "shapes": self.shapes, "meta": meta}

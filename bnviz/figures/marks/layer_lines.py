@@ -15,6 +15,7 @@ from bnviz.figures.frame.layers import axis_end, called, chosen_layers, depth, e
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import faded
 from bnviz.figures.frame.plot import Array, Plot
+from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.frame.theme import shades
 from bnviz.figures.frame.thinning import thin
 from bnviz.figures.marks.layer_labels import label_layers, room
@@ -35,7 +36,8 @@ class Quantity:
 
     axis: the title of the y axis. column: of an arm and a layer, the column of `Recording.layers` that is drawn.
     percent: the values are shares, from 0 to 1. least: where the y axis ends at least. noisy: each line is also drawn
-    as its running median.
+    as its running median. chance: of an arm and a layer, what mini-batches differ by at one step; None where that is
+    not known, or there is no such thing.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Quantity:
     percent: bool = False
     least: float = 0.1
     noisy: bool = False
+    chance: Callable[[Recording, int], float | None] = lambda *_: None
 
 
 def layer_lines(
@@ -94,6 +97,7 @@ def layer_lines(
         colours = shades(arm.colour, len(own), frame.theme)
         for number in chosen_layers([item], None, MOST_LINES):
             _draw(frame, panel, arm, item, own[number - 1], number, colours[number - 1], quantity)
+            _draw_chance(frame, panel, arm, item, number, colours[number - 1], quantity)
         drawn = [running_median(line, SMOOTHED) for line in own] if quantity.noisy else own
         ends = [_last(item.steps, line) for line in drawn]
         # Of an arm that diverged at once there is no line to put a name to.
@@ -142,9 +146,34 @@ def _draw(
     if quantity.noisy:
         pale = faded(colour, 0.35 if layers <= 4 else 0.2)
         weak = {"line": {"color": pale, "width": 0.8}, "hoverinfo": "skip"}
+        weak |= tabled(name=f"{shared['name']}, each record")
         frame.line(panel, steps[kept], line[kept], **shared, **weak)
         line = running_median(line, SMOOTHED)
     frame.line(panel, steps[kept], line[kept], **shared, **shown, **strong)
+
+
+def _draw_chance(
+    frame: Frame,
+    panel: Panel,
+    arm: ArmStyle,
+    recording: Recording,
+    number: int,
+    colour: str,
+    quantity: Quantity,
+) -> None:
+    """What mini-batches differ by at one step, as a dotted line of the layer's colour over all steps."""
+    chance = quantity.chance(recording, number)
+    if chance is None or not recording.steps.size:
+        return
+    frame.line(
+        panel,
+        recording.steps[[0, -1]],
+        np.array([chance, chance]),
+        name=f"{arm.letter}, chance, {called([recording], number)}",
+        legendgroup=arm.letter,
+        hovertemplate=f"%{{y}}<extra>chance between mini-batches, {called([recording], number)}</extra>",
+        line={"color": faded(colour, 0.8), "width": 1.2, "dash": "dot"},
+    )
 
 
 def _values(recording: Recording, quantity: Quantity) -> list[Array]:
@@ -165,7 +194,12 @@ def _range(
         low, high = decades(line for own in values for line in own)
         return max(low, high - 12), high, {}
     needed = [
-        max(usual(item.steps, line, elapsed(recordings)) for line in own) if item.steps.size else 0.0
+        max(
+            max(usual(item.steps, line, elapsed(recordings)), quantity.chance(item, number) or 0.0)
+            for number, line in enumerate(own, start=1)
+        )
+        if item.steps.size
+        else 0.0
         for item, own in zip(recordings, values, strict=True)
     ]
     high = rounded_up(1.06 * reach(needed, 3.0), quantity.least)
@@ -207,6 +241,14 @@ def _alt(
         parts.append(
             f"{arm.label}: {show(first[1])} in {called([item], 1)} and "
             f"{show(final[1])} in {called([item], len(own))} at step {final[0]:,}"
+            + _chance_told(item, quantity)
             + (f", diverged at step {item.diverged_at:,}" if item.diverged_at is not None else "")
         )
     return said + "; ".join(parts) + "."
+
+
+def _chance_told(recording: Recording, quantity: Quantity) -> str:
+    """What chance alone gives in the layers of which that is known."""
+    known = [quantity.chance(recording, number) for number in range(1, len(recording.widths) + 1)]
+    told = [value for value in known if value is not None]
+    return f" (chance between mini-batches alone: {short(min(told))} to {short(max(told))})" if told else ""

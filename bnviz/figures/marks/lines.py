@@ -9,6 +9,7 @@ from bnviz.experiment import Experiment, Intervention
 from bnviz.figures.frame.arms import ArmStyle
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.scale import Scale
+from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.frame.theme import readable
 
 
@@ -47,7 +48,13 @@ def name_reference(frame: Frame, panel: Panel, scale: Scale) -> None:
 def scrubber(frame: Frame, panel: Panel, step: int | None) -> None:
     """The thin upright line at the step that the reader looks at."""
     if step is not None:
-        _upright(frame, panel, max(step, frame.first_step), {"color": frame.theme.quiet, "width": 1})
+        _upright(
+            frame,
+            panel,
+            max(step, frame.first_step),
+            {"color": frame.theme.quiet, "width": 1},
+            name="scrubber",
+        )
 
 
 def changed(frame: Frame, panel: Panel, interventions: Sequence[Intervention], last: int) -> None:
@@ -83,10 +90,11 @@ def mean_line(frame: Frame, panel: Panel, value: float) -> None:
     _upright(frame, panel, value, {"color": frame.theme.ink, "width": 1.5, "dash": "dot"})
 
 
-def _upright(frame: Frame, panel: Panel, x: float, line: dict[str, object]) -> None:
+def _upright(frame: Frame, panel: Panel, x: float, line: dict[str, object], name: str = "") -> None:
     frame.shapes.append(
         {
             "type": "line",
+            "name": name,
             "xref": panel.x,
             "yref": f"{panel.y} domain",
             "x0": x,
@@ -126,5 +134,6 @@ def diverged(
             "showlegend": False,
             "legendgroup": arm.letter,
             "name": f"{arm.letter} diverged",
+            **tabled(note=f"{arm.label} diverged at step {at:,}."),
         }
     )

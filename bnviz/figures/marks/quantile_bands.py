@@ -13,6 +13,7 @@ from bnviz.figures.frame.layers import elapsed
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import mixed
 from bnviz.figures.frame.plot import compact
+from bnviz.figures.frame.tabled import UNTABLED, tabled
 from bnviz.figures.frame.thinning import thin
 from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import QuantilePath
@@ -43,10 +44,11 @@ def quantile_bands(frame: Frame, panel: Panel, arm: ArmStyle, drawn: QuantilePat
             fill="toself",
             fillcolor=frame.theme.fill(arm.colour, strong=share == "15–85 %"),
             hoverinfo="skip",
+            **UNTABLED,
         )
     middle = mixed(arm.colour, frame.theme.ink, frame.theme.lifted)
     edges = [
-        f"{share}: %{{customdata[{2 * n}]:.3~g}} to %{{customdata[{2 * n + 1}]:.3~g}}"
+        f"{share}: %{{customdata[{n}]:.3~g}} to %{{customdata[{2 * pairs - 1 - n}]:.3~g}}"
         for n, share in enumerate(shares)
     ]
     frame.line(
@@ -56,8 +58,14 @@ def quantile_bands(frame: Frame, panel: Panel, arm: ArmStyle, drawn: QuantilePat
         name=f"{arm.letter}, {name}: median",
         legendgroup=arm.letter,
         line={"color": middle, "width": frame.theme.line, "dash": arm.dash},
-        customdata=compact(np.stack([values[row] for n in range(pairs) for row in (n, -1 - n)], axis=1)),
+        customdata=compact(np.delete(values, pairs, axis=0).T),  # from the lowest quantile to the highest
         hovertemplate="<br>".join(["median: %{y:.3~g}", *edges[::-1]]) + f"<extra>{arm.letter}</extra>",
+        **tabled(
+            panel=f"{arm.label}, {name}: quantiles of what it receives",
+            name="median",
+            more=[f"{edge} %" for edge in ("5", "15", "85", "95")[2 - pairs : 2 + pairs]],
+            before=pairs,
+        ),
     )
 
 

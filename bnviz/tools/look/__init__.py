@@ -2,6 +2,7 @@
 
 views.py     which pages, at which sizes, and what each must show on its first screen
 faults.py    what is wrong with a page as it stands: formulas, markup, figures, accessibility
+keyboard.py  where the Tab key stops, and in which order
 visit.py     opens a view, plays it, takes its pictures
 sheet.py     all first screens on one picture
 film.py      the moving picture of the README: the first minute

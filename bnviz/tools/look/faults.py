@@ -44,6 +44,34 @@ _FIGURES = """() => {
   return found;
 }"""
 
+_CUT = """() => {
+  const cut = (node) => {
+    const { left, right, width } = node.getBoundingClientRect(), style = getComputedStyle(node);
+    if (width < 2 || style.visibility !== 'visible' || style.clipPath !== 'none') return false;
+    if (left >= -2 && right <= innerWidth + 2) return false;
+    for (let up = node.parentElement; up; up = up.parentElement) {
+      const { overflowX, clip, clipPath } = getComputedStyle(up);
+      if (clip !== 'auto' || clipPath !== 'none') return false; // never seen: another element stands for it
+      if (['auto', 'scroll'].includes(overflowX) && up.scrollWidth > up.clientWidth) return false;
+    }
+    return true;
+  };
+  const controls = document.querySelectorAll('button, a[href], input, select, textarea, summary, [role=slider]');
+  return [...controls].filter(cut).map((node) => (node.getAttribute('aria-label') ?? node.textContent).slice(0, 40));
+}"""
+
+_DIALOG = """() => {
+  const dialog = document.querySelector('dialog[open]');
+  if (!dialog) return ['its dialog does not open'];
+  const { left, right, top, bottom } = dialog.getBoundingClientRect();
+  const found = left < -1 || top < -1 || right > innerWidth + 1 || bottom > innerHeight + 1 ? ['it is cut off'] : [];
+  for (const table of dialog.querySelectorAll('table')) {
+    if (!table.caption?.textContent) found.push('one has no caption');
+    if ([...table.querySelectorAll('th')].some((head) => !head.scope)) found.push('a heading has no scope');
+  }
+  return found;
+}"""
+
 _SHARE = """() => {
   const plot = [...document.querySelectorAll('.js-plotly-plot, .bnviz-figure')]
     .find((item) => item.getBoundingClientRect().height > 0);
@@ -69,9 +97,10 @@ def text_faults(page: Page) -> list[str]:
 
 
 def layout_faults(page: Page) -> list[str]:
-    """Sideways scrolling, and texts of figures that overlap or are cut off."""
+    """Sideways scrolling, controls that are cut off, and texts of figures that overlap or are cut off."""
     beyond: float = page.evaluate(_SIDEWAYS)
     found = [f"the page scrolls sideways by {beyond:.0f} px"] if beyond > 2 else []
+    found += [f"a control is cut off: {name}" for name in page.evaluate(_CUT)]
     return found + list(page.evaluate(_FIGURES))
 
 
@@ -81,6 +110,22 @@ def accessibility_faults(page: Page, audit: Any) -> list[str]:
         f"axe {item['id']} ({item['impact']}), {len(item['nodes'])} times: {item['nodes'][0]['html'][:100]}"
         for item in audit.run(page).response["violations"]
     ]
+
+
+def table_faults(page: Page, audit: Any) -> list[str]:
+    """What is wrong with the first figure's table, opened and left by keys; nothing where there is no figure."""
+    button = page.locator(".bnviz-as-table:visible").first
+    if not button.count():
+        return []
+    button.focus()
+    page.keyboard.press("Enter")
+    found = [f"the first figure's table: {text}" for text in page.evaluate(_DIALOG)]
+    found += accessibility_faults(page, audit)
+    page.keyboard.press("Escape")
+    left: bool = page.evaluate(
+        "() => !document.querySelector('dialog[open]') && document.activeElement.matches('.bnviz-as-table')"
+    )
+    return found if left else [*found, "the first figure's table cannot be left by Escape"]
 
 
 def first_screen_faults(page: Page, selectors: Sequence[str], picture: float) -> list[str]:

@@ -11,7 +11,9 @@ from bnviz.labs import all_labs
 
 @dataclass(frozen=True)
 class Size:
-    """A screen. width, height: CSS pixels. query: what the page's link says about its view."""
+    """A screen. width, height: CSS pixels. query: what the page's link says about its view. zoom: pixels of the
+    screen for one of CSS; at 2 the page is twice as large.
+    """
 
     name: str
     width: int
@@ -19,6 +21,7 @@ class Size:
     theme: Literal["light", "dark"]
     query: str = ""
     touch: bool = False
+    zoom: int = 1
 
 
 SIZES = (
@@ -28,6 +31,7 @@ SIZES = (
     Size("phone", 390, 844, "light", touch=True),
     Size("phone-dark", 390, 844, "dark", touch=True),
     Size("projector", 1280, 720, "dark", "view=projector"),
+    Size("zoomed", 683, 384, "light", zoom=2),
 )
 
 
@@ -48,6 +52,12 @@ class View:
     picture: float = 0.0
     picture_on_phone: float = 0.0
     ready: str = "[data-testid=stAppViewContainer]"
+
+    def first_screen(self, size: Size) -> tuple[tuple[str, ...], float]:
+        """What must be wholly on the first screen of this size, and the least share of the first figure."""
+        if size.zoom > 1:
+            return (), 0.0  # a quarter of the room: what is larger is reached by scrolling
+        return self.first, self.picture_on_phone if size.touch else self.picture
 
 
 PLAY = "button.bnviz-play"

@@ -15,8 +15,10 @@ from bnviz.tools.look.faults import (
     accessibility_faults,
     first_screen_faults,
     layout_faults,
+    table_faults,
     text_faults,
 )
+from bnviz.tools.look.keyboard import keyboard_faults
 from bnviz.tools.look.views import Size, View, address
 
 OPEN_MILLISECONDS = 90_000
@@ -43,7 +45,10 @@ def visit(
 ) -> Visit:
     """Look at one view at one size. Every fault is named once, with the view and the size."""
     context = browser.new_context(
-        viewport={"width": size.width, "height": size.height}, color_scheme=size.theme, has_touch=size.touch
+        viewport={"width": size.width, "height": size.height},
+        device_scale_factor=size.zoom,
+        color_scheme=size.theme,
+        has_touch=size.touch,
     )
     page = context.new_page()
     said: list[str] = []
@@ -61,6 +66,9 @@ def visit(
         found += _bring_to_stage(page, view, size, play_seconds)
         page.screenshot(path=picture)
         found += text_faults(page)
+        if view.stage == "opened":
+            found += keyboard_faults(page)
+        found += table_faults(page, audit)
         _make_whole(page, size)
         page.screenshot(path=folder / f"{view.name}-{size.name}-whole.png")
         found += layout_faults(page) + accessibility_faults(page, audit)
@@ -88,8 +96,7 @@ def _bring_to_stage(page: Page, view: View, size: Size, play_seconds: float) -> 
 
 
 def _first_screen(page: Page, view: View, size: Size) -> list[str]:
-    picture = view.picture_on_phone if size.touch else view.picture
-    return first_screen_faults(page, view.first, picture)
+    return first_screen_faults(page, *view.first_screen(size))
 
 
 def _play(page: Page) -> None:

@@ -23,12 +23,16 @@ class Ask:
     def __call__(
         self, question: str, step: int, experiment: Experiment | None = None, **arguments: Any
     ) -> Any:
-        """The answer of a function of `bnviz.engine.inspections.layer`; None where there is none, after saying why."""
+        """The answer of a function of `bnviz.engine.inspections`; None where there is none, after saying why.
+
+        question: the function's name in `layer`, or with that of its module, such as "sharing:sharing".
+        """
+        place = question if ":" in question else f"layer:{question}"
         network = experiment or self.experiment
         told = st.empty()
         try:
             answer: Future[Any] = state.manager().inspect(
-                network, (), step, f"bnviz.engine.inspections.layer:{question}", person(), **arguments
+                network, (), step, f"bnviz.engine.inspections.{place}", person(), **arguments
             )
         except TooCostlyError as error:
             told.error(str(error))

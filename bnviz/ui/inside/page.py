@@ -1,4 +1,4 @@
-"""The Inside page: what one batch-normalization layer does, in a network at a step of its training."""
+"""The Inside page: what one normalization layer does, in a network at a step of its training."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import streamlit as st
 
 from bnviz.experiment import Experiment
+from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.captured import LayerBatch
-from bnviz.ui.inside import parts, sections
+from bnviz.ui.inside import lines_section, parts, sections, sharing_section
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.view import (
     LEAST,
@@ -21,7 +22,7 @@ from bnviz.ui.inside.view import (
     experiment_of,
     query_of,
 )
-from bnviz.ui.parts import controls, layout, link
+from bnviz.ui.parts import classroom_frame, controls, layout, link
 
 PAGE = "inside"
 _OPENED = f"{PREFIX}opened"
@@ -34,9 +35,9 @@ def show() -> None:
         st.session_state[_OPENED] = times_opened() + 1
     experiment, view, ignored = _asked(query)
     layout.intro(
-        "<b>Inside one batch-normalization layer.</b><span> A real network, a real mini-batch, every number.</span>"
+        "<b>Inside one normalization layer.</b><span> A real network, a real mini-batch, every number.</span>"
     )
-    layout.notice_ignored(ignored)
+    layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
     _controls(experiment, view)
     with st.container(key=layout.one_row("inside-sections")):
         st.segmented_control(
@@ -49,6 +50,7 @@ def show() -> None:
             on_change=link.touch,
         )
     _section(experiment, view)
+    classroom_frame.foot()
     layout.footer()
     link.write(PAGE, query_of(experiment, view))
 
@@ -75,6 +77,12 @@ def _section(experiment: Experiment, view: View) -> None:
     if view.section == "maps":
         sections.maps(ask, view)
         return
+    if view.section == "sharing":
+        sharing_section.show(ask, view)
+        return
+    if _follows_an_example(view):
+        lines_section.of_one_example(ask, view, times_opened())
+        return
     batch: LayerBatch | None = ask("layer", view.step, layer=view.layer, examples=view.examples)
     if batch is None:
         return
@@ -85,13 +93,18 @@ def _section(experiment: Experiment, view: View) -> None:
         st.info(f"This network diverged at step {batch.step:,}; what you see is that step.")
     match view.section:
         case "arithmetic":
-            sections.arithmetic_lines(ask, batch, view, times_opened())
+            lines_section.of_one_unit(ask, batch, view, times_opened())
         case "scale":
             sections.scale(ask, batch, view)
         case "gradients":
             sections.gradients(ask, batch, view)
         case "companions":
             sections.companions(ask, batch, view)
+
+
+def _follows_an_example(view: View) -> bool:
+    """Whether the lines follow an example through its units, not a unit through the examples."""
+    return view.section == "arithmetic" and view.lines_of in OF_ONE_EXAMPLE
 
 
 def times_opened() -> int:
@@ -106,7 +119,7 @@ def _controls(experiment: Experiment, view: View) -> None:
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="medium", key=layout.one_row("inside-controls")
     ):
-        with st.container(width=230):
+        with st.container(width=190):
             controls.field("dataset", f"{PREFIX}dataset")
         st.slider(
             said["step"].label,
@@ -115,7 +128,7 @@ def _controls(experiment: Experiment, view: View) -> None:
             key=f"{PREFIX}step",
             help=said["step"].help,
             on_change=link.touch,
-            width=260,
+            width=180,
         )
         if view.section != "maps":  # of another network, which has a layer and a channel to choose below
             st.selectbox(
@@ -125,9 +138,12 @@ def _controls(experiment: Experiment, view: View) -> None:
                 on_change=link.touch,
                 width=90,
             )
-            st.number_input(
-                said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=120
-            )
+            if view.section == "arithmetic":
+                lines_section.controls(view)
+            if view.section != "sharing" and not _follows_an_example(view):
+                st.number_input(
+                    said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=110
+                )
         if view.section not in ("scale", "inference"):  # these show other mini-batches
             st.slider(
                 said["examples"].label,
@@ -136,7 +152,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 key=f"{PREFIX}examples",
                 help=said["examples"].help,
                 on_change=link.touch,
-                width=190,
+                width=150,
             )
         with st.popover("The network"):
             for name in NETWORK:

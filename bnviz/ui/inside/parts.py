@@ -13,6 +13,8 @@ from bnviz.export.kinds import Kind
 from bnviz.export.stamp import ArmStamp, Stamp, made_here
 from bnviz.export.stills import Still
 from bnviz.figures.frame.plot import PlotFunction
+from bnviz.ui.parts import link
+from bnviz.ui.parts.classroom_frame import PROJECTOR
 from bnviz.ui.parts.component import asset, component, data_of
 from bnviz.web import state
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _STAMP = "inside.stamp"
+_THEMES = (("light", "dark"), ("projector", "projector-dark"))
 
 
 def _component(part: str, markup: str) -> ComponentRenderer:
@@ -29,7 +32,8 @@ def _component(part: str, markup: str) -> ComponentRenderer:
 
 
 def _data(**more: Any) -> dict[str, Any]:
-    return data_of("inside.js", "inside.css", plotly=asset("plotly.min.js"), **more)
+    view = link.frame().get("view", "")
+    return data_of("inside.js", "inside.css", plotly=asset("plotly.min.js"), view=view, **more)
 
 
 def walk(
@@ -55,6 +59,16 @@ def walk(
     )
 
 
+def sharing(content: dict[str, Any], chosen: int, *, key: str, on_chosen: Callable[[], None]) -> None:
+    """A mini-batch as several normalizers divide it. content: as `bnviz.layer.sharing` makes it.
+
+    chosen: the value that is followed, as its place in the flattened mini-batch that is drawn.
+    """
+    part = _component("sharing", '<div data-bnviz class="bnviz-sharing"></div>')
+    given = data_of("sharing.js", "inside.css", sharing=content, chosen=chosen)
+    part(key=key, data=given, on_chosen_change=on_chosen)
+
+
 def figure(make: PlotFunction[...], *arguments: Any, key: str, **options: Any) -> None:
     """A figure that does not follow a run: `make` is called once for each theme and width."""
     looks = {
@@ -62,14 +76,14 @@ def figure(make: PlotFunction[...], *arguments: Any, key: str, **options: Any) -
             width: make.draw(*arguments, **options, theme=theme, narrow=width == "narrow").json().decode()
             for width in ("wide", "narrow")
         }
-        for theme in ("light", "dark")
+        for theme in _THEMES[link.frame().get("view") == PROJECTOR]
     }
     about: Stamp = st.session_state[_STAMP]
 
     def build(kind: Kind) -> go.Figure:
         return make(*arguments, **options, theme="print", narrow=kind.column)
 
-    still = state.stills().keep(looks["light"]["wide"], Still(key, build, about))
+    still = state.stills().keep(next(iter(looks.values()))["wide"], Still(key, build, about))
     part = _component("still", '<div data-bnviz class="bnviz-figure bnviz-still"></div>')
     base = state.prefix(st.get_option("server.baseUrlPath"))
     part(key=key, data=_data(looks=looks, path=f"stills/{key}", still=still, base=base))

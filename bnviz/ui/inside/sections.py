@@ -8,46 +8,34 @@ import math
 import numpy as np
 import streamlit as st
 
-from bnviz.experiment.knob import POINT_DATASETS
+from bnviz.experiment import ExperimentError
+from bnviz.experiment.knob import NORMALIZERS, POINT_DATASETS
+from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.figures.charts import layer as figures
 from bnviz.layer import arithmetic
 from bnviz.layer import gradients as formulas
 from bnviz.layer import numerals as n
 from bnviz.layer.captured import Companions, Gradients, History, LayerBatch
 from bnviz.layer.walk import lines_of
-from bnviz.layer.walk import walk as written
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
-from bnviz.ui.inside.view import CHANGES, CHANNELS, NEWEST, PREFIX, STEPS, View, with_maps
+from bnviz.ui.inside.view import (
+    AMONG,
+    CHANGES,
+    CHANNELS,
+    NEWEST,
+    PREFIX,
+    STEPS,
+    View,
+    with_maps,
+)
 from bnviz.ui.parts import link
 
-_WALK = f"{PREFIX}walk"
 _GAMMA, _BETA = f"{PREFIX}hand.gamma", f"{PREFIX}hand.beta"
-_BESIDE = (1, 2)
-"""How words and the figure that they speak of share the width."""
-
-
-def arithmetic_lines(ask: Ask, batch: LayerBatch, view: View, opened: int) -> None:
-    """Algorithm 1, line by line."""
-    parts.walk(written(batch, view.unit), view.line, opened, key=_WALK, on_line=_turned, on_unit=_chosen)
-    st.caption(
-        "Arrow keys ← → turn the lines; a unit’s number chooses the unit. These are the first "
-        f"{view.examples} of the {ask.experiment.batch_size:,} examples that update {batch.step + 1:,} would use, as a "
-        f"mini-batch of their own, in the network as it stood after {batch.step:,} updates. "
-        "Computed in double precision with all digits, shown rounded."
-    )
-
-
-def _turned() -> None:
-    st.session_state[f"{PREFIX}line"] = int(st.session_state[_WALK]["line"])
-    link.touch()
-
-
-def _chosen() -> None:
-    unit = st.session_state[_WALK]["unit"]
-    if unit is not None:
-        st.session_state[f"{PREFIX}unit"] = int(unit)
-    link.touch()
+ROUNDING = 1e-9
+"""A smaller move of an output is rounding."""
+_BESIDE = (2, 1)
+"""How a figure and the words about it share the width. On a phone they stand below each other, in this order."""
 
 
 def scale(ask: Ask, batch: LayerBatch, view: View) -> None:
@@ -61,7 +49,7 @@ def scale(ask: Ask, batch: LayerBatch, view: View) -> None:
         float(math.ceil(max(3.0, 1.5 * abs(own), 1.5 * abs(undone), abs(now))))
         for own, undone, now in zip(learned, identity, (gamma, beta), strict=True)
     ]
-    words, picture = st.columns(_BESIDE, gap="large")
+    picture, words = st.columns(_BESIDE, gap="large")
     st.session_state[_GAMMA], st.session_state[_BETA] = gamma, beta
     with words:
         st.write(
@@ -139,6 +127,12 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
             "loss: autograd and finite differences, in which the statistics follow x, say otherwise."
         )
     else:
+        parts.table(
+            "The same ∂ℓ/∂x in one line: ∂ℓ/∂σ² and ∂ℓ/∂μ put in, and simplified",
+            formulas.HEADS,
+            [shown.in_one_line()],
+            key="inside-one-line",
+        )
         st.caption(
             "Differs by: the largest difference from the formula’s value over all examples. Finite differences are "
             "central ones, through the whole rest of the network, in double precision."
@@ -162,11 +156,18 @@ def _example(batch: LayerBatch, view: View) -> None:
 def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
     """Change one example and see the others move."""
     names = batch.members.names
-    words, picture = st.columns(_BESIDE, gap="large")
+    picture, words = st.columns(_BESIDE, gap="large")
     with words:
         st.write(
-            "In training an example is normalized together with the others of its mini-batch, in this layer and in "
-            "every layer before it. Change one, and watch the others. In inference mode the layer uses fixed averages."
+            "Does an example’s output depend on the others in its mini-batch? Change one example, and watch the "
+            "others. Then choose another normalization: the same network is trained with it."
+        )
+        st.selectbox(
+            view.parameters()["among"].label,
+            options=AMONG,
+            format_func=NORMALIZERS.__getitem__,
+            key=f"{PREFIX}among",
+            on_change=link.touch,
         )
         _example(batch, view)
         st.segmented_control(
@@ -178,8 +179,18 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
             on_change=link.touch,
         )
     with words:
+        try:
+            network = ask.experiment.replace(normalizer=view.among)
+        except ExperimentError as error:
+            st.error(str(error))
+            return
         found: Companions | None = ask(
-            "companions", view.step, layer=view.layer, examples=view.examples, example=view.example
+            "companions",
+            view.step,
+            network,
+            layer=view.layer,
+            examples=view.examples,
+            example=view.example,
         )
     if found is None:
         return
@@ -194,10 +205,10 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
     by = f", when a {found.replacement.names[0]} takes the place of example {view.example}"
     words.write(
         f"Over all units of layer {view.layer}, the other {len(others)} outputs move by up to "
-        f"**{n.shown(most['training'], 4)}** in training mode"
+        f"**{_apart(most['training'])}** in training mode"
         f"{by if view.change == 'replace' else ''}, "
-        f"and by {n.scientific(most['inference'], 1)} in inference mode"
-        f"{', which is rounding' if 0 < most['inference'] < 1e-9 else ''}."
+        f"and by {_apart(most['inference'])} in inference mode"
+        f"{', which is rounding' if 0 < most['inference'] < ROUNDING else ''}. " + _why(view.among)
     )
     with picture:
         parts.figure(figures.moves, found, view.change, view.example, view.unit, key="inside-moves")
@@ -218,9 +229,24 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
     )
 
 
+def _apart(difference: float) -> str:
+    return n.shown(difference, 4) if difference >= 1e-3 else n.scientific(difference, 1)
+
+
+def _why(normalizer: str) -> str:
+    """Where a normalizer takes its statistics from, which is why the others move or stay."""
+    named = NORMALIZERS[normalizer]
+    if normalizer in OF_ONE_EXAMPLE:
+        return f"{named} takes its statistics from each example alone: no example depends on another."
+    return (
+        f"{named} takes its statistics from the mini-batch while it trains, in this layer and in every layer before "
+        "it. In inference mode it uses fixed averages."
+    )
+
+
 def inference(ask: Ask, view: View) -> None:
     """Mini-batch statistics, running averages and the population's, over training."""
-    words, picture = st.columns(_BESIDE, gap="large")
+    picture, words = st.columns(_BESIDE, gap="large")
     with words:
         st.write(
             "In inference an output must not depend on other examples. So the layer needs fixed numbers in place of "
@@ -266,7 +292,7 @@ def maps(ask: Ask, view: View) -> None:
     if ask.experiment.dataset in POINT_DATASETS:
         st.info("Points in the plane have no feature maps. Choose digits or other images above.")
         return
-    words, picture = st.columns(_BESIDE, gap="large")
+    picture, words = st.columns(_BESIDE, gap="large")
     words.write(
         "A convolution moves the same filter over all positions, so all positions should be normalized in the same "
         "way (Section 3.2). The mean is then over examples and positions. There is one γ and one β for each channel. "
@@ -315,7 +341,7 @@ def maps(ask: Ask, view: View) -> None:
             [
                 f"<b>{channel}</b> (shown)" if channel == view.channel else str(channel),
                 f"{m * height * width:,}",
-                *(n.shown(value, 4) for value in (own.mean, own.variance, own.gamma, own.beta)),
+                *(n.shown(value, 4) for value in (own.mean, own.variance, float(own.gamma), float(own.beta))),
             ]
             for channel in range(1, features + 1)
             for own in (lines_of(batch, channel),)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from bnviz.experiment import Experiment
+from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.walk import LINES
 from bnviz.ui.parts.page_state import PageState, Parameter
 
@@ -26,7 +27,14 @@ SECTIONS = {
     "companions": "Other examples in the batch",
     "inference": "Training and inference",
     "maps": "Feature maps",
+    "sharing": "Which values share a mean?",
 }
+LINES_OF = ("batch", *OF_ONE_EXAMPLE)
+"""The normalizers that are shown line by line."""
+AMONG = ("batch", "layer", "group", "rms", "batch-renorm", "ghost-batch", "mean-only", "variance-only")
+"""The normalizers with which one can change an example and watch the others."""
+COMPARED = ("batch", "layer", "group", "instance", "rms", "ghost-batch", "mean-only", "variance-only")
+"""The normalizers whose shared values are shown."""
 CHANGES = {"replace": "Replace it", "drop": "Leave it out", "duplicate": "Use it twice"}
 NEWEST = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 FIXED = {"steps": STEPS, "normalizer": "batch", "architecture": "mlp"}
@@ -55,7 +63,9 @@ class View(PageState):
 
     gamma, beta: set by hand, None for the learned ones. constant: the gradient as if the statistics were
     constants. newest: the weight of the newest mini-batch in the running averages. map_layer, channel: of
-    the network with feature maps.
+    the network with feature maps. first, second: the normalizers whose shared values are compared, in a convolutional
+    layer if `positions`. at: the value that is followed there, as its place in the flattened mini-batch.
+    lines_of: the normalizer that is shown line by line. among: that of the network in which an example is changed.
     """
 
     section: Annotated[str, Parameter("What to look at", choices=SECTIONS)] = "arithmetic"
@@ -95,6 +105,15 @@ class View(PageState):
     ] = 0.1
     map_layer: Annotated[int, Parameter("Convolutional layer", low=1, high=len(CHANNELS))] = 1
     channel: Annotated[int, Parameter("Channel", low=1, high=_channels)] = 1
+    first: Annotated[str, Parameter("Normalization", choices=COMPARED)] = "batch"
+    second: Annotated[str, Parameter("Beside it", choices=COMPARED)] = "layer"
+    positions: Annotated[
+        bool,
+        Parameter("Feature maps", "A convolutional layer: each channel has a value at every position."),
+    ] = True
+    at: Annotated[int, Parameter()] = 0
+    lines_of: Annotated[str, Parameter("Normalization", choices=LINES_OF)] = "batch"
+    among: Annotated[str, Parameter("Normalization", choices=AMONG)] = "batch"
 
 
 def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, tuple[str, ...]]:

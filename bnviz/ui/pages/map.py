@@ -10,7 +10,7 @@ import streamlit as st
 from bnviz.experiment import ExperimentError
 from bnviz.experiment.grid import BASE, MOST_SEEDS, SIZES, Grid
 from bnviz.runs.sweeps import Sweep
-from bnviz.ui.parts import layout, link
+from bnviz.ui.parts import classroom_frame, layout, link
 from bnviz.ui.parts.component import asset, component, data_of
 from bnviz.ui.parts.page_state import PageState, Parameter
 from bnviz.web import state
@@ -60,7 +60,7 @@ def show() -> None:
     """Draw the page."""
     choice, ignored = Choice.asked(link.opened(PAGE), PREFIX)
     choice.set_controls(PREFIX)
-    layout.notice_ignored(ignored)
+    layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
     layout.intro(
         "<b>Which settings train?</b><span> Each cell is a network with its own learning rate and its own scale of the "
         "first weights, without batch normalization and with it.</span>"
@@ -73,6 +73,7 @@ def show() -> None:
     except ExperimentError as error:
         st.error(f"{str(error)[0].upper()}{str(error)[1:]}.", icon=":material/error:")
     _words(choice)
+    classroom_frame.foot()
     layout.footer()
     link.write(PAGE, choice.to_query())
 
@@ -93,7 +94,14 @@ def _sweep(choice: Choice) -> Sweep:
 
 def _map(sweep: Sweep) -> None:
     html = '<section data-bnviz class="bnviz-map" aria-label="The map"></section>'
-    data = data_of("live.js", "live.css", id=sweep.id, path="maps/map", plotly=asset("plotly.min.js"))
+    data = data_of(
+        "live.js",
+        "live.css",
+        id=sweep.id,
+        path="maps/map",
+        plotly=asset("plotly.min.js"),
+        view=link.frame().get("view", ""),
+    )
     component("map", "bnviz_map", html)(key="map.figure", data=data)
 
 

@@ -152,15 +152,18 @@ def _feed(feed: Feed, looked_at: Collection[str]) -> None:
 
 
 def _file(file: OpenedFile, looked_at: Collection[str]) -> None:
-    recordings = [file.recording]
+    recordings = file.series
     _picture(thumbnail(recordings), file.name)
     st.markdown(f":material/draft: **{layout.plain(file.name)}**")
-    st.markdown(layout.plain(labels(recordings)[0]))
+    st.markdown(layout.plain(", ".join(labels(recordings))))
     st.caption(layout.plain(settings(recordings)))
     st.caption("Opened from a file, for you alone")
     st.space("stretch")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        _show_button(file.id, [f"{file.id}.0"], looked_at)
+        for place, item in enumerate(file.series):
+            text = f"{file.id}.{place}"
+            key = text if place else file.id
+            _show_button(key, [text], looked_at, f" {item.mode}" * (len(file.series) > 1))
         library.button(lambda: library.ToKeep(recordings, "File"), key=f"runs.keep.{file.id}")
         with st.popover("More", icon=":material/more_horiz:", type="tertiary"):
             _download("Download", file.recording.to_bytes, file.id[4:], file.id)
@@ -208,7 +211,7 @@ def _hide(texts: tuple[str, ...]) -> None:
 
 
 def _close(file: str) -> None:
-    _hide((f"{file}.0",))
+    _hide(tuple(f"{file}.{place}" for place in range(len(opened_files()[file].series))))
     del opened_files()[file]
 
 

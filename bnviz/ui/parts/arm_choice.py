@@ -36,7 +36,11 @@ def choices(entries: Sequence[Entry]) -> list[ArmChoice]:
         for feed in state.manager().feeds.all()
         for place, series in enumerate(feed.series)
     ]
-    found += [(f"{file.id}.0", f"{file.name} (file)") for file in opened_files().values()]
+    found += [
+        (f"{file.id}.{place}", f"{file.name}{f', {item.mode} mode' * (len(file.series) > 1)} (file)")
+        for file in opened_files().values()
+        for place, item in enumerate(file.series)
+    ]
     for entry in entries:
         origin = f"{entry.source}, {entry.kept_at:%d %b %H:%M}"
         found += [(f"{entry.id}.{place}", f"{arm.label} ({origin})") for place, arm in enumerate(entry.arms)]
@@ -80,4 +84,8 @@ def recording(text: str) -> Recording:
         item = shown(text)
         return item.recording if isinstance(item, FeedSeries) else item
     file = opened_files().get(run)
-    return file.recording if file else library().recording(run, place)
+    if file is None:
+        return library().recording(run, place)
+    if place >= len(file.series):
+        raise LibraryError("This file has no such series.")
+    return file.series[place]

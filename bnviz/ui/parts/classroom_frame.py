@@ -37,10 +37,7 @@ def apply(page: Place) -> Restrictions:
     """
     asked = link.frame()
     restrictions, ignored = Restrictions.salvage(asked)
-    if asked.get("view") == PROJECTOR:
-        st.html(f"<style>{_LARGE}{_PARTS.read_text()}</style>")
-    elif "view" in asked:
-        ignored = (*ignored, f"view = {asked['view'][:40]!r} is not allowed; allowed is {PROJECTOR}")
+    ignored = (*ignored, *enlarge())
     if restrictions.hidden >= set(controls()):
         st.html(f"<style>{_NO_SIDEBAR}</style>")
     if "lesson" in asked:
@@ -50,6 +47,16 @@ def apply(page: Place) -> Restrictions:
             ignored = (*ignored, str(error))
     layout.notice_ignored(ignored, key="ignored-frame")
     return restrictions
+
+
+def enlarge() -> tuple[str, ...]:
+    """Show the page as its link asks, large on a projector. Returns what it asks for in vain."""
+    view = link.frame().get("view")
+    if view == PROJECTOR:
+        st.html(f"<style>{_LARGE}{_PARTS.read_text()}</style>")
+    elif view is not None:
+        return (f"view = {view[:40]!r} is not allowed; allowed is {PROJECTOR}",)
+    return ()
 
 
 def foot() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -95,7 +96,11 @@ def _links(rooms: Rooms, room: Room, mine: Opened) -> None:
     wall = f"{student_link(_origin(), _base(), room.code)}?view=projector#teacher={mine.key}"
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.image(qr_code(link), width=280)
+        picture = base64.b64encode(qr_code(link).encode()).decode()
+        st.html(
+            f'<img src="data:image/svg+xml;base64,{picture}" alt="QR code of the link for students" '
+            'style="width: 280px; max-width: 100%">'
+        )
         st.caption(f"Class {spaced(room.code)}")
     with right:
         st.markdown("**For students**")

@@ -34,6 +34,8 @@ _STYLE = """
     scroll-behavior: auto !important;
   }
 }
+/* Out of sight, and no stop of the Tab key. */
+[data-testid="stSidebar"][data-collapsed="true"] * { visibility: hidden !important; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; padding-bottom: 2rem; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
 @media (max-width: 640px) {

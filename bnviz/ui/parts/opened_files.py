@@ -35,6 +35,11 @@ class OpenedFile:
     name: str
     recording: Recording
 
+    @property
+    def series(self) -> tuple[Recording, ...]:
+        """Each mode's series by itself, that of training first."""
+        return self.recording.series
+
 
 def opened_files() -> dict[str, OpenedFile]:
     """This person's files by their ids."""

@@ -5,6 +5,7 @@ import { ExportMenu } from "./export.js";
 import { Part } from "./hub.js";
 import { PlotlyNode } from "./plotly_node.js";
 import { Route, sentence, unanswered } from "./route.js";
+import { TableDialog } from "./table_dialog.js";
 
 const TICK = 100; // ms by which asking early does no harm, as the next occasion may be later
 
@@ -21,7 +22,8 @@ export class Figure extends Part {
     this.plot = new PlotlyNode(node, () => this.refresh());
     this.quiet = make("p", { class: "bnviz-quiet" }, "Loading…");
     this.menu = new ExportMenu(this);
-    this.node.append(this.plot.node, this.menu.node, this.quiet);
+    this.table = new TableDialog(() => this.plot.figure);
+    this.node.append(this.plot.node, make("div", { class: "bnviz-tools" }, this.table.button, this.menu.node), this.table.dialog, this.quiet);
     this.watcher = new IntersectionObserver((entries) => {
       this.visible = entries.at(-1).isIntersecting;
       this.refresh();
@@ -31,12 +33,14 @@ export class Figure extends Part {
 
   adopt() {
     this.menu.name(this.data.title);
+    this.table.name(this.data.title);
     this.shown = "";
   }
 
   close() {
     super.close();
     this.menu.close();
+    this.table.close();
     this.watcher.disconnect();
     this.plot.close();
   }
@@ -80,6 +84,8 @@ export class Figure extends Part {
 
   async draw(figure) {
     const took = await this.plot.draw(this.data.plotly, figure);
+    if (figure.layout.meta.title) this.table.name(figure.layout.meta.title);
+    this.table.renew();
     this.say("");
     this.hub.drew(took ?? 0);
   }

@@ -5,7 +5,8 @@
 export const NARROW = 520; // px: below this width figures stack their panels
 const LINE = 1.3; // em from one line of a Plotly text to the next
 const EDGE = 10; // px that the heading keeps from both sides
-const MENU = [48, 112]; // px at the top right for the menu of exports, on a phone and elsewhere
+const MENU = [92, 184]; // px at the top right for the table and the exports, on a phone and elsewhere
+const TOOLS = 24; // px more above a figure without a title, for the buttons in its corner
 const TITLE = { above: 14, line: 21, small: 18 }; // px that a figure's title takes, as bnviz/figures/frame has it
 const MOST = 0.4; // share of the width that a margin may take
 let pencil = null;
@@ -61,13 +62,14 @@ export function headed(layout, width) {
 }
 
 /** The layout without its title, for a page that says itself what the figure shows. */
-export function untitled(layout) {
+export function untitled(layout, width) {
   const { title, margin, ...rest } = layout;
   if (!title) return layout;
   const lines = title.text ? title.text.split("<br>").length : 0, bold = title.text.split("<b>").length - 1;
   const scale = (title.font.size - 2) / 13;
   const height = (TITLE.above + TITLE.line * bold + TITLE.small * (lines - bold)) * scale;
-  return { ...rest, margin: { ...margin, t: Math.max(TITLE.above, margin.t - height + TITLE.above) } };
+  const above = TITLE.above + (width < NARROW ? 0 : TOOLS * scale);
+  return { ...rest, margin: { ...margin, t: Math.max(above, margin.t - height + above) } };
 }
 
 /** The right margin that every note needs to end within the plot; null where it has it. */

@@ -7,6 +7,7 @@ import { make, write } from "./elements.js";
 import { ExportMenu } from "./export.js";
 import { mount } from "./mount.js";
 import { PlotlyNode } from "./plotly_node.js";
+import { TableDialog } from "./table_dialog.js";
 
 /** An element that holds a formula, which Python wrote as MathML. */
 function formula(tag, attributes, mathml) {
@@ -25,7 +26,10 @@ class Walk {
     this.node = node;
     this.keys = (event) => this.key(event);
     document.addEventListener("keydown", this.keys);
-    this.sizes = new ResizeObserver(() => this.center());
+    this.sizes = new ResizeObserver(() => {
+      this.arrange();
+      this.center();
+    });
   }
 
   close() {
@@ -47,6 +51,17 @@ class Walk {
     }
     this.show();
     this.sizes.observe(this.node);
+  }
+
+  /** On a phone the unit's own numbers, which the line speaks of, come first: for the eye and for the Tab key. */
+  arrange() {
+    const own = this.sheets.querySelector(".bnviz-statistics").closest(".bnviz-sheet");
+    const first = matchMedia("(max-width: 640px)").matches;
+    if (first === (this.sheets.firstElementChild === own)) return;
+    const focused = document.activeElement;
+    if (first) this.sheets.prepend(own);
+    else this.sheets.append(own);
+    if (this.sheets.contains(focused)) focused.focus({ preventScroll: true });
   }
 
   /** Bring the current line into the list's middle; on phones the list scrolls sideways. */
@@ -87,11 +102,12 @@ class Walk {
         formula("div", { class: "bnviz-formula bnviz-filled", tabindex: "0", role: "group", "aria-label": "The numbers filled in" }, line.filled))));
     this.spoken = make("p", { class: "bnviz-spoken", "aria-live": "polite" });
     this.node.replaceChildren(
-      make("div", { class: "bnviz-turn" }, this.back, make("ol", {}, ...this.tabs.map((tab) => make("li", {}, tab))), this.forth),
+      make("div", { class: "bnviz-turn" }, make("ol", {}, ...this.tabs.map((tab) => make("li", {}, tab))), this.back, this.forth),
       make("div", { class: "bnviz-explained" }, make("div", { class: "bnviz-panels" }, ...this.panels),
         make("p", { class: "bnviz-key" }, make("span", { class: "bnviz-used" }, "used by this line"),
           make("span", { class: "bnviz-made" }, "computed by this line"))), this.spoken,
-      make("div", { class: "bnviz-sheets" }, this.inputs(walk), this.sheet(walk)));
+      this.sheets = make("div", { class: "bnviz-sheets" }, this.inputs(walk), this.sheet(walk)));
+    this.arrange();
     if (focused) this.node.querySelector(`[data-name="${focused}"]`)?.focus({ preventScroll: true });
   }
 
@@ -103,11 +119,13 @@ class Walk {
 
   /** The layer's inputs, examples by units; a unit's heading chooses it. */
   inputs(walk) {
+    const [first, end] = walk.set ?? [walk.unit, walk.unit];
+    const followed = (index, unit) => unit >= first && unit <= end && (!walk.example || index === walk.example - 1);
     const heads = walk.units.map((unit) => make("th", { scope: "col", class: unit === walk.unit ? "bnviz-chosen" : null },
       make("button", { type: "button", "data-name": `unit ${unit}`, "aria-pressed": String(unit === walk.unit),
         "aria-label": `follow unit ${unit}`, click: () => this.component.setTriggerValue("unit", unit) }, `${unit}`)));
     const rows = walk.rows.map((row, index) => make("tr", {}, this.example(row, index),
-      ...walk.inputs[index].map((text, place) => make("td", walk.units[place] === walk.unit ? { class: "bnviz-chosen", "data-part": "x" } : {}, text))));
+      ...walk.inputs[index].map((text, place) => make("td", followed(index, walk.units[place]) ? { class: "bnviz-chosen", "data-part": "x" } : {}, text))));
     const last = walk.units.at(-1);
     const caption = `What enters layer ${walk.layer}’s normalization`
       + (walk.units.length < walk.all_units ? `: units ${walk.units[0]} to ${last} of ${walk.all_units}` : "");
@@ -117,11 +135,12 @@ class Walk {
   /** One unit's numbers, which fill as the lines go on. */
   sheet(walk) {
     const heads = walk.columns.map(({ name, head }) => formula("th", { scope: "col", "data-part": name }, head));
-    const rows = walk.rows.map((row, index) => make("tr", {}, this.example(row, index),
+    const named = (row, index) => (walk.example ? make("th", { scope: "row" }, row.name) : this.example(row, index));
+    const rows = walk.names.map((row, index) => make("tr", {}, named(row, index),
       ...walk.cells[index].map((text, place) => make("td", { "data-part": walk.columns[place].name }, make("span", {}, text)))));
     const numbers = make("dl", { class: "bnviz-statistics" }, ...walk.statistics.map(({ name, head, text }) =>
       make("div", { "data-part": name }, formula("dt", {}, head), make("dd", {}, make("span", {}, text)))));
-    const box = this.box(`Unit ${walk.unit}, line by line`, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "example"), ...heads)),
+    const box = this.box(walk.sheet, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, walk.example ? "unit" : "example"), ...heads)),
       make("tbody", {}, ...rows));
     box.querySelector(".bnviz-caption").after(numbers);
     return box;
@@ -165,12 +184,14 @@ class Still {
   constructor(node) {
     this.plot = new PlotlyNode(node, () => this.draw());
     this.menu = new ExportMenu(this);
+    this.table = new TableDialog(() => this.plot.figure);
     this.node = node;
-    node.append(this.plot.node, this.menu.node);
+    node.append(this.plot.node, make("div", { class: "bnviz-tools" }, this.table.button, this.menu.node), this.table.dialog);
   }
 
   close() {
     this.menu.close();
+    this.table.close();
     this.plot.close();
   }
 
@@ -190,8 +211,11 @@ class Still {
     if (text === this.shown) return;
     this.shown = text;
     const figure = JSON.parse(text);
-    this.menu.name(figure.layout.meta.alt.split(":")[0].slice(0, 80));
+    const name = figure.layout.meta.title || figure.layout.meta.alt.split(":")[0].slice(0, 80);
+    this.menu.name(name);
+    this.table.name(name);
     await this.plot.draw(this.data.plotly, figure);
+    this.table.renew();
   }
 }
 

@@ -5,6 +5,7 @@ import { ExportMenu } from "./export.js";
 import { PlotlyNode } from "./plotly_node.js";
 import { Poller } from "./poller.js";
 import { Route, post, unanswered } from "./route.js";
+import { TableDialog } from "./table_dialog.js";
 
 const ASK_RUNNING = 400, ASK_IDLE = 2000; // ms between two requests
 
@@ -23,12 +24,15 @@ export class AccuracyMap {
     this.plot = new PlotlyNode(this.drawing, () => this.draw());
     this.menu = new ExportMenu(this);
     this.menu.name("the map");
-    this.drawing.append(this.plot.node, this.menu.node);
+    this.table = new TableDialog(() => this.plot.figure);
+    this.table.name("The map");
+    this.drawing.append(this.plot.node, make("div", { class: "bnviz-tools" }, this.table.button, this.menu.node), this.table.dialog);
     this.node.append(make("div", { class: "bnviz-map-bar" }, this.play, this.bar, this.words), this.drawing);
   }
 
   update({ data }) {
     const another = data.id !== this.data?.id;
+    this.drawing.classList.toggle("bnviz-fill", data.view === "projector");
     this.data = data;
     if (!another) {
       this.poller.ask();
@@ -55,6 +59,7 @@ export class AccuracyMap {
   close() {
     this.poller?.stop();
     this.menu.close();
+    this.table.close();
     this.plot.close();
   }
 
@@ -107,6 +112,7 @@ export class AccuracyMap {
       if (answer.ok) {
         const first = !this.plot.drawn;
         await this.plot.draw(this.data.plotly, await answer.json(), false);
+        this.table.renew();
         if (first && this.plot.drawn) this.plot.node.on("plotly_click", ({ points: [point] }) => this.open(point));
       }
       if (answer.ok || answer.status === 304) this.shown = wanted;

@@ -4,6 +4,7 @@ import { make } from "./elements.js";
 import { NARROW, headed, rightMargin, untitled } from "./fitting.js";
 
 const FILLING = "(min-width: 641px)"; // where a figure that fills the screen takes its height from the style sheet
+const TABLES = new URL("table_dialog.css", import.meta.url).href; // no @import: the audit of a page looks for it below the page
 let plotly = null;
 
 /** plotly.js, loaded when the first figure needs it. */
@@ -37,6 +38,7 @@ export class PlotlyNode {
   #right = 0;
 
   constructor(frame, changed) {
+    if (!document.querySelector(`link[href="${TABLES}"]`)) document.head.append(make("link", { rel: "stylesheet", href: TABLES }));
     this.#frame = frame;
     this.node = make("div", { class: "bnviz-plot", role: "figure" });
     this.#sizes = new ResizeObserver(() => {
@@ -54,6 +56,11 @@ export class PlotlyNode {
     this.#sizes.disconnect();
     cancelAnimationFrame(this.#waiting);
     if (this.drawn) window.Plotly.purge(this.node);
+  }
+
+  /** The figure that is drawn, { data, layout }; null before the first. */
+  get figure() {
+    return this.#latest;
   }
 
   get #fills() {
@@ -127,8 +134,9 @@ export class PlotlyNode {
    */
   async draw(url, figure, zoom = true) {
     const { data } = figure;
-    const layout = this.#frame.classList.contains("bnviz-untitled") ? untitled(figure.layout) : figure.layout;
+    const layout = this.#frame.classList.contains("bnviz-untitled") ? untitled(figure.layout, this.#frame.clientWidth) : figure.layout;
     this.#latest = figure = { data, layout };
+    this.#frame.classList.toggle("bnviz-bare", !layout.title?.text);
     this.node.setAttribute("aria-label", layout.meta.alt);
     this.place();
     const Plotly = await loadPlotly(url);

@@ -88,9 +88,9 @@ def reduce(tracker: Tracker, call: Call) -> Follow:
     def follow(output: Any) -> None:
         for item in tree_leaves(output):
             if isinstance(item, Tensor) and item.is_floating_point():
-                tracker.make_origin(
-                    item, origin, operations.reduce_units(node.part.units, given, item, dims, keepdim)
-                )
+                units = operations.reduce_units(node.part.units, given, item, dims, keepdim)
+                origin.by_batch = of_layer and units is not None and item.numel() == len(units.numbers)
+                tracker.make_origin(item, origin, units)
             elif isinstance(item, Tensor):
                 tracker.nodes.pop(item, None)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bnviz.engine.watch import operations, samples
+from bnviz.engine.watch import operations
 from bnviz.engine.watch.call import Call, Follow
 from bnviz.engine.watch.names import AFFINE, class_name, is_scripted
 from bnviz.engine.watch.operations import Units
@@ -22,7 +22,10 @@ def normalize(tracker: Tracker, call: Call) -> Follow:
     assert isinstance(node, Value)
     if not node.linear:
         tracker.finish(node)
-    origin = normalized(tracker, given, node, call.name)
+    by_batch = call.name in operations.BATCH_NORMS and bool(
+        call.argument("training", call.name == "_batch_norm_with_update")
+    )
+    origin = normalized(tracker, given, node, call.name, by_batch)
 
     def follow(output: Any) -> None:
         first = output[0] if isinstance(output, tuple | list) else output
@@ -37,18 +40,24 @@ def normalize(tracker: Tracker, call: Call) -> Follow:
     return follow
 
 
-def normalized(tracker: Tracker, given: Tensor, value: Value, operation: str) -> Origin:
-    """The origin that a normalizer makes of a value; what it receives is measured once."""
+def normalized(tracker: Tracker, given: Tensor, value: Value, operation: str, by_batch: bool) -> Origin:
+    """The origin that a normalizer makes of a value; what it receives is measured once.
+
+    by_batch: whether it takes its statistics of each unit from the whole batch.
+    """
     layer, before = value.layer, value.part.origin
     if layer is None:
         return Origin(None)
     if before.normalizer:
-        return Origin(layer, None, before.normalizer, before.normalizing, before.before, before.joined)
+        by_batch = by_batch or before.by_batch
+        return Origin(
+            layer, None, before.normalizer, before.normalizing, before.before, before.joined, by_batch
+        )
     running = tracker.running[-1] if tracker.running else None
     alone = running if running is not None and _only_normalizes(running) else None
     told = class_name(alone) if alone is not None else operation.replace("native_", "").strip("_")
     received = _received(tracker, given, value) if tracker.asked is None else None
-    return Origin(layer, None, plain_name(told), alone, received, before.joined)
+    return Origin(layer, None, plain_name(told), alone, received, before.joined, by_batch)
 
 
 def _only_normalizes(module: nn.Module) -> bool:
@@ -59,6 +68,7 @@ def _only_normalizes(module: nn.Module) -> bool:
 
 
 def _received(tracker: Tracker, given: Tensor, value: Value) -> Before:
-    sample = samples.take(given, value.part.units)
-    summary = samples.Summary.of(sample) if sample.values.size else None
-    return Before(summary, value.part.units, tracker.at(given))
+    before = Before(value.part.units, tracker.at(given))
+    before.take(given)
+    before.measure()
+    return before

@@ -121,7 +121,8 @@ def _combine(
     )
     added = len(values) > 1 or any(tracker.node(item) is None for item in wide)
     if normalizing:
-        origin = normalized(tracker, given, latest, "normalization")
+        by_batch = any(node.part.origin.by_batch for node in statistics)
+        origin = normalized(tracker, given, latest, "normalization", by_batch)
     else:
         before = latest.part.origin
         sources = {node.part.origin.statistic_of for _, node in values}
@@ -132,6 +133,7 @@ def _combine(
             before.normalizing,
             before.before,
             before.joined or added,
+            before.by_batch and not added,
         )
     if call.in_place and isinstance(call.args[0], Tensor):
         mine = tracker.node(call.args[0])

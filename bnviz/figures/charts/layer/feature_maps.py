@@ -11,6 +11,7 @@ from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.numbers import rounded
 from bnviz.figures.frame.palette import BLUE, VERMILLION
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.tabled import tabled
 
 
 @PlotFunction
@@ -57,7 +58,9 @@ def maps(
         for index, panel in enumerate(panels):
             _as_picture(frame, panel, colour, 2 if number == channel else 1, shown=index < m)
             if index < m:
-                frame.curves.append(_squares(frame, panel, own[index], reach, first=not index and not group))
+                caption = f"Channel {number}, example {index + 1}: {names[index]}"
+                squares = _squares(frame, panel, own[index], reach, first=not index and not group)
+                frame.curves.append(squares | tabled(panel=caption))
                 frame.panel_note(panel, f"{index + 1}: {names[index]}", yanchor="bottom", yshift=1)
         words = f"<b>channel {number}</b>: mean {rounded(own.mean())}, variance {rounded(own.var())}"
         frame.header(panels[0], words, colour, yshift=17)

@@ -8,6 +8,7 @@ from bnviz.figures.frame.frame import Frame, side_by_side
 from bnviz.figures.frame.numbers import rounded
 from bnviz.figures.frame.palette import BLUE, faded
 from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.marks.lines import level, scrubber
 from bnviz.layer.captured import History
 from bnviz.recording.layer_inputs import units_of
@@ -63,6 +64,7 @@ def learned(history: History, unit: int, step: int, *, theme: str = "light", nar
             line={"color": faded(frame.theme.quiet, 0.45), "width": 0.8},
             hoverinfo="skip",
             connectgaps=False,
+            **tabled(name=f"{name}, unit", pieces=True),
         )
         own = table[:, unit - 1, index]
         frame.line(

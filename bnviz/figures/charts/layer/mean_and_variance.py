@@ -8,6 +8,7 @@ from bnviz.figures.frame.frame import Frame, side_by_side
 from bnviz.figures.frame.numbers import rounded
 from bnviz.figures.frame.palette import BLUE, VERMILLION, faded
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
+from bnviz.figures.frame.theme import theme_named
 from bnviz.figures.marks.lines import scrubber
 from bnviz.layer.arithmetic import running_average, unbiased
 from bnviz.layer.captured import History
@@ -34,7 +35,7 @@ def statistics(
         narrow=narrow,
         height=640 if narrow else 400,
         view=("statistics", history.layer, unit),
-        head=22,
+        head=44 if theme_named(theme).large else 22,
     )
     _, columns = side_by_side(2, narrow)
     panels = frame.row(
@@ -55,7 +56,11 @@ def statistics(
         )
         if not low <= start <= high:
             frame.panel_note(
-                panel, f"the running average starts at {start:g}, outside", xanchor="right", x=1.0
+                panel,
+                f"the running average{'<br>' if frame.theme.large else ' '}starts at {start:g}, outside",
+                xanchor="right",
+                x=1.0,
+                align="right",
             )
         frame.line(
             panel,
@@ -85,8 +90,9 @@ def statistics(
             hovertemplate="population %{y:.4~g}<extra></extra>",
         )
         scrubber(frame, panel, step)
-        text = f"<b>{name}</b>   running {rounded(average[-1])}, population {rounded(populations[-1])}"
-        frame.header(panel, text, frame.theme.ink)
+        gap = "<br>" if frame.theme.large else "   "
+        text = f"<b>{name}</b>{gap}running {rounded(average[-1])}, population {rounded(populations[-1])}"
+        frame.header(panel, text, frame.theme.ink, crowded=True)
         said.append(
             f"the {name} ends at {rounded(average[-1])} running and {rounded(populations[-1])} in the population"
         )

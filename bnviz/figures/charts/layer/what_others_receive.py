@@ -8,6 +8,8 @@ from bnviz.figures.frame.frame import Frame
 from bnviz.figures.frame.numbers import rounded
 from bnviz.figures.frame.palette import BLUE, VERMILLION
 from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.frame.tabled import UNTABLED
+from bnviz.figures.frame.theme import theme_named
 from bnviz.layer.captured import Companions
 
 
@@ -32,7 +34,7 @@ def moves(
         narrow=narrow,
         height=540 if narrow else 340,
         view=("moves", unit),
-        head=24,
+        head=46 if theme_named(theme).large else 24,
     )
     margin = 0.1 * float(np.ptp(values)) or 1.0
     panels = frame.row(
@@ -62,6 +64,7 @@ def moves(
             line={"color": colour, "width": frame.theme.line * 1.3},
             hoverinfo="skip",
             name=f"move, {mode}",
+            **UNTABLED,
         )
         for name, spots, symbol in (("before", before, "circle-open"), ("after", after, "diamond")):
             frame.line(
@@ -74,7 +77,7 @@ def moves(
                 hovertemplate=f"{name} %{{y:.4f}}<extra></extra>",
             )
         largest = float(np.abs(after - before).max())
-        frame.header(panel, f"<b>{mode}</b>: {moved(largest)}", colour)
+        frame.header(panel, f"<b>{mode}</b>:{'<br>' if frame.theme.large else ' '}{moved(largest)}", colour)
         said.append(f"in {mode} {moved(largest)}")
     frame.axis_note("example")
     return frame.plot(
