@@ -51,3 +51,9 @@ def test_a_files_settings_and_a_runs_title_use_the_same_words():
     assert ("Training examples", "all", "500") in apart([a, b])
     assert ("Nonlinearity", "Sigmoid") in shared([a, b])
     assert "20-10 units" in settings([Recording(a)])
+
+
+def test_a_setting_that_has_no_effect_is_not_listed():
+    listed = dict(shared([Experiment(normalizer="none"), Experiment(normalizer="group", groups=5)]))
+    assert "Epsilon" in listed
+    assert not {"Ghost batch", "Running average"} & set(listed)
