@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from bnviz import figures
 from bnviz.engine.network import Network, build, generator
 from bnviz.engine.normalizers import NORMALIZER_CLASSES, NoNormalizer, Settings
 from bnviz.engine.trainer import Trainer, train
@@ -196,6 +197,18 @@ def test_a_deep_network_of_residual_blocks_is_recorded(normalizer, residual):
     assert recording.unit_values.shape[1] == 1000
     if normalizer != "none":
         assert recording.diverged_at is None
+
+
+def test_of_many_layers_a_figure_draws_some_evenly_spaced_and_says_so():
+    recording = train(Experiment(hidden="6x40", steps=3, residual="pre", device="cpu"))
+    figure = figures.gradients([recording])
+    drawn = {trace.name.split(", ")[1] for trace in figure.data if "layer" in (trace.name or "")}
+    assert len(drawn) == 20
+    assert {"layer 1", "layer 40"} <= drawn
+    assert "Of 40 layers 20 are drawn" in figure.layout.title.text
+    few = figures.gradients([train(Experiment(hidden="6x20", steps=3, device="cpu"))])
+    assert "are drawn" not in few.layout.title.text
+    assert figures.bands([recording]).data
 
 
 def test_only_an_identity_around_them_lets_fifty_layers_learn():

@@ -200,7 +200,8 @@ class GroupNormalization:
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, F) -> (B, F)."""
-        self.x, self.sizes = x, (*x.shape, 1, self.groups)
+        batch, features = x.shape
+        self.x, self.sizes = x, (batch, features, 1, self.groups)
         y: Tensor
         y, *self.statistics = torch.native_group_norm(x, self.gamma, self.beta, *self.sizes, self.epsilon)
         return y
