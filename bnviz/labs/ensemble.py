@@ -10,6 +10,7 @@ import numpy as np
 from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
 from bnviz.figures.charts.by_setting import Series, by_setting
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -147,7 +148,7 @@ def verdict(result: Result) -> Verdict:
     sentence = (
         f"The average member classified {percent(measured['errors_average'].median, 2)} of the held-out examples "
         f"wrongly, the best member {percent(measured['errors_best'].median, 2)}, the ensemble "
-        f"{percent(measured['errors_ensemble'].median, 2)}. The ensemble made {ratio.median:.3g} times fewer errors "
+        f"{percent(measured['errors_ensemble'].median, 2)}. The ensemble made {short(ratio.median)} times fewer errors "
         f"than the average member{ratio.over_seeds}."
     )
     return Verdict(

@@ -7,6 +7,7 @@ import math
 from bnviz.experiment import Experiment
 from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.charts.table import table
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Estimate, Slider
@@ -193,7 +194,7 @@ def verdict(result: Result) -> Verdict:
     learned = min(measured["target"].values) >= LEARNED
     sentence = (
         f"The plain network ended at about {percent(measured['target'].median)}. Batch norm at five times the rate "
-        f"reached this {in_part_of(five.median)}: {five.median:.2g} times fewer{five.over_seeds}, 14 times in the "
+        f"reached this {in_part_of(five.median)}: {short(five.median)} times fewer{five.over_seeds}, 14 times in the "
         f"paper. Batch norm at the same rate reached it {in_part_of(same.median)}. The plain network at five times the "
         f"rate reached it {in_part_of(control.median)}."
     )

@@ -206,7 +206,7 @@ LAB = Lab(
     question="A trained network normalizes by its mini-batch at inference too. We show it 32 held-out examples of the "
     "same digit at once. What percentage does it classify correctly?",
     prediction=Estimate(
-        (Slider("accuracy in mini-batches of one class", 1.0, 100.0, 50.0, 1.5, " %", logarithmic=False),)
+        (Slider("accuracy in mini-batches of one class", 1.0, 100.0, 50.0, 1.5, " %", False, bounded=True),)
     ),
     arms=arms,
     figures=figures,

@@ -11,6 +11,7 @@ import numpy as np
 from bnviz.experiment import Experiment
 from bnviz.figures import loss
 from bnviz.figures.charts.by_setting import by_setting
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS, line
@@ -142,7 +143,7 @@ def verdict(result: Result) -> Verdict:
     known = not any(map(math.isnan, ratios))
     sentence = (
         f"With batch norm the network learned at rates up to {measured['largest_rate_bn'].median:g}, without it up to "
-        f"{measured['largest_rate_plain'].median:g}. That is {ratio.median:.3g} times higher{ratio.over_seeds}. "
+        f"{measured['largest_rate_plain'].median:g}. That is {short(ratio.median)} times higher{ratio.over_seeds}. "
         f"Each at its best rate, batch norm reached {percent(TARGET, 0)} "
         f"{reached(measured['fastest_bn'].median)}, the plain network "
         f"{reached(measured['fastest_plain'].median)}."
