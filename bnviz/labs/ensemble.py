@@ -107,6 +107,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         subtitle="Share of held-out examples that are classified wrongly. Left: each member alone. Right: ensembles of "
         "1 to 6 members, in order and averaged over all choices of members. A dot for each seed.",
         setting_title="left: which member; right: how many members",
+        guess=_guessed_errors(alone, view),
         **view.looks,
     )
     some = [result.arms[0].name, result.arms[2].name, result.arms[-1].name]
@@ -124,6 +125,16 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             "weights.",
         ),
     )
+
+
+def _guessed_errors(alone: np.ndarray, view: View) -> float | None:
+    """The ensemble's errors, in %, if the prediction were true; None before the members' are known.
+
+    alone: those of each member, in %, (seeds, members).
+    """
+    if view.guess is None or not alone.size or not np.isfinite(alone).all():
+        return None
+    return float(np.median(alone.mean(axis=1))) / view.guess
 
 
 def verdict(result: Result) -> Verdict:

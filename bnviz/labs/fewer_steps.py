@@ -23,6 +23,7 @@ from bnviz.labs.verdicts import (
     quotients,
     steps_to,
 )
+from bnviz.recording import Recording
 
 QUICK = Experiment(
     dataset="digits",
@@ -146,6 +147,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         title="Accuracy on held-out data",
         subtitle="Share of held-out examples classified correctly, in inference mode. Dotted: where plain ends.",
         target=late_accuracy(shown[0]),
+        guess_at=_guessed_step(shown[0], view) if result.finished else None,
         **view.looks,
     )
     return (
@@ -160,6 +162,14 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             "The paper’s Figure 2, with our networks. The table counts the steps to the dotted line.",
         ),
     )
+
+
+def _guessed_step(plain: Recording, view: View) -> float | None:
+    """The step at which batch norm would reach the target if the prediction were true."""
+    if view.guess is None:
+        return None
+    step = steps_to(plain, late_accuracy(plain)) / view.guess
+    return step if math.isfinite(step) else None
 
 
 def _key(name: str) -> str:

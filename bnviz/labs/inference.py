@@ -91,6 +91,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         subtitle="Mini-batches of 32 held-out examples, normalized by their own statistics. Dotted: by population "
         "statistics, on all held-out examples. A dot for each seed.",
         setting_title="classes in the mini-batch",
+        guess=None if view.guess is None else view.guess / 100,
         **view.looks,
     )
     seed = min(view.seed, result.setting.seed_count - 1)

@@ -80,6 +80,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         subtitle=f"Held-out accuracy after {first.experiment.steps:,} steps; {network}. A dot for each seed; "
         "a cross where training diverged.",
         setting_title="learning rate",
+        guess_at=_guessed_place(result, view) if result.finished else None,
         **view.looks,
     )
     speed = by_setting.draw(
@@ -109,6 +110,20 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             "The two networks at a learning rate of 1. They start from the same weights and see the same mini-batches.",
         ),
     )
+
+
+def _guessed_place(result: Result, view: View) -> float | None:
+    """Where on the axis of the rates the largest usable one would be with batch norm, if the prediction were true.
+
+    Between two rates it is placed as on a logarithmic axis. None where the plain network learned at no rate.
+    """
+    if view.guess is None:
+        return None
+    accuracies = [final_accuracy(result.shown(view, name("none", rate))[0]) for rate in RATES]
+    place = np.interp(
+        math.log(largest_rate(accuracies) * view.guess), np.log(RATES), range(len(RATES)), right=math.nan
+    )
+    return float(place) if math.isfinite(place) else None
 
 
 def verdict(result: Result) -> Verdict:

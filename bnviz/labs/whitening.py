@@ -88,7 +88,7 @@ def correlations(result: Result, arm: str, where: str) -> tuple[float, ...]:
 
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
-    """Correlations, the time of a step, the rank of the covariance, and the curves."""
+    """The time of a step, correlations, the rank of the covariance, and the curves."""
     seed = min(view.seed, result.setting.seed_count - 1)
     first = result.shown(view)[0].experiment
     squares = {
@@ -117,6 +117,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         subtitle="Processor time of a training step on one core: the ratio of medians, in networks of "
         f"{len(first.hidden)} hidden layers. A dot for each seed.",
         setting_title="units in each hidden layer",
+        guess=view.guess,
         **view.looks,
     )
     width = first.hidden[-1]
@@ -136,14 +137,14 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     return (
         Drawing(
-            "correlation",
-            pairs,
-            "Compare before and after. " + _left(result),
-        ),
-        Drawing(
             "cost",
             cost,
             "How does the cost of whitening grow with the width of the layers?",
+        ),
+        Drawing(
+            "correlation",
+            pairs,
+            "Compare before and after. " + _left(result),
         ),
         Drawing(
             "rank",
