@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from bnviz.experiment import Experiment
+from bnviz.experiment.knob import ACTIVATIONS
 from bnviz.figures import loss
 from bnviz.figures.charts.by_setting import by_setting
 from bnviz.figures.frame.numbers import short
@@ -71,7 +72,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     settings = [f"{rate:g}" for rate in RATES]
     names = {kind: [name(kind, rate) for rate in RATES] for kind in KINDS}
     first = result.shown(view)[0]
-    network = f"{len(first.experiment.hidden)} hidden layers, {first.experiment.activation}"
+    network = f"{len(first.experiment.hidden)} hidden layers, {ACTIVATIONS[first.experiment.activation]}"
     ends = by_setting.draw(
         {"": [line(result, kind, names[kind], final_accuracy) for kind in KINDS]},
         settings,

@@ -89,7 +89,7 @@ def figure_2(
     if target is not None and math.isfinite(target):
         level(frame, panel, target)
     if guess_at is not None and 1 <= guess_at <= max(last, 10):
-        you_said(frame, panel, x=guess_at)
+        you_said(frame, panel, x=guess_at, at_top=False)  # the curves meet at the top
     labels = [
         EndLabel(
             f"{network.label} {value:.1%}" + " (diverged)" * (network.recording.diverged_at is not None),

@@ -80,8 +80,13 @@ def changed(frame: Frame, panel: Panel, interventions: Sequence[Intervention], l
         )
 
 
-def you_said(frame: Frame, panel: Panel, *, x: float | None = None, y: float | None = None) -> None:
-    """A thin dashed line at what was predicted, on the x axis or on the y axis, and the words "you said"."""
+def you_said(
+    frame: Frame, panel: Panel, *, x: float | None = None, y: float | None = None, at_top: bool = True
+) -> None:
+    """A thin dashed line at what was predicted, on the x axis or on the y axis, and the words "you said".
+
+    at_top: where the words stand beside an upright line.
+    """
     look = {"color": frame.theme.ink, "width": 1, "dash": "dash"}
     font = {"size": frame.size - 2, "color": frame.theme.ink}
     if x is not None:
@@ -95,8 +100,8 @@ def you_said(frame: Frame, panel: Panel, *, x: float | None = None, y: float | N
             xanchor="right" if late else "left",
             xshift=-4 if late else 4,
             yref=f"{panel.y} domain",
-            y=1,
-            yanchor="top",
+            y=int(at_top),
+            yanchor="top" if at_top else "bottom",
             font=font,
         )
     if y is not None:
