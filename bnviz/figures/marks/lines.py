@@ -13,8 +13,10 @@ from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.frame.theme import readable
 
 
-def level(frame: Frame, panel: Panel, value: float, *, behind: bool = True) -> None:
-    """A thin dotted line across the panel at `value`. behind: below what is measured."""
+def level(
+    frame: Frame, panel: Panel, value: float, *, behind: bool = True, look: dict[str, object] | None = None
+) -> None:
+    """A thin line across the panel at `value`, dotted unless `look` says otherwise. behind: below what is measured."""
     line = {
         "type": "line",
         "xref": f"{panel.x} domain",
@@ -23,7 +25,7 @@ def level(frame: Frame, panel: Panel, value: float, *, behind: bool = True) -> N
         "x1": 1,
         "y0": value,
         "y1": value,
-        "line": {"color": frame.theme.quiet, "width": 1, "dash": "dot"},
+        "line": look or {"color": frame.theme.quiet, "width": 1, "dash": "dot"},
     }
     frame.shapes.append(line | ({"layer": "below"} if behind else {}))
 
@@ -83,6 +85,49 @@ def changed(frame: Frame, panel: Panel, interventions: Sequence[Intervention], l
             yanchor="bottom",
             font={"size": frame.size - 2, "color": frame.theme.ink},
         )
+
+
+def you_said(
+    frame: Frame, panel: Panel, *, x: float | None = None, y: float | None = None, at_top: bool = True
+) -> None:
+    """A thin dashed line at what was predicted, on the x axis or on the y axis, and the words "you said".
+
+    at_top: where the words stand beside an upright line.
+    """
+    look = {"color": frame.theme.ink, "width": 1, "dash": "dash"}
+    font = {"size": frame.size - 2, "color": frame.theme.ink}
+    if x is not None:
+        _upright(frame, panel, x, look)
+        place = _note_place(frame, panel.x, x)
+        late = place > sum(frame.axis(panel.x)["range"]) / 2
+        frame.note(
+            "you said",
+            xref=panel.x,
+            x=place,
+            xanchor="right" if late else "left",
+            xshift=-4 if late else 4,
+            yref=f"{panel.y} domain",
+            y=int(at_top),
+            yanchor="top" if at_top else "bottom",
+            font=font,
+        )
+    if y is not None:
+        level(frame, panel, y, look=look)
+        frame.note(
+            "you said",
+            xref=f"{panel.x} domain",
+            x=0.5,
+            xanchor="center",
+            yref=panel.y,
+            y=_note_place(frame, panel.y, y),
+            yanchor="bottom",
+            font=font,
+        )
+
+
+def _note_place(frame: Frame, axis: str, value: float) -> float:
+    """Where Plotly is to put a note: on a logarithmic axis it wants the power of ten."""
+    return math.log10(value) if frame.axis(axis).get("type") == "log" else value
 
 
 def mean_line(frame: Frame, panel: Panel, value: float) -> None:
