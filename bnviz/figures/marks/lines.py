@@ -50,10 +50,13 @@ def scrubber(frame: Frame, panel: Panel, step: int | None) -> None:
         _upright(frame, panel, max(step, frame.first_step), {"color": frame.theme.quiet, "width": 1})
 
 
-def changed(frame: Frame, panel: Panel, interventions: Sequence[Intervention], last: int) -> None:
+def changed(
+    frame: Frame, panel: Panel, interventions: Sequence[Intervention], last: int, end: int | None = None
+) -> None:
     """A dotted upright line at each step at which something was changed, with the new value in words.
 
-    last: the latest step that is drawn; what was changed later is not marked yet.
+    last: the latest step that is drawn; what was changed later is not marked yet. end: of the x axis of a panel with
+    little width, where the words stand over two lines, on the side with more room.
     """
     knobs = Experiment.knobs()
     for item in interventions:
@@ -65,12 +68,16 @@ def changed(frame: Frame, panel: Panel, interventions: Sequence[Intervention], l
             max(item.step, frame.first_step),
             {"color": frame.theme.ink, "width": 1, "dash": "dot"},
         )
+        words, late = f"{knobs[item.field].label.lower()} {item.value:g}", False
+        if end is not None:
+            words, late = words.replace(" ", "<br>", 1), 2 * item.step > end
         frame.note(
-            f"{knobs[item.field].label.lower()} {item.value:g}",
+            words,
             xref=panel.x,
             x=frame.note_x(item.step),
-            xanchor="left",
-            xshift=3,
+            xanchor="right" if late else "left",
+            align="right" if late else "left",
+            xshift=-3 if late else 3,
             yref=f"{panel.y} domain",
             y=0,
             yanchor="bottom",
