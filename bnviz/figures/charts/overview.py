@@ -73,7 +73,7 @@ def overview(
         *(titles(recordings, layers, unit, where) if printed else ("", "")),
         theme=theme,
         narrow=narrow,
-        height=_height(len(arms), len(layers), narrow, plane) + 60 * printed,
+        height=_height(len(arms), len(layers), narrow, plane, theme) + 60 * printed,
         view=("overview", layer, unit, where, axis, last_step(recordings)),
         left=62 if many else 46,
         right=26,
@@ -117,13 +117,14 @@ def overview(
     return frame.plot(f"{bands_alt(layer_bands, arms).removesuffix('.')}; {told}.")
 
 
-def _height(arms: int, layers: int, narrow: bool, plane: bool) -> int:
-    """Of the whole figure, in pixels. plane: with a boundary for each arm."""
+def _height(arms: int, layers: int, narrow: bool, plane: bool, theme: str) -> int:
+    """Of the whole figure, in pixels at the usual size of type. plane: with a boundary for each arm."""
     if arms <= MOST_IN_ROWS:
         return 60 + 150 * (layers + 1) if narrow else 80 + 220 * arms
     if narrow:
         return 100 + 92 * arms + 150 * (not plane)
-    return 140 + max(130 * (layers + plane), 300)
+    large = theme_named(theme).large  # there the whole is to fit on 1280 × 720
+    return (80 if large else 140) + max((120 if large else 130) * (layers + plane), 300)
 
 
 def _head(arms: int, narrow: bool, theme: str) -> int:

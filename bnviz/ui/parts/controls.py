@@ -180,7 +180,7 @@ def _arms(vary: str, count: int, locked: bool) -> None:
 
 
 def _number_of_arms(vary: str, most: int) -> None:
-    """One more arm, where there may be one and the field has a value for it; one less, where there are more than two."""
+    """One more arm, where the field has a value for it; one less, where there are more than two."""
     values = _values()
     left = further_value(_base(), vary, values) is not None
     with st.container(horizontal=True, gap="small", key="number-of-arms"):
