@@ -34,6 +34,9 @@ MOST_LAYERS = 3
 NAME_WIDTHS = {3: 28, 4: 22, 5: 17}
 """Characters of an arm's name that fit above its column, by the number of columns."""
 
+NARROW_NAME = 22
+"""Characters of an arm's name that fit on a phone, before its numbers."""
+
 AXES = ("linear", "log")
 
 
@@ -110,8 +113,8 @@ def overview(
             layer_bands.low,
             short=True,
         )
-    frame.axis_note("training step")
-    if layer_bands.is_empty:
+    _name_steps(frame, grid)
+    if layer_bands.is_empty and not (many and narrow and plane):  # where there is no room for words
         _invite(frame, grid, recordings)
     told = "; ".join(f"{item.arm}: {_told(item)}" for item in numbers)
     return frame.plot(f"{bands_alt(layer_bands, arms).removesuffix('.')}; {told}.")
@@ -122,7 +125,7 @@ def _height(arms: int, layers: int, narrow: bool, plane: bool, theme: str) -> in
     if arms <= MOST_IN_ROWS:
         return 60 + 150 * (layers + 1) if narrow else 80 + 220 * arms
     if narrow:
-        return 100 + 92 * arms + 150 * (not plane)
+        return 100 + 98 * arms + 150 * (not plane)
     large = theme_named(theme).large  # there the whole is to fit on 1280 × 720
     return (80 if large else 140) + max((120 if large else 130) * (layers + plane), 300)
 
@@ -137,11 +140,22 @@ def _head(arms: int, narrow: bool, theme: str) -> int:
     return lines * (14 if theme_named(theme).large else 18) + 2
 
 
+def _name_steps(frame: Frame, grid: ArmGrid) -> None:
+    """The title of the axes of steps, below the lowest of them."""
+    low = frame.axis(grid.layers[-1][-1].y)["domain"][0]
+    if frame.narrow or len(grid.layers) <= MOST_IN_ROWS or not low:
+        frame.axis_note("training step")
+        return
+    shift = -20 * frame.theme.size / 13
+    frame.note("training step", x=0.5, y=low, xref="paper", yref="paper", yanchor="top", yshift=shift)
+
+
 def _invite(frame: Frame, grid: ArmGrid, recordings: Sequence[Recording]) -> None:
     """Say where the bands will grow, before anything was recorded."""
     words = invitation(recordings)
     if len(grid.layers) > MOST_IN_ROWS:
-        frame.place_for_words(None, words, x=0.45, y=0.6)
+        panel = grid.layers[len(grid.layers) // 2][0 if frame.narrow else len(grid.layers[0]) // 2]
+        frame.place_for_words(panel, words, xref="paper", x=0.45)
     elif frame.narrow:
         frame.place_for_words(None, words, y=1 - 1.5 / max(grid.rows, 3))
     else:
@@ -189,8 +203,15 @@ def _boundaries(
             x_axis.pop(name, None)
         x_axis.update(plane | {"showticklabels": False})
         shown = shown_map(item, step)
-        draw_boundary(frame, panel, arm, shown, places, bar=False, invite=not frame.narrow)
-        frame.header(panel, "answer over the plane", frame.theme.quiet, font={"size": frame.size - 1})
+        few = len(arms) <= MOST_IN_ROWS
+        draw_boundary(frame, panel, arm, shown, places, bar=False, invite=few and not frame.narrow)
+        if few or (frame.narrow and panel is panels[0]):
+            words = "answer over the plane" if few else "answer"
+            frame.header(panel, words, frame.theme.quiet, font={"size": frame.size - 1})
+        elif not frame.narrow:
+            y_axis = frame.axis(panel.y)
+            y_axis["title"] = {"text": "answer" if panel is panels[0] else ""}
+            y_axis["showticklabels"] = panel is panels[0]
 
 
 def _own_axis(frame: Frame, panel: Panel, properties: dict[str, object]) -> None:
@@ -228,14 +249,15 @@ def _headings_of_many(
     """Each arm's name and numbers above its column, the layers' names beside their rows; on a phone the other way."""
     for a, (arm, readout) in enumerate(zip(arms, numbers, strict=True)):
         if frame.narrow:
-            text = f"<b>{shorten(arm.label, 30, placeholder=' …')}</b>{_numbers(readout)}"
+            text = f"<b>{shorten(arm.label, NARROW_NAME, placeholder=' …')}</b>{_numbers(readout).replace('   ', '  ')}"
         else:
             said = _numbers(readout)
             if len(arms) > MOST_IN_ROWS + 1:
                 said = said.replace("   loss", "<br>loss")
             text = f"{arm.heading(True, NAME_WIDTHS[len(arms)])}<br>{said.strip()}"
         lifted = 20 if a == 0 and frame.narrow else 3
-        frame.header(grid.layers[a][0], text, arm.colour, yshift=lifted, crowded=True)
+        start = 10 - frame.left if frame.narrow else 0  # on a phone the whole width is needed
+        frame.header(grid.layers[a][0], text, arm.colour, yshift=lifted, crowded=True, xshift=start)
     for i, name in enumerate(names):
         if frame.narrow:
             _name_layer(frame, grid.layers[0][i], name)

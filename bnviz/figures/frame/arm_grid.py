@@ -18,8 +18,11 @@ MOST_IN_ROWS = 2
 LEARNED = 2
 """Panels of what is learned by all arms: accuracy and loss."""
 
+GAP_COLUMNS = 0.018
+"""Between columns without tick labels, as a share of the width."""
+
 GAP_ROWS = 24
-"""Pixels between rows where no row but the first, or every row of a phone, has a heading."""
+"""Pixels between rows where no row but the first has a heading."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +62,30 @@ class ArmGrid:
     ) -> Self:
         """A column for each arm, on a phone a row. each: every arm has a panel of its own of what is learned."""
         x, y = dict(steps), dict(y)
-        more, gap_y = int(each), round(GAP_ROWS * frame.theme.size / 13)
-        if frame.narrow:
-            up = (0.0, 1.0) if each else (1.3 / (arms + 1.3), 1.0)
-            grid = frame.panels(
-                arms, layers + more, x, y, gap_x=0.03 if not each else 0.09, gap_y=gap_y, up=up
-            )
-            by_arm = [tuple(row) for row in grid]
-        else:
-            across = (0.0, 1.0) if each else (0.0, (arms + 0.1) / (arms + 1.6))
-            grid = frame.panels(layers + more, arms, x, y, gap_x=0.018, gap_y=gap_y, across=across)
-            by_arm = list(zip(*grid, strict=True))
-        if each:
-            learned = tuple(row[layers] for row in by_arm)
-            return cls(tuple(row[:layers] for row in by_arm), learned, len(grid), len(grid))
+        gap_y = round(
+            (GAP_ROWS + 6 * frame.narrow) * frame.theme.size / 13
+        )  # on a phone each row has a heading
         first = arms * layers
+        if frame.narrow and each:
+            rows = frame.panels(arms, layers + 1, x, y, gap_x=0.09, gap_y=gap_y)
+            return cls(tuple(tuple(row[:-1]) for row in rows), tuple(row[-1] for row in rows), arms, arms)
         if frame.narrow:
-            curves = frame.panels(1, LEARNED, x, y, gap_x=0.16, up=(0.0, 0.9 / (arms + 1.3)), first=first)
-        else:
-            across = ((arms + 0.55) / (arms + 1.6), 1.0)
-            curves = frame.panels(LEARNED, 1, x, y, gap_y=round(1.6 * gap_y), across=across, first=first)
-        learned = tuple(panel for row in curves for panel in row)
-        return cls(tuple(by_arm), learned, len(grid), arms + 1 if frame.narrow else LEARNED)
+            rows = frame.panels(arms, layers, x, y, gap_x=0.03, gap_y=gap_y, up=(1.3 / (arms + 1.3), 1.0))
+            below = (0.0, 0.9 / (arms + 1.3))
+            curves = frame.panels(1, LEARNED, x, y, gap_x=0.16, up=below, first=first)[0]
+            return cls(tuple(map(tuple, rows)), tuple(curves), arms, arms + 1)
+        if each:
+            apart = (
+                0.6 if frame.theme.large else 0.4
+            )  # of a row: the labels and the title of the axes of steps
+            share = (1 + apart) / (layers + 1 + apart)
+            rows = frame.panels(layers, arms, x, y, gap_x=GAP_COLUMNS, gap_y=gap_y, up=(share, 1.0))
+            below = (0.0, 1 / (layers + 1 + apart))
+            planes = frame.panels(1, arms, x, y, gap_x=GAP_COLUMNS, up=below, first=first)[0]
+            return cls(tuple(zip(*rows, strict=True)), tuple(planes), layers, layers + 1)
+        rows = frame.panels(
+            layers, arms, x, y, gap_x=GAP_COLUMNS, gap_y=gap_y, across=(0.0, (arms + 0.1) / (arms + 1.6))
+        )
+        beside = ((arms + 0.55) / (arms + 1.6), 1.0)
+        column = frame.panels(LEARNED, 1, x, y, gap_y=round(1.6 * gap_y), across=beside, first=first)
+        return cls(tuple(zip(*rows, strict=True)), tuple(row[0] for row in column), layers, LEARNED)
