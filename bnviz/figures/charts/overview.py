@@ -8,7 +8,6 @@ divergence stand at one place in all panels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import shorten
 
 from bnviz.figures.charts.accuracy import ACCURACY
 from bnviz.figures.charts.decision_boundary import checked_points, draw_boundary, shown_map
@@ -20,7 +19,8 @@ from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import axis_end, called, check_unit, chosen_layers, last_step, short_name
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
-from bnviz.figures.frame.theme import readable, theme_named
+from bnviz.figures.frame.theme import theme_named
+from bnviz.figures.marks.arm_headings import head, headings
 from bnviz.figures.marks.arm_lines import ArmLines
 from bnviz.figures.marks.layer_bands import LayerBands
 from bnviz.figures.marks.zones import zone_label
@@ -30,12 +30,6 @@ from bnviz.recording.snapshot import BOUNDARY_RANGE
 
 MOST_LAYERS = 3
 """Shown at once; of more, the first, a middle and the last one."""
-
-NAME_WIDTHS = {3: 28, 4: 22, 5: 17}
-"""Characters of an arm's name that fit above its column, by the number of columns."""
-
-NARROW_NAME = 22
-"""Characters of an arm's name that fit on a phone, before its numbers."""
 
 AXES = ("linear", "log")
 
@@ -53,11 +47,11 @@ def overview(
     step: int | None = None,
     narrow: bool = False,
 ) -> Plot:
-    """The bands of up to three layers, each arm's numbers in the heading of its row, and accuracy and loss beside them.
+    """The bands of up to three layers, each arm's numbers in its heading, and accuracy and loss beside them.
 
     Columns: those of `bands`, `accuracy` and `loss`. layer, unit, where: as in `bands`. axis: of the steps, "linear",
     which grows with training, or "log". points: two-dimensional training examples (N, 2) and classes (N,); then the
-    last column shows each arm's decision boundary in place of the curves. The numbers in the headings are the latest
+    each arm's decision boundary stands in place of the curves. The numbers in the headings are the latest
     evaluated at or before `step`. Raises ValueError.
 
     Not to be mistaken for numbers of the very step: accuracy and loss are evaluated at fewer steps than the bands.
@@ -80,7 +74,7 @@ def overview(
         view=("overview", layer, unit, where, axis, last_step(recordings)),
         left=62 if many else 46,
         right=26,
-        head=_head(len(arms), narrow, theme),
+        head=head(len(arms), narrow, theme),
     )
     end = axis_end(recordings)
     columns = len(layers) + 1 if many == narrow else len(arms)
@@ -100,10 +94,7 @@ def overview(
         _boundaries(frame, grid.learned, recordings, arms, points, step)
     numbers = readouts(recordings, step)
     names = [short_name(called(recordings, item)) for item in layers]
-    if many:
-        _headings_of_many(frame, grid, arms, numbers, names)
-    else:
-        _headings(frame, grid, arms, numbers, names)
+    headings(frame, grid, arms, numbers, names)
     if where == "input":
         zone_label(
             frame,
@@ -128,16 +119,6 @@ def _height(arms: int, layers: int, narrow: bool, plane: bool, theme: str) -> in
         return 100 + 98 * arms + 150 * (not plane)
     large = theme_named(theme).large  # there the whole is to fit on 1280 × 720
     return (80 if large else 140) + max((120 if large else 130) * (layers + plane), 300)
-
-
-def _head(arms: int, narrow: bool, theme: str) -> int:
-    """Room for the headings above the panels, in pixels at the usual size of type."""
-    if narrow:
-        return 38
-    if arms <= MOST_IN_ROWS:
-        return 42
-    lines = 3 if arms == MOST_IN_ROWS + 1 else 4
-    return lines * (14 if theme_named(theme).large else 18) + 2
 
 
 def _name_steps(frame: Frame, grid: ArmGrid) -> None:
@@ -220,62 +201,6 @@ def _own_axis(frame: Frame, panel: Panel, properties: dict[str, object]) -> None
     for name in ("matches", "nticks", "zeroline", "zerolinecolor", "zerolinewidth"):
         axis.pop(name, None)
     axis.update(properties | {"showticklabels": True})
-
-
-def _headings(
-    frame: Frame,
-    grid: ArmGrid,
-    arms: Sequence[ArmStyle],
-    numbers: Sequence[Readout],
-    names: Sequence[str],
-) -> None:
-    """Each arm's name and numbers above its row, the layers' names once."""
-    for a, (arm, readout) in enumerate(zip(arms, numbers, strict=True)):
-        font = {"size": frame.size, "color": readable(arm.colour, frame.theme)}
-        text = arm.heading(frame.narrow) if frame.narrow else f"{arm.heading(False)}{_numbers(readout)}"
-        lifted = 20 if a == 0 or frame.narrow else 3
-        frame.header(grid.layers[a][0], text, arm.colour, yshift=lifted, font=font)
-    for i, name in enumerate(names):
-        _name_layer(frame, grid.layers[0][i], name)
-
-
-def _headings_of_many(
-    frame: Frame,
-    grid: ArmGrid,
-    arms: Sequence[ArmStyle],
-    numbers: Sequence[Readout],
-    names: Sequence[str],
-) -> None:
-    """Each arm's name and numbers above its column, the layers' names beside their rows; on a phone the other way."""
-    for a, (arm, readout) in enumerate(zip(arms, numbers, strict=True)):
-        if frame.narrow:
-            text = f"<b>{shorten(arm.label, NARROW_NAME, placeholder=' …')}</b>{_numbers(readout).replace('   ', '  ')}"
-        else:
-            said = _numbers(readout)
-            if len(arms) > MOST_IN_ROWS + 1:
-                said = said.replace("   loss", "<br>loss")
-            text = f"{arm.heading(True, NAME_WIDTHS[len(arms)])}<br>{said.strip()}"
-        lifted = 20 if a == 0 and frame.narrow else 3
-        start = 10 - frame.left if frame.narrow else 0  # on a phone the whole width is needed
-        frame.header(grid.layers[a][0], text, arm.colour, yshift=lifted, crowded=True, xshift=start)
-    for i, name in enumerate(names):
-        if frame.narrow:
-            _name_layer(frame, grid.layers[0][i], name)
-        else:
-            frame.axis(grid.layers[0][i].y)["title"] = {"text": name}
-
-
-def _name_layer(frame: Frame, panel: Panel, name: str) -> None:
-    font = {"size": frame.size - 1, "color": frame.theme.quiet}
-    frame.header(panel, name, frame.theme.quiet, font=font)
-
-
-def _numbers(readout: Readout) -> str:
-    """The arm's latest accuracy and loss, to stand behind its name."""
-    if readout.diverged_at is not None:
-        return f"   diverged at step {readout.diverged_at:,}"
-    accuracy = "" if readout.accuracy is None else f"   accuracy <b>{readout.accuracy:.1%}</b>"
-    return accuracy + ("" if readout.loss is None else f"   loss <b>{short(readout.loss)}</b>")
 
 
 def _told(readout: Readout) -> str:

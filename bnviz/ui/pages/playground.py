@@ -56,7 +56,7 @@ def show() -> None:
     comparison, view, ignored = _asked(link.opened(PAGE))
     restrictions = classroom_frame.apply(PAGE)
     with st.sidebar:
-        controls.show(restrictions, MOST_ARMS - len(view.beside))
+        controls.show(restrictions, min(MOST_ARMS - len(view.beside), state.manager().limits.networks))
     try:
         run, view, gone = _run(comparison, view)
     except TooCostlyError as error:

@@ -187,7 +187,7 @@ def _number_of_arms(vary: str, most: int) -> None:
         if len(values) < MOST_ARMS:
             why = "" if left else "Every value of this field is taken."
             if len(values) >= most:
-                why = f"No more than {MOST_ARMS} networks are shown at once, those of kept runs among them."
+                why = f"This server trains {most} networks here at once, beside kept ones at most {MOST_ARMS} in all."
             st.button(
                 f"Add {ARM_PARAMETERS[len(values)].upper()}",
                 icon=":material/add:",
