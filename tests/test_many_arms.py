@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize
 from streamlit.testing.v1 import AppTest
 
 from bnviz import train
@@ -26,6 +29,7 @@ from bnviz.experiment.presets import presets
 from bnviz.export.handouts.run_page import run_handout
 from bnviz.export.stamp import Stamp, comparison_query
 from bnviz.figures.frame.arms import arm_styles
+from bnviz.figures.marks.end_labels import spread
 from bnviz.figures.registry import FIGURES
 from bnviz.figures.story import changes, story
 from bnviz.runs import Limits, RunManager, TooCostlyError
@@ -265,6 +269,34 @@ def test_five_recordings_have_one_link_in_stamps_and_a_handout_of_all():
         assert style.label in page
     shown[4] = recordings.recording(shown[4].experiment.replace(seed=5))
     assert comparison_query(shown) is None
+
+
+@given(
+    st.lists(st.floats(-20, 120), min_size=1, max_size=8),
+    st.floats(1, 40),
+)
+def test_letters_at_the_ends_of_lines_keep_their_order_and_their_distance(positions, gap):
+    moved = spread(positions, gap, 0.0, 100.0)
+    room = min(gap, 100 / max(1, len(positions) - 1))
+    order = sorted(range(len(positions)), key=positions.__getitem__)
+    for below, above in itertools.pairwise(order):
+        assert moved[above] - moved[below] >= room - 1e-6
+    assert all(-1e-6 <= item <= 100 + 1e-6 for item in moved)
+    inside = [min(max(item, 0.0), 100.0) for item in positions]
+    if all(inside[above] - inside[below] >= room for below, above in itertools.pairwise(order)):
+        assert moved == pytest.approx(inside)
+
+
+def test_letters_that_meet_are_moved_as_little_as_a_search_finds():
+    positions, gap = [10.0, 12.0, 40.0, 41.0], 6.0
+    best = minimize(
+        lambda places: float(((places - positions) ** 2).sum()),
+        [0.0, 10.0, 40.0, 50.0],
+        constraints=[
+            {"type": "ineq", "fun": lambda places, i=i: places[i + 1] - places[i] - gap} for i in range(3)
+        ],
+    )
+    assert spread(positions, gap, 0.0, 100.0) == pytest.approx(list(best.x), abs=1e-3)
 
 
 # --- the page

@@ -112,6 +112,11 @@ class Comparison:
         return cls(base, vary, tuple(values), tuple(both + mine for mine in own)), tuple(sentences)
 
 
+def counted(count: int) -> str:
+    """So many networks in words, such as "Three networks"."""
+    return f"{('One', 'Two', 'Three', 'Four', 'Five')[count - 1]} network{'s' * (count > 1)}"
+
+
 def letters(count: int) -> str:
     """The letters of so many arms in words, such as "A, B and C"."""
     named = [name.upper() for name in ARM_PARAMETERS[:count]]

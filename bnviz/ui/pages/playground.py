@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import streamlit as st
 
-from bnviz.experiment.comparison import MOST_ARMS, USUAL, Comparison
+from bnviz.experiment.comparison import MOST_ARMS, USUAL, Comparison, counted
 from bnviz.figures.story import story
 from bnviz.recording import Recording
 from bnviz.runs import Run, TooCostlyError
@@ -37,7 +37,6 @@ FIRST_SPEED = 200.0
 """Steps a second at first: slow enough to watch, fast enough to see the end."""
 
 _RUNS = "playground.runs"
-_COUNTED = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def _beside(view: View) -> None:
 def _intro(comparison: Comparison) -> str:
     what = _differing(comparison)
     return (
-        f"<b>{_COUNTED[len(comparison.values)]} networks, alike but for {what},</b> train here side by side. "
+        f"<b>{counted(len(comparison.values))}, alike but for {what},</b> train here side by side. "
         "Play, and watch what each of their layers receives."
     )
 
