@@ -35,7 +35,8 @@ def check(arms: Sequence[Experiment], limits: Limits) -> None:
     """Raise TooCostlyError for a run of these networks that is beyond the limits."""
     if len(arms) > limits.networks:
         raise TooCostlyError(
-            f"This run has {len(arms):,} networks; this server allows {limits.networks:,}. Take fewer seeds."
+            f"This run has {len(arms):,} networks; this server allows {limits.networks:,}. "
+            "Take fewer networks or seeds."
         )
     for arm in arms:
         for name, value, most in (
@@ -57,7 +58,7 @@ def check(arms: Sequence[Experiment], limits: Limits) -> None:
     if steps > limits.run_steps:
         raise TooCostlyError(
             f"This run takes {steps:,} steps in all its networks; this server allows {limits.run_steps:,}. "
-            "Take fewer steps or seeds."
+            "Take fewer steps, networks or seeds."
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bnviz.experiment import Experiment, Intervention
 from bnviz.figures.frame.arms import ArmStyle
 from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.lines import LINE
 from bnviz.figures.frame.scale import Scale
 from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.frame.theme import readable
@@ -59,30 +60,39 @@ def scrubber(frame: Frame, panel: Panel, step: int | None) -> None:
         )
 
 
-def changed(frame: Frame, panel: Panel, interventions: Sequence[Intervention], last: int) -> None:
+def changed(
+    frame: Frame, panel: Panel, interventions: Sequence[Intervention], last: int, end: int | None = None
+) -> None:
     """A dotted upright line at each step at which something was changed, with the new value in words.
 
-    last: the latest step that is drawn; what was changed later is not marked yet.
+    last: the latest step that is drawn; what was changed later is not marked yet. end: of the x axis of a panel with
+    little width, where the words stand over two lines, on the side with more room,
+    those of up to three changes above each other.
     """
     knobs = Experiment.knobs()
-    for item in interventions:
-        if item.step > last:
-            continue
+    shown = [item for item in interventions if item.step <= last]
+    for number, item in enumerate(shown):
         _upright(
             frame,
             panel,
             max(item.step, frame.first_step),
             {"color": frame.theme.ink, "width": 1, "dash": "dot"},
         )
+        words, late, above = f"{knobs[item.field].label.lower()} {item.value:g}", False, 0
+        if end is not None:
+            words, late = words.replace(" ", "<br>", 1), 2 * item.step > end
+            above = round(2 * LINE * (frame.size - 2)) * (number % 3)
         frame.note(
-            f"{knobs[item.field].label.lower()} {item.value:g}",
+            words,
             xref=panel.x,
             x=frame.note_x(item.step),
-            xanchor="left",
-            xshift=3,
+            xanchor="right" if late else "left",
+            align="right" if late else "left",
+            xshift=-3 if late else 3,
             yref=f"{panel.y} domain",
             y=0,
             yanchor="bottom",
+            yshift=above,
             font={"size": frame.size - 2, "color": frame.theme.ink},
         )
 
