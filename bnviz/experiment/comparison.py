@@ -145,26 +145,26 @@ def suggested_values(base: Experiment, vary: str, count: int = LEAST_ARMS) -> tu
 
 
 def further_value(base: Experiment, vary: str, values: Sequence[str]) -> str | None:
-    """A value of the field `vary` worth comparing with `values`; None where every value offered is among them.
+    """A value of the field `vary` worth comparing with `values`; None where none is offered that makes another network.
 
     Of numbers, the next one higher than all of `values`, where there is one.
     """
     knob = Experiment.knobs()[vary]
     offered = offered_texts(vary) if vary != USUAL[0] else (*FAMILY, *offered_texts(vary))
-    others = [text for text in offered if text not in values and _allowed(base, vary, text)]
+    known = {_network(base, vary, text) for text in values}
+    others = [text for text in offered if _network(base, vary, text) not in (None, *known)]
     higher = [
         text for text in others if knob.low is not None and float(text) > max(float(item) for item in values)
     ]
     return next(iter((*higher, *others)), None)
 
 
-def _allowed(base: Experiment, name: str, text: str) -> bool:
-    """Whether the value goes together with the other fields of `base`."""
+def _network(base: Experiment, name: str, text: str) -> Experiment | None:
+    """The arm with this value, in canonical form; None where it does not go together with the other fields."""
     try:
-        base.replace(**{name: text})
+        return base.replace(**{name: text}).canonical()
     except ExperimentError:
-        return False
-    return True
+        return None
 
 
 def offered_texts(name: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bnviz.experiment.comparison import FAMILY, USUAL, Comparison
+from bnviz.experiment.experiment import Experiment
 from bnviz.experiment.presets import presets
 
 DIFFERENCES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
@@ -18,8 +19,15 @@ DIFFERENCES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
 )
 """Of presets that compare something else than a network without and with batch normalization."""
 
+
+def _comparison(name: str, base: Experiment) -> Comparison:
+    """The preset's arms; what differs is at its default in what they share, as a link leaves it."""
+    vary, values = DIFFERENCES.get(name, USUAL)
+    return Comparison(base.replace(**{vary: Experiment.default(vary)}), vary, values)
+
+
 preset_comparisons: Mapping[str, Comparison] = MappingProxyType(
-    {name: Comparison(base, *DIFFERENCES.get(name, USUAL)) for name, base in presets.items()}
+    {name: _comparison(name, base) for name, base in presets.items()}
 )
 """Comparisons worth starting from, by name. `batch-of-two` is after Wu & He 2018, Figure 1: batch normalization
 suffers from small mini-batches, group normalization does not. Its network is ours."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -147,9 +148,9 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
     }
     deviations = [n.exact(text) for text in texts.all("deviation")]
     equals = {
-        "mean": n.equals(exact["mean"], sum(map(n.exact, texts.all("x"))) / m),
+        "mean": n.equals(exact["mean"], sum(map(n.exact, texts.all("x")), Fraction()) / m),
         "deviation": n.equals(exact["deviation"], exact["x"] - exact["mean"]),
-        "variance": n.equals(exact["variance"], sum(value**2 for value in deviations) / m),
+        "variance": n.equals(exact["variance"], sum((value**2 for value in deviations), Fraction()) / m),
         "root": n.equals(exact["root"] ** 2, n.exact(fine) + n.exact(epsilon)),
         "x_hat": n.equals(exact["x_hat"] * exact["root"], exact["deviation"]),
         "scaled": n.equals(exact["scaled"], exact["gamma"] * exact["x_hat"]),

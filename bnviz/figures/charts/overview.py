@@ -187,9 +187,8 @@ def _boundaries(
         x_axis.update(plane | {"showticklabels": False})
         shown = shown_map(item, step)
         few = len(arms) <= MOST_IN_ROWS
-        draw_boundary(
-            frame, panel, arm, shown, places, bar=False, invite=INVITATION if few and not frame.narrow else ""
-        )
+        invite = INVITATION if few and not frame.narrow else ""
+        draw_boundary(frame, panel, arm, shown, places, bar=False, invite=invite)
         if few or (frame.narrow and panel is panels[0]):
             words = "answer over the plane" if few else "answer"
             frame.header(panel, words, frame.theme.quiet, font={"size": frame.size - 1})
