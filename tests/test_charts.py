@@ -302,6 +302,21 @@ def test_figure_1_draws_held_out_accuracy_and_each_networks_unit() -> None:
     assert high >= max(item.unit_column(2, 2, "q85").max() for item in arms)
 
 
+@pytest.mark.parametrize("target", [0.72, 0.88])
+def test_figure_1_writes_the_steps_it_speaks_of_where_there_is_room(target: float) -> None:
+    """A network that has hardly learned ends near the axis: below its target there are the axis's numbers."""
+    figure = figure_one(*pair(), target=target)
+    notes = [note for note in figure.layout.annotations if note.text.startswith("step ")]
+    assert len(notes) == 2
+    panel = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    low, high = figure.layout.yaxis.range
+    for note in notes:
+        height = panel * (target - low) / (high - low) + note.yshift
+        assert (note.yanchor == "bottom") == (target == 0.72)
+        assert height - (14 if note.yanchor == "top" else 0) >= 0
+        assert height + (14 if note.yanchor == "bottom" else 0) <= panel
+
+
 def map_of(accuracy: np.ndarray, diverged: np.ndarray) -> MapData:
     rates, scales = (0.1, 1.0, 10.0), (0.01, 0.5)
     return MapData(rates, scales, accuracy, accuracy - 0.1, accuracy + 0.05, diverged, steps=300, seeds=3)

@@ -6,17 +6,17 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from bnviz.experiment import Experiment
-from bnviz.labs import all_labs
+from bnviz.labs import all_labs, find
 from bnviz.labs.base import Setting
 from bnviz.runs import Limits, Person, RunManager, TooCostlyError
 from bnviz.runs.admission import Admission
-from bnviz.runs.cost import check, step_millions
+from bnviz.runs.cost import check, in_words, seconds, step_millions
 from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.limits import variable
 
@@ -326,3 +326,21 @@ def test_the_readme_names_every_limit() -> None:
     assert [
         name for name in (variable(item.name) for item in fields(Limits)) if f"`{name}`" not in text
     ] == []
+
+
+def test_a_labs_time_is_estimated_near_what_was_measured() -> None:
+    """Both arms of Figure 1 took 35 s on two cores (docs/performance.md)."""
+    jobs = find("figure-1").jobs(Setting(seeds=1))
+    assert 28 <= seconds(jobs, 2) <= 42
+    assert seconds(jobs, 1) == pytest.approx(2 * seconds(jobs, 2))
+    assert seconds(jobs, 16) == seconds(jobs, 2)  # a network trains in one process
+    twice = find("mechanism").jobs(Setting(quick=True))
+    once = [replace(job, inspection_steps=0) for job in twice]
+    assert seconds(once, 1) < seconds(twice, 1) < 2 * seconds(once, 1)
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"), [(0.4, "5 s"), (37.0, "35 s"), (58.0, "1 min"), (200.0, "3 min")]
+)
+def test_a_time_is_told_as_roughly_as_it_is_known(duration: float, words: str) -> None:
+    assert in_words(duration) == words

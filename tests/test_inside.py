@@ -13,7 +13,7 @@ from bnviz.engine.inspections.sharing import of_one_example
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
-from bnviz.layer import arithmetic, mathml
+from bnviz.layer import arithmetic, mathml, numerals
 from bnviz.layer.gradients import BackwardPass
 from bnviz.layer.walk import walk
 from bnviz.layer.walk_of_example import lines_of as example_lines
@@ -187,7 +187,7 @@ def test_a_layer_that_is_not_there_is_refused(trained):
 
 
 RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-SIGNS = {"−": "-", "⋅": "*", "·": "*", "×": "*", "=": "=", "+": "+", "/": "/", "(": "(", ")": ")"}
+SIGNS = {"≈": "≈", "−": "-", "⋅": "*", "·": "*", "×": "*", "=": "=", "+": "+", "/": "/", "(": "(", ")": ")"}
 
 
 def expression(node):
@@ -220,7 +220,7 @@ def test_the_numbers_filled_into_the_gradients_give_the_values_beside_them(batch
             if not filled:
                 assert value == 0
                 continue
-            terms = expression(ElementTree.fromstring(filled[0])).removeprefix("=")
+            terms = expression(ElementTree.fromstring(filled[0])).removeprefix("≈")
             largest = max(abs(eval(term)) for term in re.split(r"(?<=\))\+", terms))
             assert eval(terms) == pytest.approx(value, rel=1e-3, abs=1e-3 * largest)
 
@@ -256,11 +256,30 @@ def test_the_numbers_filled_into_algorithm_1_add_up(batch):
         assert sides[0] == pytest.approx(sides[-1], abs=5e-3)
 
 
+def test_a_sum_is_equal_to_its_terms_as_they_are_shown_or_says_that_it_is_rounded(batch):
+    """0.933 + (−0.006) = 0.926 must not be shown."""
+    signs = []
+    for unit in range(1, batch.x.shape[1] + 1):
+        for line in walk(batch, unit)["lines"][1:]:
+            (sign,) = re.findall(r"<mo>(?:=|&#x0003D;|≈|&#x02248;)</mo>", line["filled"])[-1:]
+            sides = expression_sides(line["filled"])
+            equal = sides[0] == pytest.approx(sides[-1], abs=1e-12)
+            assert equal == ("=" in sign or "3D" in sign), line["filled"]
+            signs.append(equal)
+    assert True in signs
+    assert False in signs
+    assert (
+        numerals.equals(numerals.exact("0.926"), numerals.exact("0.933") + numerals.exact("−0.006"))
+        == r"\approx"
+    )
+    assert numerals.equals(numerals.exact("0.927"), numerals.exact("0.933") + numerals.exact("−0.006")) == "="
+
+
 def expression_sides(formula):
     """The values of those sides of an equation that hold numbers alone."""
     sides = [[]]
     for node in ElementTree.fromstring(formula)[0]:
-        if node.text == "=":
+        if node.text in ("=", "≈"):
             sides.append([])
         else:
             sides[-1].append(node)

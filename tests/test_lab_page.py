@@ -66,6 +66,9 @@ def test_the_list_has_every_lab_and_opens_it(page):
     assert not app.exception
     names = {item.key.removeprefix("open.") for item in app.button if (item.key or "").startswith("open.")}
     assert names == set(all_labs())
+    times = [item.value for item in app.caption if "full size" in item.value]
+    assert len(times) == len(names)
+    assert all(text.count("about ") == 2 for text in times)
     app.button(key="open.figure-1").click().run()
     assert not app.exception
     assert find("figure-1").title in app.title[0].value

@@ -296,9 +296,9 @@ def test_a_right_prediction_and_a_wrong_one_are_told_so(name: str) -> None:
         )
         wrong = tuple(item.low for item in lab.prediction.sliders)
     assert lab.score(right, result).right is True
-    assert lab.score(right, result).sentence.startswith("Right")
+    assert lab.score(right, result).sentence.startswith(("Right. You said ", "You said "))
     assert lab.score(wrong, result).right is False
-    assert lab.score(wrong, result).sentence.startswith("Not so")
+    assert lab.score(wrong, result).sentence.startswith(("Not so. You said ", "You said "))
 
 
 def test_a_slider_is_right_within_its_factor_and_its_end_stands_for_all_beyond() -> None:

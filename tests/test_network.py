@@ -157,6 +157,20 @@ def test_zeros_are_zeros_and_a_scale_of_0_is_too():
     assert not any(weight.any() for init in INITS for weight in weights(network(init=init, init_scale=0.0)))
 
 
+WRITTEN_OUT = {
+    "sigmoid": lambda v: 1 / (1 + torch.exp(-v)),
+    "tanh": torch.tanh,
+    "relu": lambda v: v.clamp(min=0),
+    "leaky-relu": lambda v: torch.maximum(v, 0.01 * v),
+    "elu": lambda v: torch.where(v > 0, v, torch.exp(v) - 1),
+    "selu": lambda v: 1.0507009873554805 * torch.where(v > 0, v, 1.6732632423543772 * (torch.exp(v) - 1)),
+    "gelu": lambda v: v * 0.5 * (1 + torch.erf(v / math.sqrt(2))),
+    "silu": lambda v: v / (1 + torch.exp(-v)),
+    "softplus": lambda v: torch.log1p(torch.exp(v)),
+    "identity": lambda v: v,
+}
+
+
 def by_hand(
     net: Network, x: torch.Tensor, activation: str
 ) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
@@ -171,11 +185,7 @@ def by_hand(
             x_hat = (x - x.mean(0)) / torch.sqrt(x.var(0, unbiased=False) + 1e-5)
             x = block.normalizer.gamma * x_hat + block.normalizer.beta
         after.append(x)
-        x = {
-            "sigmoid": lambda v: 1 / (1 + torch.exp(-v)),
-            "tanh": torch.tanh,
-            "relu": lambda v: v.clamp(min=0),
-        }[activation](x)
+        x = WRITTEN_OUT[activation](x)
     return before, after, x @ net.output.weight.T + net.output.bias
 
 

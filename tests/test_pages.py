@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bnviz.experiment import Experiment
-from bnviz.experiment.presets import compared
+from bnviz.experiment.preset_comparisons import preset_comparisons
 from bnviz.runs import RunManager
 from bnviz.web import state
 
@@ -131,7 +131,7 @@ def test_a_preset_fills_the_controls(opened):
 
 def arm_b(preset):
     """The second arm that a preset opens on."""
-    return compared(preset).arms[1]
+    return preset_comparisons[preset].arms[1]
 
 
 @pytest.mark.parametrize(

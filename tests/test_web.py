@@ -45,7 +45,9 @@ def drive(site: TestClient, run: FakeRun, action: str, body: Any) -> httpx2.Resp
 
 
 def replace_figure(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Plot]) -> None:
-    monkeypatch.setattr(views, "FIGURES", {"drawn": FigureKind(PlotFunction(function), "Drawn", (300, 300))})
+    monkeypatch.setattr(
+        views, "FIGURES", {"drawn": FigureKind(PlotFunction(function), "Drawn", (300, 300), "Drawn.")}
+    )
     forget_parameters()
 
 

@@ -43,7 +43,7 @@ SHIPPED = Path(__file__).parent / "lessons"
 MOST_BYTES = 100_000
 MOST_PARTS = 50
 VIEW_SETTINGS = ("layer", "unit", "before", "speed")
-"""The Playground's parameters that a part may set, besides those of the two networks."""
+"""The Playground's parameters that a part may set, besides those of the networks."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 

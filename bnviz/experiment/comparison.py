@@ -1,4 +1,4 @@
-"""Two arms that differ in one field, and the parameters of a link to them."""
+"""Two to five arms that differ in one field, and the parameters of a link to them."""
 
 from __future__ import annotations
 
@@ -10,30 +10,52 @@ from bnviz.experiment.experiment import Experiment
 from bnviz.experiment.intervention import Intervention
 from bnviz.experiment.knob import ExperimentError
 
-ARM_PARAMETERS = ("a", "b")
-CHANGES_PARAMETERS = ("changes", "changes_a", "changes_b")
+ARM_PARAMETERS = ("a", "b", "c", "d", "e")
+LEAST_ARMS, MOST_ARMS = 2, len(ARM_PARAMETERS)
+CHANGES_PARAMETERS = ("changes", *(f"changes_{name}" for name in ARM_PARAMETERS))
 PARAMETERS = ("vary", *ARM_PARAMETERS, *CHANGES_PARAMETERS)
 """The link's parameters besides the fields of Experiment."""
+
+USUAL = ("normalizer", ("none", "batch"))
+"""What differs, and its values, where a link does not say so."""
+
+FAMILY = ("none", "batch", "layer", "group", "rms")
+"""The normalizers worth comparing first, in this order."""
+
+Changes = tuple[tuple[Intervention, ...], ...]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that determines two arms.
+    """Everything that determines two to five arms.
 
-    base: what they share. vary: the field in which they differ; values: its two values, as texts.
-    interventions: what is changed while they train, in arm A and in arm B.
+    base: what they share. vary: the field in which they differ; values: its value in each arm, as texts.
+    interventions: what is changed while they train, in each arm; without any, nothing is. Raises ExperimentError for
+    another number of arms, and for interventions of another number of arms.
     """
 
     base: Experiment
-    vary: str = "normalizer"
-    values: tuple[str, str] = ("none", "batch")
-    interventions: tuple[tuple[Intervention, ...], tuple[Intervention, ...]] = ((), ())
+    vary: str = USUAL[0]
+    values: tuple[str, ...] = USUAL[1]
+    interventions: Changes = ()
+
+    def __post_init__(self) -> None:
+        if not LEAST_ARMS <= len(self.values) <= MOST_ARMS:
+            raise ExperimentError(
+                f"{len(self.values)} arms are not allowed; allowed are {LEAST_ARMS} to {MOST_ARMS}"
+            )
+        if not self.interventions:
+            object.__setattr__(self, "interventions", ((),) * len(self.values))
+        if len(self.interventions) != len(self.values):
+            raise ExperimentError(
+                f"interventions in {len(self.interventions)} arms are not allowed; "
+                f"allowed are interventions in each of the {len(self.values)}"
+            )
 
     @property
-    def arms(self) -> tuple[Experiment, Experiment]:
-        """Arm A and arm B, each in canonical form. Raises ExperimentError where a value is not allowed."""
-        first, second = (self.base.replace(**{self.vary: value}).canonical() for value in self.values)
-        return first, second
+    def arms(self) -> tuple[Experiment, ...]:
+        """Arm A, arm B and so on, each in canonical form. Raises ExperimentError where a value is not allowed."""
+        return tuple(self.base.replace(**{self.vary: value}).canonical() for value in self.values)
 
     def to_query(self) -> dict[str, str]:
         """The link's parameters; what is at its default stays out."""
@@ -43,33 +65,38 @@ class Comparison:
             for name, text in texts.items()
             if name != self.vary and text != Experiment.default_text(name)
         }
-        if (self.vary, self.values) != ("normalizer", ("none", "batch")):
-            query |= {"vary": self.vary, "a": self.values[0], "b": self.values[1]}
-        return query | changes_query(*self.interventions)
+        if (self.vary, self.values) != USUAL:
+            query |= {"vary": self.vary} | dict(zip(ARM_PARAMETERS, self.values, strict=False))
+        return query | changes_query(self.interventions)
 
     @classmethod
     def salvage(cls, query: Mapping[str, str]) -> tuple[Self, tuple[str, ...]]:
         """The Comparison that a link's parameters describe, defaults in place of what is not allowed.
 
-        Returns it with one short sentence for each parameter that was ignored.
+        A third arm is there where the link has its value, c, a fourth where it has c and d, and so on. Returns the
+        Comparison with one short sentence for each parameter that was ignored.
         """
         knobs = Experiment.knobs()
         base, ignored = Experiment.salvage(
             {name: text for name, text in query.items() if name not in PARAMETERS}
         )
         sentences = list(ignored)
-        vary = query.get("vary", "normalizer")
+        vary = query.get("vary", USUAL[0])
         if vary not in knobs:
             sentences.append(f"vary = {vary[:40]!r} is not allowed; allowed is one of {', '.join(knobs)}")
-            vary = "normalizer"
+            vary = USUAL[0]
         values = list(suggested_values(base, vary))
         for index, name in enumerate(ARM_PARAMETERS):
             if name not in query:
                 continue
+            if index > len(values):
+                sentences.append(f"arm {name.upper()}: there is no arm {ARM_PARAMETERS[index - 1].upper()}")
+                continue
             try:
-                values[index] = base.replace(**{vary: query[name]}).texts()[vary]
+                values[index : index + 1] = [base.replace(**{vary: query[name]}).texts()[vary]]
             except ExperimentError as error:
                 sentences.append(f"arm {name.upper()}: {error}")
+                values[index:] = values[index:] or [further_value(base, vary, values) or values[0]]
         changes = {}
         for name in CHANGES_PARAMETERS:
             try:
@@ -77,42 +104,67 @@ class Comparison:
             except ExperimentError as error:
                 sentences.append(f"{name}: {error}")
                 changes[name] = ()
-        both, first, second = (changes[name] for name in CHANGES_PARAMETERS)
-        return cls(base, vary, (values[0], values[1]), (both + first, both + second)), tuple(sentences)
+        for letter in ARM_PARAMETERS[len(values) :]:
+            if changes[f"changes_{letter}"]:
+                sentences.append(f"changes_{letter}: there is no arm {letter.upper()}")
+        both = changes["changes"]
+        own = (changes[f"changes_{letter}"] for letter in ARM_PARAMETERS[: len(values)])
+        return cls(base, vary, tuple(values), tuple(both + mine for mine in own)), tuple(sentences)
 
 
-def changes_query(first: Sequence[Intervention], second: Sequence[Intervention]) -> dict[str, str]:
-    """The link's parameters for the changes in arm A and in arm B; common changes are written once."""
-    parts = (
-        [item for item in first if item in second],
-        [item for item in first if item not in second],
-        [item for item in second if item not in first],
-    )
-    return {
-        name: Intervention.format_all(items)
-        for name, items in zip(CHANGES_PARAMETERS, parts, strict=True)
-        if items
-    }
+def counted(count: int) -> str:
+    """So many networks in words, such as "Three networks"."""
+    return f"{('One', 'Two', 'Three', 'Four', 'Five')[count - 1]} network{'s' * (count > 1)}"
 
 
-def suggested_values(base: Experiment, vary: str) -> tuple[str, str]:
-    """Two values of the field `vary` worth comparing: the base's own, and another one."""
-    if vary == "normalizer":
-        return "none", "batch"
-    knob = Experiment.knobs()[vary]
+def letters(count: int) -> str:
+    """The letters of so many arms in words, such as "A, B and C"."""
+    named = [name.upper() for name in ARM_PARAMETERS[:count]]
+    return " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
+
+
+def changes_query(interventions: Sequence[Sequence[Intervention]]) -> dict[str, str]:
+    """The link's parameters for the changes in each arm; those that are common to all are written once."""
+    first = interventions[0] if interventions else ()
+    common = [item for item in first if all(item in others for others in interventions)]
+    own = ([item for item in items if item not in common] for items in interventions)
+    parts = dict(zip(CHANGES_PARAMETERS, (common, *own), strict=False))
+    return {name: Intervention.format_all(items) for name, items in parts.items() if items}
+
+
+def suggested_values(base: Experiment, vary: str, count: int = LEAST_ARMS) -> tuple[str, ...]:
+    """`count` values of the field `vary` worth comparing; two at least, fewer than `count` where there are not so many.
+
+    For the normalizer they are those of FAMILY; otherwise the base's own, then others.
+    """
     own = base.texts()[vary]
-    others = [text for text in offered_texts(vary) if text != own and _allowed(base, vary, text)]
-    higher = [text for text in others if knob.low is not None and float(text) > float(own)]
-    return own, (higher or others or [own])[0]
+    values = list(USUAL[1]) if vary == USUAL[0] else [own, further_value(base, vary, [own]) or own]
+    while len(values) < count and (value := further_value(base, vary, values)) is not None:
+        values.append(value)
+    return tuple(values[:count])
 
 
-def _allowed(base: Experiment, name: str, text: str) -> bool:
-    """Whether the value goes together with the other fields of `base`."""
+def further_value(base: Experiment, vary: str, values: Sequence[str]) -> str | None:
+    """A value of the field `vary` worth comparing with `values`; None where none is offered that makes another network.
+
+    Of numbers, the next one higher than all of `values`, where there is one.
+    """
+    knob = Experiment.knobs()[vary]
+    offered = offered_texts(vary) if vary != USUAL[0] else (*FAMILY, *offered_texts(vary))
+    known = {_network(base, vary, text) for text in values}
+    others = [text for text in offered if _network(base, vary, text) not in (None, *known)]
+    higher = [
+        text for text in others if knob.low is not None and float(text) > max(float(item) for item in values)
+    ]
+    return next(iter((*higher, *others)), None)
+
+
+def _network(base: Experiment, name: str, text: str) -> Experiment | None:
+    """The arm with this value, in canonical form; None where it does not go together with the other fields."""
     try:
-        base.replace(**{name: text})
+        return base.replace(**{name: text}).canonical()
     except ExperimentError:
-        return False
-    return True
+        return None
 
 
 def offered_texts(name: str) -> tuple[str, ...]:

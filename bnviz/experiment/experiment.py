@@ -388,7 +388,7 @@ class Experiment(BaseModel):
                 f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
             )
         positions = self.architecture == "conv" and self.normalizer != "input-only"
-        if self.batch_size == 1 and self.normalizer in normalization.RUNNING_STATISTICS and not positions:
+        if self.batch_size == 1 and self.normalizer in normalization.NEED_TWO and not positions:
             conflicts.append(
                 f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
                 "mini-batch need two examples; allowed is 2 to 4,096, or normalizer = 'layer' and others"

@@ -42,6 +42,9 @@ RUNNING_STATISTICS = (SUBTRACTS_BIAS - {"instance"}) | {
 }
 """Those that keep running statistics, which norm_momentum averages."""
 
+NEED_TWO = RUNNING_STATISTICS - {"batch-renorm", "mean-only"}
+"""Those that take a variance over the examples of a mini-batch, and have nothing else to divide by."""
+
 EPSILON = (RUNNING_STATISTICS - {"whiten", "mean-only"}) | {
     "layer",
     "group",

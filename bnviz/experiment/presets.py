@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bnviz.experiment.comparison import Comparison
 from bnviz.experiment.experiment import Experiment
 
 RELU = Experiment(activation="relu", init="kaiming", init_scale=1.0)
@@ -37,18 +36,3 @@ presets: Mapping[str, Experiment] = MappingProxyType(
 )
 """Experiments worth starting from, by name. `figure-1` is the network of the paper's Section 4.1; its
 learning rate, 0.1, and its σ, 0.1, are choices of ours, as the paper prints neither."""
-
-DIFFERENCES: Mapping[str, tuple[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "family": ("normalizer", ("batch", "layer")),
-        "batch-of-two": ("normalizer", ("batch", "group")),
-        "residual-50": ("residual", ("none", "pre")),
-        "transformer-block": ("residual", ("post", "pre")),
-    }
-)
-"""Of presets that do not compare a network with and without batch normalization: the field and its two values."""
-
-
-def compared(name: str) -> Comparison:
-    """The two arms that a preset begins with."""
-    return Comparison(presets[name], *DIFFERENCES.get(name, ("normalizer", ("none", "batch"))))

@@ -16,7 +16,7 @@ from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 from bnviz.experiment import Experiment, ExperimentError, Intervention
-from bnviz.experiment.comparison import Comparison
+from bnviz.experiment.comparison import LEAST_ARMS, MOST_ARMS, Comparison
 from bnviz.recording import Provenance, Recording
 from bnviz.recording.watched import Watched
 from bnviz.version import __version__
@@ -182,24 +182,24 @@ def made_here() -> Provenance:
 
 
 def comparison_query(recordings: Sequence[Recording]) -> str | None:
-    """The query of the link that opens two Recordings as one Comparison; None if there is no such link."""
-    if len(recordings) != 2 or any(item.watched for item in recordings):
+    """The query of the link that opens two to five Recordings as one Comparison; None if there is no such link."""
+    if not LEAST_ARMS <= len(recordings) <= MOST_ARMS or any(item.watched for item in recordings):
         return None
-    first, second = (item.experiment for item in recordings)
-    differences = first.differences(second)
+    arms = tuple(item.experiment for item in recordings)
+    differences = {name for other in arms[1:] for name in arms[0].differences(other)}
     if len(differences) > 1:
         return None
     vary = next(iter(differences), "normalizer")
     comparison = Comparison(
-        first,
+        arms[0],
         vary,
-        (first.texts()[vary], second.texts()[vary]),
-        (recordings[0].interventions, recordings[1].interventions),
+        tuple(arm.texts()[vary] for arm in arms),
+        tuple(item.interventions for item in recordings),
     )
     query = comparison.to_query()
     try:
         back, ignored = Comparison.salvage(query)
-        reopened = not ignored and back.arms == (first, second)
+        reopened = not ignored and back.arms == arms
     except ExperimentError:
         return None
     return urlencode(query, safe=":,") if reopened else None

@@ -31,12 +31,14 @@ class FigureKind:
     """A chart as pages know it.
 
     title: above it on the page; its file in `charts/` has the same name. heights: in pixels,
-    wide and narrow, for two arms and three layers; `size` gives them for any.
+    wide and narrow, for two arms and three layers; `size` gives them for any. caption: Markdown below it, in the app
+    and in handouts: what it shows and what to look for.
     """
 
     function: PlotFunction[...]
     title: str
     heights: tuple[int, int]
+    caption: str
 
     def size(self, subjects: Sequence[Subject], **arguments: Hashable) -> tuple[int, int]:
         """The heights of the chart of these networks with these view arguments, wide and narrow."""
@@ -59,17 +61,77 @@ def _size(
     return wide.height, narrow.height
 
 
+_BANDS = (
+    "**The heart of it.** Each panel shows what the nonlinearities of one layer receive. The line is the median, the "
+    "bands hold 70 % and 90 % of the values. Where a band moves or widens, the layers above learn from inputs that "
+    "keep changing. In the grey zones the slope of the nonlinearity is almost zero, and units hardly learn."
+)
+
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(
     {
-        "accuracy": FigureKind(accuracy, "Accuracy", (300, 320)),
-        "loss": FigureKind(loss, "Loss", (300, 320)),
-        "overview": FigureKind(overview, "Overview", (520, 660)),
-        "bands": FigureKind(bands, "What each layer receives", (520, 600)),
-        "histogram": FigureKind(histogram, "Distribution at one step", (340, 420)),
-        "gradients": FigureKind(gradients, "Gradients", (330, 480)),
-        "drift": FigureKind(drift, "Drift", (330, 480)),
-        "saturation": FigureKind(saturation, "Saturation", (330, 480)),
-        "learning_rate": FigureKind(learning_rate, "Learning rate", (300, 320)),
-        "boundary": FigureKind(boundary, "Decision boundary", (430, 730)),
+        "accuracy": FigureKind(
+            accuracy,
+            "Accuracy",
+            (300, 320),
+            "The percentage of held-out examples that each network classifies correctly. Dotted: guessing.",
+        ),
+        "loss": FigureKind(
+            loss,
+            "Loss",
+            (300, 320),
+            "The loss on training examples: training makes it smaller.",
+        ),
+        "overview": FigureKind(
+            overview,
+            "Overview",
+            (520, 660),
+            _BANDS,
+        ),
+        "bands": FigureKind(
+            bands,
+            "What each layer receives",
+            (520, 600),
+            _BANDS,
+        ),
+        "histogram": FigureKind(
+            histogram,
+            "Distribution at one step",
+            (340, 420),
+            "One layer at one step, with the nonlinearity as a thin grey line. See how the distribution lies "
+            "relative to the steep part.",
+        ),
+        "gradients": FigureKind(
+            gradients,
+            "Gradients",
+            (330, 480),
+            "The norm of the loss gradient for each layer’s weights. Where the lines are far apart, the layers "
+            "learn at different speeds.",
+        ),
+        "drift": FigureKind(
+            drift,
+            "Drift",
+            (330, 480),
+            "How far each layer’s inputs have moved from where they began: internal covariate shift as a "
+            "number.",
+        ),
+        "saturation": FigureKind(
+            saturation,
+            "Saturation",
+            (330, 480),
+            "The share of each layer that lies where the slope of the nonlinearity is almost zero. There it "
+            "hardly learns.",
+        ),
+        "learning_rate": FigureKind(
+            learning_rate,
+            "Learning rate",
+            (300, 320),
+            "What each step is multiplied by, where it is not the same all the time.",
+        ),
+        "boundary": FigureKind(
+            boundary,
+            "Decision boundary",
+            (430, 730),
+            "The class that each network gives to every point of the plane, at one step.",
+        ),
     }
 )

@@ -86,7 +86,7 @@ def _divergence(arms: Sequence[ArmStyle], numbers: Sequence[Readout]) -> str:
     )
     if not left:
         return said
-    return f"{said} {' and '.join(left)} {'goes' if len(left) == 1 else 'go'} on."
+    return f"{said} {_joined(left)} {'goes' if len(left) == 1 else 'go'} on."
 
 
 def _shift(
@@ -122,7 +122,7 @@ def _whose(arm: ArmStyle, recordings: Sequence[Recording]) -> str:
 
 
 def _lead(arms: Sequence[ArmStyle], numbers: Sequence[Readout]) -> str:
-    """Who classifies more held-out examples correctly, for two arms that still train."""
+    """Who classifies more held-out examples correctly, of the arms that still train; the best first."""
     ranked = sorted(
         (
             (item.accuracy, arm.letter)
@@ -133,13 +133,14 @@ def _lead(arms: Sequence[ArmStyle], numbers: Sequence[Readout]) -> str:
     )
     if len(ranked) < 2:
         return ""
-    (best, leader), (worst, last) = ranked[0], ranked[-1]
+    (best, leader), (worst, _) = ranked[0], ranked[-1]
     if best - worst < LEAD:
         close = ", ".join(
             f"{letter} {accuracy:.1%}" for accuracy, letter in sorted(ranked, key=lambda item: item[1])
         )
         return f"They classify nearly as many of the held-out examples correctly: {close}."
-    return f"{leader} classifies {best:.1%} of the held-out examples correctly, {last} {worst:.1%}."
+    others = _joined([f"{letter} {accuracy:.1%}" for accuracy, letter in ranked[1:]])
+    return f"{leader} classifies {best:.1%} of the held-out examples correctly, {others}."
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -158,7 +159,7 @@ def changes(recordings: Sequence[Recording], styles: Sequence[ArmStyle]) -> list
         {
             "step": step,
             "text": f"{knobs[field].label.lower()} {value:g}"
-            + (f" in {' and '.join(letters)}" if len(letters) < len(styles) else ""),
+            + (f" in {_joined(letters)}" if len(letters) < len(styles) else ""),
         }
         for (step, field, value), letters in sorted(arms.items())
     ]

@@ -74,13 +74,15 @@ class Arm:
 class View:
     """How figures are drawn. unit: the unit to show where a lab shows one, None for the lab's choice.
 
-    seed: which of the trained seeds is shown where a figure shows one, counted from 0.
+    seed: which of the trained seeds is shown where a figure shows one, counted from 0. guess: what was predicted on
+    the lab's slider, drawn where it has a place on a figure's axes; None for no mark.
     """
 
     theme: str = "light"
     narrow: bool = False
     unit: int | None = None
     seed: int = 0
+    guess: float | None = None
 
     @property
     def looks(self) -> dict[str, Any]:
@@ -194,6 +196,12 @@ class Lab:
     def nothing_yet(self, setting: Setting) -> Result:
         """The Result before anything is trained."""
         return self.result(setting, [Outcome(Recording(job.experiment)) for job in self.jobs(setting)])
+
+    def guess(self, said: str) -> float | None:
+        """The number in a prediction, given as text; None for one of options, and for "". Raises PredictionError."""
+        if not said or isinstance(self.prediction, Choice):
+            return None
+        return self.prediction.read(said)[0]
 
     def score(self, prediction: str | Sequence[float], result: Result) -> Score:
         """Hold a prediction against a finished Result. Raises PredictionError for one that is not allowed."""

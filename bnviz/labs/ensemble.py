@@ -10,6 +10,7 @@ import numpy as np
 from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
 from bnviz.figures.charts.by_setting import Series, by_setting
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -106,6 +107,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         subtitle="Share of held-out examples that are classified wrongly. Left: each member alone. Right: ensembles of "
         "1 to 6 members, in order and averaged over all choices of members. A dot for each seed.",
         setting_title="left: which member; right: how many members",
+        guess=_guessed_errors(alone, view),
         **view.looks,
     )
     some = [result.arms[0].name, result.arms[2].name, result.arms[-1].name]
@@ -123,6 +125,16 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             "weights.",
         ),
     )
+
+
+def _guessed_errors(alone: np.ndarray, view: View) -> float | None:
+    """The ensemble's errors, in %, if the prediction were true; None before the members' are known.
+
+    alone: those of each member, in %, (seeds, members).
+    """
+    if view.guess is None or not alone.size or not np.isfinite(alone).all():
+        return None
+    return float(np.median(alone.mean(axis=1))) / view.guess
 
 
 def verdict(result: Result) -> Verdict:
@@ -147,7 +159,7 @@ def verdict(result: Result) -> Verdict:
     sentence = (
         f"The average member classified {percent(measured['errors_average'].median, 2)} of the held-out examples "
         f"wrongly, the best member {percent(measured['errors_best'].median, 2)}, the ensemble "
-        f"{percent(measured['errors_ensemble'].median, 2)}. The ensemble made {ratio.median:.3g} times fewer errors "
+        f"{percent(measured['errors_ensemble'].median, 2)}. The ensemble made {short(ratio.median)} times fewer errors "
         f"than the average member{ratio.over_seeds}."
     )
     return Verdict(

@@ -7,6 +7,7 @@ import math
 from bnviz.experiment import Experiment
 from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.charts.table import table
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Estimate, Slider
@@ -22,6 +23,7 @@ from bnviz.labs.verdicts import (
     quotients,
     steps_to,
 )
+from bnviz.recording import Recording
 
 QUICK = Experiment(
     dataset="digits",
@@ -145,6 +147,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         title="Accuracy on held-out data",
         subtitle="Share of held-out examples classified correctly, in inference mode. Dotted: where plain ends.",
         target=late_accuracy(shown[0]),
+        guess_at=_guessed_step(shown[0], view) if result.finished else None,
         **view.looks,
     )
     return (
@@ -159,6 +162,14 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             "The paper’s Figure 2, with our networks. The table counts the steps to the dotted line.",
         ),
     )
+
+
+def _guessed_step(plain: Recording, view: View) -> float | None:
+    """The step at which batch norm would reach the target if the prediction were true."""
+    if view.guess is None:
+        return None
+    step = steps_to(plain, late_accuracy(plain)) / view.guess
+    return step if math.isfinite(step) else None
 
 
 def _key(name: str) -> str:
@@ -193,7 +204,7 @@ def verdict(result: Result) -> Verdict:
     learned = min(measured["target"].values) >= LEARNED
     sentence = (
         f"The plain network ended at about {percent(measured['target'].median)}. Batch norm at five times the rate "
-        f"reached this {in_part_of(five.median)}: {five.median:.2g} times fewer{five.over_seeds}, 14 times in the "
+        f"reached this {in_part_of(five.median)}: {short(five.median)} times fewer{five.over_seeds}, 14 times in the "
         f"paper. Batch norm at the same rate reached it {in_part_of(same.median)}. The plain network at five times the "
         f"rate reached it {in_part_of(control.median)}."
     )

@@ -9,6 +9,7 @@ import numpy as np
 from bnviz.experiment import Experiment, presets
 from bnviz.figures import bands
 from bnviz.figures.charts.figure_1 import figure_one
+from bnviz.figures.frame.numbers import short
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import (
@@ -102,7 +103,7 @@ def verdict(result: Result) -> Verdict:
     ratio, speed, target = (measured[key] for key in ("travel_ratio", "speed_up", "target"))
     learned = min(targets) >= LEARNED
     sentence = (
-        f"Without batch norm the inputs of the last hidden layer moved {ratio.median:.2g} times as far as with "
+        f"Without batch norm the inputs of the last hidden layer moved {short(ratio.median)} times as far as with "
         f"it{ratio.over_seeds}. The plain network ended at about {percent(target.median)}. Batch norm reached that "
         f"accuracy {reached(measured['steps_bn'].median)}, {in_part_of(speed.median)}."
     )

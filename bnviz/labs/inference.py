@@ -91,6 +91,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         subtitle="Mini-batches of 32 held-out examples, normalized by their own statistics. Dotted: by population "
         "statistics, on all held-out examples. A dot for each seed.",
         setting_title="classes in the mini-batch",
+        guess=None if view.guess is None else view.guess / 100,
         **view.looks,
     )
     seed = min(view.seed, result.setting.seed_count - 1)
@@ -206,7 +207,7 @@ LAB = Lab(
     question="A trained network normalizes by its mini-batch at inference too. We show it 32 held-out examples of the "
     "same digit at once. What percentage does it classify correctly?",
     prediction=Estimate(
-        (Slider("accuracy in mini-batches of one class", 1.0, 100.0, 50.0, 1.5, " %", logarithmic=False),)
+        (Slider("accuracy in mini-batches of one class", 1.0, 100.0, 50.0, 1.5, " %", False, bounded=True),)
     ),
     arms=arms,
     figures=figures,

@@ -136,7 +136,7 @@ def verdict(result: Result) -> Verdict:
         sentence=f"No network reached {percent(USABLE, 0)} from any scale. Train for more steps."
         if none_learned
         else f"With batch norm the network learned from {normalized:.0f} of {len(SCALES)} scales, without it from "
-        f"{plain:.0f}. The range of these scales was {gain.median:.2g} powers of ten wider{gain.over_seeds}. "
+        f"{plain:.0f}. The range of these scales was {short(gain.median)} powers of ten wider{gain.over_seeds}. "
         f"From its worst scale the network ended at {percent(measured['worst_bn'].median)} with batch norm and at "
         f"{percent(measured['worst_plain'].median)} without it.",
         criterion=f"In every seed: the range of σ from which the network ends with {percent(USABLE, 0)} held-out "

@@ -9,8 +9,10 @@ from functools import partial
 import numpy as np
 
 from bnviz.experiment import Experiment
+from bnviz.experiment.knob import ACTIVATIONS
 from bnviz.figures import loss
 from bnviz.figures.charts.by_setting import by_setting
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.lines import KINDS, LABELS, line
@@ -70,7 +72,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     settings = [f"{rate:g}" for rate in RATES]
     names = {kind: [name(kind, rate) for rate in RATES] for kind in KINDS}
     first = result.shown(view)[0]
-    network = f"{len(first.experiment.hidden)} hidden layers, {first.experiment.activation}"
+    network = f"{len(first.experiment.hidden)} hidden layers, {ACTIVATIONS[first.experiment.activation]}"
     ends = by_setting.draw(
         {"": [line(result, kind, names[kind], final_accuracy) for kind in KINDS]},
         settings,
@@ -79,6 +81,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         subtitle=f"Held-out accuracy after {first.experiment.steps:,} steps; {network}. A dot for each seed; "
         "a cross where training diverged.",
         setting_title="learning rate",
+        guess_at=_guessed_place(result, view) if result.finished else None,
         **view.looks,
     )
     speed = by_setting.draw(
@@ -108,6 +111,20 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             "The two networks at a learning rate of 1. They start from the same weights and see the same mini-batches.",
         ),
     )
+
+
+def _guessed_place(result: Result, view: View) -> float | None:
+    """Where on the axis of the rates the largest usable one would be with batch norm, if the prediction were true.
+
+    Between two rates it is placed as on a logarithmic axis. None where the plain network learned at no rate.
+    """
+    if view.guess is None:
+        return None
+    accuracies = [final_accuracy(result.shown(view, name("none", rate))[0]) for rate in RATES]
+    place = np.interp(
+        math.log(largest_rate(accuracies) * view.guess), np.log(RATES), range(len(RATES)), right=math.nan
+    )
+    return float(place) if math.isfinite(place) else None
 
 
 def verdict(result: Result) -> Verdict:
@@ -142,7 +159,7 @@ def verdict(result: Result) -> Verdict:
     known = not any(map(math.isnan, ratios))
     sentence = (
         f"With batch norm the network learned at rates up to {measured['largest_rate_bn'].median:g}, without it up to "
-        f"{measured['largest_rate_plain'].median:g}. That is {ratio.median:.3g} times higher{ratio.over_seeds}. "
+        f"{measured['largest_rate_plain'].median:g}. That is {short(ratio.median)} times higher{ratio.over_seeds}. "
         f"Each at its best rate, batch norm reached {percent(TARGET, 0)} "
         f"{reached(measured['fastest_bn'].median)}, the plain network "
         f"{reached(measured['fastest_plain'].median)}."

@@ -233,9 +233,9 @@ def verdict(result: Result) -> Verdict:
         sentence=f"Batch norm reached {percent(TARGET, 0)} {reached(measured['steps_bn'].median)}, noisy batch norm "
         f"{reached(measured['steps_noisy_bn'].median)}, the plain network {reached(measured['steps_plain'].median)}, "
         f"noise alone {reached(measured['steps_noise'].median)}. With batch norm the drift of the inputs was "
-        f"{_told(less['drift_ratio'])} ({less['drift_ratio']:.2g} times that of the plain network). The shift of "
-        f"Definition 2.1 was {_told(less['distance_ratio'])} in length ({less['distance_ratio']:.2g} times) and "
-        f"{_told(less['turn_ratio'])} in direction ({less['turn_ratio']:.2g} times, as 1 − cosine)."
+        f"{_told(less['drift_ratio'])} ({short(less['drift_ratio'])} times that of the plain network). The shift of "
+        f"Definition 2.1 was {_told(less['distance_ratio'])} in length ({short(less['distance_ratio'])} times) and "
+        f"{_told(less['turn_ratio'])} in direction ({short(less['turn_ratio'])} times, as 1 − cosine)."
         if known
         else f"No network reached {percent(TARGET, 0)}, or one diverged, so there is nothing to compare. Train for "
         "more steps.",

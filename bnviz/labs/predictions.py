@@ -59,13 +59,16 @@ class Choice:
         if not isinstance(answer, str):
             return NOTHING
         if prediction == answer:
-            return Score(True, f"Right. You said “{said}”, and this was measured.")
+            return Score(True, f"Right. You said “{said}”; this was measured.")
         return Score(False, f"Not so. You said “{said}”; measured: “{self.options[answer]}”.")
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A number to set. factor: right is within this factor of what was measured. logarithmic: how it slides."""
+    """A number to set. factor: right is within this factor of what was measured. logarithmic: how it slides.
+
+    bounded: no larger value than `high` can be measured, so that `high` is not "or more".
+    """
 
     label: str
     low: float
@@ -74,6 +77,7 @@ class Slider:
     factor: float = 2.0
     unit: str = ""
     logarithmic: bool = True
+    bounded: bool = False
 
     @property
     def notches(self) -> tuple[float, ...]:
@@ -89,10 +93,20 @@ class Slider:
         return min(range(NOTCHES), key=lambda place: abs(notches[place] - self.start))
 
     def shown(self, value: float) -> str:
-        """The value with its unit, and said so where it lies beyond the slider's end."""
+        """The value with its unit, and said so where it lies beyond the slider's end.
+
+        Two digits, as more are none of a guess; three where the slider stops more finely.
+        """
         if value >= self.high:
-            return f"{self.high:,.4g}{self.unit} or more"
-        return f"{value:,.3g}{self.unit}"
+            return f"{self.high:,.4g}{self.unit}{'' if self.bounded else ' or more'}"
+        return self._to(2 if self._two_digits_suffice else 3, value)
+
+    @property
+    def _two_digits_suffice(self) -> bool:
+        return len({self._to(2, value) for value in self.notches}) == NOTCHES
+
+    def _to(self, digits: int, value: float) -> str:
+        return f"{float(f'{value:.{digits}g}'):,.4g}{self.unit}"
 
 
 @dataclass(frozen=True)
@@ -118,7 +132,10 @@ class Estimate:
 
     def words(self, text: str) -> str:
         """A prediction as a reader is told it. Raises PredictionError."""
-        values = zip(self.sliders, self.read(text), strict=True)
+        numbers = self.read(text)
+        if len(self.sliders) == 1:  # the question, which stands above, says of what
+            return self.sliders[0].shown(numbers[0])
+        values = zip(self.sliders, numbers, strict=True)
         return "; ".join(f"{item.label}: {item.shown(value)}" for item, value in values)
 
     def check(self, values: Sequence[float], text: str = "") -> tuple[float, ...]:
@@ -143,6 +160,9 @@ class Estimate:
             close = held / item.factor <= said <= held * item.factor
             right = right and close
             where = "close enough" if close else "too high" if said > held else "too low"
-            rule = "" if close else f" (a factor of {item.factor:g} is close enough)"
-            parts.append(f"You said {item.shown(said)}; measured {item.shown(measured)}: {where}{rule}")
-        return Score(right, f"{'Right' if right else 'Not so'}. " + "; ".join(parts) + ".")
+            rule = "" if close else f" (within a factor of {item.factor:g} is close enough)"
+            name = f" ({item.label})" if len(self.sliders) > 1 else ""
+            parts.append(
+                f"You said {item.shown(said)}{name}; measured {item.shown(measured)}: {where}{rule}."
+            )
+        return Score(right, " ".join(parts))

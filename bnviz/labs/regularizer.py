@@ -12,6 +12,7 @@ from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
 from bnviz.figures.charts.generalization_gap import GeneralizationGap, generalization_gap
 from bnviz.figures.charts.outputs_for_one_example import Answers, outputs_for_one_example
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
@@ -191,7 +192,7 @@ def verdict(result: Result) -> Verdict:
     known = learned and all(map(math.isfinite, itertools.chain(*numbers)))
     ratio, chance = measured["gap_ratio"], measured["by_chance"]
     narrower = [share <= NARROWER for share in ratio.values]
-    told = {arm: f"{measured[f'gap_{arm}'].median:.2f}" for arm in ("plain", "bn", "one_batch")}
+    told = {arm: short(measured[f"gap_{arm}"].median) for arm in ("plain", "bn", "one_batch")}
     sentence = (
         f"The gap in cross-entropy was {told['bn']} nats with batch norm and {told['plain']} without it: "
         f"{ratio.median:.2f} times as large{ratio.over_seeds}. "

@@ -212,7 +212,6 @@ def verdict(result: Result) -> Verdict:
             result.each(partial(saturated, layer=DEPTHS["deep"]), "deep-sigmoid-plain"),
         ),
     }
-    shallow, saturation = measured["accuracy_shallow_sigmoid_plain"], measured["saturated_plain"]
     failed = {key for key, values in ends.items() if key.startswith("deep") and np.median(values) < FAILED}
     return Verdict(
         holds=agreed(
@@ -226,11 +225,9 @@ def verdict(result: Result) -> Verdict:
         sentence=f"Six layers of sigmoids ended at {percent(measured['accuracy_deep_sigmoid_plain'].median)} without "
         f"batch norm and at {percent(measured['accuracy_deep_sigmoid_bn'].median)} with it, six layers of ReLU at "
         f"{percent(measured['accuracy_deep_relu_plain'].median)} and "
-        f"{percent(measured['accuracy_deep_relu_bn'].median)}. Two layers of sigmoids without batch norm ended at "
-        f"{percent(shallow.median)}. In the deep sigmoid network the gradient of layer 1 was "
+        f"{percent(measured['accuracy_deep_relu_bn'].median)}. In the deep sigmoid network the gradient of layer 1 was "
         f"{short(measured['arriving_plain'].median)} times that of layer {DEPTHS['deep']} without batch norm, and "
-        f"{short(measured['arriving_bn'].median)} times with it. {percent(saturation.median)} of its last sigmoids "
-        "were saturated without batch norm.",
+        f"{short(measured['arriving_bn'].median)} times with it.",
         criterion=f"In every seed: the deep sigmoid network ends below {percent(FAILED, 0)} without batch norm and at "
         f"{percent(LEARNED, 0)} or more with it, and batch norm raises its accuracy more than that of the deep ReLU "
         "network.",

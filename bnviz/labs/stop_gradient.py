@@ -174,13 +174,13 @@ def verdict(result: Result) -> Verdict:
     kept = [right <= WELL * wrong for right, wrong in zip(grown["through"], grown["stop-mean"], strict=True)]
     return Verdict(
         holds=agreed([all(seed) for seed in zip(growing, unmoved, kept, strict=True)]),
-        sentence=f"Only b learns: with μ held constant its norm grew to {b.median:.3g}{b.over_seeds}. In the second "
-        f"half of the steps it grew {measured['b_later_stop_mean'].median:.2g} times as much as in the first. The loss "
-        f"fell by {_share(measured['fall_stop_mean'].median)} of what the gradient predicted. With the gradient "
-        f"through μ and σ² the norm stayed at {short(well.median)}. All parameters learn: the loss ended at "
-        f"{measured['loss_training_stop_mean'].median:.2g} with μ constant, at "
-        f"{measured['loss_training_stop_statistics'].median:.2g} with μ and σ² constant, and at "
-        f"{measured['loss_training_through'].median:.2g} with the gradient through both.",
+        sentence=f"Only b learns: with μ held constant its norm grew to {short(b.median)}{b.over_seeds}. In the second "
+        f"half of the steps it grew {short(measured['b_later_stop_mean'].median)} times as much as in the first. "
+        f"The loss fell by {_share(measured['fall_stop_mean'].median)} of what the gradient predicted. With the "
+        f"gradient through μ and σ² the norm stayed at {short(well.median)}. All parameters learn: the loss ended at "
+        f"{short(measured['loss_training_stop_mean'].median)} with μ constant, at "
+        f"{short(measured['loss_training_stop_statistics'].median)} with μ and σ² constant, and at "
+        f"{short(measured['loss_training_through'].median)} with the gradient through both.",
         criterion="In every seed, where only b learns: with μ held constant, b grows in the second half of the steps "
         f"at least {UNBOUNDED:g} times as much as in the first, and the loss falls by at most {percent(UNMOVED, 0)} of "
         f"what the gradient predicts; with the gradient through μ and σ², b stays below {WELL:g} times that size.",
@@ -190,7 +190,8 @@ def verdict(result: Result) -> Verdict:
 
 
 def _share(value: float) -> str:
-    return "0.0 %" if abs(value) < 5e-4 else f"{100 * value:.1f} %"
+    """A share in words; what is 0 but for rounding may be a little below 0."""
+    return "less than 0.1 %" if abs(value) < 5e-4 else percent(value)
 
 
 def _halfway(values: np.ndarray) -> float:

@@ -10,6 +10,7 @@ from bnviz.experiment import Experiment
 from bnviz.figures import accuracy
 from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.charts.correlation import correlation
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -87,7 +88,7 @@ def correlations(result: Result, arm: str, where: str) -> tuple[float, ...]:
 
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
-    """Correlations, the time of a step, the rank of the covariance, and the curves."""
+    """The time of a step, correlations, the rank of the covariance, and the curves."""
     seed = min(view.seed, result.setting.seed_count - 1)
     first = result.shown(view)[0].experiment
     squares = {
@@ -116,6 +117,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         subtitle="Processor time of a training step on one core: the ratio of medians, in networks of "
         f"{len(first.hidden)} hidden layers. A dot for each seed.",
         setting_title="units in each hidden layer",
+        guess=view.guess,
         **view.looks,
     )
     width = first.hidden[-1]
@@ -135,14 +137,14 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     return (
         Drawing(
-            "correlation",
-            pairs,
-            "Compare before and after. " + _left(result),
-        ),
-        Drawing(
             "cost",
             cost,
             "How does the cost of whitening grow with the width of the layers?",
+        ),
+        Drawing(
+            "correlation",
+            pairs,
+            "Compare before and after. " + _left(result),
         ),
         Drawing(
             "rank",
@@ -167,8 +169,8 @@ def _left(result: Result) -> str:
     if any(map(math.isnan, values.values())):
         return "Which normalizer removes correlations?"
     return (
-        f"The mean correlation goes from {values['bn', 'before']:.2f} to {values['bn', 'after']:.2f} with batch norm "
-        f"and from {values['whiten', 'before']:.2f} to {values['whiten', 'after']:.2f} with whitening."
+        f"The mean correlation goes from {short(values['bn', 'before'])} to {short(values['bn', 'after'])} with "
+        f"batch norm and from {short(values['whiten', 'before'])} to {short(values['whiten', 'after'])} with whitening."
     )
 
 
@@ -209,8 +211,8 @@ def verdict(result: Result) -> Verdict:
             )
     slowest, behind = measured["slowdown_widest"], measured["behind"].median
     sentence = (
-        f"With {widths[-1]:.0f} units a step with full whitening took {slowest.median:.2g} times as long as with batch "
-        f"norm{slowest.over_seeds}. In mini-batches smaller than the layer, at least "
+        f"With {widths[-1]:.0f} units a step with full whitening took {short(slowest.median)} times as long as with "
+        f"batch norm{slowest.over_seeds}. In mini-batches smaller than the layer, at least "
         f"{measured['missing_directions'].median:.0f} of {units} directions were missing. Whitening ended "
         f"{100 * abs(behind):.1f} points {'above' if behind >= 0 else 'below'} batch norm in accuracy."
         if known

@@ -107,7 +107,7 @@ class BackwardPass:
             _enclosed(value)
             for value in (self.dy[at], _sum(self.dy), lines.x_hat[at], _sum(self.dy * lines.x_hat))
         )
-        filled = rf"= {by} \cdot \left({m} \cdot {own} - {all_dy} - {x_hat} \cdot {both}\right)"
+        filled = rf"\approx {by} \cdot \left({m} \cdot {own} - {all_dy} - {x_hat} \cdot {both}\right)"
         return self._row("x", _IN_ONE_LINE, filled, backward_in_one_line(lines, self.dy))
 
     def _row(self, name: str, formula: str, filled: str, mine: Array) -> list[str]:
@@ -146,14 +146,14 @@ class BackwardPass:
         return heads, [*rows, ["<b>sum</b>", *(f"<b>{cells[-1]}</b>" for cells in texts)]]
 
     def _filled(self) -> dict[str, str]:
-        """The right-hand sides with their numbers; sums by the sums of `terms`."""
+        """The right-hand sides with their numbers, which are rounded; sums by the sums of `terms`."""
         found, lines, at = self.found, self.lines, self.example
         m, root = len(self.dy), ml.number(n.scientific(lines.root, 4))
-        from_x_hat = rf"= {_enclosed(found.x_hat[at])} \cdot {ml.fraction('1', root)}"
+        from_x_hat = rf"\approx {_enclosed(found.x_hat[at])} \cdot {ml.fraction('1', root)}"
         filled = {
-            "x_hat": rf"= {_enclosed(self.dy[at])} \cdot {_enclosed(float(lines.gamma))}",
-            "gamma": f"= {_number(found.gamma)}",
-            "beta": f"= {_number(found.beta)}",
+            "x_hat": rf"\approx {_enclosed(self.dy[at])} \cdot {_enclosed(float(lines.gamma))}",
+            "gamma": rf"\approx {_number(found.gamma)}",
+            "beta": rf"\approx {_number(found.beta)}",
         }
         if self.constant:
             return filled | {"variance": "", "mean": "", "x": from_x_hat}
@@ -163,8 +163,8 @@ class BackwardPass:
         twice = rf"2 \cdot {_enclosed(lines.deviation[at])}"
         by_variance = rf"+ {_enclosed(found.variance)} \cdot"
         return filled | {
-            "variance": rf"= {summed} \cdot \frac{{-1}}{{2}} \cdot \left({square}\right)^{{-3/2}}",
-            "mean": rf"= {_enclosed(_sum(found.x_hat))} \cdot {ml.fraction('-1', root)} "
+            "variance": rf"\approx {summed} \cdot \frac{{-1}}{{2}} \cdot \left({square}\right)^{{-3/2}}",
+            "mean": rf"\approx {_enclosed(_sum(found.x_hat))} \cdot {ml.fraction('-1', root)} "
             f"{by_variance} {ml.fraction(zero, str(m))}",
             "x": f"{from_x_hat} {by_variance} {ml.fraction(twice, str(m))} "
             rf"+ {_enclosed(found.mean)} \cdot {ml.fraction('1', str(m))}",

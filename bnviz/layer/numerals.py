@@ -6,6 +6,7 @@ Numbers to be compared have the same number of decimals, so that the largest has
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -29,6 +30,16 @@ def shown(value: float, places: int) -> str:
     if not float(text):
         text = text.lstrip("-")
     return text.replace("-", MINUS)
+
+
+def exact(text: str) -> Fraction:
+    """The number that a text of `shown` says."""
+    return Fraction(text.replace(MINUS, "-"))
+
+
+def equals(left: Fraction, right: Fraction) -> str:
+    """In LaTeX, the sign between two sides as they are shown: ≈ where rounding sets them apart."""
+    return "=" if left == right else r"\approx"
 
 
 def scientific(value: float, digits: int) -> str:

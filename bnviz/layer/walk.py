@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -140,7 +141,21 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
         ml.number(texts.statistic(name)) for name in ("mean", "variance", "root", "gamma")
     )
     first = {name: ml.number(texts.column(name, 0)) for name in _COLUMNS}
-    fine = ml.number(n.shown(found.variance, max(texts.places["variance"], 6)))
+    fine = n.shown(found.variance, max(texts.places["variance"], 6))
+    epsilon = f"{found.epsilon:.5f}"
+    exact = {name: n.exact(texts.column(name, 0)) for name in _COLUMNS} | {
+        name: n.exact(texts.statistic(name)) for name in _STATISTICS
+    }
+    deviations = [n.exact(text) for text in texts.all("deviation")]
+    equals = {
+        "mean": n.equals(exact["mean"], sum(map(n.exact, texts.all("x")), Fraction()) / m),
+        "deviation": n.equals(exact["deviation"], exact["x"] - exact["mean"]),
+        "variance": n.equals(exact["variance"], sum((value**2 for value in deviations), Fraction()) / m),
+        "root": n.equals(exact["root"] ** 2, n.exact(fine) + n.exact(epsilon)),
+        "x_hat": n.equals(exact["x_hat"] * exact["root"], exact["deviation"]),
+        "scaled": n.equals(exact["scaled"], exact["gamma"] * exact["x_hat"]),
+        "y": n.equals(exact["y"], exact["scaled"] + exact["beta"]),
+    }
     squares = " + ".join(f"{ml.enclosed(text)}^2" for text in texts.all("deviation"))
     x_hat = ml.enclosed(texts.column("x_hat", 0))
 
@@ -159,7 +174,7 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
             "Add up the column and divide by the number of examples.",
             rf"{ml.MU} = \frac{{1}}{{m}} \sum_{{i=1}}^m x_i",
             # The result first, as many examples make a long line.
-            rf"{ml.MU} = {mean} = \frac{{1}}{{{m}}} ({ml.added(texts.all('x'))})",
+            rf"{ml.MU} = {mean} {equals['mean']} \frac{{1}}{{{m}}} ({ml.added(texts.all('x'))})",
             ["x"],
             ["mean"],
         ),
@@ -167,7 +182,8 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
             "deviations",
             "Subtract the mean from every example. The deviations add up to 0.",
             ml.DEVIATION,
-            f"x_1 - {ml.MU} = {first['x']} - {ml.enclosed(texts.statistic('mean'))} = {first['deviation']}",
+            f"x_1 - {ml.MU} = {first['x']} - {ml.enclosed(texts.statistic('mean'))} "
+            f"{equals['deviation']} {first['deviation']}",
             ["x", "mean"],
             ["deviation"],
         ),
@@ -176,7 +192,7 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
             "Square the deviations and take their mean: divided by m, not by m − 1. "
             "This is the biased variance; it normalizes this mini-batch.",
             rf"{ml.VARIANCE} = \frac{{1}}{{m}} \sum_{{i=1}}^m ({ml.DEVIATION})^2",
-            rf"{ml.VARIANCE} = {variance} = \frac{{1}}{{{m}}} ({squares})",
+            rf"{ml.VARIANCE} = {variance} {equals['variance']} \frac{{1}}{{{m}}} ({squares})",
             ["deviation"],
             ["square", "variance"],
         ),
@@ -184,7 +200,7 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
             "ε and the root",
             f"ε = {found.epsilon:.5f} keeps the divisor away from 0 where a unit hardly varies.",
             ml.ROOT,
-            rf"\sqrt{{{fine} + {found.epsilon:.5f}}} = {root}",
+            rf"\sqrt{{{ml.number(fine)} + {epsilon}}} {equals['root']} {root}",
             ["variance"],
             ["root"],
         ),
@@ -192,7 +208,7 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
             "x̂",
             "Divide every deviation by that root. The column x̂ has mean 0 and, but for ε, variance 1.",
             f"{ml.X_HAT} = {ml.fraction(ml.DEVIATION, ml.ROOT)}",
-            rf"\hat{{x}}_1 = {ml.fraction(first['deviation'], root)} = {first['x_hat']}",
+            rf"\hat{{x}}_1 = {ml.fraction(first['deviation'], root)} {equals['x_hat']} {first['x_hat']}",
             ["deviation", "root"],
             ["x_hat"],
         ),
@@ -200,7 +216,7 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
             "times γ",
             "γ is learned, one for each unit: it sets how widely this unit’s outputs spread.",
             rf"\gamma {ml.X_HAT}",
-            rf"\gamma \hat{{x}}_1 = {gamma} \cdot {x_hat} = {first['scaled']}",
+            rf"\gamma \hat{{x}}_1 = {gamma} \cdot {x_hat} {equals['scaled']} {first['scaled']}",
             ["x_hat", "gamma"],
             ["scaled"],
         ),
@@ -209,7 +225,7 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
             "β is learned too: it sets where they lie. y is what the nonlinearity receives. "
             f"The network itself computed the same column, to within {n.scientific(difference, 1)}.",
             rf"y_i = \gamma {ml.X_HAT} + \beta",
-            f"y_1 = {first['scaled']} + {ml.enclosed(texts.statistic('beta'))} = {first['y']}",
+            f"y_1 = {first['scaled']} + {ml.enclosed(texts.statistic('beta'))} {equals['y']} {first['y']}",
             ["scaled", "beta"],
             ["y"],
         ),

@@ -100,7 +100,8 @@ def _lines(
     count = len(found.x)
     first = {name: ml.number(texts.column(name, 0)) for name in _COLUMNS}
     variance, root = (ml.number(texts.statistic(name)) for name in ("variance", "root"))
-    fine = ml.number(n.shown(found.variance, max(texts.places["variance"], 6)))
+    fine, epsilon = n.shown(found.variance, max(texts.places["variance"], 6)), f"{found.epsilon:.5f}"
+    is_, sums = _signs(batch, found, texts, fine, epsilon), r"\approx"  # of sums not all terms are shown
     x_hat = ml.enclosed(texts.column("x_hat", 0))
     begin = line(
         "the example",
@@ -112,9 +113,8 @@ def _lines(
         ["x"],
     )
     same = f"The network itself computed the same numbers, to within {n.scientific(difference, 1)}."
-    by_gamma = (
-        rf"\gamma_1 \hat{{x}}_1 = {ml.enclosed(texts.column('gamma', 0))} \cdot {x_hat} = {first['scaled']}"
-    )
+    gamma = ml.enclosed(texts.column("gamma", 0))
+    by_gamma = rf"\gamma_1 \hat{{x}}_1 = {gamma} \cdot {x_hat} {is_['scaled']} {first['scaled']}"
     if not batch.centered:
         return [
             begin,
@@ -122,7 +122,7 @@ def _lines(
                 "mean square",
                 "Square every input and take the mean. No mean is subtracted before.",
                 rf"\overline{{x^2}} = \frac{{1}}{{H}} {_SUM} x_j^2",
-                rf"\overline{{x^2}} = {variance} = \frac{{1}}{{{count}}} ({_squares(texts, 'x', count)})",
+                rf"\overline{{x^2}} = {variance} {sums} \frac{{1}}{{{count}}} ({_squares(texts, 'x', count)})",
                 ["x"],
                 ["square", "variance"],
             ),
@@ -130,7 +130,7 @@ def _lines(
                 "ε and the root",
                 f"The root of the mean square, RMS. ε = {found.epsilon:.5f} keeps the divisor away from 0.",
                 _RMS,
-                rf"\sqrt{{{fine} + {found.epsilon:.5f}}} = {root}",
+                rf"\sqrt{{{ml.number(fine)} + {epsilon}}} {is_['root']} {root}",
                 ["variance"],
                 ["root"],
             ),
@@ -138,7 +138,7 @@ def _lines(
                 "x̂",
                 "Divide every input by that root. The mean square of x̂ is 1, but for ε; its mean need not be 0.",
                 rf"{_X_HAT} = {ml.fraction('x_j', _RMS)}",
-                rf"\hat{{x}}_1 = {ml.fraction(first['x'], root)} = {first['x_hat']}",
+                rf"\hat{{x}}_1 = {ml.fraction(first['x'], root)} {is_['x_hat']} {first['x_hat']}",
                 ["x", "root"],
                 ["x_hat"],
             ),
@@ -158,7 +158,7 @@ def _lines(
             "mean",
             "Add up the inputs of the example’s units and divide by their number.",
             rf"{_MU} = \frac{{1}}{{H}} {_SUM} x_j",
-            rf"{_MU} = {mean} = \frac{{1}}{{{count}}} ({_added(texts, 'x', count)})",
+            rf"{_MU} = {mean} {sums} \frac{{1}}{{{count}}} ({_added(texts, 'x', count)})",
             ["x"],
             ["mean"],
         ),
@@ -166,7 +166,8 @@ def _lines(
             "deviations",
             "Subtract that mean from the input of every unit. The deviations add up to 0.",
             _DEVIATION,
-            f"x_1 - {_MU} = {first['x']} - {ml.enclosed(texts.statistic('mean'))} = {first['deviation']}",
+            f"x_1 - {_MU} = {first['x']} - {ml.enclosed(texts.statistic('mean'))} "
+            f"{is_['deviation']} {first['deviation']}",
             ["x", "mean"],
             ["deviation"],
         ),
@@ -174,7 +175,7 @@ def _lines(
             "variance",
             "Square the deviations and take their mean: divided by H, the biased variance.",
             rf"{_VARIANCE} = \frac{{1}}{{H}} {_SUM} ({_DEVIATION})^2",
-            rf"{_VARIANCE} = {variance} = \frac{{1}}{{{count}}} ({_squares(texts, 'deviation', count)})",
+            rf"{_VARIANCE} = {variance} {sums} \frac{{1}}{{{count}}} ({_squares(texts, 'deviation', count)})",
             ["deviation"],
             ["square", "variance"],
         ),
@@ -182,7 +183,7 @@ def _lines(
             "ε and the root",
             f"ε = {found.epsilon:.5f} keeps the divisor away from 0 where all units receive the same.",
             _ROOT,
-            rf"\sqrt{{{fine} + {found.epsilon:.5f}}} = {root}",
+            rf"\sqrt{{{ml.number(fine)} + {epsilon}}} {is_['root']} {root}",
             ["variance"],
             ["root"],
         ),
@@ -190,7 +191,7 @@ def _lines(
             "x̂",
             "Divide every deviation by that root. The x̂ of these units have mean 0 and, but for ε, variance 1.",
             rf"{_X_HAT} = {ml.fraction(_DEVIATION, _ROOT)}",
-            rf"\hat{{x}}_1 = {ml.fraction(first['deviation'], root)} = {first['x_hat']}",
+            rf"\hat{{x}}_1 = {ml.fraction(first['deviation'], root)} {is_['x_hat']} {first['x_hat']}",
             ["deviation", "root"],
             ["x_hat"],
         ),
@@ -206,11 +207,25 @@ def _lines(
             "plus β",
             f"β is learned too, one for each unit. {same}",
             rf"y_j = \gamma_j {_X_HAT} + \beta_j",
-            f"y_1 = {first['scaled']} + {ml.enclosed(texts.column('beta', 0))} = {first['y']}",
+            f"y_1 = {first['scaled']} + {ml.enclosed(texts.column('beta', 0))} {is_['y']} {first['y']}",
             ["scaled"],
             ["y"],
         ),
     ]
+
+
+def _signs(batch: ExampleBatch, found: Forward, texts: Texts, fine: str, epsilon: str) -> dict[str, str]:
+    """Whether each line holds exactly for the rounded numbers that are shown: = or ≈."""
+    of_first = {name: n.exact(texts.column(name, 0)) for name in (*_COLUMNS, "beta")}
+    root = n.exact(texts.statistic("root"))
+    mean = n.exact(texts.statistic("mean")) if batch.centered else n.exact("0")
+    return {
+        "deviation": n.equals(of_first["deviation"], of_first["x"] - mean),
+        "root": n.equals(root**2, n.exact(fine) + n.exact(epsilon)),
+        "x_hat": n.equals(of_first["x_hat"] * root, of_first["deviation"]),
+        "scaled": n.equals(of_first["scaled"], of_first["gamma"] * of_first["x_hat"]),
+        "y": n.equals(of_first["y"], of_first["scaled"] + of_first["beta"]),
+    }
 
 
 def _added(texts: Texts, name: str, count: int) -> str:

@@ -6,11 +6,25 @@ import itertools
 from collections.abc import Sequence
 
 from bnviz.experiment import Experiment, ExperimentError
+from bnviz.experiment.job import Job
 from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.runs.limits import Limits
 
 IMAGE_INPUTS, IMAGE_SIDE, POINT_INPUTS, CLASSES = 784, 28, 2, 10
 """The sizes of MNIST and of points, taken for all datasets: the cost is an estimate."""
+
+
+STEP_SECONDS, MILLION_SECONDS, RECORD_SECONDS = 1e-4, 9e-5, 2.1e-3
+"""What a step takes by itself, what each million multiplications adds, and what a record takes, each on one core."""
+WHITENING = 2.7
+"""How many times as long a step with full whitening takes, in layers as wide as the labs have."""
+POOLED = 0.25
+"""The share of a convolutional network's multiplications that pooling leaves."""
+MOST_RECORDS = 300
+"""Of a run that is not watched in slow motion."""
+MEASURED_ON = (
+    "Times are estimates, from the time of a step on two cores of a virtual machine; other machines differ."
+)
 
 
 class TooCostlyError(ExperimentError):
@@ -21,7 +35,8 @@ def check(arms: Sequence[Experiment], limits: Limits) -> None:
     """Raise TooCostlyError for a run of these networks that is beyond the limits."""
     if len(arms) > limits.networks:
         raise TooCostlyError(
-            f"This run has {len(arms):,} networks; this server allows {limits.networks:,}. Take fewer seeds."
+            f"This run has {len(arms):,} networks; this server allows {limits.networks:,}. "
+            "Take fewer networks or seeds."
         )
     for arm in arms:
         for name, value, most in (
@@ -43,7 +58,7 @@ def check(arms: Sequence[Experiment], limits: Limits) -> None:
     if steps > limits.run_steps:
         raise TooCostlyError(
             f"This run takes {steps:,} steps in all its networks; this server allows {limits.run_steps:,}. "
-            "Take fewer steps or seeds."
+            "Take fewer steps, networks or seeds."
         )
 
 
@@ -56,3 +71,23 @@ def step_millions(experiment: Experiment) -> float:
         inputs = POINT_INPUTS if experiment.dataset in POINT_DATASETS else IMAGE_INPUTS
         each = sum(a * b for a, b in itertools.pairwise((inputs, *experiment.hidden, CLASSES)))
     return each * experiment.batch_size / 1e6
+
+
+def seconds(jobs: Sequence[Job], workers: int) -> float:
+    """About how long these networks train, recorded as usual, in as many processes with a core each."""
+    return sum(map(_job_seconds, jobs)) / min(workers, len(jobs))
+
+
+def _job_seconds(job: Job) -> float:
+    experiment = job.experiment
+    work = step_millions(experiment) * (POOLED if experiment.architecture == "conv" else 1.0)
+    step = STEP_SECONDS + MILLION_SECONDS * work * (WHITENING if experiment.normalizer == "whiten" else 1.0)
+    records = RECORD_SECONDS * min(experiment.steps, MOST_RECORDS)
+    return experiment.steps * step * (2 if job.inspection_steps else 1) + records
+
+
+def in_words(duration: float) -> str:
+    """A duration in seconds, rounded as an estimate is: "5 s", "40 s", "3 min"."""
+    if duration < 55:
+        return f"{max(5, 5 * round(duration / 5))} s"
+    return f"{max(1, round(duration / 60))} min"

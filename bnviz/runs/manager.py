@@ -51,6 +51,11 @@ class RunManager:
         self._runs: dict[str, Run] = {}
 
     @property
+    def workers(self) -> int:
+        """How many processes train on this machine."""
+        return self._trainers.workers
+
+    @property
     def limits(self) -> Limits:
         """The limits of this server."""
         return self._limits

@@ -15,6 +15,7 @@ import orjson
 from bnviz.classroom.codes import spaced
 from bnviz.classroom.rooms import MOST_ROUNDS, Room
 from bnviz.classroom.voting import measured, right, score, tally
+from bnviz.experiment.comparison import counted
 from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.figures.registry import FIGURES
 from bnviz.labs.base import Lab, View
@@ -23,7 +24,7 @@ from bnviz.runs import Run
 from bnviz.runs.lab_run import LabRun
 
 OVERVIEW = "overview"
-"""The figure of two networks side by side: the bands of the layers, the numbers and the curves."""
+"""The figure of two to five networks side by side: the bands of the layers, the numbers and the curves."""
 
 LAYERED = (OVERVIEW, "bands", "histogram")
 """The figures that show a layer."""
@@ -37,7 +38,7 @@ def class_json(room: Room, run: Run, lab_run: LabRun | None, link: str, figures:
         "link": link,
         "ended": row.ended,
         "run": run.id,
-        "title": f"Lab {lab.number}. {lab.title}" if lab else "Two networks, side by side",
+        "title": f"Lab {lab.number}. {lab.title}" if lab else f"{counted(len(run.arms))}, side by side",
         "quote": _quote(lab),
         "figures": orjson.Fragment(figures),
         "layers": 0 if lab else min(len(arm.hidden) for arm in run.arms),

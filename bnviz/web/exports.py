@@ -2,7 +2,7 @@
 
 GET bnviz/exports/formats                  the kinds of file, and who can make each
 GET bnviz/exports/{name}.{kind}            a figure of a run: run=, the figure's view arguments
-GET bnviz/exports/labs/{name}.{kind}       one of the figures of a lab: run=, unit=, seed=
+GET bnviz/exports/labs/{name}.{kind}       one of the figures of a lab: run=, unit=, seed=, guess=
 GET bnviz/exports/stills/{name}.{kind}     a figure that belongs to no run: still=
 GET bnviz/exports/maps/{name}.{kind}       a map: map=
 GET bnviz/runs/{id}/recording/{arm}        a Recording, the arm counted from 0
@@ -164,7 +164,7 @@ class ExportRoutes:
         view = replace(read(LabQuery, request.query_params).view, theme="print")
         unit, address = view.unit, page_address(request)
         export = _Export(
-            (run.id, "lab", name, unit, view.seed),
+            (run.id, "lab", name, unit, view.seed, view.guess),
             lambda kind: lab_drawing(lab, name, result, replace(view, narrow=kind.column)).figure,
             drawn_numbers,
             lab_files.stamp(lab, result, f"{address}/labs" if address else "", unit),

@@ -1,7 +1,7 @@
 """The routes of figures, as JSON that plotly.js draws; each version is drawn once for all who watch.
 
 GET bnviz/figures/{name}    a figure of `bnviz.figures`: run=, its view arguments
-GET bnviz/labs/{name}       one of the figures of a lab: run=, theme=, narrow=, unit=, seed=
+GET bnviz/labs/{name}       one of the figures of a lab: run=, theme=, narrow=, unit=, seed=, guess=
 
 A response names in X-Bnviz-Recorded the version it shows and, where a newer one is there but not yet drawn, in
 X-Bnviz-Rest the milliseconds until asking again brings something newer.

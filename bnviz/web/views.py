@@ -14,7 +14,7 @@ from bnviz.figures.registry import FIGURES
 from bnviz.labs.base import Drawing, Lab, Result, View
 from bnviz.recording import Recording
 from bnviz.recording.training_points import training_points
-from bnviz.web.requests import MAX_NUMBER, Flag, Query, RequestError, read, text, whole
+from bnviz.web.requests import MAX_NUMBER, Flag, Query, RequestError, read, real, text, whole
 
 if TYPE_CHECKING:
     pass
@@ -30,11 +30,18 @@ class LabQuery(Query):
     narrow: Flag = False
     unit: int = whole(0, MAX_NUMBER, 0)
     seed: int = whole(0, 99, 0)
+    guess: float | None = real(0, MAX_NUMBER, None)
 
     @property
     def view(self) -> View:
         """The same as the lab's figures take it."""
-        return View(theme=self.theme, narrow=self.narrow, unit=self.unit or None, seed=self.seed)
+        return View(
+            theme=self.theme,
+            narrow=self.narrow,
+            unit=self.unit or None,
+            seed=self.seed,
+            guess=self.guess or None,
+        )
 
 
 def view_arguments(name: str, query: Mapping[str, str]) -> dict[str, Any]:

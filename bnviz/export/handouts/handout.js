@@ -206,8 +206,7 @@ class Question {
     const said = sliders.map(({ notches }, index) => notches[this.form.querySelector(`[data-slider="${index}"]`).value]);
     const unsettled = said.find((notch) => notch.right === null);
     if (unsettled) return this.reveal(unsettled.sentence);
-    const word = said.every((notch) => notch.right) ? "Right" : "Not so";
-    return this.reveal(`${word}. ${said.map((notch) => notch.sentence).join("; ")}.`);
+    return this.reveal(said.map((notch) => notch.sentence).join(" "));
   }
 
   reveal(sentence) {

@@ -81,9 +81,11 @@ def _slides(
     return slides
 
 
-def stills(lab: Lab, result: Result, pool: ArrayPool, unit: int | None) -> list[Slide]:
-    """The lab's own figures."""
-    views = {look: View(theme=look.theme, narrow=look.narrow, unit=unit) for look in LOOKS}
+def stills(
+    lab: Lab, result: Result, pool: ArrayPool, unit: int | None, guess: float | None = None
+) -> list[Slide]:
+    """The lab's own figures. guess: see `View`."""
+    views = {look: View(theme=look.theme, narrow=look.narrow, unit=unit, guess=guess) for look in LOOKS}
     drawn = {look: lab.figures(result, view) for look, view in views.items()}
     return [
         still(item.name, item.caption, {look: drawn[look][place].figure for look in LOOKS}, pool)

@@ -50,9 +50,6 @@ def scores(lab: Lab, result: Result) -> dict[str, Any]:
 
 
 def _notch(item: Slider, value: float, measured: Answer) -> dict[str, Any]:
-    """A slider's value in words, and how it would be scored: the sentence without its first word."""
+    """A slider's value in words, and how it would be scored."""
     score = Estimate((item,)).score((value,), measured)
-    words = score.sentence
-    if score.right is not None:
-        words = words.partition(". ")[2].removesuffix(".")
-    return {"shown": item.shown(value), "right": score.right, "sentence": words}
+    return {"shown": item.shown(value), "right": score.right, "sentence": score.sentence}

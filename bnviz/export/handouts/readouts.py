@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bnviz.figures.frame.arms import ArmStyle
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import DASHES
 from bnviz.figures.story import Readout, readouts
 from bnviz.recording import Recording
@@ -42,13 +43,7 @@ class ShownNetwork:
 
 
 def _words(readout: Readout) -> tuple[str, str, str]:
-    loss = (
-        "–"
-        if readout.loss is None
-        else f"{readout.loss:.3f}"
-        if readout.loss < 10
-        else f"{readout.loss:,.1f}"
-    )
+    loss = "–" if readout.loss is None else short(readout.loss)
     accuracy = "–" if readout.accuracy is None else f"{readout.accuracy:.1%}".replace("%", " %")
     gone = "" if readout.diverged_at is None else f"diverged at step {readout.diverged_at:,}"
     return loss, accuracy, gone

@@ -45,14 +45,15 @@ def lab_report(
     the reader's browser draws them. Raises PredictionError, and ValueError if the Result is not finished.
     """
     check_finished(lab, result)
+    guess = lab.guess(said)
     drawings: list[_Drawn] = []
     slides: list[Slide] = []
     data = None
     try:
-        drawings = _drawn(lab, result, unit, chrome)
+        drawings = _drawn(lab, result, View(theme="print", unit=unit, guess=guess), chrome)
     except ChromeError:
         pool = ArrayPool()
-        slides = stills(lab, result, pool, unit)
+        slides = stills(lab, result, pool, unit, guess)
         data = page_data(slides, pool, (), 0, ())
     experiments = [arm.experiment for arm in result.arms]
     # A row for each field would be as wide as there are networks; a lab has up to two dozen.
@@ -109,11 +110,11 @@ class _Drawn:
     svg: Markup
 
 
-def _drawn(lab: Lab, result: Result, unit: int | None, chrome: Chrome | None) -> list[_Drawn]:
+def _drawn(lab: Lab, result: Result, view: View, chrome: Chrome | None) -> list[_Drawn]:
     """The lab's figures as SVG. Raises ChromeError."""
     if chrome is None:
         raise ChromeError("there is no browser to draw with")
-    drawings = lab.figures(result, View(theme="print", unit=unit))
+    drawings = lab.figures(result, view)
     return [_Drawn(item.name, item.caption, _svg(item.figure, chrome)) for item in drawings]
 
 

@@ -28,19 +28,6 @@ MAX_TITLE = 120
 MAX_NOTE = 4000
 """Characters that a teacher may put above the figures."""
 
-CAPTIONS = {
-    "accuracy": "One line for each network, judged by examples it never trained on. Dotted: guessing.",
-    "loss": "The mistake on training examples, which every step tries to make smaller.",
-    "bands": "**The heart of it.** Each panel is what one layer’s nonlinearities receive: the line is the median, the "
-    "bands hold 70 % and 90 % of the values. Where a band moves or widens, the layers above learn from inputs that "
-    "keep changing under them. In the grey zone a nonlinearity hardly answers, and hardly learns.",
-    "histogram": "One layer at the step that the slider shows, in front of the nonlinearity itself (thin grey line). "
-    "Follow how the mass moves against the steep part.",
-    "boundary": "What each network would answer at every point of the plane, at the step that the slider shows.",
-    "gradients": "How strongly the loss pulls at each layer. Lines far apart: the layers learn at different paces.",
-    "drift": "How far each layer’s input has moved from where it was: internal covariate shift as a number.",
-    "saturation": "How much of each layer sits where it can hardly learn.",
-}
 ALWAYS = ("accuracy", "loss", "bands")
 BEHIND = ("gradients", "drift", "saturation")
 
@@ -117,7 +104,7 @@ def _slides(recordings: Sequence[Recording], steps: Sequence[int], pool: ArrayPo
     slides = [
         still(
             name,
-            CAPTIONS[name],
+            FIGURES[name].caption,
             {
                 look: FIGURES[name].function(recordings, theme=look.theme, narrow=look.narrow)
                 for look in LOOKS
@@ -128,13 +115,13 @@ def _slides(recordings: Sequence[Recording], steps: Sequence[int], pool: ArrayPo
     ]
     layers = chosen_layers(recordings, None) if depth(recordings) > 1 else [1]
     draw = {str(layer): partial(_histogram, recordings, layer) for layer in layers}
-    slides.append(animated("histogram", CAPTIONS["histogram"], draw, steps, pool, asked="Layer"))
+    slides.append(animated("histogram", FIGURES["histogram"].caption, draw, steps, pool, asked="Layer"))
     if all(item.watched is None and item.experiment.dataset in POINT_DATASETS for item in recordings):
         points = training_points(recordings)
         plane = {
             "": lambda step, look: boundary(recordings, points, step, theme=look.theme, narrow=look.narrow)
         }
-        slides.append(animated("boundary", CAPTIONS["boundary"], plane, steps, pool))
+        slides.append(animated("boundary", FIGURES["boundary"].caption, plane, steps, pool))
     return slides
 
 

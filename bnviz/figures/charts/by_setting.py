@@ -20,7 +20,7 @@ from bnviz.figures.frame.scale import Scale
 from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.frame.theme import readable
 from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
-from bnviz.figures.marks.lines import level, name_reference
+from bnviz.figures.marks.lines import level, name_reference, you_said
 from bnviz.recording.statistics import middle
 
 BELOW = 0.4
@@ -61,12 +61,15 @@ def by_setting(
     title: str,
     subtitle: str,
     setting_title: str,
+    guess: float | None = None,
+    guess_at: float | None = None,
     theme: str = "light",
     narrow: bool = False,
 ) -> Plot:
     """One panel for each heading in `panels` (a single one may be called ""), all on the same axes.
 
-    settings: the settings, from left to right; setting_title: what they are together.
+    settings: the settings, from left to right; setting_title: what they are together. guess: what was predicted, on the
+    y axis of the last panel; guess_at: the same among the settings, counted from 0.
 
     From one value for each seed and setting. A seed is a dot, one that diverged a cross; the line joins the medians.
     Not to be mistaken for a function of the settings: between two of them nothing was measured, and their distances are
@@ -88,7 +91,7 @@ def by_setting(
     staggered, every = _tick_labels(settings, (NARROW if narrow else WIDE * 13 / frame.theme.size) / columns)
     further = BELOW / LINE + staggered
     frame.deepen(further)
-    low, high = _range(panels, scale)
+    low, high = _range(panels, scale, guess)
     y_axis: dict[str, Any] = {"range": [low, high], "title": {"text": scale.title}}
     if scale.percent:
         y_axis |= {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
@@ -121,11 +124,16 @@ def by_setting(
             _line(frame, panel, line, scale, (low, high), ASIDE * (place - (len(lines) - 1) / 2))
         if narrow or panel is places[-1]:
             _labels(frame, panel, lines, scale, (low, high), rows)
+    if guess is not None:
+        you_said(frame, places[-1], y=guess)
+    if guess_at is not None and x_axis["range"][0] < guess_at < x_axis["range"][1]:
+        you_said(frame, places[-1], x=guess_at)
     frame.axis_note(setting_title, lines_above=1 + further)
     if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):
         words = "A dot for each trained network<br>appears here."
         frame.place_for_words(places[0] if rows > 1 else None, words)
-    return frame.plot(_alt(panels, settings, scale, title, setting_title))
+    told = "" if guess is None else f" You said {scale.shown(guess)}."
+    return frame.plot(_alt(panels, settings, scale, title, setting_title) + told)
 
 
 def _tick_labels(settings: Sequence[str], room: float) -> tuple[bool, int]:
@@ -137,11 +145,14 @@ def _tick_labels(settings: Sequence[str], room: float) -> tuple[bool, int]:
     return wanted > room, max(1, math.ceil(wanted / (2 * room)))
 
 
-def _range(panels: Mapping[str, Sequence[Series]], scale: Scale) -> tuple[float, float]:
-    """The range of all panels, as powers of ten if the axis is logarithmic."""
+def _range(
+    panels: Mapping[str, Sequence[Series]], scale: Scale, guess: float | None = None
+) -> tuple[float, float]:
+    """The range of all panels and of what was predicted, as powers of ten if the axis is logarithmic."""
     if scale.percent:
         return 0.0, 1.03
     values = [line.values[np.isfinite(line.values)] for lines in panels.values() for line in lines]
+    values += [] if guess is None else [np.array([guess])]
     if scale.logarithmic:
         low, high = decades(values)
         return low - 0.08 * (high - low), high + 0.08 * (high - low)

@@ -8,6 +8,7 @@ import numpy as np
 
 from bnviz.figures.frame.frame import Frame
 from bnviz.figures.frame.lines import over_two_lines
+from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import BLUE, VERMILLION
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.recording.statistics import mean_correlation
@@ -73,7 +74,7 @@ def correlation(
                     "tickvals": [-1, 0, 1],
                     "title": {"text": "correlation", "side": "right", "font": {"size": frame.size - 2}},
                 },
-                "hovertemplate": "unit %{y} and unit %{x}: %{z:.2f}<extra></extra>",
+                "hovertemplate": "unit %{y} and unit %{x}: %{z:.2~g}<extra></extra>",
             }
         )
     frame.axis_note("unit")
@@ -85,7 +86,7 @@ def correlation(
 
 def _alt(matrices: Mapping[str, Array], title: str) -> str:
     parts = [
-        f"{heading}: {mean_correlation(matrix):.2f}"
+        f"{heading}: {short(mean_correlation(matrix))}"
         if np.isfinite(matrix).any()
         else f"{heading}: nothing yet"
         for heading, matrix in matrices.items()

@@ -120,7 +120,7 @@ def figure_one(
 
 
 def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: float, row: int) -> None:
-    """A ring where the curve first reaches the target, and the step in words, in a row of its own."""
+    """A ring where the curve first reaches the target, and the step in words, in a row of its own below it or above."""
     step = _first(drawn, target)
     if step is None:
         return
@@ -140,8 +140,10 @@ def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: fl
         },
     )
     late = step > 0.5 * float(drawn.steps[-1])
-    low, high = frame.axis(panel.y)["range"]
-    above = target < low + 0.2 * (high - low)  # below it are the numbers of the x axis
+    low, high = frame.axis("y")["range"]
+    below = (
+        target > (low + high) / 2
+    )  # where there is room: a network that has hardly learned ends near the axis
     away = 9 + LINE * frame.size * row
     frame.note(
         f"step {step:,}",
@@ -150,8 +152,8 @@ def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: fl
         xanchor="right" if late else "left",
         yref=panel.y,
         y=target,
-        yanchor="bottom" if above else "top",
-        yshift=away if above else -away,
+        yanchor="top" if below else "bottom",
+        yshift=-away if below else away,
         font={"size": frame.size - 2, "color": readable(arm.colour, frame.theme)},
     )
 

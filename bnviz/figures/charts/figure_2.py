@@ -17,7 +17,7 @@ from bnviz.figures.frame.layers import last_step
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
 from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
-from bnviz.figures.marks.lines import level
+from bnviz.figures.marks.lines import level, you_said
 from bnviz.recording import Recording
 from bnviz.recording.evaluations import curve
 
@@ -38,10 +38,12 @@ def figure_2(
     title: str,
     subtitle: str,
     target: float | None = None,
+    guess_at: float | None = None,
     theme: str = "light",
     narrow: bool = False,
 ) -> Plot:
-    """Held-out accuracy of each network. target: an accuracy to reach, drawn as a dotted line.
+    """Held-out accuracy of each network. target: an accuracy to reach, drawn as a dotted line. guess_at: a
+    step that was predicted.
 
     Column: `accuracy` of `Recording.curves`, split "test", from step 1 on. Not to be mistaken for time: a step with
     batch normalization takes longer than one without. Nor for equal settings: each network may have its own learning
@@ -86,6 +88,8 @@ def figure_2(
             ends.append((network, int(drawn.steps[-1]), float(drawn.values[-1])))
     if target is not None and math.isfinite(target):
         level(frame, panel, target)
+    if guess_at is not None and 1 <= guess_at <= max(last, 10):
+        you_said(frame, panel, x=guess_at, at_top=False)  # the curves meet at the top
     labels = [
         EndLabel(
             f"{network.label} {value:.1%}" + " (diverged)" * (network.recording.diverged_at is not None),

@@ -1,23 +1,26 @@
 """Everything that the Playground shows at first sight, in one figure: what each layer receives, and what is learned.
 
-A row for each arm, a column for each layer; the last column has the accuracy and the loss of all arms, on the same
-axis of steps, so that a step, a change of the learning rate and a divergence stand at one place in all panels.
+Of two arms each has a row, and each layer a column; of more, each arm has a column and each layer a row. Last come the
+accuracy and the loss of all arms, on the same axis of steps, so that a step, a change of the learning rate and a
+divergence stand at one place in all panels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bnviz.figures.charts.accuracy import ACCURACY
 from bnviz.figures.charts.decision_boundary import checked_points, draw_boundary, shown_map
 from bnviz.figures.charts.loss import LOSS
 from bnviz.figures.charts.what_each_layer_receives import bands_alt, invitation, titles
+from bnviz.figures.frame.arm_grid import MOST_IN_ROWS, ArmGrid
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import axis_end, called, check_unit, chosen_layers, last_step, short_name
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
-from bnviz.figures.frame.theme import readable
+from bnviz.figures.frame.theme import theme_named
+from bnviz.figures.marks.arm_headings import head, headings
 from bnviz.figures.marks.arm_lines import ArmLines
 from bnviz.figures.marks.layer_bands import LayerBands
 from bnviz.figures.marks.zones import zone_label
@@ -26,7 +29,7 @@ from bnviz.recording import Recording
 from bnviz.recording.snapshot import BOUNDARY_RANGE
 
 MOST_LAYERS = 3
-"""Side by side; of more, the first, a middle and the last one."""
+"""Shown at once; of more, the first, a middle and the last one."""
 
 AXES = ("linear", "log")
 INVITATION = "Drawn here<br>in training."
@@ -46,11 +49,11 @@ def overview(
     step: int | None = None,
     narrow: bool = False,
 ) -> Plot:
-    """The bands of up to three layers, each arm's numbers in the heading of its row, and accuracy and loss beside them.
+    """The bands of up to three layers, each arm's numbers in its heading, and accuracy and loss beside them.
 
     Columns: those of `bands`, `accuracy` and `loss`. layer, unit, where: as in `bands`. axis: of the steps, "linear",
     which grows with training, or "log". points: two-dimensional training examples (N, 2) and classes (N,); then the
-    last column shows each arm's decision boundary in place of the curves. The numbers in the headings are the latest
+    each arm's decision boundary stands in place of the curves. The numbers in the headings are the latest
     evaluated at or before `step`. Raises ValueError.
 
     Not to be mistaken for numbers of the very step: accuracy and loss are evaluated at fewer steps than the bands.
@@ -63,63 +66,94 @@ def overview(
         check_unit(recordings, layers, unit)
         where = "input"
     layer_bands = LayerBands.of(recordings, layers, unit, where)
-    printed = theme == "print"
-    rows, columns = (len(layers) + 1, len(arms)) if narrow else (len(arms), len(layers) + 1)
+    printed, many = theme == "print", len(arms) > MOST_IN_ROWS
+    plane = points is not None
     frame = Frame(
         *(titles(recordings, layers, unit, where) if printed else ("", "")),
         theme=theme,
         narrow=narrow,
-        height=(60 if narrow else 80) + 60 * printed + (150 if narrow else 220) * rows,
+        height=_height(len(arms), len(layers), narrow, plane, theme) + 60 * printed,
         view=("overview", layer, unit, where, axis, last_step(recordings)),
-        left=46,
+        left=62 if many else 46,
         right=26,
-        head=38 if narrow else 42,
+        head=head(len(arms), narrow, theme),
     )
     end = axis_end(recordings)
-    steps = frame.steps_axis(last_step(recordings), columns, end, axis == "log")
-    grid = frame.panels(rows, columns, steps, layer_bands.y_axis(frame, ""), gap_x=0.12 if narrow else 0.05)
-
-    def panel_of(arm: int, place: int) -> Panel:
-        return grid[place][arm] if narrow else grid[arm][place]
-
+    columns = len(layers) + 1 if many == narrow else len(arms)
+    steps = frame.steps_axis(last_step(recordings), max(columns, 4 * many), end, axis == "log", many)
+    y_axis = layer_bands.y_axis(frame, "")
+    grid = (
+        ArmGrid.of_many(frame, len(arms), len(layers), steps, y_axis, each=plane)
+        if many
+        else ArmGrid.of_few(frame, len(arms), len(layers), steps, y_axis)
+    )
     for a, arm in enumerate(arms):
         for i in range(len(layers)):
-            layer_bands.draw(frame, panel_of(a, i), arm, (a, i), end, step, small=True)
-    last = [panel_of(a, len(layers)) for a in range(len(arms))]
+            layer_bands.draw(frame, grid.layers[a][i], arm, (a, i), end, step, small=True, crowded=many)
     if points is None:
-        _curves(frame, last, recordings, arms, step, rows)
+        _curves(frame, grid, recordings, arms, step)
     else:
-        _boundaries(frame, last, recordings, arms, points, step)
+        _boundaries(frame, grid.learned, recordings, arms, points, step)
     numbers = readouts(recordings, step)
-    _headings(frame, panel_of, arms, numbers, [called(recordings, item) for item in layers])
+    names = [short_name(called(recordings, item)) for item in layers]
+    headings(frame, grid, arms, numbers, names)
     if where == "input":
         zone_label(
             frame,
-            panel_of(0, 0),
+            grid.layers[0][0],
             recordings[0].activation(layers[0]),
             layer_bands.high,
             layer_bands.low,
             short=True,
         )
-    frame.axis_note("training step")
-    if layer_bands.is_empty:
-        if narrow:
-            frame.place_for_words(None, invitation(recordings), y=1 - 1.5 / max(rows, 3))
-        else:
-            frame.place_for_words(panel_of(0, min(1, len(layers) - 1)), invitation(recordings))
+    _name_steps(frame, grid)
+    if layer_bands.is_empty and not (many and narrow and plane):  # where there is no room for words
+        _invite(frame, grid, recordings)
     told = "; ".join(f"{item.arm}: {_told(item)}" for item in numbers)
     return frame.plot(f"{bands_alt(layer_bands, arms).removesuffix('.')}; {told}.")
 
 
+def _height(arms: int, layers: int, narrow: bool, plane: bool, theme: str) -> int:
+    """Of the whole figure, in pixels at the usual size of type. plane: with a boundary for each arm."""
+    if arms <= MOST_IN_ROWS:
+        return 60 + 150 * (layers + 1) if narrow else 80 + 220 * arms
+    if narrow:
+        return 100 + 98 * arms + 150 * (not plane)
+    large = theme_named(theme).large  # there the whole is to fit on 1280 × 720
+    return (80 if large else 140) + max((120 if large else 130) * (layers + plane), 300)
+
+
+def _name_steps(frame: Frame, grid: ArmGrid) -> None:
+    """The title of the axes of steps, below the lowest of them."""
+    low = frame.axis(grid.layers[-1][-1].y)["domain"][0]
+    if frame.narrow or len(grid.layers) <= MOST_IN_ROWS or not low:
+        frame.axis_note("training step")
+        return
+    shift = -20 * frame.theme.size / 13
+    frame.note("training step", x=0.5, y=low, xref="paper", yref="paper", yanchor="top", yshift=shift)
+
+
+def _invite(frame: Frame, grid: ArmGrid, recordings: Sequence[Recording]) -> None:
+    """Say where the bands will grow, before anything was recorded."""
+    words = invitation(recordings)
+    if len(grid.layers) > MOST_IN_ROWS:
+        panel = grid.layers[len(grid.layers) // 2][0 if frame.narrow else len(grid.layers[0]) // 2]
+        frame.place_for_words(panel, words, xref="paper", x=0.45)
+    elif frame.narrow:
+        frame.place_for_words(None, words, y=1 - 1.5 / max(grid.rows, 3))
+    else:
+        frame.place_for_words(grid.layers[0][min(1, len(grid.layers[0]) - 1)], words)
+
+
 def _curves(
     frame: Frame,
-    panels: Sequence[Panel],
+    grid: ArmGrid,
     recordings: Sequence[Recording],
     arms: Sequence[ArmStyle],
     step: int | None,
-    rows: int,
 ) -> None:
-    """Accuracy in the first panel, loss in the second where there is one. rows: of panels in the figure."""
+    """Accuracy in the first panel of what is learned, loss in the second where there is one."""
+    panels, rows = grid.learned, grid.curve_rows
     for panel, (measure, split) in zip(panels, ((ACCURACY, "test"), (LOSS, "train")), strict=False):
         lines = ArmLines.of(recordings, measure, split)
         _own_axis(frame, panel, lines.y_axis(""))
@@ -152,8 +186,16 @@ def _boundaries(
             x_axis.pop(name, None)
         x_axis.update(plane | {"showticklabels": False})
         shown = shown_map(item, step)
-        draw_boundary(frame, panel, arm, shown, places, bar=False, invite="" if frame.narrow else INVITATION)
-        frame.header(panel, "answer over the plane", frame.theme.quiet, font={"size": frame.size - 1})
+        few = len(arms) <= MOST_IN_ROWS
+        invite = INVITATION if few and not frame.narrow else ""
+        draw_boundary(frame, panel, arm, shown, places, bar=False, invite=invite)
+        if few or (frame.narrow and panel is panels[0]):
+            words = "answer over the plane" if few else "answer"
+            frame.header(panel, words, frame.theme.quiet, font={"size": frame.size - 1})
+        elif not frame.narrow:
+            y_axis = frame.axis(panel.y)
+            y_axis["title"] = {"text": "answer" if panel is panels[0] else ""}
+            y_axis["showticklabels"] = panel is panels[0]
 
 
 def _own_axis(frame: Frame, panel: Panel, properties: dict[str, object]) -> None:
@@ -162,31 +204,6 @@ def _own_axis(frame: Frame, panel: Panel, properties: dict[str, object]) -> None
     for name in ("matches", "nticks", "zeroline", "zerolinecolor", "zerolinewidth"):
         axis.pop(name, None)
     axis.update(properties | {"showticklabels": True})
-
-
-def _headings(
-    frame: Frame,
-    panel_of: Callable[[int, int], Panel],
-    arms: Sequence[ArmStyle],
-    numbers: Sequence[Readout],
-    names: Sequence[str],
-) -> None:
-    """Each arm's name and numbers above its row, the layers' names once."""
-    small = {"size": frame.size - 1, "color": frame.theme.quiet}
-    for a, (arm, readout) in enumerate(zip(arms, numbers, strict=True)):
-        font = {"size": frame.size, "color": readable(arm.colour, frame.theme)}
-        text = arm.heading(frame.narrow) if frame.narrow else f"{arm.heading(False)}{_numbers(readout)}"
-        frame.header(panel_of(a, 0), text, arm.colour, yshift=20 if a == 0 or frame.narrow else 3, font=font)
-    for i, name in enumerate(names):
-        frame.header(panel_of(0, i), short_name(name), frame.theme.quiet, font=small)
-
-
-def _numbers(readout: Readout) -> str:
-    """The arm's latest accuracy and loss, to stand behind its name."""
-    if readout.diverged_at is not None:
-        return f"   diverged at step {readout.diverged_at:,}"
-    accuracy = "" if readout.accuracy is None else f"   accuracy <b>{readout.accuracy:.1%}</b>"
-    return accuracy + ("" if readout.loss is None else f"   loss <b>{short(readout.loss)}</b>")
 
 
 def _told(readout: Readout) -> str:

@@ -9,13 +9,15 @@ from itertools import combinations
 from typing import Any
 
 from bnviz.experiment import Experiment
+from bnviz.experiment.comparison import ARM_PARAMETERS
 from bnviz.experiment.knob import lower_first
 from bnviz.figures.frame.lines import over_two_lines
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.recording import Recording
 from bnviz.recording.watched import Watched
 
-MAX_ARMS = 2 + len(MORE)
+MAX_ARMS = len(ARM_PARAMETERS)
+LETTERS = "".join(ARM_PARAMETERS).upper()
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def arm_styles(recordings: Sequence[Recording]) -> tuple[ArmStyle, ...]:
     trained = iter(arm_names([item.experiment for item in recordings if item.watched is None]))
     names = [next(trained) if item.watched is None else watched_name(item.watched) for item in recordings]
     return tuple(
-        ArmStyle(letter, name, *look) for letter, name, look in zip("ABCDE", names, looks, strict=False)
+        ArmStyle(letter, name, *look) for letter, name, look in zip(LETTERS, names, looks, strict=False)
     )
 
 
@@ -97,7 +99,18 @@ def _distinguishing(experiments: Sequence[Experiment], names: Sequence[str]) -> 
     return best
 
 
-_SHORT = {"none": "no normalization", "batch": "batch norm"}
+_SHORT = {
+    "none": "no normalization",
+    "batch": "batch norm",
+    "layer": "layer norm",
+    "group": "group norm",
+    "instance": "instance norm",
+    "rms": "RMS norm",
+    "weight": "weight norm",
+    "batch-renorm": "batch renorm",
+    "ghost-batch": "ghost batch norm",
+}
+"""What a normalizer is called where an arm is named; others by the label of their choice."""
 
 
 def _words(name: str, value: Any) -> str:

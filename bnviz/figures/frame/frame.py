@@ -176,24 +176,28 @@ class Frame:
         gap_x: float = 0.045,
         gap_y: int = GAP_Y,
         each_y: bool = False,
+        across: tuple[float, float] = (0.0, 1.0),
+        up: tuple[float, float] = (0.0, 1.0),
+        first: int = 0,
     ) -> list[list[Panel]]:
         """Lay out a grid of panels that all share both ranges; zooming one zooms all.
 
         x, y: properties of every axis. Tick labels stand at the bottom row and the left column alone.
-        gap_x: share of the width between columns. gap_y: pixels between rows.
+        gap_x: share of the width between columns. gap_y: pixels between rows. across, up: the shares of the width
+        and the height that the grid takes. first: how many panels there are already.
         """
-        width = (1 - gap_x * (columns - 1)) / columns
+        width = (across[1] - across[0] - gap_x * (columns - 1)) / columns
         self.meta["y"] = y.get("title", {}).get("text", "")
         gap = gap_y / self.plot_height
-        tall = (1 - gap * (rows - 1)) / rows
+        tall = (up[1] - up[0] - gap * (rows - 1)) / rows
         grid: list[list[Panel]] = []
         for row in range(rows):
             grid.append([])
             for column in range(columns):
-                number = row * columns + column
+                number = first + row * columns + column
                 suffix = str(number + 1) if number else ""
-                left = column * (width + gap_x)
-                low = (rows - 1 - row) * (tall + gap)
+                left = across[0] + column * (width + gap_x)
+                low = up[0] + (rows - 1 - row) * (tall + gap)
                 self.layout[f"xaxis{suffix}"] = x | {
                     "anchor": f"y{suffix}",
                     "domain": [max(0.0, left), min(1.0, left + width)],
@@ -213,11 +217,17 @@ class Frame:
         return grid
 
     def steps_axis(
-        self, last: int, panels: int = 1, shown: int | None = None, logarithmic: bool = False
+        self,
+        last: int,
+        panels: int = 1,
+        shown: int | None = None,
+        logarithmic: bool = False,
+        crowded: bool = False,
     ) -> dict[str, Any]:
         """An axis over training steps from 0 to `last`, or to `shown`, where it ends as yet.
 
-        logarithmic: step 0, which has no logarithm, stands half a step before step 1.
+        logarithmic: step 0, which has no logarithm, stands half a step before step 1. crowded: panels stand so near
+        each other that no label fits at their ends.
         """
         self.meta["over"] = "steps"
         last = last if shown is None else shown
@@ -235,10 +245,12 @@ class Frame:
             }
         few = panels > 3 or (self.narrow and panels > 1)
         every = last if few else max(1, round_distance(last, 3 if self.narrow else 4))
+        if crowded:
+            every = max(1, round_distance(last, 3))
         return {
             "range": [0, last],
             "tickmode": "array",
-            "tickvals": list(range(0, last + 1, every)),
+            "tickvals": [tick for tick in range(0, last + 1, every) if not crowded or tick < 0.8 * last],
             "tickformat": "~s" if last >= 100_000 or (last >= 10_000 and few) else ",d",
             "showgrid": False,
             "hoverformat": ",d",

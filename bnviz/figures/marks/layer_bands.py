@@ -87,8 +87,12 @@ class LayerBands:
         last: int,
         step: int | None,
         small: bool,
+        crowded: bool = False,
     ) -> None:
-        """The bands of the arm and layer at `place`. last: the end of the x axis. small: a panel with little room."""
+        """The bands of the arm and layer at `place`. last: the end of the x axis. small: a panel with little room.
+
+        crowded: one with little width.
+        """
         a, i = place
         item, number = self.recordings[a], self.layers[i]
         activation = item.activation(number)
@@ -101,7 +105,7 @@ class LayerBands:
         margin = 0.3 * (self.high - self.low)
         ending = float(np.clip(ending, self.low + margin, self.high - margin))
         diverged(frame, panel, arm, item.diverged_at, ending, last, small)
-        changed(frame, panel, item.interventions, item.last_step)
+        changed(frame, panel, item.interventions, item.last_step, last if crowded else None)
         scrubber(frame, panel, step)
         if not has(item, number, self.unit):
             missing = f"no layer {number}" if not has(item, number) else f"no unit {self.unit}"

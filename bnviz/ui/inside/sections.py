@@ -12,6 +12,7 @@ from bnviz.experiment import ExperimentError
 from bnviz.experiment.knob import NORMALIZERS, POINT_DATASETS
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.figures.charts import layer as figures
+from bnviz.labs.verdicts import percent
 from bnviz.layer import arithmetic
 from bnviz.layer import gradients as formulas
 from bnviz.layer import numerals as n
@@ -99,9 +100,9 @@ def gradients(ask: Ask, batch: LayerBatch, view: View) -> None:
     whole = arithmetic.backward(lines, dy)
     constant = arithmetic.as_if_constant(lines, dy)
     st.write(
-        f"ℓ is the loss of this mini-batch, {n.shown(batch.loss, 4)}. Backpropagation brings ∂ℓ/∂y of every example "
-        "to the layer. The six formulas take it on to x, γ and β. They go through the mean and the variance too: "
-        "both depend on every example."
+        f"ℓ is the loss of this mini-batch, {n.scientific(batch.loss, 4)}. Backpropagation brings ∂ℓ/∂y of every "
+        "example to the layer. The six formulas take it on to x, γ and β. They go through the mean and the variance "
+        "too: both depend on every example."
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         _example(batch, view)
@@ -218,7 +219,7 @@ def companions(ask: Ask, batch: LayerBatch, view: View) -> None:
         for replies in (found.training, found.inference):
             before, after = replies["none"], replies[view.change]
             outputs = (n.shown(float(item.y[row, view.unit - 1]), 4) for item in (before, after))
-            chances = (f"{100 * item.right[row]:.2f} %" for item in (before, after))
+            chances = (percent(float(item.right[row]), 2) for item in (before, after))
             cells += [" → ".join(outputs), " → ".join(chances)]
         rows.append(cells)
     parts.table(
@@ -280,8 +281,8 @@ def _how_well(history: History, view: View) -> str:
     noise = np.abs(history.batch_mean[after - 1, at] - history.population_mean[1:, at])
     return (
         f"At the {len(after)} marked steps after the start the running mean misses the population’s by "
-        f"{n.shown(float(misses.mean()), 4)} on average; the last mini-batch’s own mean misses it by "
-        f"{n.shown(float(noise.mean()), 4)}. The line is recomputed from the {len(history.batch_mean):,} recorded "
+        f"{n.scientific(float(misses.mean()), 3)} on average; the last mini-batch’s own mean misses it by "
+        f"{n.scientific(float(noise.mean()), 3)}. The line is recomputed from the {len(history.batch_mean):,} recorded "
         f"mini-batches. With {history.gathering:g}, the weight that this network itself uses, it ends within "
         f"{n.scientific(abs(float(gathered[-1] - history.running_mean[at])), 1)} of the network’s own running mean."
     )

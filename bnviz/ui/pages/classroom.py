@@ -63,7 +63,7 @@ def _start() -> None:
         classroom_share.button(lambda: _lab(name), key="class.share")
         st.caption(
             "The class answers the lab’s question, discusses it and answers again. Then you play the lab, and "
-            "everybody sees what was measured. To share two networks of your own, press *Share with the class* "
+            "everybody sees what was measured. To share networks of your own, press *Share with the class* "
             "on the Playground."
         )
 

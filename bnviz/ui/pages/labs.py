@@ -56,7 +56,7 @@ class Visit(PageState):
         bool,
         Parameter(
             "full size",
-            f"MNIST and {FULL_SEEDS} seeds: minutes, not seconds. Otherwise small digits and one seed.",
+            f"MNIST and {FULL_SEEDS} seeds. Otherwise small digits and one seed.",
         ),
     ] = False
     seeds: Annotated[int, Parameter("Seeds (0: as many as the lab has)", high=MOST_SEEDS)] = 0
@@ -296,7 +296,15 @@ def _figure(lab: Lab, lab_run: LabRun, visit: Visit, shown: _Shown, fill: bool =
     item = shown.item
     st.caption(item.caption)
     key = f"labs.{lab.name}.{item.name}"
-    live.drawing(lab_run.run, item, key=key, heights=shown.heights, fill=fill, unit=visit.unit)
+    live.drawing(
+        lab_run.run,
+        item,
+        key=key,
+        heights=shown.heights,
+        fill=fill,
+        unit=visit.unit,
+        guess=lab.guess(visit.said),
+    )
 
 
 def _to_keep(lab: Lab, lab_run: LabRun) -> library.ToKeep:
@@ -325,8 +333,8 @@ def _verdict(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
     with st.container(key="labs-verdict", gap="xsmall"):
         st.markdown(f"## {icon[verdict.holds]} {verdict.word}.")
         st.markdown(verdict.said.removeprefix(f"{verdict.word}. "))
-        st.caption(f"The rule: {verdict.criterion}")
         st.markdown(f"{icon[score.right]} **Your prediction.** {score.sentence}")
+        st.caption(f"The rule: {verdict.criterion}")
     with st.container(horizontal=True, gap="small"):
         handouts.report(lab_run.run, said=visit.said, unit=visit.unit)
         handouts.handout(lab_run.run, unit=visit.unit)

@@ -1,4 +1,4 @@
-"""The Playground: two networks that differ in one field, training live, side by side."""
+"""The Playground: two to five networks that differ in one field, training live, side by side."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import streamlit as st
 
-from bnviz.experiment.comparison import Comparison, changes_query
+from bnviz.experiment.comparison import MOST_ARMS, USUAL, Comparison, counted
 from bnviz.figures.story import story
 from bnviz.recording import Recording
 from bnviz.runs import Run, TooCostlyError
@@ -37,7 +37,6 @@ FIRST_SPEED = 200.0
 """Steps a second at first: slow enough to watch, fast enough to see the end."""
 
 _RUNS = "playground.runs"
-_CHANGES = "playground.changes"
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def show() -> None:
     comparison, view, ignored = _asked(link.opened(PAGE))
     restrictions = classroom_frame.apply(PAGE)
     with st.sidebar:
-        controls.show(restrictions)
+        controls.show(restrictions, min(MOST_ARMS - len(view.beside), state.manager().limits.networks))
     try:
         run, view, gone = _run(comparison, view)
     except TooCostlyError as error:
@@ -95,21 +94,20 @@ def _watch(run: Run, comparison: Comparison, fixed_rate: bool) -> None:
     view = replace(view, at=at, speed=run.speed)
     for name, value in (("at", view.at), ("speed", view.speed)):  # set on the bar, which is no control
         st.session_state[PREFIX + name] = value
-    first, second = (recording.interventions for recording in run.recordings[:2])
-    link.write(PAGE, replace(comparison, interventions=(first, second)).to_query() | view.to_query())
+    changed = tuple(recording.interventions for recording in run.recordings[: len(run.arms)])
+    link.write(PAGE, replace(comparison, interventions=changed).to_query() | view.to_query())
 
 
 def _asked(query: Mapping[str, str] | None) -> tuple[Comparison, View, tuple[str, ...]]:
     """What the link, or else the controls, ask for, with every control set to it; and what was ignored."""
     if query is None:
-        mine, networks = None, controls.read() | st.session_state[_CHANGES]
+        mine, networks = None, controls.read()
     else:
         mine, networks = View.split(query)
     comparison, ignored = Comparison.salvage(networks)
     view, more = View.asked(mine, PREFIX, _networks(comparison))
     controls.fill(comparison)
     view.set_controls(PREFIX)
-    st.session_state[_CHANGES] = changes_query(*comparison.interventions)
     return comparison, view, (*ignored, *more)
 
 
@@ -123,15 +121,21 @@ def _beside(view: View) -> None:
 
 
 def _intro(comparison: Comparison) -> str:
-    what = "batch normalization" if comparison.vary == "normalizer" else "one setting"
+    what = _differing(comparison)
     return (
-        f"<b>Two networks, alike but for {what},</b> train here side by side. "
+        f"<b>{counted(len(comparison.values))}, alike but for {what},</b> train here side by side. "
         "Play, and watch what each of their layers receives."
     )
 
 
+def _differing(comparison: Comparison) -> str:
+    if (comparison.vary, comparison.values) == USUAL:
+        return "batch normalization"
+    return "normalization" if comparison.vary == "normalizer" else "one setting"
+
+
 def _run(comparison: Comparison, view: View) -> tuple[Run, View, tuple[str, ...]]:
-    """This person's run of the two arms; another run of theirs, if any, is paused.
+    """This person's run of the arms; another run of theirs, if any, is paused.
 
     Returns it with the view of what can be shown beside it, and a sentence for each arm that cannot. Raises
     TooCostlyError.
@@ -145,7 +149,7 @@ def _run(comparison: Comparison, view: View) -> tuple[Run, View, tuple[str, ...]
     run = manager.get(mine.get((comparison, view.beside), ""))
     if run is not None:
         return run, view, ()
-    further = extra_arms.find(view.beside)
+    further = extra_arms.find(view.beside, MOST_ARMS - len(comparison.values))
     view = replace(view, beside=further.texts)
     view.set_controls(PREFIX)
     run = manager.open(comparison.arms, comparison.interventions, further.recordings, person())
@@ -155,6 +159,6 @@ def _run(comparison: Comparison, view: View) -> tuple[Run, View, tuple[str, ...]
 
 
 def _to_keep(run: Run) -> library.ToKeep:
-    """What Keep keeps: the two arms."""
+    """What Keep keeps: the arms that were trained."""
     own = run.recordings[: len(run.arms)]
     return library.ToKeep(own, "Playground", verdict=story(own))

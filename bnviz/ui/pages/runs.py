@@ -158,6 +158,7 @@ def _open(key: str) -> None:
 def _stage(run: Run, networks: Networks, visit: Visit, known: Mapping[str, str]) -> int | None:
     """The arms looked at, their scrubber and their figures. Returns the step looked back at."""
     there = {text.partition(".")[0] for text in visit.arms}
+    room = extra_arms.room(link.left("playground"))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.multiselect(
             visit.parameters()["arms"].label,
@@ -171,9 +172,12 @@ def _stage(run: Run, networks: Networks, visit: Visit, known: Mapping[str, str])
         if st.button(
             "Compare with a live run",
             icon=":material/compare_arrows:",
-            help=f"Take up to {extra_arms.MOST} of these to the Playground, beside the two networks that train there.",
+            help=f"Take up to {room} of these to the Playground, beside the networks that train there."
+            if room
+            else "Five networks train on the Playground. Remove one there to make room.",
+            disabled=not room,
         ):
-            chosen = {extra_arms.PARAMETER: ",".join(visit.arms[: extra_arms.MOST])}
+            chosen = {extra_arms.PARAMETER: ",".join(visit.arms[:room])}
             st.switch_page(PLAYGROUND, query_params=link.left("playground") | chosen)
     at = live.transport(run, can_drive=False, at=visit.at, key="runs.bar", on_change=link.touch)
     live.readouts(run, layer=visit.layer or None, headed=True, key="runs.readouts")

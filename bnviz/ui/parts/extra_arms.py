@@ -1,22 +1,20 @@
-"""Arms of kept runs beside the two that train on the Playground."""
+"""Arms of kept runs beside those that train on the Playground."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
 
-from bnviz.figures.frame.arms import MAX_ARMS
+from bnviz.experiment.comparison import ARM_PARAMETERS, LEAST_ARMS, MOST_ARMS
 from bnviz.recording import Recording
 from bnviz.recording.library import LibraryError
 from bnviz.ui.parts import arm_choice, link
 
 PARAMETER: Final = "beside"
 """The link's parameter that names them, as `ArmChoice.text`, with commas between them."""
-
-MOST = MAX_ARMS - 2
 
 
 @dataclass(frozen=True)
@@ -28,13 +26,21 @@ class ExtraArms:
     ignored: tuple[str, ...]
 
 
-def find(texts: Sequence[str]) -> ExtraArms:
-    """The arms of these texts; of more than MOST the first."""
+def room(playground: Mapping[str, str]) -> int:
+    """How many arms can be shown beside those of the Playground's link."""
+    return MOST_ARMS - max(LEAST_ARMS, sum(name in playground for name in ARM_PARAMETERS))
+
+
+def find(texts: Sequence[str], most: int) -> ExtraArms:
+    """The arms of these texts; of more than `most` the first."""
     found: dict[str, Recording] = {}
     ignored = []
-    if len(texts) > MOST:
-        ignored.append(f"{PARAMETER} = {len(texts)} arms is not allowed; allowed are {MOST}")
-    for text in texts[:MOST]:
+    if len(texts) > most:
+        ignored.append(
+            f"{PARAMETER} = {len(texts)} arms is not allowed; allowed are {most}, beside the "
+            f"{MOST_ARMS - most} that train"
+        )
+    for text in texts[:most]:
         try:
             found[text] = arm_choice.recording(text)
         except LibraryError as error:
@@ -47,9 +53,9 @@ def show(count: int, key: str) -> None:
     if count:
         named = "a kept network" if count == 1 else f"{count} kept networks"
         st.button(
-            f"Beside A and B: {named}",
+            f"Beside them: {named}",
             icon=":material/close:",
-            help="Show the two networks alone again.",
+            help="Show the networks that train alone again.",
             key="playground.alone",
             on_click=_drop,
             args=(key,),

@@ -12,8 +12,10 @@ import streamlit as st
 
 from bnviz.labs import all_labs
 from bnviz.labs.base import Lab, Result, Setting, View
+from bnviz.runs import cost
 from bnviz.runs.lab_run import LabRun
 from bnviz.ui.parts import memory, thumbnails
+from bnviz.web import state
 
 COLUMNS: Final = 2
 GROUPS: Final = {
@@ -69,6 +71,7 @@ def _forget() -> None:
 def show(open_lab: Callable[[str], None]) -> None:
     """Draw the cards. open_lab: called with the name of the lab that is chosen."""
     recall()
+    st.caption(cost.MEASURED_ON)
     for title, labs in groups():
         st.header(title, anchor=False)
         for start in range(0, len(labs), COLUMNS):
@@ -102,7 +105,7 @@ def _card(lab: Lab, open_lab: Callable[[str], None]) -> None:
             type="tertiary",
         )
         st.markdown(lab.question)
-        st.caption(_needs(lab.name))
+        st.caption(_needs(lab.name, state.manager().workers))
         if done:
             st.markdown(f":material/done_all: **Done:** {done.word}.")
 
@@ -127,13 +130,16 @@ def picture(lab: Lab, result: Result) -> str:
 
 
 @cache
-def _needs(name: str) -> str:
-    """What the lab trains, unless it is asked for its full size."""
+def _needs(name: str, workers: int) -> str:
+    """What the lab trains, and about how long that takes in as many processes: quick, and at its full size."""
     lab = all_labs()[name]
-    jobs = lab.jobs(Setting(quick=True))
-    steps = sum(job.experiment.steps for job in jobs)
+    quick, full = (lab.jobs(Setting(quick=flag)) for flag in (True, False))
     again = ", each trained twice" if lab.inspection_trains else ""
-    return f"{len(jobs)} networks{again} · {steps:,} training steps · small digits"
+    times = [cost.in_words(cost.seconds(jobs, workers)) for jobs in (quick, full)]
+    return (
+        f"{len(quick)} networks{again} · small digits: about {times[0]} · "
+        f"full size, {len(full)} networks on MNIST: about {times[1]}"
+    )
 
 
 def _all_done() -> dict[str, Done]:

@@ -128,6 +128,7 @@ def overview(run: Run, look: Look, networks: Networks, prefix: str) -> None:
             st.toggle(said[name].label, key=f"{prefix}{name}", help=said[name].help, on_change=link.touch)
         with st.popover("How to read the bands", icon=":material/help:", type="tertiary"):
             st.markdown(BANDS)
+    st.caption(FIGURES["overview"].caption)
 
 
 def _choose_layer(prefix: str) -> None:
@@ -148,9 +149,11 @@ def details(run: Run, look: Look, networks: Networks, prefix: str) -> None:
     panes = st.tabs(["Histogram and slope", *(FIGURES[name].title for name in names)])
     with panes[0]:
         _figure(run, "histogram", prefix, layer=min(look.layer or last, last))
+        st.caption(FIGURES["histogram"].caption)
     for pane, name in zip(panes[1:], names, strict=True):
         with pane:
             _figure(run, name, prefix)
+            st.caption(FIGURES[name].caption)
 
 
 def _changes_its_rate(recording: Recording) -> bool:

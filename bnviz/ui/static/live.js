@@ -1,4 +1,4 @@
-// The parts of a page that follow a run: the transport bar, the two networks' numbers, the figures.
+// The parts of a page that follow a run: the transport bar, the networks' numbers, the figures.
 //
 // Python mounts a component with the run's id and a figure's name. The rest happens here, by the routes of
 // bnviz/web, so that no element is replaced while training runs. One Hub for each run asks how it stands and

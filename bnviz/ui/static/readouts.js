@@ -3,8 +3,12 @@
 import { drawing, grouped, make, write } from "./elements.js";
 import { Hub, Part } from "./hub.js";
 
-/** Three digits that say something: 1.72, 0.0242, 0.00031, 41.3; beyond that, the power of ten. */
-const number = (value) => (value >= 1000 || value < 0.0001 ? value.toExponential(1) : String(Number(value.toPrecision(3))));
+/** Three digits that say something: 1.72, 0.0242, 0.00031, 41.3; beyond that, the power of ten, as 3.1·10⁻⁵. */
+function number(value) {
+  if (value === 0 || (value >= 0.0001 && value < 1000)) return String(Number(value.toPrecision(3)));
+  const [factor, power] = value.toExponential(1).split("e");
+  return `${factor}·10${[...power.replace("+", "")].map((digit) => (digit === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit])).join("")}`;
+}
 
 /** Each network's name, loss and accuracy, and the story in words. */
 export class Readouts extends Part {

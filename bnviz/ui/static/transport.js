@@ -197,7 +197,7 @@ export class Transport extends Part {
     if (document.activeElement !== this.speed) this.showSpeed(status.speed);
     const arms = status.words.arms.slice(0, this.data.arms); // what comes after was measured earlier
     if (this.arm.options.length !== arms.length + 1) {
-      this.arm.replaceChildren(make("option", { value: "" }, "for both"),
+      this.arm.replaceChildren(make("option", { value: "" }, arms.length > 2 ? "for all" : "for both"),
         ...arms.map((arm, index) => make("option", { value: index }, `for ${arm.name}`)));
       this.arm.hidden = arms.length < 2;
     }

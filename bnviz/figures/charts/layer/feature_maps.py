@@ -95,7 +95,7 @@ def _squares(frame: Frame, panel: Panel, values: Array, reach: float, first: boo
         "yaxis": panel.y,
         "xgap": 1,
         "ygap": 1,
-        "hovertemplate": "x = %{z:.3f}<extra></extra>",
+        "hovertemplate": "x = %{z:.3~g}<extra></extra>",
     }
 
 

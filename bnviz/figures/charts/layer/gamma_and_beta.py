@@ -45,7 +45,7 @@ def learned(history: History, unit: int, step: int, *, theme: str = "light", nar
     panels = frame.row(
         2,
         frame.steps_axis(int(steps[-1]) or 1, columns),
-        {"nticks": 6, "hoverformat": ".3f"},
+        {"nticks": 6, "hoverformat": ".3~g"},
         gap_x=0.08,
         gap_y=44,
         each_y=True,
@@ -73,7 +73,7 @@ def learned(history: History, unit: int, step: int, *, theme: str = "light", nar
             own,
             name=f"{name} of unit {unit}",
             line={"color": BLUE, "width": 1.6 * frame.theme.line},
-            hovertemplate=f"{name} = %{{y:.3f}}<extra>unit {unit}</extra>",
+            hovertemplate=f"{name} = %{{y:.3~g}}<extra>unit {unit}</extra>",
         )
         scrubber(frame, panel, step)
         frame.header(panel, f"{name} of unit {unit}: {rounded(own[0])} → {rounded(own[-1])}", BLUE)
