@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from bnviz.engine.network import Network, build
+from bnviz import figures
+from bnviz.engine.network import Network, build, generator
 from bnviz.engine.normalizers import NORMALIZER_CLASSES, NoNormalizer, Settings
 from bnviz.engine.trainer import Trainer, train
 from bnviz.experiment import Experiment, ExperimentError
@@ -172,13 +173,17 @@ def test_momentum_and_epsilon_are_torch_s():
     torch.testing.assert_close(net.hidden[0].normalizer.running_var, layer.running_var)
 
 
-def test_layers_beyond_the_20th_have_weights_of_their_own_and_depth_changes_no_other():
-    shallow, deep = network(hidden="6x4"), network(hidden="6x40")
-    weights = [block.affine.weight for block in deep.hidden]
-    assert all(torch.equal(a.affine.weight, b) for a, b in zip(shallow.hidden, weights, strict=False))
-    assert not any(torch.equal(a, b) for a, b in itertools.combinations(weights[1:], 2))
-    assert torch.equal(shallow.output.weight, deep.output.weight)
-    assert not any(torch.equal(item[:CLASSES], deep.output.weight) for item in weights[1:])
+def test_the_weights_are_drawn_as_when_there_were_20_layers_at_most_and_deeper_ones_from_numbers_of_their_own():
+    shallow, deep = (network(hidden=f"6x{count}", init="gaussian", init_scale=1.0) for count in (4, 40))
+
+    def drawn(weight: Tensor, index: int) -> Tensor:
+        return torch.empty_like(weight).normal_(0.0, 1.0, generator=generator(BASE.seed, "weights", index))
+
+    numbers = [*range(20), *range(21, 41)]
+    for block, number in zip(deep.hidden, numbers, strict=True):
+        assert torch.equal(block.affine.weight, drawn(block.affine.weight, number))
+    for net in (shallow, deep):
+        assert torch.equal(net.output.weight, drawn(net.output.weight, 20))
 
 
 @pytest.mark.parametrize("residual", ["pre", "post"])
@@ -192,6 +197,18 @@ def test_a_deep_network_of_residual_blocks_is_recorded(normalizer, residual):
     assert recording.unit_values.shape[1] == 1000
     if normalizer != "none":
         assert recording.diverged_at is None
+
+
+def test_of_many_layers_a_figure_draws_some_evenly_spaced_and_says_so():
+    recording = train(Experiment(hidden="6x40", steps=3, residual="pre", device="cpu"))
+    figure = figures.gradients([recording])
+    drawn = {trace.name.split(", ")[1] for trace in figure.data if "layer" in (trace.name or "")}
+    assert len(drawn) == 20
+    assert {"layer 1", "layer 40"} <= drawn
+    assert "Of 40 layers 20 are drawn" in figure.layout.title.text
+    few = figures.gradients([train(Experiment(hidden="6x20", steps=3, device="cpu"))])
+    assert "are drawn" not in few.layout.title.text
+    assert figures.bands([recording]).data
 
 
 def test_only_an_identity_around_them_lets_fifty_layers_learn():
@@ -210,6 +227,58 @@ def test_only_an_identity_around_them_lets_fifty_layers_learn():
         trainer.advance(150)
         loss[residual] = trainer.recorder.evaluate(149)[1].loss
     assert loss["pre"] < 0.5 * loss["none"]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"normalizer": "instance"}, ["normalizer = 'instance'", "architecture = 'conv'"]),
+        ({"normalizer": "group", "groups": 4}, ["groups = 4", "hidden = '6-6-6-8'", "one of 1, 2"]),
+        ({"normalizer": "group", "groups": 6, "hidden": (6, 6)}, ["groups = 6", "one of 1, 2, 3"]),
+        ({"normalizer": "weight-standardized", "groups": 5}, ["groups = 5"]),
+        ({"normalizer": "group", "hidden": (6, 1)}, ["groups = 2", "none for layers of one unit"]),
+        ({"normalizer": "layer", "hidden": (6, 1)}, ["normalizer = 'layer'", "a width of 2 or more"]),
+        ({"normalizer": "weight", "init": "zeros"}, ["normalizer = 'weight'", "init"]),
+        ({"normalizer": "weight", "init_scale": 0}, ["normalizer = 'weight'", "init_scale"]),
+        ({"normalizer": "weight", "first_layer_scale": 0}, ["normalizer = 'weight'", "first_layer_scale"]),
+        ({"normalized_layers": "2,5"}, ["normalized_layers = '2,5'", "1 to 4"]),
+        ({"normalized_layers": "0"}, ["normalized_layers = '0'", "all, or layers"]),
+        ({"normalized_layers": "3-2"}, ["normalized_layers = '3-2'"]),
+        ({"normalizer": "batch-after-activation", "residual": "pre"}, ["residual = 'pre'", "'none'"]),
+        ({"hidden": "1000x21"}, ["21,000 units", "20,000"]),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_is_refused_in_a_sentence(values, told):
+    with pytest.raises(ExperimentError) as refusal:
+        BASE.replace(**values)
+    assert all(words in str(refusal.value) for words in told), str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("1,3", "1,3"), ("3, 1,1", "1,3"), ("1-4", "1-4"), ("1,2,3", "1-3"), ("1,2", "1,2"), ("all", "all")],
+)
+def test_layers_are_named_in_one_way(text, kept):
+    experiment = BASE.replace(normalized_layers=text)
+    assert experiment.normalized_layers == kept
+    assert Experiment.from_query(experiment.to_query()) == experiment
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("100x50", "100x50"),
+        ("100x3", "100-100-100"),
+        ("10-20x2-30", "10-20-20-30"),
+        ("64-100x30-10", "64-100x30-10"),
+        ("50×25", "50x25"),
+    ],
+)
+def test_many_widths_are_written_short(text, kept):
+    experiment = Experiment(hidden=text)
+    assert experiment.text(experiment.hidden) == kept
+    assert Experiment.from_query(experiment.to_query()) == experiment
 
 
 # The same network, written differently

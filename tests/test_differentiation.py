@@ -14,7 +14,7 @@ from bnviz.experiment import Experiment
 from bnviz.experiment.knob import NORMALIZERS
 
 INPUTS, CLASSES, EXAMPLES, STEPS = 24, 4, 20, 4
-TAKEN = ("none", "batch", "batch-no-affine", "input-only", "layer", "group", "rms")
+TAKEN = ("none", "batch", "batch-no-affine", "input-only", "layer", "group", "rms", "weight")
 
 
 def network(**changes: object) -> Network:
@@ -97,6 +97,19 @@ def test_by_hand_the_gradients_are_the_loss_s_finite_differences(normalizer):
 def test_what_is_not_done_by_hand_is_left_to_autograd(normalizer):
     taken = type(differentiation(network(normalizer=normalizer))) is ChainRule
     assert taken == (normalizer in TAKEN)
+
+
+@pytest.mark.parametrize("normalizer", TAKEN)
+def test_a_copy_made_between_steps_goes_on_with_parameters_of_its_own(normalizer):
+    mine = network(normalizer=normalizer)
+    way = ChainRule(mine)
+    way.loss(*mini_batch(0))
+    way.gradients()
+    theirs, their_way = copy.deepcopy((mine, way))
+    state = copy.deepcopy(mine.state_dict())
+    moved = trained(theirs, their_way)
+    assert all(torch.equal(value, state[key]) for key, value in mine.state_dict().items())
+    torch.testing.assert_close(moved, trained(mine, way), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("residual", ["pre", "post"])

@@ -26,6 +26,7 @@ from bnviz.recording import Recording
         ("hidden", (100,) * 50, "50 × 100", "50 × 100 units"),
         ("hidden", (64, *(100,) * 30), "64-100x30", "64-100x30 units"),
         ("norm_placement", "after", "After the nonlinearity", "normalized after the nonlinearity"),
+        ("residual", "none", "None", "no residual"),
         ("residual", "pre", "Pre-normalization", "residual pre-normalization"),
         ("normalized_layers", "1,3", "1,3", "normalized layers 1,3"),
         ("norm_epsilon", 1e-5, "1e-05", "epsilon 1e-05"),
@@ -42,7 +43,8 @@ def test_every_default_and_every_suggestion_has_words(name):
     knob = Experiment.knobs()[name]
     for value in (Experiment.default(name), *knob.suggestions, *knob.choices):
         assert knob.words(value).strip()
-        assert knob.words(value).lower() in knob.phrase(value).lower()
+        told = f"no {knob.before}" if knob.before and value == "none" else knob.words(value).lower()
+        assert told in knob.phrase(value).lower()
 
 
 def test_a_files_settings_and_a_runs_title_use_the_same_words():
@@ -51,3 +53,9 @@ def test_a_files_settings_and_a_runs_title_use_the_same_words():
     assert ("Training examples", "all", "500") in apart([a, b])
     assert ("Nonlinearity", "Sigmoid") in shared([a, b])
     assert "20-10 units" in settings([Recording(a)])
+
+
+def test_a_setting_that_has_no_effect_is_not_listed():
+    listed = dict(shared([Experiment(normalizer="none"), Experiment(normalizer="group", groups=5)]))
+    assert "Epsilon" in listed
+    assert not {"Ghost batch", "Running average"} & set(listed)

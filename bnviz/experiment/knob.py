@@ -184,7 +184,11 @@ class Knob:
     def phrase(self, value: Any) -> str:
         """A value in words that need no label: "Sigmoid", "3 × 100 units", "learning rate 0.03"."""
         if self.choices:
-            return f"{self.before} {lower_first(self.words(value))}" if self.before else self.words(value)
+            if not self.before:
+                return self.words(value)
+            return (
+                f"no {self.before}" if value == "none" else f"{self.before} {lower_first(self.words(value))}"
+            )
         return (
             f"{self.words(value)} {self.unit}" if self.unit else f"{self.label.lower()} {self.words(value)}"
         )

@@ -11,12 +11,14 @@ _IN_PROVENANCE = ("device",)
 
 
 def shared(experiments: Sequence[Experiment]) -> list[tuple[str, str]]:
-    """Label and value of every field that is the same in all."""
+    """Label and value of every field that is the same in all, and has an effect on one of them."""
     first = experiments[0]
+    idle = set.intersection(*(set(item.without_effect) for item in experiments))
     return [
         (knob.label, knob.words(getattr(first, name)))
         for name, knob in Experiment.knobs().items()
         if name not in _IN_PROVENANCE
+        and name not in idle
         and all(getattr(item, name) == getattr(first, name) for item in experiments)
     ]
 

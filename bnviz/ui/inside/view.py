@@ -37,7 +37,9 @@ COMPARED = ("batch", "layer", "group", "instance", "rms", "ghost-batch", "mean-o
 """The normalizers whose shared values are shown."""
 CHANGES = {"replace": "Replace it", "drop": "Leave it out", "duplicate": "Use it twice"}
 NEWEST = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-FIXED = {"steps": STEPS, "normalizer": "batch", "architecture": "mlp"}
+ORDER = {"norm_placement": "before", "normalized_layers": "all", "residual": "none"}
+"""The order in which each layer of the paper computes: the page shows no other."""
+FIXED = {"steps": STEPS, "normalizer": "batch", "architecture": "mlp"} | ORDER
 """Fields that the page sets itself. A network at a step does not depend on how long its run was to be."""
 CHANNELS = (6, 12)
 """Of each layer of the network with feature maps."""
@@ -121,7 +123,7 @@ def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, tuple[str, ...]
     base, ignored = Experiment.salvage(View.split(query)[1])
     fixed = [
         f"{name} = {Experiment.text(getattr(base, name))!r} is not looked into here"
-        for name in ("normalizer", "architecture")
+        for name in ("normalizer", "architecture", *ORDER)
         if getattr(base, name) != FIXED[name]
     ]
     return base.replace(**FIXED), (*ignored, *fixed)

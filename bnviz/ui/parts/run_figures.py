@@ -75,7 +75,7 @@ class Look(PageState):
         bool,
         Parameter(
             "before normalization",
-            "What enters the normalizer, Wu + b, instead of what enters the nonlinearity.",
+            "What enters the normalizer, Wu + b unless it stands elsewhere, instead of what enters the nonlinearity.",
         ),
     ] = False
     log: Annotated[
