@@ -57,13 +57,14 @@ def phone(chromium, server):
 
 
 def look(*pages, themes=("light", "dark")):
-    """Nothing scrolls sideways, and the audit finds nothing."""
+    """Nothing scrolls sideways, and the audit finds nothing, also with a figure's table open."""
     for page in pages:
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         for theme in themes:
             page.emulate_media(color_scheme=theme)
             page.wait_for_timeout(300)
             assert faults.accessibility_faults(page, Axe()) == []
+        assert faults.table_faults(page, Axe()) == []
 
 
 def answer(page, words):

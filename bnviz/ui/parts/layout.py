@@ -38,6 +38,10 @@ _STYLE = """
 [data-testid="stSidebar"][data-collapsed="true"] * { visibility: hidden !important; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; padding-bottom: 2rem; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
+@media (max-width: 768px) { /* the pages stand behind this button: a sign alone does not say so */
+  [data-testid="stExpandSidebarButton"] { width: auto !important; padding-inline: 0.5rem !important; color: inherit; }
+  [data-testid="stExpandSidebarButton"]::after { content: "Menu"; font-size: 1rem; }
+}
 @media (max-width: 640px) {
   .bnviz-intro > span { display: none; }
   [class*="st-key-row-"], [class*="st-key-row-"] [role="radiogroup"] {
