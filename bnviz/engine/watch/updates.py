@@ -7,9 +7,11 @@ Where no optimizer of torch holds the parameters, the program counts by hand.
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from torch import Tensor, nn
@@ -47,6 +49,7 @@ class UpdateCounter:
         self._before = before
         self._after = after
         self._optimizer: weakref.ref[Optimizer] | None = None
+        self._stepping: FrameType | None = None
         self._waiting: bool | None = None
         self._hooks = [
             register_optimizer_step_pre_hook(self._about_to_step),
@@ -127,8 +130,20 @@ class UpdateCounter:
             for parameter in group["params"]
         )
 
+    def updated(self, weights: Sequence[Tensor]) -> list[Tensor]:
+        """Those of the weights that the counted optimizer updates."""
+        optimizer = None if self._optimizer is None else self._optimizer()
+        if optimizer is None:
+            return []
+        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        return [weight for weight in weights if id(weight) in held]
+
     def _about_to_step(self, optimizer: Optimizer, *_: object) -> None:
+        caller = sys._getframe(1)
+        if self._stepping is not None and _within(caller, self._stepping):
+            return  # a step that calls the one of its base class
         if self._optimizer is not None and optimizer is self._optimizer():
+            self._stepping = caller
             if (self.count + 1) % self._every == 0:
                 self._before(self.count + 1)
             return
@@ -140,8 +155,9 @@ class UpdateCounter:
                     self._recorded()
                 )  # calls of `tell` before it are not counted as updates
             self._optimizer, self._counting = weakref.ref(optimizer), type(optimizer).__name__
-        if optimizer is self._optimizer() and (self.count + 1) % self._every == 0:
-            self._before(self.count + 1)
+            self._stepping = caller
+            if (self.count + 1) % self._every == 0:
+                self._before(self.count + 1)
 
     def _stepped(self, optimizer: Optimizer, *_: object) -> None:
         if self._optimizer is None:
@@ -150,6 +166,9 @@ class UpdateCounter:
             if self._holds(optimizer):
                 self.others[type(optimizer).__name__] += 1
             return
+        if self._stepping is not sys._getframe(1):
+            return  # of the base class, or of a step that was broken off
+        self._stepping = None
         if _was_skipped(optimizer):
             self.skipped += 1
             return
@@ -161,6 +180,13 @@ def _was_skipped(optimizer: Optimizer) -> bool:
     """Whether a fused optimizer was told by a GradScaler to leave the weights alone."""
     found: Any = vars(optimizer).get("found_inf")
     return isinstance(found, Tensor) and bool(found.item())
+
+
+def _within(frame: FrameType | None, outer: FrameType) -> bool:
+    """Whether a call was made by another that still runs."""
+    while frame is not None and frame is not outer:
+        frame = frame.f_back
+    return frame is outer
 
 
 def _living_optimizers() -> list[Optimizer]:

@@ -248,7 +248,7 @@ class Watcher:
     # When to record
 
     def _before_update(self, number: int) -> None:
-        self._weights.before(self._watched_weights())
+        self._weights.before(self._updates.updated(self._watched_weights()))
 
     def _after_update(self, number: int) -> None:
         if self._passes.eager and not self._passes.armed:
