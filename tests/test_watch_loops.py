@@ -267,3 +267,53 @@ def test_what_autocast_rounds_is_recorded_as_it_was_rounded(kind):
     for record, values in enumerate(received):
         assert values.dtype == kind
         np.testing.assert_allclose(recorded(recording, 1, record), numbers(values), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_compiled_step_of_an_optimizer_is_told_and_breaks_nothing(by_hand):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    compiled = torch.compile(lambda: optimizer.step(), backend="eager")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with watch(model, every=2) as recording:
+            for inputs in batches(7):
+                optimizer.zero_grad()
+                model(inputs).square().mean().backward()
+                compiled()
+                if by_hand:
+                    recording.step()
+    warned = any("compiled steps of an optimizer are not counted" in str(item.message) for item in told)
+    assert warned != by_hand
+    if by_hand:
+        assert recording.steps.tolist() == [0, 2, 4, 6]
+
+
+def test_tensors_of_a_class_of_their_own_are_told():
+    class Mine(torch.Tensor):
+        pass
+
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.warns(UserWarning, match="records nothing"), watch(model, every=1) as recording:
+        step(model, batches(1)[0].as_subclass(Mine), optimizer)
+    assert any("tensors of class Mine cannot be followed" in note.text for note in recording.notes)
+
+
+def test_gates_of_one_map_are_told_apart_by_their_order_and_by_what_receives_them():
+    def cell(model: Layers, x: Tensor) -> Tensor:
+        state = x.new_zeros(len(x), 5)
+        enters, forgets, leaves, new = (model.a(x) + model.b(state)).chunk(4, 1)
+        state = torch.sigmoid(forgets) * state + torch.sigmoid(enters) * torch.tanh(new)
+        return model.c(torch.sigmoid(leaves) * torch.tanh(state))
+
+    model = Layers(cell, a=nn.Linear(6, 20), b=nn.Linear(5, 20), c=nn.Linear(5, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, every=1) as recording:
+        step(model, batches(1)[0], optimizer)
+    assert sorted(recording.layer_names) == [
+        "b, part 1 of 4 (sigmoid)",
+        "b, part 2 of 4 (sigmoid)",
+        "b, part 3 of 4 (tanh)",
+        "b, part 4 of 4 (sigmoid)",
+    ]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -24,7 +25,8 @@ class UpdateCounter:
 
     before: called with the number that an update about to be made will have, if that is a multiple of `every`.
     after: called once any is made.
-    recorded: the latest recorded step. count: updates so far.
+    recorded: the latest recorded step. count: updates so far. compiled: whether steps of an optimizer are compiled,
+    which cannot be counted.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class UpdateCounter:
         self._recorded = recorded
         self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._weights, self._gradients = self._look()
+        self.compiled = False
+        self._counted = False  # since the program said that an update was made
         self.by_hand = 0
         self.skipped = 0
         self._based = 0
@@ -73,7 +77,8 @@ class UpdateCounter:
         called: whether the model was, since the program said so before. Where an optimizer waits that holds its
         parameters, and the model was called or gradients came while the weights stayed, that was no update.
         """
-        if self._optimizer is not None:
+        counted, self._counted = self._counted, False
+        if counted or (self._optimizer is not None and not self.compiled):
             return
         if self._waiting is None:
             self._waiting = any(self._holds(item) for item in _living_optimizers())
@@ -139,6 +144,9 @@ class UpdateCounter:
         return [weight for weight in weights if id(weight) in held]
 
     def _about_to_step(self, optimizer: Optimizer, *_: object) -> None:
+        if torch.compiler.is_compiling():
+            self.compiled = True  # all that is traced of bnviz; compiled steps cannot call it
+            return
         caller = sys._getframe(1)
         if self._stepping is not None and _within(caller, self._stepping):
             return  # a step that calls the one of its base class
@@ -160,7 +168,7 @@ class UpdateCounter:
                 self._before(self.count + 1)
 
     def _stepped(self, optimizer: Optimizer, *_: object) -> None:
-        if self._optimizer is None:
+        if torch.compiler.is_compiling() or self._optimizer is None:
             return
         if optimizer is not self._optimizer():
             if self._holds(optimizer):
@@ -173,6 +181,7 @@ class UpdateCounter:
             self.skipped += 1
             return
         self.count += 1
+        self._counted = True
         self._after(self.count)
 
 
