@@ -7,6 +7,7 @@ notes never reaches the pass.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,10 @@ from bnviz.engine.watch.rules import choice
 from bnviz.engine.watch.signature import Signature
 from bnviz.engine.watch.streams import Layer, Origin, Part, Value
 from bnviz.engine.watch.tracker import Tracker
-from bnviz.recording.watched import plain_name
+from bnviz.recording.watched import MAX_NAME, plain_name
+
+PLAIN = (Tensor, nn.Parameter, nn.Buffer)
+"""What a tensor's class may be; an operation of another gives out a copy that no operation has made."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +52,7 @@ class Observation(TorchDispatchMode):
     names: of the model's modules. asked: names of the modules to watch; None for all layers that a nonlinearity
     follows. floors: whether to measure by how much batches differ by chance.
     refused: the modules asked for that gave out nothing to measure, and why.
-    faults: what could not be followed.
+    faults: what could not be followed. kinds: the classes of tensors that torch hides from it.
     """
 
     def __init__(self, names: Names, asked: frozenset[str] | None, floors: bool = True) -> None:
@@ -57,6 +61,7 @@ class Observation(TorchDispatchMode):
         self.asked = asked
         self.refused: dict[str, str] = {}
         self.faults: list[str] = []
+        self.kinds: set[str] = set()
         self.running: list[nn.Module] = []
         self.called: dict[nn.Module, None] = {}
         self.tracker = Tracker(names, self.running, asked, floors)
@@ -133,6 +138,9 @@ class Observation(TorchDispatchMode):
         if self._mute:
             return func(*args, **named)
         self._sign(func, args, named)
+        self.kinds.update(
+            type(item).__name__ for item in args if isinstance(item, Tensor) and type(item) not in PLAIN
+        )
         if self._opaque:
             output = func(*args, **named)
             self.tracker.signer.produced(output)
@@ -227,10 +235,20 @@ class Observation(TorchDispatchMode):
 def _told_apart(layer: Layer, parts: Sequence[Part], names: Names) -> list[tuple[str, Part]]:
     """A name for each part of a layer: its own where it is the only one and whole, else with what it is of it."""
     told = [_part_name(layer, part, len(parts) > 1, names) for part in parts]
+    several = {name: count for name, count in Counter(told).items() if count > 1}
     return [
-        (name if told.count(name) == 1 else plain_name(f"{name} #{told[:place].count(name) + 1}"), part)
+        (
+            _numbered(name, told[:place].count(name) + 1, several[name], part) if name in several else name,
+            part,
+        )
         for place, (name, part) in enumerate(zip(told, parts, strict=True))
     ]
+
+
+def _numbered(name: str, number: int, of: int, part: Part) -> str:
+    """What tells parts apart of which no more is known: their order, and what receives each."""
+    ending = f", part {number} of {of} ({', '.join(part.functions)})"
+    return plain_name(name[-(MAX_NAME - len(ending)) :] + ending)
 
 
 def _part_name(layer: Layer, part: Part, several: bool, names: Names) -> str:

@@ -71,8 +71,16 @@ class Passes:
                 self.model.register_forward_pre_hook(Hook(self._enter), prepend=True, with_kwargs=True),
                 self.model.register_forward_hook(Hook(self._leave), always_call=True),
             ]
+        self._have_eager()
+
+    def _have_eager(self) -> None:
         if self._stance is None and "torch._dynamo" in sys.modules:
-            self._stance = torch.compiler.set_stance("force_eager")
+            try:
+                self._stance = torch.compiler.set_stance("force_eager")
+            except (
+                RuntimeError
+            ):  # called from what is compiled, such as a step of an optimizer: tried at the pass
+                self._stance = None
 
     def disarm(self) -> None:
         """Leave the model as it was, and tell of no pass."""
@@ -104,6 +112,7 @@ class Passes:
             return
         self._depth += 1
         if self._depth == 1:
+            self._have_eager()
             self.seen += 1
             self._began(inputs)
 

@@ -7,11 +7,14 @@ Where no optimizer of torch holds the parameters, the program counts by hand.
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -22,7 +25,8 @@ class UpdateCounter:
 
     before: called with the number that an update about to be made will have, if that is a multiple of `every`.
     after: called once any is made.
-    recorded: the latest recorded step. count: updates so far.
+    recorded: the latest recorded step. count: updates so far. compiled: whether steps of an optimizer are compiled,
+    which cannot be counted.
     """
 
     def __init__(
@@ -37,6 +41,8 @@ class UpdateCounter:
         self._recorded = recorded
         self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._weights, self._gradients = self._look()
+        self.compiled = False
+        self._counted = False  # since the program said that an update was made
         self.by_hand = 0
         self.skipped = 0
         self._based = 0
@@ -47,6 +53,7 @@ class UpdateCounter:
         self._before = before
         self._after = after
         self._optimizer: weakref.ref[Optimizer] | None = None
+        self._stepping: FrameType | None = None
         self._waiting: bool | None = None
         self._hooks = [
             register_optimizer_step_pre_hook(self._about_to_step),
@@ -70,7 +77,8 @@ class UpdateCounter:
         called: whether the model was, since the program said so before. Where an optimizer waits that holds its
         parameters, and the model was called or gradients came while the weights stayed, that was no update.
         """
-        if self._optimizer is not None:
+        counted, self._counted = self._counted, False
+        if counted or (self._optimizer is not None and not self.compiled):
             return
         if self._waiting is None:
             self._waiting = any(self._holds(item) for item in _living_optimizers())
@@ -127,8 +135,23 @@ class UpdateCounter:
             for parameter in group["params"]
         )
 
+    def updated(self, weights: Sequence[Tensor]) -> list[Tensor]:
+        """Those of the weights that the counted optimizer updates."""
+        optimizer = None if self._optimizer is None else self._optimizer()
+        if optimizer is None:
+            return []
+        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        return [weight for weight in weights if id(weight) in held]
+
     def _about_to_step(self, optimizer: Optimizer, *_: object) -> None:
+        if torch.compiler.is_compiling():
+            self.compiled = True  # all that is traced of bnviz; compiled steps cannot call it
+            return
+        caller = sys._getframe(1)
+        if self._stepping is not None and _within(caller, self._stepping):
+            return  # a step that calls the one of its base class
         if self._optimizer is not None and optimizer is self._optimizer():
+            self._stepping = caller
             if (self.count + 1) % self._every == 0:
                 self._before(self.count + 1)
             return
@@ -140,20 +163,25 @@ class UpdateCounter:
                     self._recorded()
                 )  # calls of `tell` before it are not counted as updates
             self._optimizer, self._counting = weakref.ref(optimizer), type(optimizer).__name__
-        if optimizer is self._optimizer() and (self.count + 1) % self._every == 0:
-            self._before(self.count + 1)
+            self._stepping = caller
+            if (self.count + 1) % self._every == 0:
+                self._before(self.count + 1)
 
     def _stepped(self, optimizer: Optimizer, *_: object) -> None:
-        if self._optimizer is None:
+        if torch.compiler.is_compiling() or self._optimizer is None:
             return
         if optimizer is not self._optimizer():
             if self._holds(optimizer):
                 self.others[type(optimizer).__name__] += 1
             return
+        if self._stepping is not sys._getframe(1):
+            return  # of the base class, or of a step that was broken off
+        self._stepping = None
         if _was_skipped(optimizer):
             self.skipped += 1
             return
         self.count += 1
+        self._counted = True
         self._after(self.count)
 
 
@@ -161,6 +189,13 @@ def _was_skipped(optimizer: Optimizer) -> bool:
     """Whether a fused optimizer was told by a GradScaler to leave the weights alone."""
     found: Any = vars(optimizer).get("found_inf")
     return isinstance(found, Tensor) and bool(found.item())
+
+
+def _within(frame: FrameType | None, outer: FrameType) -> bool:
+    """Whether a call was made by another that still runs."""
+    while frame is not None and frame is not outer:
+        frame = frame.f_back
+    return frame is outer
 
 
 def _living_optimizers() -> list[Optimizer]:

@@ -223,6 +223,12 @@ class Watcher:
     def close(self) -> None:
         """Record the last update and let go of the model; what was recorded stays."""
         if self._updates.open:
+            if self._updates.compiled and not self._updates.by_hand:
+                reason = (
+                    "compiled steps of an optimizer are not counted; call recording.step() after each update"
+                )
+                self._note("compiled", reason)
+                warnings.warn(f"bnviz: {reason}", stacklevel=2)
             if not self._recorded():
                 if self._probe is not None:
                     self._due()
@@ -248,7 +254,7 @@ class Watcher:
     # When to record
 
     def _before_update(self, number: int) -> None:
-        self._weights.before(self._watched_weights())
+        self._weights.before(self._updates.updated(self._watched_weights()))
 
     def _after_update(self, number: int) -> None:
         if self._passes.eager and not self._passes.armed:
@@ -419,6 +425,13 @@ class Watcher:
                 "",
                 "fault",
                 f"{len(observation.faults):,} operations could not be followed, the first: {reason}",
+            )
+        if observation.kinds:
+            series.note(
+                "",
+                "kinds",
+                f"tensors of class {', '.join(sorted(observation.kinds))} cannot be followed; give the network plain "
+                "ones, such as inputs.as_subclass(torch.Tensor)",
             )
         for name, reason in requests.unmet(self._asked or frozenset(), observation, found):
             series.note("", f"asked {name}", reason)

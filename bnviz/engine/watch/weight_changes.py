@@ -49,7 +49,7 @@ class WeightChanges:
 
 
 def norms(tensors: Sequence[Tensor]) -> list[float]:
-    """The Euclidean norm of each tensor, in float32."""
+    """The Euclidean norm of each tensor, in single precision."""
     if not tensors:
         return []
     with torch.no_grad():
@@ -57,7 +57,11 @@ def norms(tensors: Sequence[Tensor]) -> list[float]:
         if alike == {(torch.float32, tensors[0].device, torch.strided)}:
             found = list(torch._foreach_norm(list(tensors)))  # one call
         else:
-            found = [torch.linalg.vector_norm(item.detach().float()) for item in tensors]
+            found = [torch.linalg.vector_norm(_precise(item.detach())) for item in tensors]
         if len({item.device for item in found}) > 1:
             return [float(item) for item in found]
         return [float(item) for item in torch.stack(found).tolist()]
+
+
+def _precise(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.complex64) if tensor.is_complex() else tensor.float()
