@@ -214,7 +214,7 @@ def verdict(result: Result) -> Verdict:
         f"With {widths[-1]:.0f} units a step with full whitening took {short(slowest.median)} times as long as with "
         f"batch norm{slowest.over_seeds}. In mini-batches smaller than the layer, at least "
         f"{measured['missing_directions'].median:.0f} of {units} directions were missing. Whitening ended "
-        f"{100 * abs(behind):.1f} points {'above' if behind >= 0 else 'below'} batch norm in accuracy."
+        f"{100 * abs(behind):.1f} percentage points {'above' if behind >= 0 else 'below'} batch norm in accuracy."
         if known
         else "The time of a step or the covariance is unknown: a network diverged, or no mini-batch is smaller than "
         "the layer."
@@ -236,8 +236,8 @@ def verdict(result: Result) -> Verdict:
         sentence=sentence,
         criterion=f"In every seed: in the widest network a step takes at least {COSTLY:g} times as long with full "
         f"whitening as with batch norm, and at least {GROWING:g} times that ratio in the narrowest; the covariance of "
-        f"every mini-batch smaller than the layer is singular; and batch norm ends at most {100 * AS_GOOD:.0f} points "
-        "below whitening in accuracy.",
+        f"every mini-batch smaller than the layer is singular; and batch norm ends at most {100 * AS_GOOD:.0f} "
+        "percentage points below whitening in accuracy.",
         measured=measured,
         answer=(slowest.median,) if known else None,
     )
