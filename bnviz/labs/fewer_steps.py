@@ -73,7 +73,8 @@ PAPER = {
 
 FEWER = 2.0
 """How many times fewer steps count as fewer: seeds and the coarse evaluation differ by clearly less. The paper's 14
-belongs to another network; it is shown beside, not demanded."""
+belongs to another network; it is shown beside, not demanded. Measured on digits, ten seeds: 3.9 to 11 times fewer; at
+the same rate 0.9 to 2.6 times, in one seed of ten more steps than without batch norm."""
 LEARNED = 0.5
 """What the plain network must reach, or its accuracy is no target."""
 

@@ -41,12 +41,13 @@ ARMS = {
 
 COSTLY = 5.0
 """How many times as long a step must take in the widest network. The measured ratio is several times that, and
-moves by half."""
+moves by half: 25 to 31 on digits, ten seeds."""
 GROWING = 2.0
 """How many times larger that ratio must be in the widest network than in the narrowest, which is 16 times
-narrower."""
+narrower. Measured on digits, ten seeds: 2.9 to 6.7 times."""
 AS_GOOD = 0.02
-"""The accuracy by which batch normalization may fall behind and still count as sufficient: what seeds differ by."""
+"""The accuracy by which batch normalization may fall behind and still count as sufficient: what seeds differ by.
+Measured on digits, ten seeds: batch normalization ended 1.1 to 2.8 percentage points above whitening."""
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
