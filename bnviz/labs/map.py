@@ -93,7 +93,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "map",
             accuracy_map.draw(data, **view.looks),
-            "Compare the outlined regions: in them the network trains. The page Map draws them finer.",
+            "Compare the outlined regions: in them the network trains. The page Map has more cells.",
         ),
     )
 

@@ -236,8 +236,8 @@ LAB = Lab(
     title="Batch norm as a regularizer",
     quote="It also acts as a regularizer, in some cases eliminating the need for Dropout.",
     section="Abstract; the reason in 3.4",
-    question="Networks learn a few training examples by heart. Which network has the smallest gap between its loss on "
-    "held-out and on training examples?",
+    question="Networks train on few examples, until they classify nearly all of them correctly. Which has the smallest "
+    "gap between its loss on held-out and on training examples?",
     prediction=Choice(
         {
             "plain": "without batch norm and dropout",

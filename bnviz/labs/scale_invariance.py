@@ -35,8 +35,8 @@ FACTORS = (0.001, 0.01, 0.1, 10.0, 100.0, 1000.0)
 TENFOLD = FACTORS.index(10.0)
 QUANTITIES = {
     "outputs": "outputs",
-    "by_input": "gradient by u",
-    "by_weights": "gradient by W",
+    "by_input": "gradient for u",
+    "by_weights": "gradient for W",
 }
 
 EXACT = 1e-9
@@ -110,7 +110,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Scale("digits that agree", reference=(-math.log10(EXACT), "9 digits")),
         title="W becomes aW: how many digits stay the same",
         subtitle="Decimal digits that agree with a = 1, in a trained network, in float64; the worst hidden layer. "
-        "Gradient by W: a times the gradient by aW. A dot for each seed.",
+        "Gradient for W: a times the gradient for aW. A dot for each seed.",
         setting_title="a",
         **view.looks,
     )
@@ -141,7 +141,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             "agreement",
             agreement,
             "Left: the three identities with ε = 0. Middle: the ε of training breaks them for small weights. Right: "
-            "the same network without batch norm. Higher means that a changes less.",
+            "the same network without batch norm. Higher: multiplying W by a changes less.",
         ),
         Drawing(
             "accuracy",
@@ -225,7 +225,7 @@ def verdict(result: Result) -> Verdict:
         if usable
         else f"In some seed a network did not reach {percent(LEARNED, 0)} from its usual first weights, or no gradient "
         "passed through it. Train for more steps.",
-        criterion="In every seed: with batch norm (ε = 0) the outputs, the gradient by u and a times the gradient by "
+        criterion="In every seed: with batch norm (ε = 0) the outputs, the gradient for u and a times the gradient for "
         f"aW agree with those of a = 1 to {-math.log10(EXACT):.0f} decimal digits; and from a first layer "
         f"{STARTS[1]:g} times too large the network reaches {percent(LEARNED, 0)} held-out accuracy with batch norm "
         "and not without.",

@@ -41,12 +41,13 @@ ARMS = {
 
 COSTLY = 5.0
 """How many times as long a step must take in the widest network. The measured ratio is several times that, and
-moves by half."""
+moves by half: 25 to 31 on digits, ten seeds."""
 GROWING = 2.0
 """How many times larger that ratio must be in the widest network than in the narrowest, which is 16 times
-narrower."""
+narrower. Measured on digits, ten seeds: 2.9 to 6.7 times."""
 AS_GOOD = 0.02
-"""The accuracy by which batch normalization may fall behind and still count as sufficient: what seeds differ by."""
+"""The accuracy by which batch normalization may fall behind and still count as sufficient: what seeds differ by.
+Measured on digits, ten seeds: batch normalization ended 1.1 to 2.8 percentage points above whitening."""
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
@@ -214,7 +215,7 @@ def verdict(result: Result) -> Verdict:
         f"With {widths[-1]:.0f} units a step with full whitening took {short(slowest.median)} times as long as with "
         f"batch norm{slowest.over_seeds}. In mini-batches smaller than the layer, at least "
         f"{measured['missing_directions'].median:.0f} of {units} directions were missing. Whitening ended "
-        f"{100 * abs(behind):.1f} points {'above' if behind >= 0 else 'below'} batch norm in accuracy."
+        f"{100 * abs(behind):.1f} percentage points {'above' if behind >= 0 else 'below'} batch norm in accuracy."
         if known
         else "The time of a step or the covariance is unknown: a network diverged, or no mini-batch is smaller than "
         "the layer."
@@ -236,8 +237,8 @@ def verdict(result: Result) -> Verdict:
         sentence=sentence,
         criterion=f"In every seed: in the widest network a step takes at least {COSTLY:g} times as long with full "
         f"whitening as with batch norm, and at least {GROWING:g} times that ratio in the narrowest; the covariance of "
-        f"every mini-batch smaller than the layer is singular; and batch norm ends at most {100 * AS_GOOD:.0f} points "
-        "below whitening in accuracy.",
+        f"every mini-batch smaller than the layer is singular; and batch norm ends at most {100 * AS_GOOD:.0f} "
+        "percentage points below whitening in accuracy.",
         measured=measured,
         answer=(slowest.median,) if known else None,
     )

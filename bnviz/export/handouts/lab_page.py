@@ -21,8 +21,7 @@ from bnviz.labs.base import Lab, Result, View
 from bnviz.recording import Recording
 
 DISTRIBUTION = (
-    "What the last hidden layer receives at the step that the slider shows, in front of the nonlinearity itself (thin "
-    "grey line)."
+    "What the last hidden layer receives at the step that the slider shows. Thin grey line: the nonlinearity."
 )
 
 

@@ -38,9 +38,9 @@ HOW_TO = (
 
 QUESTIONS = (
     "Without reading the numbers: from which step on can you tell by the bands which network is which?",
-    "Find the step at which the accuracies part. What do the bands show just before it?",
-    "Compare the last layer’s distribution at step 0 and at the end. How much of it lies where the nonlinearity "
-    "hardly answers, and in which network?",
+    "Find the step from which on the accuracies differ. What do the bands show just before it?",
+    "Compare the last layer’s distribution at step 0 and at the end. How much of it lies where the slope of "
+    "the nonlinearity is almost zero, and in which network?",
 )
 
 BATCH_NORMALIZATION = r"""
@@ -49,10 +49,10 @@ examples of the mini-batch $B$:
 
 $$\hat x = \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}}, \qquad y = \gamma \hat x + \beta$$
 
-The mean $\mu_B$ and the variance $\sigma_B^2$ are those of the mini-batch, so that $\hat x$ has mean 0 and variance 1
-whatever the layers below do. $\gamma$ and $\beta$ are learned: the network can have any mean and width it likes, but
-sets them by two numbers and no longer by everything below. That this is why training gets faster was the paper’s
-explanation; Santurkar et al. (2018) and Bjorck et al. (2018) found reasons to doubt it.
+The mean $\mu_B$ and the variance $\sigma_B^2$ are those of the mini-batch, so $\hat x$ has mean 0 and variance 1,
+whatever the layers below do. $\gamma$ and $\beta$ are learned. With them the network can still choose any mean and any
+width, but by two numbers of this layer, and not by the layers below. The paper says that this makes training faster.
+Santurkar et al. (2018) and Bjorck et al. (2018) found reasons to doubt it.
 """
 
 

@@ -97,8 +97,9 @@ def by_setting(
         y_axis |= {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
     elif scale.logarithmic:
         y_axis |= {"type": "log", "tickmode": "array", "hoverformat": ".3~g", **log_ticks(low, high)}
+    first, last = -0.4, len(settings) - 0.85
     x_axis = {
-        "range": [-0.4, len(settings) - 0.85],
+        "range": [first, last],
         "tickmode": "array",
         "tickvals": list(range(len(settings))),
         "ticktext": [
@@ -126,7 +127,7 @@ def by_setting(
             _labels(frame, panel, lines, scale, (low, high), rows)
     if guess is not None:
         you_said(frame, places[-1], y=guess)
-    if guess_at is not None and x_axis["range"][0] < guess_at < x_axis["range"][1]:
+    if guess_at is not None and first < guess_at < last:
         you_said(frame, places[-1], x=guess_at)
     frame.axis_note(setting_title, lines_above=1 + further)
     if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):

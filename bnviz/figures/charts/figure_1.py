@@ -141,9 +141,7 @@ def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: fl
     )
     late = step > 0.5 * float(drawn.steps[-1])
     low, high = frame.axis("y")["range"]
-    below = (
-        target > (low + high) / 2
-    )  # where there is room: a network that has hardly learned ends near the axis
+    below = target > (low + high) / 2  # a network that has hardly learned ends near the axis: no room there
     away = 9 + LINE * frame.size * row
     frame.note(
         f"step {step:,}",
