@@ -115,7 +115,7 @@ def test_the_link_of_two_arms_opens_both_with_their_interventions(recordings: li
 def test_arms_that_fit_no_comparison_have_links_of_their_own(normalizer: str) -> None:
     changes = (Intervention(5, "learning_rate", 0.25),)
     item = Recording(Experiment(normalizer=normalizer, seed=3), changes)
-    stamp = Stamp.of([item, item, item])
+    stamp = Stamp.of([item] * 6)
     assert stamp.link == ""
     query = dict(part.split("=") for part in stamp.arms[0].query.split("&"))
     opened, _ = Comparison.salvage(query)

@@ -139,6 +139,10 @@ def test_a_change_in_some_of_the_arms_is_written_for_each_of_them():
         "changes_c": "5:momentum:0.5",
     }
     assert changes_query((change, change, change)) == {"changes": "5:momentum:0.5"}
+    assert changes_query((change, change, ())) == {
+        "changes_a": "5:momentum:0.5",
+        "changes_b": "5:momentum:0.5",
+    }
 
 
 def test_letters_are_joined_as_in_a_sentence():

@@ -22,7 +22,7 @@ OVERLAPS = """() => {
     const boxes = [...document.querySelectorAll('.bnviz-fill :is(.annotation-text-g, .xtick, .ytick)')]
         .map((node) => [node.textContent, node.getBoundingClientRect()]).filter(([text, box]) => text && box.width);
     const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
-        && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+        && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 0.3 * Math.min(a.height, b.height); // more than air
     return boxes.flatMap(([text, a], i) =>
         boxes.slice(i + 1).filter(([, b]) => over(a, b)).map(([other]) => [text, other]));
 }"""

@@ -106,7 +106,7 @@ class ArmLines:
             for arm, item, one in zip(arms, self.recordings, self.drawn, strict=True)
             if one.steps.size and item.diverged_at is None
         ]
-        end_labels(frame, panel, labels, rows=rows, gap=3 if len(arms) > 2 else 1, xshift=4)
+        end_labels(frame, panel, labels, rows=rows, gap=frame.size // 4 if len(arms) > 2 else 1, xshift=4)
 
     def _height(self, value: float) -> float:
         """Where a value stands, as a share of the panel's height."""
