@@ -249,7 +249,7 @@ of them.
 **What it may be mistaken for.** Two things change with the size: the statistics, and how often and how far the
 weights move. Without normalization only the second changes. So compare each line with “none”.
 
-**What to try next.** Lab “Inference: which statistics?” asks whether a network trained in mini-batches of 2 fails in
-training or at inference.
+**What to try next.** Lab “Running averages of tiny batches” asks whether a network trained in mini-batches of 2 does
+better by the statistics of its mini-batch or by running averages.
 """,
 )
