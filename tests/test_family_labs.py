@@ -128,3 +128,19 @@ def test_the_weight_of_running_averages_changes_no_weight_of_the_network() -> No
     assert all(torch.equal(one, other) for one, other in pairs)
     buffers = zip(fast.network.buffers(), slow.network.buffers(), strict=True)
     assert not all(torch.equal(one, other) for one, other in buffers)
+
+
+# The papers
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("batch-size", "Wu & He 2018, Abstract; Figure 1"),
+        ("small-batch-inference", "Ioffe 2017, Abstract"),
+        ("figure-1", "Ioffe & Szegedy 2015, Section 4.1"),
+    ],
+)
+def test_a_lab_names_the_paper_that_it_quotes(name: str, source: str) -> None:
+    assert find(name).source == source
+    assert find(name).verbatim
