@@ -10,11 +10,6 @@ NAMES = {
     "layer": "layer",
     "group": "group",
     "batch-renorm": "batch renorm",
-    "instance": "instance",
-    "rms": "RMS",
-    "weight": "weight",
-    "weight-standardized": "weight std.",
-    "dynamic-tanh": "dynamic tanh",
 }
 """Short names by the value of the field `normalizer`, for the labels of lines and rows."""
 LOOKS = {
