@@ -20,6 +20,7 @@ from bnviz.labs.glossary import GLOSSARY
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import in_part_of, percent, reached
 from bnviz.recording.outcome import Outcome
+from tests import test_family_labs as family
 from tests import test_lab_inspections as inspected
 from tests import test_labs as trained
 from tests import test_statistics_labs as counted
@@ -50,6 +51,8 @@ def as_claimed(lab: Lab) -> Result:
         return trained.as_claimed(lab, setting)
     if lab.name in counted.CLAIMED:
         return counted.as_claimed(lab, setting)
+    if lab.name == "small-batch-inference":
+        return family.made(lab, lambda it: "good", 1, family.modes(0.4, 0.95, 0.95))
     return inspected.made(lab.name, (True,))
 
 
@@ -59,6 +62,8 @@ def upset(lab: Lab) -> Result:
         return trained.swapped(as_claimed(lab))
     if lab.name in counted.CLAIMED:
         return counted.upset(lab, as_claimed(lab))
+    if lab.name == "small-batch-inference":
+        return family.made(lab, lambda it: "good", 1, family.modes(0.95, 0.95, 0.95))
     return inspected.made(lab.name, (False,))
 
 

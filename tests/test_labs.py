@@ -236,6 +236,7 @@ AS_CLAIMED: dict[str, Callable[[Experiment], str]] = {
     "map": lambda it: (
         "good" if normalized(it) or (it.init_scale == 1.0 and it.learning_rate == 1.5) else "failed"
     ),
+    "batch-size": lambda it: "failed" if normalized(it) and it.batch_size == 2 else "good",
 }
 """How each network would train if the claim were plainly true."""
 
@@ -252,7 +253,12 @@ def swapped(result: Result) -> Result:
     other = {"none": "batch", "batch": "none"}
     names = {arm.experiment: arm.name for arm in result.arms}
     partners = {
-        arm.name: names.get(arm.experiment.replace(normalizer=other[arm.experiment.normalizer]), arm.name)
+        arm.name: names.get(
+            arm.experiment.replace(
+                normalizer=other.get(arm.experiment.normalizer, arm.experiment.normalizer)
+            ),
+            arm.name,
+        )
         for arm in result.arms
     }
     return result.replace(outcomes={name: result.outcomes[partner] for name, partner in partners.items()})

@@ -52,6 +52,7 @@ def summary(lab: Lab, result: Result, score: Score | None = None) -> dict[str, A
         "title": lab.title,
         "claim": lab.quote,
         "verbatim": lab.verbatim,
+        "paper": lab.paper,
         "section": lab.section,
         "question": lab.question,
         "seeds": setting.seed_count,

@@ -147,7 +147,7 @@ class Lab:
     inspection_trains: whether its inspection trains every network a second time.
     units: the number of units one of which its figures show, 0 where they show none in particular.
     number: its place among the labs. quote: the paper's words, or, if not verbatim, the claim in ours.
-    section: where the paper says it. question, prediction: what to commit to before it runs.
+    paper, section: which paper says it, and where. question, prediction: what to commit to before it runs.
     explanation: Markdown with formulas between dollar signs, and what later papers doubt.
     """
 
@@ -162,6 +162,7 @@ class Lab:
     figures: Callable[[Result, View], tuple[Drawing, ...]]
     verdict: Callable[[Result], Verdict]
     explanation: str
+    paper: str = "Ioffe & Szegedy 2015"
     verbatim: bool = True
     inspection: str | None = None
     inspection_trains: bool = False
@@ -172,8 +173,9 @@ class Lab:
 
     @property
     def source(self) -> str:
-        """Where the paper says it, in words: "Section 4.1", or "Abstract; 4.2.3"."""
-        return f"Section {self.section}" if self.section[0].isdigit() else self.section
+        """Which paper says it and where: "Ioffe & Szegedy 2015, Section 4.1", or "…, Abstract; 4.2.3"."""
+        where = f"Section {self.section}" if self.section[0].isdigit() else self.section
+        return f"{self.paper}, {where}"
 
     def jobs(self, setting: Setting) -> list[Job]:
         """Everything to train: for each arm, one job for each seed."""

@@ -23,12 +23,16 @@ def line(
     arms: Sequence[str],
     number: Callable[[Recording], float],
     label: str | None = None,
+    look: tuple[str, str] | None = None,
 ) -> Series:
-    """A number of the arms, one for each setting, of a kind of network. Diverged networks are marked as lost."""
+    """A number of the arms, one for each setting, of a kind of network. Diverged networks are marked as lost.
+
+    label, look: those of LABELS and LOOKS if not given.
+    """
     by_seed = list(zip(*(result.recordings(arm) for arm in arms), strict=True))
     return Series(
         LABELS[kind] if label is None else label,
-        LOOKS[kind],
+        LOOKS[kind] if look is None else look,
         np.array([[number(recording) for recording in seed] for seed in by_seed]),
         np.array([[recording.diverged_at is not None for recording in seed] for seed in by_seed]),
     )

@@ -115,7 +115,7 @@ def voter_json(room: Room, lab_run: LabRun | None, votes: Mapping[int, str]) -> 
 def _quote(lab: Lab | None) -> str:
     if lab is None:
         return ""
-    return f"“{lab.quote}” Ioffe & Szegedy 2015, {lab.source}" if lab.verbatim else ""
+    return f"“{lab.quote}” {lab.source}" if lab.verbatim else ""
 
 
 def _common_rate(run: Run) -> float | None:

@@ -110,7 +110,7 @@ def _lab(lab: Lab, visit: Visit) -> None:
         with st.container(key="lab-question"):
             with st.container(key="lab-claim-told" if visit.said else "lab-claim"):
                 mark = f"“{lab.quote}”" if lab.verbatim else f"{lab.quote} *(the claim in our words)*"
-                st.markdown(f"> {mark}  \n> Ioffe & Szegedy 2015, {lab.source}")
+                st.markdown(f"> {mark}  \n> {lab.source}")
             _predict(lab, visit)
         further = _first_figure(lab, lab_run, visit) if lab_run else ()
         with st.container(key="lab-after"):

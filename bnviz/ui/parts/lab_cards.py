@@ -30,6 +30,7 @@ GROUPS: Final = {
         "placement",
     ),
     "What is disputed": ("mechanism",),
+    "Beside batch normalization": ("batch-size", "small-batch-inference"),
 }
 OTHERS: Final = "Other claims"
 """The group of the labs that GROUPS does not name."""
