@@ -377,7 +377,7 @@ def test_every_figure_draws_a_watched_network_alone_and_beside_a_trained_one(nam
         text = figure.to_json()
         assert "my net, training mode" in text
     own = FIGURES[name].function([recording], narrow=narrow).to_json()
-    assert name in ("accuracy", "loss") or "parts.mix" in own or "…" in own
+    assert name in ("accuracy", "loss", "learning_rate") or "parts.mix" in own or "…" in own
 
 
 def test_replay_refuses_politely(recorded):

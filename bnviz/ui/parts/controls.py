@@ -185,7 +185,7 @@ def _what_differs(restrictions: Restrictions, idle: Mapping[str, str], most: int
         if values:
             _arms(vary, count, vary in restrictions.locked)
             if vary in idle:
-                st.caption(f"All arms are the same network. {idle[vary]}")
+                st.caption(f"{letters(count)} are the same network. {idle[vary]}")
             if choice and not restrictions.locked & {"vary", vary}:
                 _number_of_arms(vary, most)
 
