@@ -215,7 +215,7 @@ LAB = Lab(
             "layer": "layer norm",
             "group": "group norm",
             "batch-renorm": "batch renorm",
-            "alike": f"none of them by {100 * RISE:.0f} points",
+            "alike": f"none rises by {100 * RISE:.0f} points or more",
         }
     ),
     arms=arms,

@@ -1,4 +1,4 @@
-"""A figure as a small picture: the axes of its panels, and the lines that were measured. Nothing else is drawn."""
+"""A figure as a small picture: the axes of its panels, and the lines that were measured, or a question mark."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ MOST_POINTS: Final = 80
 
 
 def svg(plot: Plot) -> str:
-    """The picture, as SVG. A figure without data gives its axes alone."""
+    """The picture, as SVG. A figure without data gives its axes, with a question mark in each panel."""
     axes = [_axes(plot.layout, name) for name in plot.layout if re.fullmatch(r"xaxis\d*", name)]
     lines = [line for trace in plot.data for line in _line(plot, trace)]
+    if not lines:
+        lines = [_unknown(plot.layout, name) for name in plot.layout if re.fullmatch(r"xaxis\d*", name)]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" fill="none" stroke-width="1.5">'
         f"{''.join(axes)}{''.join(lines)}</svg>"
@@ -31,6 +33,14 @@ def svg(plot: Plot) -> str:
 def _axes(layout: Mapping[str, Any], name: str) -> str:
     left, right, top, bottom = _panel(layout, name, _partner(layout, name))
     return f'<path d="M{left:.1f} {top:.1f}V{bottom:.1f}H{right:.1f}" stroke="#8a93a0"/>'
+
+
+def _unknown(layout: Mapping[str, Any], name: str) -> str:
+    """A question mark in the middle of a panel: the reader's own run will fill it."""
+    left, right, top, bottom = _panel(layout, name, _partner(layout, name))
+    place = f'x="{(left + right) / 2:.1f}" y="{(top + bottom) / 2:.1f}"'
+    style = 'text-anchor="middle" dominant-baseline="central" font-family="sans-serif" font-size="30"'
+    return f'<text {place} {style} fill="#8a93a0" fill-opacity="0.55">?</text>'
 
 
 def _partner(layout: Mapping[str, Any], name: str) -> str:
