@@ -28,8 +28,8 @@ PLACES = {"before": ("before", WITH), "after": ("after", MORE[0])}
 TARGET = 0.9
 """The accuracy whose first reaching is told as speed."""
 LEAST = 0.01
-"""By how much every network of one place must be more accurate than every network of the other: a point. Measured on
-digits, ten seeds: the medians differ by 0.6 points or less, and the seeds of one place by up to 3."""
+"""By how much every network of one place must be better than every network of the other: a point. Measured on digits,
+ten seeds: the medians differ by 0.6 points or less, and the seeds of one place by up to 3."""
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
@@ -53,35 +53,40 @@ def arms(setting: Setting) -> tuple[Arm, ...]:
 
 
 def by_seed(result: Result, activation: str, place: str) -> list[tuple[float, float]]:
-    """Of each seed's network the final accuracy, and the step at which TARGET was reached."""
+    """Of each seed's network the held-out error at the end, and the step at which TARGET was reached."""
     return [
-        (final_accuracy(recording), steps_to(recording, TARGET))
+        (1 - final_accuracy(recording), steps_to(recording, TARGET))
         for repeat in range(REPEATS)
         for recording in result.recordings(f"{activation}-{place}-{repeat}")
     ]
 
 
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
-    """Accuracy at the end, when 90 % were reached, and what the nonlinearity receives in the two places."""
+    """Error at the end, when 90 % were reached, and what the nonlinearity receives in the two places."""
 
-    def lines(column: int) -> list[Series]:
+    def lines(column: int, factor: float = 1.0) -> list[Series]:
         return [
             Series(
                 label,
                 look,
                 np.array(
-                    [[pair[column] for pair in by_seed(result, kind, place)] for kind in ACTIVATIONS], float
+                    [
+                        [factor * pair[column] for pair in by_seed(result, kind, place)]
+                        for kind in ACTIVATIONS
+                    ],
+                    float,
                 ).T,
             )
             for place, (label, look) in PLACES.items()
         ]
 
-    accuracy = by_setting.draw(
-        {"": lines(0)},
+    error = by_setting.draw(
+        {"": lines(0, 100.0)},
         list(ACTIVATIONS.values()),
-        Scale("accuracy", percent=True),
-        title="Accuracy at the end, by the nonlinearity",
-        subtitle="Held-out examples. Normalized before the nonlinearity, or after it. A dot for each seed.",
+        Scale("held-out error (%)"),
+        title="Held-out error at the end, by the nonlinearity",
+        subtitle="Percentage of held-out examples classified wrongly. Normalized before the nonlinearity, or after it. "
+        "A dot for each seed.",
         setting_title="nonlinearity",
         **view.looks,
     )
@@ -97,7 +102,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     shown = result.shown(view, *(f"tanh-{place}-0" for place in PLACES))
     return (
-        Drawing("accuracy", accuracy, "Do the dots of the two places lie apart, or among each other?"),
+        Drawing("error", error, "Do the dots of the two places lie apart, or among each other?"),
         Drawing("steps", speed, "Which place gets there sooner, and by how many steps?"),
         Drawing(
             "inputs",
@@ -108,33 +113,33 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
 
 
 def verdict(result: Result) -> Verdict:
-    """Before is the better place if it is more accurate somewhere beyond the seeds, and after is so nowhere."""
+    """Before is the better place if it is better somewhere beyond the seeds, and after is so nowhere."""
     measured, better, told = {}, {}, []
     for activation, name in ACTIVATIONS.items():
         ends = {place: tuple(end for end, _ in by_seed(result, activation, place)) for place in PLACES}
         reached = {place: tuple(step for _, step in by_seed(result, activation, place)) for place in PLACES}
         for place in PLACES:
-            measured[f"accuracy_{activation}_{place}"] = Measure(
-                f"final accuracy, {name}, normalized {place}", ends[place]
+            measured[f"error_{activation}_{place}"] = Measure(
+                f"held-out error at the end, {name}, normalized {place}", ends[place]
             )
             measured[f"steps_{activation}_{place}"] = Measure(
                 f"steps to {percent(TARGET, 0)}, {name}, normalized {place}", reached[place]
             )
         better[activation] = _better(ends)
-        middle = {place: measured[f"accuracy_{activation}_{place}"].median for place in PLACES}
+        middle = {place: measured[f"error_{activation}_{place}"].median for place in PLACES}
         sooner = {place: measured[f"steps_{activation}_{place}"].median for place in PLACES}
         told.append(
-            f"{name}: {percent(middle['before'])} before and {percent(middle['after'])} after "
-            f"({_WORDS[better[activation]]}); {percent(TARGET, 0)} in {counted(sooner['before'])} and "
+            f"{name}: {percent(middle['before'])} wrong before and {percent(middle['after'])} after "
+            f"({_WORDS[better[activation]]}); {percent(TARGET, 0)} right in {counted(sooner['before'])} and "
             f"{counted(sooner['after'])}"
         )
     found = set(better.values())
     return Verdict(
         holds="before" in found and "after" not in found,
         sentence=f"{'. '.join(told)}.",
-        criterion="With some nonlinearity every network that is normalized before it ends more accurate than every "
-        f"network that is normalized after it, by at least {100 * LEAST:g} point; and with none it is the other way "
-        "round. Otherwise the seeds show no difference, or one against the claim.",
+        criterion="With some nonlinearity every network that is normalized before it ends with a lower error than "
+        f"every network that is normalized after it, by at least {100 * LEAST:g} point; and with none it is the other "
+        "way round. Otherwise the seeds show no difference, or one against the claim.",
         measured=measured,
         answer=found.pop() if len(found) == 1 else "depends",
     )
@@ -144,10 +149,10 @@ _WORDS = {"before": "before is better", "after": "after is better", "alike": "no
 
 
 def _better(ends: dict[str, tuple[float, ...]]) -> str:
-    """The place all of whose networks end more accurate than all of the other's, by LEAST; else "alike"."""
-    if min(ends["before"]) >= max(ends["after"]) + LEAST:
+    """The place all of whose networks end with a lower error than all of the other's, by LEAST; else "alike"."""
+    if max(ends["before"]) <= min(ends["after"]) - LEAST:
         return "before"
-    return "after" if min(ends["after"]) >= max(ends["before"]) + LEAST else "alike"
+    return "after" if max(ends["after"]) <= min(ends["before"]) - LEAST else "alike"
 
 
 LAB = Lab(
@@ -157,7 +162,7 @@ LAB = Lab(
     quote="We add the BN transform immediately before the nonlinearity",
     section="3.2",
     question="The same network is normalized before its nonlinearity, as in the paper, or after it. It is trained with "
-    "sigmoid, tanh and ReLU, from three seeds each. Which place gives the higher accuracy?",
+    "sigmoid, tanh and ReLU, from three seeds each. Which place gives the lower error?",
     prediction=Choice(
         {
             "before": "before, with all three",
