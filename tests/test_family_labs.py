@@ -40,6 +40,11 @@ def modes(own_small: float, own_usual: float, running: float) -> Mapping[str, An
     return {"by_size": own, "flips": 1 - own, "moving": running, "population": running}
 
 
+def better(place: str) -> Callable[[Experiment], str]:
+    """How networks train if this place of the normalizer is the better one."""
+    return lambda it: "good" if it.norm_placement == place else "slow"
+
+
 # Lab batch-size
 
 
@@ -74,6 +79,52 @@ def test_the_error_of_batch_size_is_one_minus_the_final_accuracy() -> None:
     [point] = [item for item in recording.snapshots[-1].curves if item.split == "test"]
     assert batch_size.error(recording) == pytest.approx(1 - point.accuracy)
     assert batch_size.error(replace(recording, diverged_at=3)) == pytest.approx(0.9)
+
+
+# Lab before-after
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_the_better_place_is_the_one_whose_networks_are_all_more_accurate(place: str, seeds: int) -> None:
+    lab = find("before-after")
+    verdict = lab.verdict(made(lab, better(place), seeds))
+    assert (verdict.holds, verdict.answer) == (place == "before", place)
+    assert verdict.seeds == 3 * seeds
+
+
+def test_two_places_that_differ_no_more_than_the_seeds_are_told_alike_and_support_nothing() -> None:
+    lab = find("before-after")
+    verdict = lab.verdict(made(lab, lambda it: "good"))
+    assert (verdict.holds, verdict.answer) == (False, "alike")
+    assert verdict.said.count("no difference beyond the seeds") == 3
+    one_seed_apart = made(
+        lab, lambda it: "slow" if it.norm_placement == "after" and it.seed == 100 else "good"
+    )
+    assert lab.verdict(one_seed_apart).answer == "alike"
+
+
+def test_a_place_that_is_better_with_one_nonlinearity_alone_depends_on_it() -> None:
+    lab = find("before-after")
+    with_sigmoid = made(
+        lab, lambda it: "slow" if it.norm_placement == "after" and it.activation == "sigmoid" else "good"
+    )
+    verdict = lab.verdict(with_sigmoid)
+    assert (verdict.holds, verdict.answer) == (True, "depends")
+    both_ways = made(
+        lab,
+        lambda it: "slow" if (it.norm_placement == "after") == (it.activation == "sigmoid") else "good",
+    )
+    assert lab.verdict(both_ways).holds is False
+
+
+def test_the_two_places_start_from_equal_weights_and_are_the_settings_of_the_paper_and_its_rival() -> None:
+    arms = {arm.name: arm.experiment for arm in find("before-after").arms(Setting(quick=True))}
+    assert len(arms) == 3 * 2 * 3
+    for name, experiment in arms.items():
+        assert experiment.normalizer == "batch"
+        other = arms[name.replace("before", "after")]
+        assert set(experiment.differences(other)) <= {"norm_placement"}
 
 
 # Lab small-batch-inference

@@ -28,6 +28,7 @@ GROUPS: Final = {
         "stop-gradient",
         "inference",
         "placement",
+        "before-after",
     ),
     "What is disputed": ("mechanism",),
     "Beside batch normalization": ("batch-size", "small-batch-inference"),
