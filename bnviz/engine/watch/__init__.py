@@ -21,4 +21,5 @@ weight_changes  how large weights are, their gradients, and what an update chang
 series          the records of one mode, as a Recording
 followers       who is shown what is recorded while it comes: sender sends it to a server, notebooks have a widget
 isolation       runs a probe on the side and puts everything back; reachable is all that it can change
+contents        what an object leads to; kept is what one held, and sameness says whether it still does
 """
