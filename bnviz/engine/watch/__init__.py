@@ -20,6 +20,7 @@ updates         counts the updates that optimizers make
 weight_changes  how large weights are, their gradients, and what an update changes
 series          the records of one mode, as a Recording
 followers       who is shown what is recorded while it comes: sender sends it to a server, notebooks have a widget
+sent            what the server at an address has; feed_client speaks with it
 isolation       runs a probe on the side and puts everything back; reachable is all that it can change
 contents        what an object leads to; kept is what one held, and sameness says whether it still does
 """
