@@ -22,7 +22,8 @@ from bnviz.ui.inside.view import (
     experiment_of,
     query_of,
 )
-from bnviz.ui.parts import classroom_frame, controls, layout, link
+from bnviz.ui.parts import classroom_frame, control_values, layout, link
+from bnviz.ui.parts.field_control import field
 
 PAGE = "inside"
 _OPENED = f"{PREFIX}opened"
@@ -58,12 +59,12 @@ def show() -> None:
 def _asked(query: Mapping[str, str] | None) -> tuple[Experiment, View, tuple[str, ...]]:
     """What the link, or else the controls, ask for, with every control set to it; and what was ignored."""
     if query is None:
-        mine, network = None, controls.read_fields(PREFIX)
+        mine, network = None, control_values.read_fields(PREFIX)
     else:
         mine, network = View.split(query)
     experiment, ignored = experiment_of(network)
     view, more = View.asked(mine, PREFIX, experiment)
-    controls.fill_fields(experiment, PREFIX)
+    control_values.fill_fields(experiment, PREFIX)
     view.set_controls(PREFIX)
     return experiment, view, (*ignored, *more)
 
@@ -120,7 +121,7 @@ def _controls(experiment: Experiment, view: View) -> None:
         horizontal=True, vertical_alignment="bottom", gap="medium", key=layout.one_row("inside-controls")
     ):
         with st.container(width=190):
-            controls.field("dataset", f"{PREFIX}dataset")
+            field("dataset", f"{PREFIX}dataset")
         st.slider(
             said["step"].label,
             0,
@@ -157,4 +158,4 @@ def _controls(experiment: Experiment, view: View) -> None:
         with st.popover("The network"):
             for name in NETWORK:
                 if name != "hidden" or view.section != "maps":
-                    controls.field(name, f"{PREFIX}{name}")
+                    field(name, f"{PREFIX}{name}")
