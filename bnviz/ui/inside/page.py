@@ -9,8 +9,9 @@ import streamlit as st
 from bnviz.experiment import Experiment
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.captured import LayerBatch
-from bnviz.ui.inside import lines_section, parts, sections, sharing_section
+from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
+from bnviz.ui.inside.sections import companions, gradients, inference, lines, maps, scale, sharing
 from bnviz.ui.inside.view import (
     LEAST,
     MOST,
@@ -73,16 +74,16 @@ def _section(experiment: Experiment, view: View) -> None:
     ask = Ask(experiment)
     parts.are_about(experiment, view.step)
     if view.section == "inference":
-        sections.inference(ask, view)
+        inference.show(ask, view)
         return
     if view.section == "maps":
-        sections.maps(ask, view)
+        maps.show(ask, view)
         return
     if view.section == "sharing":
-        sharing_section.show(ask, view)
+        sharing.show(ask, view)
         return
     if _follows_an_example(view):
-        lines_section.of_one_example(ask, view, times_opened())
+        lines.of_one_example(ask, view, times_opened())
         return
     batch: LayerBatch | None = ask("layer", view.step, layer=view.layer, examples=view.examples)
     if batch is None:
@@ -94,13 +95,13 @@ def _section(experiment: Experiment, view: View) -> None:
         st.info(f"This network diverged at step {batch.step:,}; what you see is that step.")
     match view.section:
         case "arithmetic":
-            lines_section.of_one_unit(ask, batch, view, times_opened())
+            lines.of_one_unit(ask, batch, view, times_opened())
         case "scale":
-            sections.scale(ask, batch, view)
+            scale.show(ask, batch, view)
         case "gradients":
-            sections.gradients(ask, batch, view)
+            gradients.show(ask, batch, view)
         case "companions":
-            sections.companions(ask, batch, view)
+            companions.show(ask, batch, view)
 
 
 def _follows_an_example(view: View) -> bool:
@@ -140,7 +141,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 width=90,
             )
             if view.section == "arithmetic":
-                lines_section.controls(view)
+                lines.controls(view)
             if view.section != "sharing" and not _follows_an_example(view):
                 st.number_input(
                     said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=110
