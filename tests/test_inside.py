@@ -18,7 +18,7 @@ from bnviz.layer.gradients import BackwardPass
 from bnviz.layer.walk import walk
 from bnviz.layer.walk_of_example import lines_of as example_lines
 from bnviz.layer.walk_of_example import walk_of_example
-from bnviz.ui.inside.sections import ROUNDING
+from bnviz.ui.inside.sections.companions import ROUNDING
 from bnviz.ui.inside.view import AMONG
 
 SMALL = Experiment(hidden=(12, 9), batch_size=20, steps=60, learning_rate=0.3)

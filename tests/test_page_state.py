@@ -12,7 +12,7 @@ import pytest
 from bnviz.experiment import Experiment
 from bnviz.recording import Recording
 from bnviz.ui.inside.view import View as Inside
-from bnviz.ui.pages.labs import Visit as Labs
+from bnviz.ui.pages.labs_visit import Visit as Labs
 from bnviz.ui.pages.map import Choice as Map
 from bnviz.ui.pages.playground import View as Playground
 from bnviz.ui.pages.runs import Visit as Runs

@@ -310,7 +310,7 @@ def test_keep_on_the_playground_keeps_what_was_measured_of_its_own_arms(manager,
     assert "press Play first" in app.toast[0].value
     (run_id,) = app.session_state["playground.runs"].values()
     run = manager.get(run_id)
-    run._recordings = tuple(PAIR)
+    run._trained.recordings = tuple(PAIR)
     app.button(key="keep").click().run()
     assert not app.exception
     assert "Kept" in app.toast[0].value

@@ -26,8 +26,8 @@ from torch.nn import functional as F
 
 import bnviz
 from bnviz import watch
-from bnviz.engine.watch import sender
-from bnviz.engine.watch.sender import Address
+from bnviz.engine.watch import address, sender
+from bnviz.engine.watch.address import Address
 from bnviz.recording.watched import WatchError
 from bnviz.runs import Limits, RunManager
 from bnviz.web import app, state
@@ -65,7 +65,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(sender, "SHARE", 1.0)
     monkeypatch.setattr(sender, "CLOSE_SECONDS", MOST_SECONDS)
-    monkeypatch.setattr(sender, "PATIENCE_SECONDS", MOST_SECONDS)
+    monkeypatch.setattr(address, "PATIENCE_SECONDS", MOST_SECONDS)
 
 
 @pytest.fixture

@@ -102,10 +102,10 @@ def told(school, a_class):
 def train(a_class):
     """Have the lab's networks trained: with made-up recordings, in which A wanders and B does not."""
     run = a_class.run
-    run._recordings = tuple(
+    run._trained.recordings = tuple(
         recording(arm, shift=3.0 if arm.normalizer == "none" else 0.0) for arm in run.arms
     )
-    run._steps = tuple(item.last_step for item in run._recordings)
+    run._trained.reached = tuple(item.last_step for item in run._trained.recordings)
     run._show("finished")
     assert a_class.lab_run.done
 

@@ -6,18 +6,17 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
-
-import numpy as np
 
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
+from bnviz.runs.beside import Beside
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 from bnviz.runs.pump import Orders, Pump
 from bnviz.runs.recording_cache import RecordingCache
+from bnviz.runs.trained import Trained
 from bnviz.runs.trainers import Trainers
 
 State = Literal["ready", "starting", "running", "paused", "finished", "failed"]
@@ -53,17 +52,13 @@ class Run:
         self.arms = tuple(arms)
         self._planned = tuple(tuple(items) for items in interventions)
         self._measured = tuple(measured)
-        self._beside = tuple(beside)
-        self._beside_shown: tuple[Recording, ...] = ()
+        self._beside = Beside(beside)
         self._trainers, self._recording_cache, self._limits = trainers, recording_cache, limits
         self._lock = threading.RLock()
         self._revision = 0
         self._speed: float | None = None
         self._touched = time.monotonic()
         self._pump: Pump | None = None
-        self._recordings: tuple[Recording, ...] = ()
-        self._steps: tuple[int, ...] = ()
-        self._changes: list[dict[str, float]] = []  # by arm, not yet applied
         self._every_single = True  # whether each single step is recorded
         self._on_schedule = True  # whether only scheduled steps were recorded
         self._rewind()
@@ -71,7 +66,12 @@ class Run:
     @property
     def recordings(self) -> tuple[Recording, ...]:
         """What was measured so far, arm by arm, and the Recordings beside the run last. Each is immutable."""
-        return self._recordings + self._companions() if self._beside else self._recordings
+        trained = self._trained
+        recordings = trained.recordings
+        if not self._beside:
+            return recordings
+        step = trained.step if any(item.snapshots for item in recordings) else -1
+        return recordings + self._beside.upto(step)
 
     @property
     def revision(self) -> int:
@@ -91,12 +91,12 @@ class Run:
     @property
     def step(self) -> int:
         """The step of the arm that is furthest."""
-        return max(self._steps)
+        return self._trained.step
 
     @property
     def steps(self) -> int:
         """How many steps the longest arm takes."""
-        return max(item.planned_steps for item in self._recordings)
+        return self._trained.steps
 
     @property
     def speed(self) -> float | None:
@@ -111,7 +111,7 @@ class Run:
     @property
     def nbytes(self) -> int:
         """About how many bytes of memory its Recordings take."""
-        return sum(item.nbytes for item in self._recordings)
+        return self._trained.nbytes
 
     @property
     def active(self) -> bool:
@@ -189,8 +189,7 @@ class Run:
             self.touch()
             if self._state == "finished":
                 raise ExperimentError("this run has ended; reset it to change something")
-            for index in range(len(self.arms)) if arm is None else (arm,):
-                self._changes[index][field] = change.value
+            self._trained.change(field, change.value, arm)
             if not self.active:
                 self._apply_changes()
 
@@ -212,7 +211,7 @@ class Run:
             slow = speed is not None and speed < self._limits.slow_motion
             every_step = slow or (self._single > 0 and self._every_single)
             self._on_schedule = self._on_schedule and not every_step
-            return Orders(self._recordings, speed, self._single, every_step)
+            return Orders(self._trained.recordings, speed, self._single, every_step)
 
     def append(self, pump: Pump, progress: dict[int, Progress], goal: int) -> None:
         """Append what the arms returned, by the arm's index, on the way to the step `goal`."""
@@ -220,13 +219,9 @@ class Run:
             if pump is not self._pump or not progress:
                 return
             self._single = max(0, self._single - max(0, goal - self.step))
-            recordings, steps = list(self._recordings), list(self._steps)
-            for index, part in progress.items():
-                recordings[index] = _longer(recordings[index], part)
-                steps[index] = part.step
-            self._recordings, self._steps = tuple(recordings), tuple(steps)
+            self._trained.append(progress)
             self._revision += 1
-            if all(recording.finished for recording in recordings):
+            if self._trained.finished:
                 self._finish()
 
     def starting(self, pump: Pump, message: str, kept: bool) -> None:
@@ -253,21 +248,21 @@ class Run:
 
     def _finish(self) -> None:
         if self._on_schedule and not self._kept:
-            for recording in self._recordings:
+            for recording in self._trained.recordings:
                 self._recording_cache.keep(recording)
         self._playing, self._single = False, 0
         self._show("finished")
         self._end_pump()
 
     def _can_move(self, pump: Pump) -> bool:
-        return pump.is_ready and all(recording.snapshots for recording in self._recordings)
+        return pump.is_ready and self._trained.begun
 
     def _go(self, playing: bool, single: int, fresh: bool, every_step: bool = True) -> None:
         self.touch()
         if self._state == "finished":
             return
         if self._pump is None:
-            kept = None if fresh else self._recording_cache.find(self._recordings)
+            kept = None if fresh else self._recording_cache.find(self._trained.recordings)
             self._kept = kept is not None
             self._pump = Pump(self, self._trainers, self._limits, kept)
         self._playing, self._single, self._pause_message = playing, single, ""
@@ -275,53 +270,20 @@ class Run:
         self._show("running" if self._can_move(self._pump) else "starting")
         self._wake()
 
-    def _companions(self) -> tuple[Recording, ...]:
-        """The Recordings beside the run, up to its step; the same objects until they grow."""
-        step = self.step if any(item.snapshots for item in self._recordings) else -1
-        wanted = [
-            (int(np.searchsorted(item.steps, step, side="right")), _diverged_by(item, step))
-            for item in self._beside
-        ]
-        if wanted != [(item.revision, item.diverged_at) for item in self._beside_shown]:
-            self._beside_shown = tuple(
-                replace(item.upto(step), diverged_at=_diverged_by(item, step)) for item in self._beside
-            )
-        return self._beside_shown
-
     def _rewind(self) -> None:
         self._end_pump()
-        self._recordings = tuple(
-            Recording(arm, planned) for arm, planned in zip(self.arms, self._planned, strict=True)
-        )
-        self._steps = (0,) * len(self.arms)
-        self._changes = [{} for _ in self.arms]
+        self._trained = Trained(self.arms, self._planned, self._measured)
         self._kept = False
         self._on_schedule = True
         self._playing, self._single, self._pause_message = False, 0, ""
         if self._measured:
-            self._recordings = self._measured
-            self._steps = tuple(item.last_step for item in self._measured)
             self._show("finished", "Measured earlier: look at any step.")
         else:
             self._show("ready")
 
     def _apply_changes(self) -> None:
-        """Add the changes asked for to the Recordings, as Interventions at the arms' steps."""
-        if not any(self._changes):
-            return
-        recordings = list(self._recordings)
-        for index, changes in enumerate(self._changes):
-            for name, value in changes.items():
-                new = Intervention(self._steps[index], name, value)
-                others = (
-                    item
-                    for item in recordings[index].interventions
-                    if (item.step, item.field) != (new.step, new.field)  # the last value counts
-                )
-                recordings[index] = replace(recordings[index], interventions=(*others, new))
-            changes.clear()
-        self._recordings = tuple(recordings)
-        self._revision += 1
+        if self._trained.apply_changes():
+            self._revision += 1
 
     def _show(self, state: State, message: str = "") -> None:
         self._state: State = state
@@ -336,18 +298,3 @@ class Run:
         if self._pump is not None:
             self._trainers.soon(self._pump.end)
             self._pump = None
-
-
-def _diverged_by(recording: Recording, step: int) -> int | None:
-    """The step at which the Recording diverged, if it did by `step`."""
-    diverged_at = recording.diverged_at
-    return diverged_at if diverged_at is not None and diverged_at <= step else None
-
-
-def _longer(recording: Recording, progress: Progress) -> Recording:
-    """The Recording with the new snapshots of `progress`: a rebuilt trainer returns step 0 again."""
-    if not recording.snapshots:
-        recording = replace(recording, provenance=progress.provenance)
-    last = recording.last_step if recording.snapshots else -1
-    new = [item for item in progress.snapshots if item.step > last]
-    return recording.extended(new, diverged_at=progress.diverged_at)

@@ -15,6 +15,11 @@ NOTHING_FOUND = (
 )
 
 
+def why_nothing(asked: frozenset[str] | None) -> str:
+    """Why a pass has shown nothing to record."""
+    return NOTHING_FOUND if asked is None else NOTHING_ASKED
+
+
 def known_names(layers: Sequence[str], names: Names) -> frozenset[str]:
     """The modules that were asked for, by name. Raises WatchError."""
     if isinstance(layers, str):

@@ -9,8 +9,9 @@ import streamlit as st
 from bnviz.experiment import Experiment
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.captured import LayerBatch
-from bnviz.ui.inside import lines_section, parts, sections, sharing_section
+from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
+from bnviz.ui.inside.sections import companions, gradients, inference, lines, maps, scale, sharing
 from bnviz.ui.inside.view import (
     LEAST,
     MOST,
@@ -22,7 +23,8 @@ from bnviz.ui.inside.view import (
     experiment_of,
     query_of,
 )
-from bnviz.ui.parts import classroom_frame, controls, layout, link
+from bnviz.ui.parts import classroom_frame, control_values, layout, link
+from bnviz.ui.parts.field_control import field
 
 PAGE = "inside"
 _OPENED = f"{PREFIX}opened"
@@ -58,12 +60,12 @@ def show() -> None:
 def _asked(query: Mapping[str, str] | None) -> tuple[Experiment, View, tuple[str, ...]]:
     """What the link, or else the controls, ask for, with every control set to it; and what was ignored."""
     if query is None:
-        mine, network = None, controls.read_fields(PREFIX)
+        mine, network = None, control_values.read_fields(PREFIX)
     else:
         mine, network = View.split(query)
     experiment, ignored = experiment_of(network)
     view, more = View.asked(mine, PREFIX, experiment)
-    controls.fill_fields(experiment, PREFIX)
+    control_values.fill_fields(experiment, PREFIX)
     view.set_controls(PREFIX)
     return experiment, view, (*ignored, *more)
 
@@ -72,16 +74,16 @@ def _section(experiment: Experiment, view: View) -> None:
     ask = Ask(experiment)
     parts.are_about(experiment, view.step)
     if view.section == "inference":
-        sections.inference(ask, view)
+        inference.show(ask, view)
         return
     if view.section == "maps":
-        sections.maps(ask, view)
+        maps.show(ask, view)
         return
     if view.section == "sharing":
-        sharing_section.show(ask, view)
+        sharing.show(ask, view)
         return
     if _follows_an_example(view):
-        lines_section.of_one_example(ask, view, times_opened())
+        lines.of_one_example(ask, view, times_opened())
         return
     batch: LayerBatch | None = ask("layer", view.step, layer=view.layer, examples=view.examples)
     if batch is None:
@@ -93,13 +95,13 @@ def _section(experiment: Experiment, view: View) -> None:
         st.info(f"This network diverged at step {batch.step:,}; what you see is that step.")
     match view.section:
         case "arithmetic":
-            lines_section.of_one_unit(ask, batch, view, times_opened())
+            lines.of_one_unit(ask, batch, view, times_opened())
         case "scale":
-            sections.scale(ask, batch, view)
+            scale.show(ask, batch, view)
         case "gradients":
-            sections.gradients(ask, batch, view)
+            gradients.show(ask, batch, view)
         case "companions":
-            sections.companions(ask, batch, view)
+            companions.show(ask, batch, view)
 
 
 def _follows_an_example(view: View) -> bool:
@@ -120,7 +122,7 @@ def _controls(experiment: Experiment, view: View) -> None:
         horizontal=True, vertical_alignment="bottom", gap="medium", key=layout.one_row("inside-controls")
     ):
         with st.container(width=190):
-            controls.field("dataset", f"{PREFIX}dataset")
+            field("dataset", f"{PREFIX}dataset")
         st.slider(
             said["step"].label,
             0,
@@ -139,7 +141,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 width=90,
             )
             if view.section == "arithmetic":
-                lines_section.controls(view)
+                lines.controls(view)
             if view.section != "sharing" and not _follows_an_example(view):
                 st.number_input(
                     said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=110
@@ -157,4 +159,4 @@ def _controls(experiment: Experiment, view: View) -> None:
         with st.popover("The network"):
             for name in NETWORK:
                 if name != "hidden" or view.section != "maps":
-                    controls.field(name, f"{PREFIX}{name}")
+                    field(name, f"{PREFIX}{name}")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 
+BESIDE = (2, 1)
+"""How a figure and the words about it share the width. On a phone they stand below each other, in this order."""
 _STAMP = "inside.stamp"
 _THEMES = (("light", "dark"), ("projector", "projector-dark"))
 

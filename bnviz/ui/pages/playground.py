@@ -15,6 +15,7 @@ from bnviz.runs import Run, TooCostlyError
 from bnviz.ui.parts import (
     classroom_frame,
     classroom_share,
+    control_values,
     controls,
     extra_arms,
     handouts,
@@ -101,12 +102,12 @@ def _watch(run: Run, comparison: Comparison, fixed_rate: bool) -> None:
 def _asked(query: Mapping[str, str] | None) -> tuple[Comparison, View, tuple[str, ...]]:
     """What the link, or else the controls, ask for, with every control set to it; and what was ignored."""
     if query is None:
-        mine, networks = None, controls.read()
+        mine, networks = None, control_values.read()
     else:
         mine, networks = View.split(query)
     comparison, ignored = Comparison.salvage(networks)
     view, more = View.asked(mine, PREFIX, _networks(comparison))
-    controls.fill(comparison)
+    control_values.fill(comparison)
     view.set_controls(PREFIX)
     return comparison, view, (*ignored, *more)
 

@@ -1,0 +1,56 @@
+"""The examples that the next update would use, and the network, both in double precision on the CPU."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bnviz.data import datasets
+from bnviz.engine.network import Network
+from bnviz.engine.trainer import Trainer
+from bnviz.layer.captured import Members
+
+
+def in_double(trainer: Trainer) -> Network:
+    """A copy of the network in float64, on the CPU: not every device has float64."""
+    return copy.deepcopy(trainer.network).cpu().double()
+
+
+def coming(trainer: Trainer, examples: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs, labels and indices of the first `examples` of the mini-batch that the next update would use.
+
+    If that mini-batch has fewer, the order of the epoch goes on.
+    """
+    size = min(trainer.experiment.batch_size, len(trainer.train))
+    place = trainer.step % (len(trainer.train) // size)
+    order = trainer.order
+    if place == 0:
+        order = torch.randperm(len(trainer.train), generator=trainer.order_rng.clone_state())
+    chosen = torch.roll(order, -place * size)[:examples]
+    inputs, labels = trainer.train.batch(chosen.to(trainer.device))
+    return exact(inputs), labels.cpu(), chosen.cpu()
+
+
+def members_of(trainer: Trainer, chosen: Tensor) -> Members:
+    """What the training examples of these indices are: their classes, and pictures where they are small."""
+    dataset = datasets.load(trainer.experiment.dataset)
+    inputs, labels = trainer.train.batch(chosen.to(trainer.device))
+    names = tuple(dataset.classes[label] for label in labels.tolist())
+    if len(dataset.shape) < 3 or math.prod(dataset.shape[1:]) > 32 * 32:
+        return Members(names, None)
+    pictures = exact(inputs).view(-1, *dataset.shape).mean(1)
+    return Members(names, as_array(pictures.clamp(0.0, 1.0)))
+
+
+def exact(inputs: Tensor) -> Tensor:
+    """Inputs in float64, on the CPU."""
+    return inputs.cpu().double()
+
+
+def as_array(values: Tensor) -> np.ndarray:
+    """Values as a float64 array of their own."""
+    return np.array(values.detach().cpu().double().numpy())
