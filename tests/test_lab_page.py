@@ -208,9 +208,10 @@ def test_a_lab_that_was_done_says_so_on_its_card(page, manager):
 
 def test_of_what_a_browser_kept_only_verdicts_are_believed():
     kept = {"figure-1": "This run supports the claim", "map": "Unclear", "a": "<b>hello</b>", "b": 3}
-    assert memory.read(json.dumps(kept)) == {"figure-1": "This run supports the claim", "map": "Unclear"}
-    assert memory.read(json.dumps({"map": "Unclear" + "." * 100})) == {}
-    assert memory.read("[1]") == memory.read("{") == memory.read("") == {}
+    assert memory.read(json.dumps([0, kept])) == {"figure-1": "This run supports the claim", "map": "Unclear"}
+    assert memory.read(json.dumps([0, {"map": "Unclear" + "." * 100}])) == {}
+    assert memory.read(json.dumps([0, kept]), times=1) == {}
+    assert memory.read("[1]") == memory.read("[0, 1]") == memory.read("{}") == memory.read("{") == memory.read("") == {}
 
 
 @pytest.mark.parametrize("name", all_labs())

@@ -118,7 +118,7 @@ def _height(arms: int, layers: int, narrow: bool, plane: bool, theme: str) -> in
     if arms <= MOST_IN_ROWS:
         return 60 + 150 * (layers + 1) if narrow else 80 + 220 * arms
     if narrow:
-        return 100 + 98 * arms + 150 * (not plane)
+        return 84 + 92 * arms + 150 * (not plane)
     large = theme_named(theme).large  # there the whole is to fit on 1280 × 720
     return (80 if large else 140) + max((120 if large else 130) * (layers + plane), 300)
 

@@ -14,7 +14,7 @@ MOST_CHARACTERS = 80
 """Of a verdict's words."""
 
 _TOLD = "memory.told"
-_FORGET = "memory.forget"
+_FORGOTTEN = "memory.forgotten"
 
 
 def verdicts(done: Mapping[str, str]) -> dict[str, str]:
@@ -23,29 +23,32 @@ def verdicts(done: Mapping[str, str]) -> dict[str, str]:
     done: those of this visit, to be kept. A browser holds what anybody may have written: what is no verdict of a lab
     is left out.
     """
-    forgotten = st.session_state.pop(_FORGET, False)
-    told: str = "" if forgotten else st.session_state.get(_TOLD, "")
+    times: int = st.session_state.get(_FORGOTTEN, 0)
+    told: str = st.session_state.get(_TOLD, "")
     part = component("remember", "bnviz_memory", "<span hidden></span>")
-    data = data_of("memory.js", done=dict(done), known=told, forget=forgotten)
+    data = data_of("memory.js", done=dict(done), known=told, forgotten=times)
     result = part(key="memory", data=data, default={"done": told}, on_done_change=nothing)
-    if isinstance(result.done, str) and not forgotten:
+    if isinstance(result.done, str):
         told = result.done
     st.session_state[_TOLD] = told
-    return read(told) | dict(done)
+    return read(told, times) | dict(done)
 
 
 def forget() -> None:
-    """Let the browser forget them when the page is next drawn."""
-    st.session_state[_FORGET] = True
+    """Let the browser forget them when the page is next drawn.
+
+    The page counts how often, and says so with every message: one may be overtaken by the next before it is read.
+    """
+    st.session_state[_FORGOTTEN] = st.session_state.get(_FORGOTTEN, 0) + 1
 
 
-def read(told: str) -> dict[str, str]:
-    """What a browser told; only verdicts as labs give them."""
+def read(told: str, times: int = 0) -> dict[str, str]:
+    """What a browser told after it forgot as many `times`; only verdicts as labs give them."""
     try:
-        kept = json.loads(told)
-    except ValueError:
+        forgotten, kept = json.loads(told)
+    except (TypeError, ValueError):
         return {}
-    if not isinstance(kept, dict):
+    if forgotten != times or not isinstance(kept, dict):
         return {}
     return {
         name: word

@@ -2,6 +2,7 @@
 // but for the page that shows it.
 
 const PLACE = "bnviz.labs.done";
+let handled = 0; // how often this visit asked to forget, as far as that is done
 
 function kept() {
   try {
@@ -11,15 +12,16 @@ function kept() {
   }
 }
 
-/** Keep the verdicts that the page names, and tell the page all that are kept. */
+/** Keep the verdicts that the page names, and tell the page all that are kept, and after how many times of forgetting. */
 export function remember(component) {
-  const { done, known, forget } = component.data;
-  const all = { ...(forget ? {} : kept()), ...done };
+  const { done, known, forgotten } = component.data;
+  const all = { ...(forgotten > handled ? {} : kept()), ...done };
+  handled = forgotten;
   try {
     localStorage.setItem(PLACE, JSON.stringify(all));
   } catch {
     // it lasts as long as the visit
   }
-  const told = JSON.stringify(all);
+  const told = JSON.stringify([forgotten, all]);
   if (told !== known) component.setStateValue("done", told);
 }
