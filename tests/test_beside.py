@@ -11,6 +11,7 @@ import pytest
 from bnviz.experiment import Experiment
 from bnviz.figures.frame.arms import arm_names
 from bnviz.runs import RunManager
+from bnviz.runs.beside import Beside
 from tests import recordings
 
 SHORT = Experiment(hidden=(8,), steps=60, batch_size=20)
@@ -32,6 +33,18 @@ def test_a_run_of_recordings_is_finished_and_stays_as_it_is():
         act()
         assert (run.state, run.step) == ("finished", 3000)
         assert run.recordings == tuple(measured)
+
+
+def test_a_recording_beside_grows_step_by_step_and_is_the_same_object_until_it_does():
+    wild = recordings.recording(SHORT.replace(steps=200, seed=3), records=30, diverged_at=40)
+    beside = Beside([wild])
+    for step in (-1, 0, 10, int(wild.last_step), 40):
+        (shown,) = beside.upto(step)
+        assert shown.steps.tolist() == [item for item in wild.steps if item <= step]
+        assert shown.diverged_at == (40 if step == 40 else None)
+        assert beside.upto(step)[0] is shown
+    assert beside.upto(-1)[0].snapshots == ()
+    assert not Beside([])
 
 
 @pytest.mark.slow

@@ -69,14 +69,25 @@ def page(**query):
 QUERY = {"hidden": "12-9", "batch_size": "20", "step": "10"}
 
 
+QUESTIONS = {
+    "arithmetic": {"layer"},
+    "scale": {"layer", "history"},
+    "gradients": {"layer", "differences"},
+    "companions": {"layer", "companions"},
+    "inference": {"history"},
+    "maps": {"layer"},
+    "sharing": {"sharing"},
+}
+
+
 @pytest.mark.parametrize("section", SECTIONS)
-def test_every_section_opens_by_its_link_and_the_link_stays(asked, section):
+def test_every_section_opens_by_its_link_asks_its_questions_and_the_link_stays(asked, section):
     query = QUERY | ({"section": section} if section != "arithmetic" else {}) | {"layer": "2", "unit": "7"}
     app = page(**query)
     assert not app.exception
     assert [item.value for item in app.warning] == []
     assert app.query_params == query
-    assert asked
+    assert {question for _, _, question, _ in asked} == QUESTIONS[section]
 
 
 def test_the_page_asks_for_the_network_of_the_link_with_batch_normalization(asked):

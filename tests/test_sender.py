@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ import bnviz
 from bnviz import watch
 from bnviz.engine.watch import address, sender
 from bnviz.engine.watch.address import Address
+from bnviz.engine.watch.sent import Sent
+from bnviz.recording import CurvePoint
 from bnviz.recording.watched import WatchError
 from bnviz.runs import Limits, RunManager
 from bnviz.web import app, state
@@ -150,6 +153,24 @@ def test_records_arrive_while_the_training_goes_on(serve, manager):
 
     with watch(model, every=1, to=server.url):
         train(model, 12, see)
+
+
+def test_the_latest_record_is_missing_again_once_it_was_told_more_of():
+    with watch(network(), INPUTS) as watched:
+        recording = watched.recording
+    first, records = Sent().missing(recording)
+    assert (first, records) == (0, recording)
+    sent = Sent().with_more(first, records)
+    assert sent.missing(recording) is None
+    latest = replace(recording.snapshots[-1], curves=(CurvePoint("train", 1.0, 0.5, 0),))
+    more = replace(recording, snapshots=(*recording.snapshots[:-1], latest))
+    first, records = sent.missing(more)
+    assert first == len(recording.snapshots) - 1
+    assert records.snapshots == (latest,)
+    assert sent.with_more(first, records).missing(more) is None
+    ended = replace(more, diverged_at=1)
+    first, records = sent.with_more(first, records).missing(ended)
+    assert (first, records.snapshots, records.diverged_at) == (1, (), 1)
 
 
 def test_a_probes_numbers_told_after_its_record_arrive_too(serve, manager):

@@ -292,6 +292,21 @@ def test_updates_are_counted_by_the_first_optimizer_of_the_model_or_by_hand():
     assert recording.curves["loss"].tolist() == [4, 6]
 
 
+def test_of_several_numbers_that_are_told_of_one_update_the_first_counts():
+    model = seeded()
+    mine = torch.optim.SGD(model.parameters(), lr=0.01)
+    with watch(model, every=1) as recording:
+        model(INPUTS)
+        for _ in range(2):
+            updates(model, 1, mine)
+            recording.step(loss=1.0)
+            recording.step(loss=2.0)
+            recording.step(loss=3.0, test_loss=4.0)
+        model(INPUTS)
+    assert recording.curves["split"].tolist() == ["train", "test"] * 2
+    assert recording.curves["loss"].tolist() == [1.0, 4.0] * 2
+
+
 def test_numbers_of_held_out_examples_are_kept_at_any_step():
     model = seeded()
     with watch(model, INPUTS) as recording:

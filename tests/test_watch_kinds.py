@@ -134,6 +134,7 @@ def test_a_network_that_only_evaluates_is_recorded_in_evaluation_mode():
         model(INPUTS)
     assert recording.mode == "evaluation"
     assert recording.steps.tolist() == [0]
+    assert not any("recorded apart" in note.text for note in recording.notes)
 
 
 # B. The state put back is shallow
@@ -148,6 +149,7 @@ class Hoarder(nn.Module):
         self.mean = nn.Parameter(torch.zeros(8), requires_grad=False)
         self.store = {"mean": torch.zeros(8), "list": [torch.zeros(8)]}
         self.window: deque[Tensor] = deque(maxlen=3)
+        self.growing = torch.zeros(0)
         self.numbers = np.zeros(8)
         self.python = random.Random(3)
         self.numpy = np.random.default_rng(3)
@@ -160,6 +162,7 @@ class Hoarder(nn.Module):
         self.store["mean"] = 0.9 * self.store["mean"] + 0.1 * now
         self.store["list"][0].add_(now)
         self.window.append(now)
+        self.growing.data = torch.cat([self.growing, now])
         self.numbers += now.numpy()
         noise = self.python.random() + self.numpy.random() + torch.rand((), generator=self.torch)
         return torch.relu(x + 0.01 * noise)
@@ -171,6 +174,7 @@ def contents(model: Hoarder) -> bytes:
         model.mean.data.numpy(),
         model.store["mean"].numpy(),
         model.store["list"][0].numpy(),
+        model.growing.numpy(),
         model.numbers,
     ]
     chance = repr((model.python.getstate(), model.numpy.bit_generator.state, model.torch.get_state().sum()))
@@ -192,12 +196,14 @@ SEEN: list[object] = []
 def test_the_users_own_hooks_and_lists_get_no_pass_of_bnviz(probe):
     model = fresh(lambda: around(torch.relu))
     mine: list[object] = []
+    by_default: list[object] = []
     SEEN.clear()
     model[0].register_forward_hook(lambda module, inputs, output: mine.append(output.shape))
+    model[1].register_forward_hook(lambda module, inputs, output, seen=by_default: seen.append(output.shape))
     model[2].register_forward_hook(lambda module, inputs, output: SEEN.append(output.shape))
     with watch(model, probe, every=2):
         train(model, 5)
-    assert (len(mine), len(SEEN)) == (5, 5)
+    assert (len(mine), len(by_default), len(SEEN)) == (5, 5, 5)
 
 
 @pytest.mark.parametrize("kept", [lambda: (number for number in range(10**6)), itertools.count])
