@@ -211,7 +211,14 @@ def test_of_what_a_browser_kept_only_verdicts_are_believed():
     assert memory.read(json.dumps([0, kept])) == {"figure-1": "This run supports the claim", "map": "Unclear"}
     assert memory.read(json.dumps([0, {"map": "Unclear" + "." * 100}])) == {}
     assert memory.read(json.dumps([0, kept]), times=1) == {}
-    assert memory.read("[1]") == memory.read("[0, 1]") == memory.read("{}") == memory.read("{") == memory.read("") == {}
+    assert (
+        memory.read("[1]")
+        == memory.read("[0, 1]")
+        == memory.read("{}")
+        == memory.read("{")
+        == memory.read("")
+        == {}
+    )
 
 
 @pytest.mark.parametrize("name", all_labs())

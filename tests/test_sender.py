@@ -29,7 +29,7 @@ import bnviz
 from bnviz import watch
 from bnviz.engine.watch import address, sender
 from bnviz.engine.watch.address import Address
-from bnviz.engine.watch.sent import Sent
+from bnviz.engine.watch.sent_records import Sent
 from bnviz.recording import CurvePoint
 from bnviz.recording.watched import WatchError
 from bnviz.runs import Limits, RunManager

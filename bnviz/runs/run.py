@@ -11,12 +11,12 @@ from typing import Literal
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
-from bnviz.runs.beside import Beside
+from bnviz.runs.arm_recordings import Trained
+from bnviz.runs.earlier_recordings import Beside
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 from bnviz.runs.pump import Orders, Pump
 from bnviz.runs.recording_cache import RecordingCache
-from bnviz.runs.trained import Trained
 from bnviz.runs.trainers import Trainers
 
 State = Literal["ready", "starting", "running", "paused", "finished", "failed"]

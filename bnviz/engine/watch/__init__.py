@@ -1,9 +1,9 @@
 """Watching a network that somebody else trains.
 
 watcher         `watch` and the Watcher: when to record
-in_the_making   what a Watcher offers as a Recording
+growing_recording  what a Watcher offers as a Recording
 recorded        what was recorded in each mode, and what is told of it
-told            what the program tells of its updates
+reported        what the program reports of its updates
 requests        the modules that were asked for, and what is told of those not recorded
 passes          the model's own forward passes, and their mode; pass_recorder records them
 probe           the same inputs at each record, in a pass on the side
@@ -20,7 +20,7 @@ updates         counts the updates that optimizers make
 weight_changes  how large weights are, their gradients, and what an update changes
 series          the records of one mode, as a Recording
 followers       who is shown what is recorded while it comes: sender sends it to a server, notebooks have a widget
-sent            what the server at an address has; feed_client speaks with it
+sent_records    what the server at an address has; feed_client speaks with it
 isolation       runs a probe on the side and puts everything back; reachable is all that it can change
-contents        what an object leads to; kept is what one held, and sameness says whether it still does
+contents        what an object leads to; restoring is what one held, and sameness says whether it still does
 """

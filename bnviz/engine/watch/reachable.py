@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from bnviz.engine.watch.contents import below
-from bnviz.engine.watch.kept import Kept, keep
+from bnviz.engine.watch.restoring import Kept, keep
 from bnviz.engine.watch.sameness import PLAIN
 from bnviz.recording.watched import WatchError
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from bnviz.engine.watch.address import Address
 from bnviz.engine.watch.feed_client import FeedClient, ForgottenError, RefusedError
-from bnviz.engine.watch.sent import Sent
+from bnviz.engine.watch.sent_records import Sent
 from bnviz.recording import Recording
 
 PAUSE_SECONDS = 0.5

@@ -25,14 +25,14 @@ from bnviz.engine.trainer import made_on
 from bnviz.engine.watch import requests
 from bnviz.engine.watch.address import Address
 from bnviz.engine.watch.followers import Followers
-from bnviz.engine.watch.in_the_making import InTheMaking
+from bnviz.engine.watch.growing_recording import InTheMaking
 from bnviz.engine.watch.names import Names, class_name
 from bnviz.engine.watch.pass_recorder import PassRecorder
 from bnviz.engine.watch.passes import Parts
 from bnviz.engine.watch.probe import Probe
 from bnviz.engine.watch.recorded import Recorded
+from bnviz.engine.watch.reported import Number, Told
 from bnviz.engine.watch.sender import Sender
-from bnviz.engine.watch.told import Number, Told
 from bnviz.engine.watch.updates import UpdateCounter
 from bnviz.engine.watch.weight_changes import WeightChanges
 from bnviz.recording.watched import WatchError, check_name, plain_name

@@ -11,7 +11,7 @@ import pytest
 from bnviz.experiment import Experiment
 from bnviz.figures.frame.arms import arm_names
 from bnviz.runs import RunManager
-from bnviz.runs.beside import Beside
+from bnviz.runs.earlier_recordings import Beside
 from tests import recordings
 
 SHORT = Experiment(hidden=(8,), steps=60, batch_size=20)
