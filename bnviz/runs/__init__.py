@@ -1,7 +1,8 @@
 """Runs: arms trained in lockstep by trainers in worker processes, driven from the web process.
 
 RunManager, Run   what pages and routes use (manager.py, run.py)
-Trained, Beside   what a run's arms have recorded (arm_recordings.py), and earlier Recordings beside them (earlier_recordings.py)
+Trained           what a run's arms have recorded so far (arm_recordings.py)
+Beside            earlier Recordings beside them (earlier_recordings.py)
 Limits, Person    what runs may use, and to whom they belong (limits.py, person.py); cost.py refuses what is beyond
 Pump              drives one run's arms (pump.py), each a LiveArm or a PlaybackArm (arms.py)
 Admission         which runs may train at a time, and the queue of the others (admission.py)
