@@ -341,13 +341,13 @@ class Experiment(BaseModel):
     gradient_clipping: Annotated[
         float,
         Knob(
-            "Longest gradient",
-            "A gradient that is longer, over all weights together, is shortened to this length.",
+            "Gradient clipping",
+            "A gradient that is longer than this, over all weights together, is shortened to this length. 0: none is.",
             "Learning",
             low=0.0,
             high=1_000_000.0,
             suggestions=(0.0, 0.1, 1.0, 10.0),
-            zero="any",
+            zero="none",
         ),
     ] = 0.0
     steps: Annotated[
