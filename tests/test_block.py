@@ -211,6 +211,7 @@ def test_of_many_layers_a_figure_draws_some_evenly_spaced_and_says_so():
     assert figures.bands([recording]).data
 
 
+@pytest.mark.slow
 def test_only_an_identity_around_them_lets_fifty_layers_learn():
     base = Experiment(
         hidden="30x50",

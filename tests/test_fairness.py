@@ -292,6 +292,7 @@ def test_who_opens_run_after_run_loses_own_runs_and_no_others() -> None:
     manager.close()
 
 
+@pytest.mark.slow
 def test_many_runs_of_one_person_leave_anothers_single_run_its_share_and_more_wait(
     trainers: RunManager,
 ) -> None:

@@ -395,6 +395,7 @@ def test_where_the_field_is_locked_no_arm_is_added_or_removed(manager):
         assert not {"add-arm", "remove-arm"} & {item.key for item in app.button}
 
 
+@pytest.mark.slow
 def test_a_server_that_allows_three_networks_offers_no_fourth(monkeypatch):
     with RunManager(workers=1, limits=Limits(networks=3)) as manager:
         monkeypatch.setattr(state, "manager", lambda: manager)

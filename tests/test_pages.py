@@ -90,7 +90,7 @@ def test_a_link_sets_every_control_and_stays_as_it_is(opened):
 
 def test_a_changed_control_is_a_new_run_and_goes_into_the_link(opened):
     app = page()
-    app.selectbox(key="learning_rate").set_value("0.01").run()
+    app.selectbox(key="learning_rate").set_value("0.03").run()
     assert [arm.learning_rate for arm in opened[-1].arms] == [0.03, 0.03]
     assert app.query_params["learning_rate"] == "0.03"
     app.selectbox(key="learning_rate").set_value("0.5").run()
@@ -153,7 +153,7 @@ def test_the_box_of_presets_always_names_the_preset_that_trains(opened, between)
             app.selectbox(key="layer").set_value(1).run()
             assert app.selectbox(key="preset").value == preset
         elif between == "learning_rate":
-            app.selectbox(key="learning_rate").set_value("0.03").run()
+            app.selectbox(key="learning_rate").set_value("0.01").run()
             assert app.selectbox(key="preset").value is None
         elif between == "vary":
             app.selectbox(key="vary").set_value("seed").run()

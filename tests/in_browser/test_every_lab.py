@@ -29,9 +29,8 @@ def test_a_lab_to_its_verdict_has_no_fault(chromium, server, tmp_path, view: Vie
     assert visit(chromium, server.url, view, size, tmp_path, Axe(), play_seconds=6.0).faults == ()
 
 
-@pytest.mark.parametrize(
-    ("name", "size"), [("initialization", PHONE), pytest.param("figure-1", PROJECTOR, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size"), [("initialization", PHONE), ("figure-1", PROJECTOR)])
 def test_the_texts_of_a_figure_fit_the_width_that_it_is_given(open_page, name, size):
     [view] = lab_views([name])
     page = open_page(address("", view, size).removeprefix("/"), size.width, size.height, size.theme)

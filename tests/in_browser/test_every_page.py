@@ -35,6 +35,10 @@ def test_every_text_of_every_lab_and_lesson_is_set(chromium, tmp_path):
         page.close()
 
 
+ALIKE = ("playground-points", "inside-scale")
+"""Views that are much like others of their page."""
+
+
 def test_a_formula_over_two_lines_and_markup_are_noticed(chromium):
     page = chromium.new_page()
     page.set_content(
@@ -45,7 +49,13 @@ def test_a_formula_over_two_lines_and_markup_are_noticed(chromium):
     page.close()
 
 
-@pytest.mark.parametrize("view", PAGES, ids=lambda view: view.name)
+@pytest.mark.parametrize(
+    "view",
+    [
+        pytest.param(view, marks=pytest.mark.slow if view.name in ALIKE else (), id=view.name)
+        for view in PAGES
+    ],
+)
 @pytest.mark.parametrize(
     "size", ["laptop", *(pytest.param(name, marks=pytest.mark.slow) for name in ("phone", "zoomed"))]
 )

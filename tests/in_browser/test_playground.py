@@ -213,7 +213,7 @@ PRESETS = {
 
 @pytest.mark.parametrize(
     "between",
-    ["speed", *(pytest.param(name, marks=pytest.mark.slow) for name in ("layer", "step", "looking back"))],
+    [pytest.param(name, marks=pytest.mark.slow) for name in ("speed", "layer", "step", "looking back")],
 )
 def test_every_preset_chosen_is_the_one_that_trains_whatever_was_touched_before(playground, between):
     page = playground("?speed=max")
