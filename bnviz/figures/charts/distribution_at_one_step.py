@@ -32,7 +32,7 @@ from bnviz.recording.snapshot import HISTOGRAM_EDGES
 OTHER_RANGE = 4.0
 CURVE_POINTS = 121
 SHARE_OF_HEIGHT = 0.92
-LEGEND_LINE = 150
+LEGEND_LINE = 110
 """Characters that the legend and a note beside it may have together."""
 
 

@@ -103,7 +103,7 @@ def figure_2(
     end_labels(frame, panel, labels, gap=4, xshift=6, yref="paper")
     frame.axis_note("training step (log)")
     if not ends:
-        frame.place_for_words(panel, "The curves are drawn here while the networks train.")
+        frame.place_for_words(panel, "The curves are drawn here<br>while the networks train.")
     return frame.plot(_alt(networks, title, target))
 
 

@@ -103,7 +103,7 @@ def over_steps(
         _labels(frame, panel, lines, scale, (low, high), rows)
     frame.axis_note(step_title)
     if not any(line.drawn[0].size for lines in panels.values() for line in lines):
-        frame.place_for_words(None, "This is measured when the networks are trained.")
+        frame.place_for_words(places[0], "This is measured<br>when the networks<br>are trained.")
     return frame.plot(_alt(panels, scale, title))
 
 

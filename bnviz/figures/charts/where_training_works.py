@@ -108,7 +108,7 @@ def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -
     frame.axis_note("learning rate")
     frame.layout["hovermode"] = "closest"
     if not data.trained:
-        frame.place_for_words(panels[0], "A cell for each trained network<br>appears here.")
+        frame.place_for_words(panels[0], "A cell for each<br>trained network<br>appears here.")
     return frame.plot(_alt(data))
 
 
