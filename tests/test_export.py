@@ -217,6 +217,7 @@ def test_a_hostile_stamp_stays_text_in_svg_and_pdf(recordings: list[Recording], 
     assert json.loads(str(document.metadata["/bnviz"])) == json.loads(json.dumps(nasty().to_dict()))
 
 
+@pytest.mark.slow
 @needs_chrome
 def test_a_browser_that_died_is_replaced(recordings: list[Recording], stamp: Stamp, chrome: Chrome) -> None:
     figure = figures.loss(recordings, theme="print")
@@ -285,6 +286,7 @@ def test_the_page_holds_the_figure_and_the_stamp_whatever_the_texts(recordings: 
     assert json.loads(found.scripts["drawing"])["layout"]["meta"]["alt"] == figure.layout.meta["alt"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chrome or Chromium to open it with")
 def test_the_page_works_from_a_file_without_a_network(recordings: list[Recording], tmp_path: Path) -> None:
     path = tmp_path / "bands.html"

