@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
-from streamlit.testing.v1 import AppTest
 
 from bnviz import train
 from bnviz.experiment import Experiment, ExperimentError, Intervention
@@ -36,8 +34,8 @@ from bnviz.runs import Limits, RunManager, TooCostlyError
 from bnviz.runs.cost import check
 from bnviz.web import state
 from tests import recordings
+from tests.test_pages import page
 
-MAIN = Path(__file__).parents[1] / "bnviz" / "ui" / "parts" / "navigation.py"
 SMALL = Experiment(hidden=(8, 6), steps=60, batch_size=20)
 WITH_EFFECT = {
     "groups": {"normalizer": "group", "hidden": (32, 32)},
@@ -320,13 +318,6 @@ def manager(monkeypatch):
     monkeypatch.setattr(state, "manager", lambda: manager)
     yield manager
     manager.close()
-
-
-def page(**query):
-    app = AppTest.from_file(str(MAIN), default_timeout=60)
-    for name, text in query.items():
-        app.query_params[name] = text
-    return app.run()
 
 
 def run_of(app, manager):

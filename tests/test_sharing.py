@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bnviz.engine.inspections.sharing import COMPARED, sharing
+from bnviz.engine.inspections.sharing import sharing
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
 from bnviz.experiment.knob import NORMALIZERS
+from bnviz.experiment.normalization import BY_STATISTICS as COMPARED
 from bnviz.layer.captured import SharedValues
 from bnviz.layer.sharing import MOST_FEATURES, by_hand, content, in_words, miss
 from bnviz.ui.inside import view
@@ -118,7 +119,7 @@ def test_of_a_wide_layer_some_units_are_drawn_and_all_are_counted():
 
 
 def test_the_page_compares_what_the_engine_can_compare_and_says_what_instance_normalization_needs(asked):  # noqa: F811
-    assert set(view.COMPARED) == set(COMPARED)
+    assert set(view.View.parameters()["first"].choices) == set(COMPARED) == set(TORCHS)
     said = {"section": "sharing", "hidden": "12-9", "batch_size": "20", "step": "10", "second": "instance"}
     assert not page(**said, positions="false").exception
     assert [item.value for item in page(**said, positions="false").info] != []

@@ -150,13 +150,12 @@ def further_value(base: Experiment, vary: str, values: Sequence[str]) -> str | N
     Of numbers, the next one higher than all of `values`, where there is one.
     """
     knob = Experiment.knobs()[vary]
-    offered = offered_texts(vary) if vary != USUAL[0] else (*FAMILY, *offered_texts(vary))
-    known = {_network(base, vary, text) for text in values}
-    others = [text for text in offered if _network(base, vary, text) not in (None, *known)]
-    higher = [
-        text for text in others if knob.low is not None and float(text) > max(float(item) for item in values)
-    ]
-    return next(iter((*higher, *others)), None)
+    offered: Sequence[str] = offered_texts(vary) if vary != USUAL[0] else (*FAMILY, *offered_texts(vary))
+    known = {None, *(_network(base, vary, text) for text in values)}
+    if knob.low is not None:
+        highest = max(float(item) for item in values)
+        offered = sorted(offered, key=lambda text: float(text) <= highest)
+    return next((text for text in offered if _network(base, vary, text) not in known), None)
 
 
 def _network(base: Experiment, name: str, text: str) -> Experiment | None:

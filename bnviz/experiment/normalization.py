@@ -57,6 +57,9 @@ EPSILON = (RUNNING_STATISTICS - {"whiten", "mean-only"}) | {
 OF_ONE_EXAMPLE = ("layer", "group", "rms")
 """Those that take the statistics of a fully connected layer from each example alone."""
 
+BY_STATISTICS = ("batch", "layer", "group", "instance", "rms", "ghost-batch", "mean-only", "variance-only")
+"""Those that subtract a mean, divide by a deviation, or both, and do nothing else before γ and β."""
+
 GROUPS = frozenset({"group", "weight-standardized"})
 """Those that form groups of features."""
 

@@ -21,10 +21,9 @@ SMALL, USUAL = 2, 32
 """The two ends of Wu & He's Figure 1, which are judged; 64 and 256 go beyond it."""
 KINDS = tuple(LOOKS)
 
-QUICK = Experiment(
+NETWORK = Experiment(
     dataset="digits",
     hidden=(100, 100),
-    groups=4,
     activation="relu",
     init="kaiming",
     init_scale=1.0,
@@ -33,6 +32,7 @@ QUICK = Experiment(
     steps=1440,
 )
 """steps: of the smallest mini-batches. learning_rate: that of mini-batches of USUAL examples."""
+QUICK = NETWORK.replace(groups=4)
 FULL = QUICK.replace(dataset="mnist", steps=4800)
 
 RISE = 0.05
@@ -50,20 +50,26 @@ THEIRS = {"batch": ("23.6 %", "34.7 %"), "group": ("24.1 %", "24.1 %")}
 def arms(setting: Setting) -> tuple[Arm, ...]:
     """Every normalizer in every size of mini-batch, on the same number of examples."""
     base = setting.base(QUICK, FULL)
-    examples = SMALL * base.steps
     return tuple(
         Arm(
             name(kind, size),
             f"{NAMES[kind]}, batches of {size}",
-            base.replace(
-                normalizer=kind,
-                batch_size=size,
-                steps=max(1, examples // size),
-                learning_rate=base.learning_rate * size / USUAL,
-            ),
+            in_batches_of(size, base).replace(normalizer=kind),
         )
         for kind in KINDS
         for size in SIZES
+    )
+
+
+def in_batches_of(size: int, base: Experiment) -> Experiment:
+    """The same on as many examples in mini-batches of `size`, at a learning rate in proportion.
+
+    base: its steps are those of mini-batches of SMALL, its learning rate that of mini-batches of USUAL.
+    """
+    return base.replace(
+        batch_size=size,
+        steps=max(1, SMALL * base.steps // size),
+        learning_rate=base.learning_rate * size / USUAL,
     )
 
 

@@ -6,31 +6,18 @@ import math
 
 import numpy as np
 
-from bnviz.experiment import Experiment
 from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs import inference
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
+from bnviz.labs.batch_size import NETWORK, SMALL, USUAL, in_batches_of
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import Measure, Verdict, agreed, percent
 
 TRAINED = (2, 4, 8, 16, 32)
-SMALL, USUAL = 2, 32
-"""The sizes of mini-batch that are judged."""
-
-QUICK = Experiment(
-    dataset="digits",
-    hidden=(100, 100),
-    activation="relu",
-    init="kaiming",
-    init_scale=1.0,
-    batch_size=SMALL,
-    learning_rate=0.2,
-    steps=1440,
-)
-"""steps: of the smallest mini-batches. learning_rate: that of mini-batches of USUAL examples."""
+QUICK = NETWORK
 FULL = QUICK.replace(dataset="mnist", steps=4800)
 
 WEIGHTS = {"fast": 0.1, "slow": 0.01}
@@ -56,17 +43,11 @@ ALIKE = 0.02
 def arms(setting: Setting) -> tuple[Arm, ...]:
     """Every size of mini-batch with both weights, all on the same number of examples."""
     base = setting.base(QUICK, FULL)
-    examples = SMALL * base.steps
     return tuple(
         Arm(
             f"{speed}-{size}",
             f"batches of {size}, weight {weight:g}",
-            base.replace(
-                norm_momentum=weight,
-                batch_size=size,
-                steps=max(1, examples // size),
-                learning_rate=base.learning_rate * size / USUAL,
-            ),
+            in_batches_of(size, base).replace(norm_momentum=weight),
         )
         for speed, weight in WEIGHTS.items()
         for size in TRAINED

@@ -150,7 +150,6 @@ class SharedValues:
     layer: int
     members: Members
     x: Array
-    epsilon: float
     by: dict[str, Sharing]
 
 

@@ -27,7 +27,6 @@ def content(values: SharedValues, labels: Mapping[str, str], symbols: Mapping[st
         "feature": feature_called(values.x),
         "rows": rows(values.members),
         "x": _rounded(drawn),
-        "epsilon": values.epsilon,
         "blocks": [
             _block(name, labels[name], symbols[name], values.x, own) for name, own in values.by.items()
         ],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -135,6 +136,20 @@ def line(
     }
 
 
+def signs(exact: Mapping[str, Fraction], fine: str, epsilon: str) -> dict[str, str]:
+    """Of the lines that hold for one value whether they hold exactly for the numbers that are shown: = or ≈.
+
+    exact: the numbers as shown, by name; gamma and beta, the mean and the root among them. fine: the variance.
+    """
+    return {
+        "deviation": n.equals(exact["deviation"], exact["x"] - exact["mean"]),
+        "root": n.equals(exact["root"] ** 2, n.exact(fine) + n.exact(epsilon)),
+        "x_hat": n.equals(exact["x_hat"] * exact["root"], exact["deviation"]),
+        "scaled": n.equals(exact["scaled"], exact["gamma"] * exact["x_hat"]),
+        "y": n.equals(exact["y"], exact["scaled"] + exact["beta"]),
+    }
+
+
 def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, Any]]:
     m = len(found.x)
     mean, variance, root, gamma = (
@@ -147,14 +162,9 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
         name: n.exact(texts.statistic(name)) for name in _STATISTICS
     }
     deviations = [n.exact(text) for text in texts.all("deviation")]
-    equals = {
+    equals = signs(exact, fine, epsilon) | {
         "mean": n.equals(exact["mean"], sum(map(n.exact, texts.all("x")), Fraction()) / m),
-        "deviation": n.equals(exact["deviation"], exact["x"] - exact["mean"]),
         "variance": n.equals(exact["variance"], sum((value**2 for value in deviations), Fraction()) / m),
-        "root": n.equals(exact["root"] ** 2, n.exact(fine) + n.exact(epsilon)),
-        "x_hat": n.equals(exact["x_hat"] * exact["root"], exact["deviation"]),
-        "scaled": n.equals(exact["scaled"], exact["gamma"] * exact["x_hat"]),
-        "y": n.equals(exact["y"], exact["scaled"] + exact["beta"]),
     }
     squares = " + ".join(f"{ml.enclosed(text)}^2" for text in texts.all("deviation"))
     x_hat = ml.enclosed(texts.column("x_hat", 0))

@@ -14,7 +14,7 @@ from bnviz.layer import mathml as ml
 from bnviz.layer import numerals as n
 from bnviz.layer.arithmetic import Forward, forward
 from bnviz.layer.captured import ExampleBatch
-from bnviz.layer.walk import Texts, line, rows, unit_window
+from bnviz.layer.walk import Texts, line, rows, signs, unit_window
 
 ROWS = 12
 """Units of the set whose numbers are shown; the sums are over all."""
@@ -101,7 +101,10 @@ def _lines(
     first = {name: ml.number(texts.column(name, 0)) for name in _COLUMNS}
     variance, root = (ml.number(texts.statistic(name)) for name in ("variance", "root"))
     fine, epsilon = n.shown(found.variance, max(texts.places["variance"], 6)), f"{found.epsilon:.5f}"
-    is_, sums = _signs(batch, found, texts, fine, epsilon), r"\approx"  # of sums not all terms are shown
+    exact = {name: n.exact(texts.column(name, 0)) for name in (*_COLUMNS, "beta")} | {
+        name: n.exact(texts.statistic(name)) for name in ("mean", "root")
+    }
+    is_, sums = signs(exact, fine, epsilon), r"\approx"  # of sums not all terms are shown
     x_hat = ml.enclosed(texts.column("x_hat", 0))
     begin = line(
         "the example",
@@ -212,20 +215,6 @@ def _lines(
             ["y"],
         ),
     ]
-
-
-def _signs(batch: ExampleBatch, found: Forward, texts: Texts, fine: str, epsilon: str) -> dict[str, str]:
-    """Whether each line holds exactly for the rounded numbers that are shown: = or ≈."""
-    of_first = {name: n.exact(texts.column(name, 0)) for name in (*_COLUMNS, "beta")}
-    root = n.exact(texts.statistic("root"))
-    mean = n.exact(texts.statistic("mean")) if batch.centered else n.exact("0")
-    return {
-        "deviation": n.equals(of_first["deviation"], of_first["x"] - mean),
-        "root": n.equals(root**2, n.exact(fine) + n.exact(epsilon)),
-        "x_hat": n.equals(of_first["x_hat"] * root, of_first["deviation"]),
-        "scaled": n.equals(of_first["scaled"], of_first["gamma"] * of_first["x_hat"]),
-        "y": n.equals(of_first["y"], of_first["scaled"] + of_first["beta"]),
-    }
 
 
 def _added(texts: Texts, name: str, count: int) -> str:

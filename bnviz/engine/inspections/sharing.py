@@ -16,13 +16,11 @@ from bnviz.engine.inspections.layer import entering
 from bnviz.engine.network import generator
 from bnviz.engine.normalizers import EPSILON, GroupNorm, LayerNorm, RMSNorm, Settings
 from bnviz.engine.trainer import Trainer
-from bnviz.experiment.normalization import OF_ONE_EXAMPLE
+from bnviz.experiment.normalization import BY_STATISTICS, OF_ONE_EXAMPLE
 from bnviz.layer.captured import ExampleBatch, SharedValues, Sharing
 
-SUBTRACTS = ("batch", "layer", "group", "instance", "ghost-batch", "mean-only")
-DIVIDES = ("batch", "layer", "group", "instance", "ghost-batch", "rms", "variance-only")
-COMPARED = tuple(dict.fromkeys((*SUBTRACTS, *DIVIDES)))
-"""The normalizers that this compares: those whose statistics are a mean, a deviation, or both."""
+NO_MEAN, NO_DEVIATION = ("rms", "variance-only"), ("mean-only",)
+"""Of BY_STATISTICS those that subtract nothing, and those that divide by nothing."""
 
 
 @torch.no_grad()
@@ -56,16 +54,16 @@ def sharing(
 ) -> SharedValues:
     """The layer's input for the first `examples` of the next mini-batch, and what each normalizer shares in it.
 
-    names: of COMPARED. groups: of "group". ghost_batch: of "ghost-batch". Raises ValueError for a normalizer that is
-    not defined for this layer.
+    names: of BY_STATISTICS. groups: of "group". ghost_batch: of "ghost-batch". Raises ValueError for a normalizer that
+    is not defined for this layer.
     """
     x, members = entering(trainer, layer, examples)
     settings = Settings(groups=groups, ghost_batch=ghost_batch)
     by = {}
     for name in dict.fromkeys(names):
-        if name not in COMPARED:
+        if name not in BY_STATISTICS:
             raise ValueError(
-                f"normalizer = {name!r} is not allowed here; allowed is one of {', '.join(COMPARED)}"
+                f"normalizer = {name!r} is not allowed here; allowed is one of {', '.join(BY_STATISTICS)}"
             )
         module = normalizers.make(name, x.shape[1], generator(0, "sharing"), settings).double()
         with torch.no_grad():
@@ -73,7 +71,7 @@ def sharing(
         ids = module.shares(x.shape)
         assert ids is not None
         by[name] = shared(name, x.numpy(), ids.numpy(), y.numpy())
-    return SharedValues(trainer.step, layer, members, x.numpy(), EPSILON, by)
+    return SharedValues(trainer.step, layer, members, x.numpy(), by)
 
 
 def shared(name: str, x: np.ndarray, ids: np.ndarray, y: np.ndarray) -> Sharing:
@@ -85,7 +83,7 @@ def shared(name: str, x: np.ndarray, ids: np.ndarray, y: np.ndarray) -> Sharing:
     variance = np.bincount(flat, (values - around) ** 2) / counts  # biased
     return Sharing(
         ids,
-        mean if name in SUBTRACTS else None,
-        np.sqrt(variance + EPSILON) if name in DIVIDES else None,
+        None if name in NO_MEAN else mean,
+        None if name in NO_DEVIATION else np.sqrt(variance + EPSILON),
         y,
     )

@@ -14,6 +14,7 @@ from bnviz.figures.frame.layers import axis_end, last_step
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
+from bnviz.figures.marks.arm_lines import arm_line
 from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
 from bnviz.figures.marks.lines import diverged, scrubber
 from bnviz.recording import Recording
@@ -48,16 +49,7 @@ def learning_rate(
     panel = frame.panels(1, 1, axis, y_axis)[0][0]
     ends = []
     for arm, item, (steps, values) in zip(arms, recordings, lines, strict=True):
-        frame.line(
-            panel,
-            steps,
-            values,
-            name=arm.label,
-            legendgroup=arm.letter,
-            showlegend=True,
-            line={"color": arm.colour, "width": frame.theme.line, "dash": arm.dash},
-            hovertemplate=f"%{{y:.3~g}}<extra>{arm.letter}</extra>",
-        )
+        arm_line(frame, panel, arm, steps, values, "%{y:.3~g}")
         last = float(values[-1]) if steps.size else 0.0
         diverged(frame, panel, arm, item.diverged_at, last, axis_end(recordings))
         if steps.size and item.diverged_at is None:

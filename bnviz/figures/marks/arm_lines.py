@@ -15,7 +15,7 @@ from bnviz.figures.frame.axes import decades, log_ticks
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.layers import axis_end, last_step
 from bnviz.figures.frame.numbers import short
-from bnviz.figures.frame.plot import Plot
+from bnviz.figures.frame.plot import Array, Plot
 from bnviz.figures.frame.theme import readable
 from bnviz.figures.frame.thinning import thin
 from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
@@ -194,10 +194,15 @@ def _range(drawn: Sequence[Curve], measure: Measure, guess: float | None) -> tup
 def _line(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, measure: Measure) -> None:
     kept = thin(drawn.values) if drawn.steps.size else np.empty(0, int)
     number = "%{y:.3~g}" if measure.logarithmic else "%{y:.1%}"
+    arm_line(frame, panel, arm, drawn.steps[kept], drawn.values[kept], number)
+
+
+def arm_line(frame: Frame, panel: Panel, arm: ArmStyle, steps: Array, values: Array, number: str) -> None:
+    """One arm's line over the steps. number: the format of a value in its hover text, as Plotly's."""
     frame.line(
         panel,
-        drawn.steps[kept],
-        drawn.values[kept],
+        steps,
+        values,
         name=arm.label,
         legendgroup=arm.letter,
         showlegend=True,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from bnviz.experiment import Experiment
-from bnviz.experiment.normalization import OF_ONE_EXAMPLE
+from bnviz.experiment.normalization import BY_STATISTICS, OF_ONE_EXAMPLE
 from bnviz.layer.walk import LINES
 from bnviz.ui.parts.page_state import PageState, Parameter
 
@@ -33,8 +33,6 @@ LINES_OF = ("batch", *OF_ONE_EXAMPLE)
 """The normalizers that are shown line by line."""
 AMONG = ("batch", "layer", "group", "rms", "batch-renorm", "ghost-batch", "mean-only", "variance-only")
 """The normalizers with which one can change an example and watch the others."""
-COMPARED = ("batch", "layer", "group", "instance", "rms", "ghost-batch", "mean-only", "variance-only")
-"""The normalizers whose shared values are shown."""
 CHANGES = {"replace": "Replace it", "drop": "Leave it out", "duplicate": "Use it twice"}
 NEWEST = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 ORDER = {"norm_placement": "before", "normalized_layers": "all", "residual": "none"}
@@ -107,8 +105,8 @@ class View(PageState):
     ] = 0.1
     map_layer: Annotated[int, Parameter("Convolutional layer", low=1, high=len(CHANNELS))] = 1
     channel: Annotated[int, Parameter("Channel", low=1, high=_channels)] = 1
-    first: Annotated[str, Parameter("Normalization", choices=COMPARED)] = "batch"
-    second: Annotated[str, Parameter("Beside it", choices=COMPARED)] = "layer"
+    first: Annotated[str, Parameter("Normalization", choices=BY_STATISTICS)] = "batch"
+    second: Annotated[str, Parameter("Beside it", choices=BY_STATISTICS)] = "layer"
     positions: Annotated[
         bool,
         Parameter("Feature maps", "A convolutional layer: each channel has a value at every position."),

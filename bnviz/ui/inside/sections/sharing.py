@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from bnviz.experiment.knob import NORMALIZERS, POINT_DATASETS
+from bnviz.experiment.normalization import BY_STATISTICS
 from bnviz.layer import numerals as n
 from bnviz.layer.captured import SharedValues
 from bnviz.layer.sharing import MOST_FEATURES, content, miss
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
-from bnviz.ui.inside.view import CHANNELS, COMPARED, PREFIX, View, with_maps
+from bnviz.ui.inside.view import CHANNELS, PREFIX, View, with_maps
 from bnviz.ui.parts import link
 
 _BLOCKS = f"{PREFIX}sharing"
@@ -29,7 +30,7 @@ def show(ask: Ask, view: View) -> None:
         for name in ("first", "second"):
             st.selectbox(
                 said[name].label,
-                options=COMPARED,
+                options=BY_STATISTICS,
                 format_func=NORMALIZERS.__getitem__,
                 key=f"{PREFIX}{name}",
                 on_change=link.touch,
