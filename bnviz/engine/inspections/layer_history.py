@@ -11,7 +11,7 @@ from bnviz.engine.backprop import Autograd
 from bnviz.engine.inspections.coming_batch import as_array
 from bnviz.engine.inspections.passing import batch_norm_of, in_training, reached
 from bnviz.engine.network import generator
-from bnviz.engine.normalizers.base import feature_axes, per_feature
+from bnviz.engine.normalizers.base import feature_axes, moments
 from bnviz.engine.recorder import schedule
 from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.layer.captured import History
@@ -32,9 +32,9 @@ def history(trainer: Trainer, layer: int) -> History:
     def gather(module: torch.nn.Module, arguments: tuple[Any, ...]) -> None:
         if module.training:
             x = arguments[0].detach()
-            mean = x.mean(feature_axes(x))
+            mean, variance = moments(x)
             means.append(mean.cpu().numpy())
-            variances.append(((x - per_feature(mean, x)) ** 2).mean(feature_axes(x)).cpu().numpy())
+            variances.append(variance.cpu().numpy())
             values.append(x.numel() // x.shape[1])
 
     normalizer = batch_norm_of(trainer.network, layer)

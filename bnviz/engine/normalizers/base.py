@@ -58,6 +58,23 @@ def feature_axes(x: Tensor) -> list[int]:
     return [axis for axis in range(x.dim()) if axis != 1]
 
 
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """μ and the biased σ² of each feature, each (F,); autograd follows both."""
+    mean = x.mean(feature_axes(x))
+    return mean, variance_around(mean, x)
+
+
+def variance_around(mean: Tensor, x: Tensor) -> Tensor:
+    """The mean squared distance of each feature's values from `mean`, (F,)."""
+    return ((x - per_feature(mean, x)) ** 2).mean(feature_axes(x))
+
+
+def unbiased(variance: Tensor, x: Tensor) -> Tensor:
+    """σ²·m/(m − 1) for the m values of each feature of x: what running statistics take in, Algorithm 2, line 10."""
+    values = x.numel() // len(variance)
+    return variance * values / (values - 1)
+
+
 def per_feature(values: Tensor, x: Tensor) -> Tensor:
     """values, (F,), shaped to be combined with x: (1, F) or (1, F, 1, 1)."""
     return values.view([1, -1] + [1] * (x.dim() - 2))

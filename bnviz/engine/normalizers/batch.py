@@ -21,8 +21,11 @@ from bnviz.engine.normalizers.base import (
     Settings,
     feature_axes,
     group_ids,
+    moments,
     per_feature,
     scaled_and_shifted,
+    unbiased,
+    variance_around,
 )
 
 
@@ -123,12 +126,9 @@ class WrittenOut(BatchStatistics, ABC):
         if not self.training:
             return self.normalize(x, self.running_mean, self.running_var)
         mean, variance = self.statistics(x)
-        values = x.numel() // len(mean)
         with torch.no_grad():  # running statistics are observed, not learned
             self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(
-                variance * values / (values - 1), self.momentum
-            )  # unbiased, Alg. 2 line 10
+            self.running_var.lerp_(unbiased(variance, x), self.momentum)
         return self.normalize(x, mean, variance)
 
     def as_in_training(self, x: Tensor) -> Tensor:
@@ -159,7 +159,7 @@ class StoppedMean(WrittenOut):
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The mean, cut off from the gradient, and the biased variance."""
         mean = x.mean(feature_axes(x)).detach()
-        return mean, ((x - per_feature(mean, x)) ** 2).mean(feature_axes(x))
+        return mean, variance_around(mean, x)
 
 
 class StoppedStatistics(WrittenOut):
@@ -177,8 +177,7 @@ class StoppedStatistics(WrittenOut):
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The mean and the biased variance, both cut off from the gradient."""
         with torch.no_grad():
-            mean = x.mean(feature_axes(x))
-            return mean, ((x - per_feature(mean, x)) ** 2).mean(feature_axes(x))
+            return moments(x)
 
 
 class L1BatchNorm(WrittenOut):

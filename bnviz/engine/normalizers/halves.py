@@ -13,7 +13,9 @@ from bnviz.engine.normalizers.base import (
     Settings,
     feature_axes,
     group_ids,
+    moments,
     per_feature,
+    unbiased,
 )
 
 
@@ -75,22 +77,14 @@ class VarianceOnly(Normalizer):
         """Divide by the batch's own deviations in training, by the running ones in evaluation mode."""
         if not self.training:
             return self.divided(x, self.running_var)
-        variance = self.variance(x)
-        values = x.numel() // len(variance)
+        _, variance = moments(x)
         with torch.no_grad():  # running statistics are observed, not learned
-            self.running_var.lerp_(
-                variance * values / (values - 1), self.momentum
-            )  # unbiased, Alg. 2 line 10
+            self.running_var.lerp_(unbiased(variance, x), self.momentum)
         return self.divided(x, variance)
 
     def as_in_training(self, x: Tensor) -> Tensor:
         """Divide by x's own deviations and remember none of them."""
-        return self.divided(x, self.variance(x))
-
-    def variance(self, x: Tensor) -> Tensor:
-        """The biased variance of each feature, (F,)."""
-        mean = x.mean(feature_axes(x), keepdim=True)
-        return ((x - mean) ** 2).mean(feature_axes(x))
+        return self.divided(x, moments(x)[1])
 
     def divided(self, x: Tensor, variance: Tensor) -> Tensor:
         """y, shaped like x."""

@@ -11,8 +11,8 @@ from bnviz.engine.normalizers.base import (
     DEFAULT,
     Normalizer,
     Settings,
-    feature_axes,
     group_ids,
+    moments,
     per_feature,
     scaled_and_shifted,
 )
@@ -74,8 +74,7 @@ class BatchRenorm(Normalizer):
 
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """μ_B and σ_B, each (F,)."""
-        mean = x.mean(feature_axes(x))
-        variance = ((x - per_feature(mean, x)) ** 2).mean(feature_axes(x))
+        mean, variance = moments(x)
         return mean, torch.sqrt(variance + self.epsilon)
 
     def corrected(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:

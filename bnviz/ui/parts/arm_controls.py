@@ -66,7 +66,7 @@ def _number_of_arms(vary: str, most: int) -> None:
     left = further_value(control_values.base(), vary, values) is not None
     with st.container(horizontal=True, gap="small", key="number-of-arms"):
         if len(values) < MOST_ARMS:
-            why = "" if left else "Every value of this field is taken."
+            why = "" if left else "No other value of this field makes another network."
             if len(values) >= most:
                 why = f"This server trains {most} networks here at once, beside kept ones at most {MOST_ARMS} in all."
             st.button(
