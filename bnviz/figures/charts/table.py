@@ -10,11 +10,17 @@ from bnviz.figures.frame.plot import Plot, PlotFunction
 ROW_HEIGHT = 30
 """Pixels at the usual size of type."""
 MARGIN = 10
+WRAPPED = 0.7
+"""The share of its length that an entry needs, as it may go over two lines."""
 
 
 def _width(column: Sequence[str]) -> int:
-    """The share of the width that a column needs: that of its longest entry, and a little around it."""
-    return max(map(len, column)) + 3
+    """The share of the width that a column needs: its longest word is not broken, its longest entry may be.
+
+    And a little around it.
+    """
+    longest_word = max((len(word) for entry in column for word in entry.split()), default=0)
+    return max(longest_word, round(WRAPPED * max(map(len, column)))) + 3
 
 
 @PlotFunction
