@@ -30,7 +30,7 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run a command. An error that the user can mend is one sentence on the error stream, and exit status 2."""
-    from bnviz.data.mnist import DatasetError
+    from bnviz.data.dataset import DatasetError
     from bnviz.runs.pool import TrainingError
     from bnviz.tools.load.connection import LoadError
 

@@ -16,6 +16,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,14 +27,14 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from bnviz import train
-from bnviz.data import mnist
+from bnviz.data import idx_files, published
 from bnviz.data.datasets import LOADERS, DatasetError, load, stratified_split
 from bnviz.experiment import Experiment
 from bnviz.experiment.knob import DATASETS
 
 PUBLISHED = Path(os.environ.get("BNVIZ_DATA", "none")) / "mnist"
 needs_published_files = pytest.mark.skipif(
-    not all((PUBLISHED / f"{name}.gz").is_file() for name in mnist.SHA256),
+    not all((PUBLISHED / f"{name}.gz").is_file() for name in published.MNIST.sha256),
     reason="MNIST's four gzipped files are not in $BNVIZ_DATA/mnist",
 )
 PLANAR = ("spirals", "moons", "circles")
@@ -67,7 +68,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     for part, examples in (("train", 12), ("t10k", 6)):
         content[f"{part}-images-idx3-ubyte"] = idx(generator.integers(0, 256, (examples, 28, 28)))
         content[f"{part}-labels-idx1-ubyte"] = idx(generator.integers(0, 10, examples))
-    monkeypatch.setattr(mnist, "SHA256", {name: sha256(each).hexdigest() for name, each in content.items()})
+    sums = {name: sha256(each).hexdigest() for name, each in content.items()}
+    monkeypatch.setattr(published, "MNIST", replace(published.MNIST, sha256=sums))
     monkeypatch.delenv("BNVIZ_DATA", raising=False)
     return content
 
@@ -119,7 +121,7 @@ class Answer(BaseHTTPRequestHandler):
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     """The one mirror there is, with nothing on it."""
     server = Mirror({})
-    monkeypatch.setattr(mnist, "MIRRORS", (server.url,))
+    set_mirrors(monkeypatch, server.url)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server
@@ -134,6 +136,11 @@ def mirror(small: dict[str, bytes], server: Mirror) -> Mirror:
     """A mirror with the four small files, gzipped."""
     server.answers = {f"{name}.gz": gzip.compress(content) for name, content in small.items()}
     return server
+
+
+def set_mirrors(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Have MNIST's files at these addresses alone."""
+    monkeypatch.setattr(published, "MNIST", replace(published.MNIST, mirrors=addresses))
 
 
 def unused_address() -> str:
@@ -269,6 +276,36 @@ def test_mnist_has_the_known_shapes_labels_and_pixels():
 
 
 @needs_published_files
+def test_fashion_mnist_has_the_published_shapes_and_a_thousand_examples_of_each_class_held_out():
+    if not (PUBLISHED.parent / "fashion-mnist").is_dir():
+        pytest.skip("Fashion-MNIST's files are not in $BNVIZ_DATA/fashion-mnist")
+    dataset = load("fashion-mnist")
+    assert (dataset.train.inputs.shape, dataset.test.inputs.shape) == (
+        (60_000, 1, 28, 28),
+        (10_000, 1, 28, 28),
+    )
+    assert np.bincount(dataset.train.labels).tolist() == [6_000] * 10
+    assert np.bincount(dataset.test.labels).tolist() == [1_000] * 10
+    assert dataset.classes[9] == "ankle boot"
+    # The first example that was published is an ankle boot: dark above, bright at the sole.
+    assert dataset.train.labels[0] == 9
+
+
+def test_a_file_of_another_dataset_is_refused_by_its_sum(small, home):
+    put(home / "fashion-mnist", small)
+    message = refusal("fashion-mnist")
+    assert "Fashion-MNIST" in message
+    assert "SHA-256" in message
+
+
+def test_files_that_the_system_has_installed_are_found(small, tmp_path, monkeypatch):
+    sums = {name: sha256(content).hexdigest() for name, content in small.items()}
+    files = replace(published.FASHION_MNIST, sha256=sums, installed=put(tmp_path / "usr", small), mirrors=())
+    monkeypatch.setattr(published, "FASHION_MNIST", files)
+    assert load("fashion-mnist").train.inputs.shape == (12, 1, 28, 28)
+
+
+@needs_published_files
 def test_mnist_binary_is_mnist_thresholded_at_one_half():
     grey, binary = load("mnist"), load("mnist-binary")
     assert (binary.scale, binary.train.inputs.dtype) == (1.0, np.uint8)
@@ -281,7 +318,9 @@ def test_mnist_binary_is_mnist_thresholded_at_one_half():
 @needs_published_files
 def test_the_published_files_can_be_downloaded(server, home, monkeypatch):
     monkeypatch.delenv("BNVIZ_DATA")
-    server.answers = {f"{name}.gz": (PUBLISHED / f"{name}.gz").read_bytes() for name in mnist.SHA256}
+    server.answers = {
+        f"{name}.gz": (PUBLISHED / f"{name}.gz").read_bytes() for name in published.MNIST.sha256
+    }
     assert np.bincount(load("mnist").train.labels).tolist() == TRAIN_COUNTS
     assert files_below(home) == sorted(server.answers)
 
@@ -295,7 +334,7 @@ def test_a_published_file_that_is_spoilt_is_refused(spoil, home, monkeypatch):
     monkeypatch.delenv("BNVIZ_DATA")
     put(home / "mnist", {name: spoil((PUBLISHED / f"{name}.gz").read_bytes())})
     with pytest.raises(DatasetError, match="SHA-256"):
-        mnist.read(name)
+        published.MNIST.read(name)
 
 
 # Finding and verifying the files
@@ -353,14 +392,14 @@ def test_swapped_files_are_refused_though_each_is_whole(small, home):
 
 
 def test_a_file_that_unpacks_to_gigabytes_is_refused_early(small, home, monkeypatch):
-    monkeypatch.setattr(mnist, "LARGEST", 10_000)
+    monkeypatch.setattr(idx_files, "LARGEST", 10_000)
     put(home / "mnist", {"train-images-idx3-ubyte.gz": gzip.compress(bytes(50_000_000), 1)})
     assert "damaged" in refusal()
 
 
 def test_an_idx_file_is_read_by_its_header():
     values = np.arange(24).reshape(2, 3, 4)
-    assert np.array_equal(mnist.parse_idx(idx(values)), values)
+    assert np.array_equal(idx_files.parse_idx(idx(values)), values)
 
 
 @pytest.mark.parametrize(
@@ -377,7 +416,7 @@ def test_an_idx_file_is_read_by_its_header():
 )
 def test_what_is_no_idx_file_of_bytes_is_refused(content):
     with pytest.raises(ValueError, match="IDX"):
-        mnist.parse_idx(content)
+        idx_files.parse_idx(content)
 
 
 # Downloading
@@ -415,7 +454,7 @@ def test_a_download_that_fails_says_the_ways_out_and_leaves_nothing_in_the_cache
     if fault == "cut off":
         mirror.cut_at = -50
     elif fault == "refused":
-        monkeypatch.setattr(mnist, "MIRRORS", (unused_address(),))
+        set_mirrors(monkeypatch, unused_address())
     elif fault == "404":
         mirror.answers = {}
     else:
@@ -429,13 +468,13 @@ def test_a_download_that_fails_says_the_ways_out_and_leaves_nothing_in_the_cache
     assert not home.exists()
     assert name in message
     assert "choose digits" in message
-    assert all(each in message for each in mnist.SHA256)
+    assert all(each in message for each in published.MNIST.sha256)
     assert str(home / "mnist") in message
     assert "127.0.0.1" in message
 
 
 def test_the_folder_that_a_failed_download_names_is_one_that_is_looked_into(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(mnist, "MIRRORS", (unused_address(),))
+    set_mirrors(monkeypatch, unused_address())
     monkeypatch.setenv("BNVIZ_DATA", str(tmp_path / "data"))
     named = refusal().rpartition(" the folder ")[2]
     put(Path(named), small)
@@ -443,7 +482,7 @@ def test_the_folder_that_a_failed_download_names_is_one_that_is_looked_into(smal
 
 
 def test_a_mirror_that_fails_is_followed_by_the_next(mirror, home, monkeypatch):
-    monkeypatch.setattr(mnist, "MIRRORS", (unused_address(), mirror.url))
+    set_mirrors(monkeypatch, unused_address(), mirror.url)
     assert load("mnist").train.inputs.shape == (12, 1, 28, 28)
     assert files_below(home) == sorted(mirror.answers)
 
@@ -463,17 +502,23 @@ def test_a_cache_that_cannot_be_written_is_named(mirror, home):
 
 
 DOWNLOAD = """
-import json, sys
-from bnviz.data import mnist
+import dataclasses, json, sys
+from bnviz.data import published
 from bnviz.data.datasets import load
-mnist.SHA256, mnist.MIRRORS = json.loads(sys.argv[1])
+sums, mirrors = json.loads(sys.argv[1])
+published.MNIST = dataclasses.replace(published.MNIST, sha256=sums, mirrors=mirrors)
 print(load("mnist").train.inputs.sum())
 """
 
 
 def start_download() -> subprocess.Popen[str]:
     """Another process that loads MNIST from the same mirror into the same cache."""
-    arguments = [sys.executable, "-c", DOWNLOAD, json.dumps([mnist.SHA256, mnist.MIRRORS])]
+    arguments = [
+        sys.executable,
+        "-c",
+        DOWNLOAD,
+        json.dumps([published.MNIST.sha256, published.MNIST.mirrors]),
+    ]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
 
 

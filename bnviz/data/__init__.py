@@ -1,6 +1,7 @@
 """The examples that networks learn from.
 
 datasets   all datasets by name
-mnist      MNIST's files: found, or downloaded and verified
+idx_files  files in MNIST's format: found, or downloaded and verified
+published  which files those are, with their sums
 paths      the folder in which bnviz keeps runs, classes and lessons
 """

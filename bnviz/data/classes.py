@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 CLASS_COUNTS: Mapping[str, int] = MappingProxyType(
-    {"digits": 10, "mnist": 10, "mnist-binary": 10, "spirals": 2, "moons": 2, "circles": 2}
+    {
+        "digits": 10,
+        "mnist": 10,
+        "mnist-binary": 10,
+        "fashion-mnist": 10,
+        "spirals": 2,
+        "moons": 2,
+        "circles": 2,
+    }
 )
 
 

@@ -1,7 +1,7 @@
 """Named datasets, each the same on every machine and at every call, whatever an Experiment's seed.
 
-digits comes with scikit-learn; mnist is read from its four files; spirals, moons and circles are drawn;
-folder:<name> holds a user's own images.
+digits comes with scikit-learn; mnist and fashion-mnist are read from four files each; spirals, moons and circles are
+drawn; folder:<name> holds a user's own images.
 """
 
 from __future__ import annotations
@@ -9,21 +9,33 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
-from bnviz.data import mnist
-from bnviz.data.mnist import DatasetError
+from bnviz.data import published
+from bnviz.data.dataset import Dataset, DatasetError, Split
+from bnviz.data.idx_files import IdxFiles
 from bnviz.experiment import Experiment
 
 __all__ = ["LOADERS", "Dataset", "DatasetError", "Split", "load", "stratified_split"]
 
 TRAIN_POINTS, TEST_POINTS = 1000, 500
 IMAGE_SIDE = 28
+FASHION_CLASSES = (
+    "T-shirt",
+    "trousers",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
 # Formats that Pillow decodes by itself; for EPS it would start another program.
 IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif")
@@ -47,35 +59,6 @@ UNREAD_SUFFIXES = frozenset(
     | {".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".pdf", ".exr"}
 )
 """Images too, but bnviz does not read them: they are never left out without a word."""
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Examples: inputs (N, *shape), uint8 or float32; labels (N,) int64; both read-only."""
-
-    inputs: np.ndarray
-    labels: np.ndarray
-
-    def __post_init__(self) -> None:
-        self.inputs.setflags(write=False)
-        self.labels.setflags(write=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Examples to learn from and examples held out.
-
-    shape: of one example, (channels, height, width) or (2,).
-    classes: the names that labels stand for, classes[label].
-    scale: the network sees inputs × scale.
-    """
-
-    name: str
-    train: Split
-    test: Split
-    shape: tuple[int, ...]
-    classes: tuple[str, ...]
-    scale: float
 
 
 class Loader:
@@ -138,16 +121,26 @@ def _digits() -> Dataset:
     return _divided("digits", inputs, labels.astype(np.int64), tuple("0123456789"), 1 / 16)
 
 
-def _mnist() -> Dataset:
-    """MNIST as published: 60,000 and 10,000 examples in 256 grey levels, in their published order."""
+def _from_files(files: IdxFiles, classes: tuple[str, ...]) -> Dataset:
+    """As published: 60,000 and 10,000 examples in 256 grey levels, in their published order."""
     train, test = (
         Split(
-            mnist.read(f"{part}-images-idx3-ubyte")[:, np.newaxis],
-            mnist.read(f"{part}-labels-idx1-ubyte").astype(np.int64),
+            files.read(f"{part}-images-idx3-ubyte")[:, np.newaxis],
+            files.read(f"{part}-labels-idx1-ubyte").astype(np.int64),
         )
         for part in ("train", "t10k")
     )
-    return Dataset("mnist", train, test, train.inputs.shape[1:], tuple("0123456789"), 1 / 255)
+    return Dataset(files.name, train, test, train.inputs.shape[1:], classes, 1 / 255)
+
+
+def _mnist() -> Dataset:
+    """Handwritten digits."""
+    return _from_files(published.MNIST, tuple("0123456789"))
+
+
+def _fashion_mnist() -> Dataset:
+    """Articles of clothing in MNIST's format."""
+    return _from_files(published.FASHION_MNIST, FASHION_CLASSES)
 
 
 def _mnist_binary() -> Dataset:
@@ -200,6 +193,7 @@ LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
         "digits": _digits,
         "mnist": _mnist,
         "mnist-binary": _mnist_binary,
+        "fashion-mnist": _fashion_mnist,
         "spirals": lambda: _drawn("spirals", _spiral, 0.04),
         "moons": lambda: _drawn("moons", _moon, 0.1),
         "circles": lambda: _drawn("circles", _circle, 0.1),

@@ -32,6 +32,7 @@ DATASETS = MappingProxyType(
         "digits": "Digits, 8×8 pixels",
         "mnist": "MNIST, 28×28 pixels",
         "mnist-binary": "MNIST, black or white pixels",
+        "fashion-mnist": "Fashion-MNIST, 28×28 pixels",
         "spirals": "Two spirals, 2-D",
         "moons": "Two moons, 2-D",
         "circles": "Two circles, 2-D",

@@ -20,8 +20,8 @@ from typing import Any
 from distributed import Client, KilledWorker, get_worker
 from distributed import Future as RemoteFuture
 
+from bnviz.data.dataset import DatasetError
 from bnviz.data.lru import Lru
-from bnviz.data.mnist import DatasetError
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.progress import on_progress
 from bnviz.runs.cost import check

@@ -12,8 +12,8 @@ from typing import Literal
 
 from distributed import Client, KilledWorker
 
+from bnviz.data.dataset import DatasetError
 from bnviz.data.lru import Lru
-from bnviz.data.mnist import DatasetError
 from bnviz.experiment import Experiment, ExperimentError
 from bnviz.experiment.grid import Cell, Grid, Score
 from bnviz.recording import Provenance
