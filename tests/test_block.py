@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bnviz import figures
-from bnviz.engine.network import Network, build, generator
+from bnviz.engine.build import build
+from bnviz.engine.network import Network, generator
 from bnviz.engine.normalizers import NORMALIZER_CLASSES, NoNormalizer, Settings
 from bnviz.engine.trainer import Trainer, train
 from bnviz.experiment import Experiment, ExperimentError

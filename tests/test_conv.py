@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from bnviz import Experiment, Recording
 from bnviz.data import datasets
-from bnviz.engine.network import build
+from bnviz.engine.build import build
 from bnviz.engine.recorder import IMAGES_AT_ONCE, POSITIONS, as_table
 from bnviz.engine.trainer import Trainer, one_thread, train
 from bnviz.recording.snapshot import UNIT_COLUMNS

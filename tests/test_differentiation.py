@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from bnviz.engine.backprop import Autograd, ChainRule, Differentiation, differentiation
-from bnviz.engine.network import ACTIVATION_FUNCTIONS, Network, build
+from bnviz.engine.build import build
+from bnviz.engine.network import ACTIVATION_FUNCTIONS, Network
 from bnviz.experiment import Experiment
 from bnviz.experiment.knob import NORMALIZERS
 

@@ -70,9 +70,9 @@ def experiments(draw: st.DrawFn) -> Experiment:
     if values["schedule"] == "one-cycle":
         values["warmup"] = 0
     values["batch_size"] = max(2, values["batch_size"])
-    if values["architecture"] == "conv":
-        values["dataset"] = draw(st.sampled_from(["digits", "mnist", "mnist-binary", "folder:pets_2"]))
-        values["hidden"] = draw(st.lists(st.integers(1, 256), min_size=1, max_size=8).map(tuple))
+    if values["architecture"] != "mlp":
+        values["dataset"] = draw(st.sampled_from(["digits", "mnist", "fashion-mnist", "folder:pets_2"]))
+        values["hidden"] = draw(st.lists(st.integers(4, 256), min_size=1, max_size=8).map(tuple))
     try:
         return Experiment(**values)
     except ExperimentError:  # of normalization, where few values go together

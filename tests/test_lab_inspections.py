@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from bnviz.engine.build import build
 from bnviz.engine.inspections import companions, decorrelation, held_out, invariance
-from bnviz.engine.network import build, generator
+from bnviz.engine.network import generator
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
 from bnviz.figures.charts.correlation import correlation

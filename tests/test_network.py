@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bnviz.engine.network import ACTIVATION_FUNCTIONS, Network, build, generator
+from bnviz.engine.build import build
+from bnviz.engine.network import ACTIVATION_FUNCTIONS, Network, generator
 from bnviz.engine.normalizers import BatchNorm
 from bnviz.experiment import Experiment
 from bnviz.experiment.knob import INITS, NORMALIZERS

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from bnviz import Experiment, ExperimentError
 from bnviz.data import datasets
 from bnviz.engine.batches import stratified_subset
-from bnviz.engine.network import Network, build, generator
+from bnviz.engine.build import build
+from bnviz.engine.network import Network, generator
 from bnviz.engine.normalizers import (
     EPSILON,
     NORMALIZER_CLASSES,

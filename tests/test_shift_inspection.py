@@ -105,7 +105,7 @@ def test_the_mini_batch_and_the_gradient_are_those_of_the_step_itself(normalizer
     twin = copy.deepcopy(trainer)
     gradients = twin.backward()
     assert gradients is not None
-    weights = [gradients[index] for index in trainer.recorder.hidden_weights]
+    weights = [gradients[index] for (index,) in trainer.recorder.hidden_weights]
     measured = definition(before, before, batch)
     for gradient, (_, _, size) in zip(weights, measured, strict=False):
         assert size == pytest.approx(float(gradient.double().norm()), rel=1e-6)

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from bnviz.data import datasets
 from bnviz.engine import recorder
 from bnviz.engine.batches import stratified_subset
-from bnviz.engine.network import build, generator
+from bnviz.engine.build import build
+from bnviz.engine.network import generator
 from bnviz.engine.recorder import MOST_RECORDS, schedule
 from bnviz.engine.trainer import Trainer, pick_device, train
 from bnviz.experiment import Experiment, ExperimentError, Intervention

@@ -88,10 +88,11 @@ class ChainRule:
     @staticmethod
     def takes(network: Network) -> bool:
         """Whether all layers are of the kinds below, fully connected, without dropout, and on the CPU."""
+        if network.shape is not None:
+            return False
         normalizers = [network.input_normalizer, *(block.normalizer for block in network.hidden)]
         return (
-            network.shape is None
-            and all(parameter.device.type == "cpu" for parameter in network.parameters())
+            all(parameter.device.type == "cpu" for parameter in network.parameters())
             and all(type(block) in (Block, NormalizedAfter) for block in network.hidden)
             and all(
                 type(normalizer) in (NoNormalizer, WeightNorm, *NORMALIZATIONS) for normalizer in normalizers

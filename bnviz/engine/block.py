@@ -20,6 +20,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from bnviz.engine.normalizers import NoNormalizer, Normalizer
+from bnviz.engine.normalizers.base import Pair
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,24 @@ class Dropout(nn.Module):
 Step = Callable[[Tensor], Tensor]
 
 
-class HiddenLayer(nn.Module, ABC):
+class Layer(nn.Module, ABC):
+    """What the network and the recorder see of a hidden layer, whether it has one affine map or several."""
+
+    @abstractmethod
+    def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
+        """The layer's Probe of u in training mode without dropout, and its output."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> list[Tensor]:
+        """Those of its affine maps."""
+
+    @abstractmethod
+    def scale_and_shift(self) -> Pair | None:
+        """What Normalizer.scale_and_shift says, for the features of the Probe."""
+
+
+class HiddenLayer(Layer):
     """An affine map, a normalizer, a nonlinearity, pooling where the layer has it, dropout."""
 
     def __init__(
@@ -81,17 +99,23 @@ class HiddenLayer(nn.Module, ABC):
 
     def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
         """The layer's Probe of u in training mode without dropout, and its output."""
-        before, pre_activations, z = self.computed(u, self.normalizer.as_in_training, _kept)
+        before, pre_activations, z = self.computed(u, self.normalizer.as_in_training, kept)
         if isinstance(self.normalizer, NoNormalizer):
             before = pre_activations
         return Probe(before, pre_activations), z
 
+    @property
+    def weights(self) -> list[Tensor]:
+        """The affine map's."""
+        return [self.affine.weight]
+
+    def scale_and_shift(self) -> Pair | None:
+        """The normalizer's."""
+        return self.normalizer.scale_and_shift()
+
     def mapped(self, u: Tensor) -> Tensor:
         """Wu + b, with W as the normalizer makes it of the affine map's parameter."""
-        weight, bias = self.normalizer.weight(self.affine.weight), self.affine.bias
-        if isinstance(self.affine, nn.Conv2d):
-            return F.conv2d(u, weight, bias, padding=1)
-        return F.linear(u, weight, bias)
+        return mapped(self.affine, self.normalizer, u)
 
 
 class Block(HiddenLayer):
@@ -138,5 +162,27 @@ class PostNormalized(HiddenLayer):
         return before, pre_activations, self.pooling(normalize(before))
 
 
-def _kept(z: Tensor) -> Tensor:
+def mapped(affine: nn.Linear | nn.Conv2d, normalizer: Normalizer, u: Tensor) -> Tensor:
+    """Wu + b, with W as the normalizer makes it of the affine map's parameter."""
+    weight, bias = normalizer.weight(affine.weight), affine.bias
+    if not isinstance(affine, nn.Conv2d):
+        return F.linear(u, weight, bias)
+    y = F.conv2d(u, weight, bias, affine.stride, affine.padding)
+    return average_of_neighbours(y) if isinstance(affine, ConvolutionOfAverages) else y
+
+
+class ConvolutionOfAverages(nn.Conv2d):
+    """A 1×1 convolution of the averages over 3×3 positions, fewer at the image's edge.
+
+    The two commute: the averages are taken of what the convolution gives, which has fewer channels here.
+    """
+
+
+def average_of_neighbours(y: Tensor) -> Tensor:
+    """Over 3×3 positions, those outside of the image left out. (B, F, height, width) -> the same shape."""
+    return F.avg_pool2d(y, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def kept(z: Tensor) -> Tensor:
+    """z: what dropout does where nothing is silenced."""
     return z

@@ -24,8 +24,8 @@ from bnviz.recording import CurvePoint, Snapshot
 from bnviz.recording.measure import Distribution, quantiles, summary
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 
-PROBE_EXAMPLES = {"mlp": 256, "conv": 64}
-"""By architecture: fewer for a convolution, which computes for every position what a layer of units computes once."""
+PROBE_EXAMPLES, PROBE_IMAGES = 256, 64
+"""Fewer for convolutions, which compute for every position what a layer of units computes once."""
 TEST_EXAMPLES, TRAIN_EXAMPLES = 1000, 250
 """How many examples of each split loss and accuracy are evaluated on."""
 POSITIONS = 4096
@@ -78,16 +78,16 @@ class Recorder:
         steps = schedule(experiment.steps).tolist()
         self.due = frozenset([*steps, reference_step])
         self.evaluations = frozenset([*steps[::EVALUATE_EVERY], experiment.steps])
-        self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES[experiment.architecture]))
+        self.probe_inputs, _ = test.batch(
+            test.spread(PROBE_EXAMPLES if network.shape is None else PROBE_IMAGES)
+        )
         self.evaluated = {
             "train": train.batch(train.spread(TRAIN_EXAMPLES)),
             "test": test.batch(test.spread(TEST_EXAMPLES)),
         }
         self.plane = _plane(self.probe_inputs.device) if self.probe_inputs.shape[1] == 2 else None
-        weights = {id(block.affine.weight) for block in network.hidden}
-        self.hidden_weights = [
-            index for index, parameter in enumerate(network.parameters()) if id(parameter) in weights
-        ]
+        places = {id(parameter): place for place, parameter in enumerate(network.parameters())}
+        self.hidden_weights = [[places[id(weight)] for weight in layer.weights] for layer in network.layers]
 
     def snapshot(self, step: int, update: Update | None) -> Snapshot:
         """Measure the network after `step` updates, the last of which was `update` (None at step 0)."""
@@ -122,11 +122,11 @@ class Recorder:
 
     def step_sizes(self, update: Update | None) -> list[tuple[float, float, float]]:
         """For each hidden layer's weights: norm of gradient, norm, and the update's norm over their own."""
-        norms = _norms([block.affine.weight for block in self.network.hidden])
+        norms = [_norm(layer.weights) for layer in self.network.layers]
         if update is None:
             return [(math.nan, norm, math.nan) for norm in norms]
-        gradients = _norms([update.gradients[index] for index in self.hidden_weights])
-        steps = _norms([update.steps[index] for index in self.hidden_weights])
+        gradients = [_norm([update.gradients[place] for place in places]) for places in self.hidden_weights]
+        steps = [_norm([update.steps[place] for place in places]) for places in self.hidden_weights]
         return [
             (gradient, norm, update.rate * step / norm if norm else math.nan)
             for gradient, norm, step in zip(gradients, norms, steps, strict=True)
@@ -204,8 +204,9 @@ def as_table(values: Tensor, axis: int = 1) -> np.ndarray:
     return values.cpu().numpy()
 
 
-def _norms(tensors: Sequence[Tensor]) -> list[float]:
-    return [float(tensor.detach().norm()) for tensor in tensors]
+def _norm(tensors: Sequence[Tensor]) -> float:
+    """Of all their numbers together."""
+    return math.hypot(*(float(tensor.detach().norm()) for tensor in tensors))
 
 
 def _plane(device: torch.device) -> Tensor:

@@ -21,7 +21,8 @@ from tqdm import tqdm
 from bnviz.data import datasets
 from bnviz.engine.backprop import differentiation
 from bnviz.engine.batches import examples_of
-from bnviz.engine.network import build, generator
+from bnviz.engine.build import build
+from bnviz.engine.network import generator
 from bnviz.engine.optimizers import OPTIMIZER_CLASSES, clipped
 from bnviz.engine.recorder import Recorder, Update
 from bnviz.experiment import Experiment, ExperimentError, Intervention

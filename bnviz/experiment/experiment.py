@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bnviz.experiment import normalization
+from bnviz.experiment import architecture, normalization
 from bnviz.experiment.knob import (
     ACTIVATIONS,
     ALL_LAYERS,
@@ -22,8 +22,6 @@ from bnviz.experiment.knob import (
     DATASETS,
     DEVICES,
     INITS,
-    MAX_CHANNELS,
-    MAX_CONVOLUTIONS,
     MAX_LAYERS,
     NORM_PLACEMENTS,
     NORMALIZERS,
@@ -89,7 +87,8 @@ class Experiment(BaseModel):
         str,
         Knob(
             "Kind of network",
-            "What a layer is: every unit sees all units before it, or 3×3 filters move over an image.",
+            "What a layer is: every unit sees all units before it, or 3×3 filters move over an image. Inception and "
+            "Residual begin with one convolution of stride 2, the stem; each further layer is a block of several.",
             "Network",
             choices=ARCHITECTURES,
         ),
@@ -99,7 +98,7 @@ class Experiment(BaseModel):
         Knob(
             "Hidden layers",
             "The width of each hidden layer, from the input on, such as 100-100-100; channels if convolutional. "
-            "50x30 is thirty layers of 50.",
+            "50x30 is thirty layers of 50. Inception and Residual: the channels of the stem, then of each block.",
             "Network",
             suggestions=(
                 (100,),
@@ -110,6 +109,7 @@ class Experiment(BaseModel):
                 (50,) * 12,
                 (50,) * 50,
                 (16, 32),
+                (16, 48, 64, 64),
             ),
             unit="units",
         ),
@@ -387,23 +387,13 @@ class Experiment(BaseModel):
             conflicts.append(
                 f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
             )
-        positions = self.architecture == "conv" and self.normalizer != "input-only"
+        positions = self.architecture in ("conv", "inception") and self.normalizer != "input-only"
         if self.batch_size == 1 and self.normalizer in normalization.NEED_TWO and not positions:
             conflicts.append(
                 f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
                 "mini-batch need two examples; allowed is 2 to 4,096, or normalizer = 'layer' and others"
             )
-        if self.architecture == "conv":
-            if self.dataset in POINT_DATASETS:
-                conflicts.append(
-                    f"architecture = 'conv' needs images and dataset = {self.dataset!r} has none; "
-                    f"allowed is architecture = 'mlp', or dataset = 'digits' and others of images"
-                )
-            if len(self.hidden) > MAX_CONVOLUTIONS or max(self.hidden) > MAX_CHANNELS:
-                conflicts.append(
-                    f"hidden = {short_repr(self.text(self.hidden))} is too large for architecture = 'conv'; "
-                    f"allowed is 1 to {MAX_CONVOLUTIONS} layers of 1 to {MAX_CHANNELS} channels"
-                )
+        conflicts += architecture.conflicts(self, has_images=self.dataset not in POINT_DATASETS)
         return [*conflicts, *normalization.conflicts(self)]
 
     def canonical(self) -> Self:
@@ -422,8 +412,8 @@ class Experiment(BaseModel):
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """What each layer is called, from the input on: "layer 1" and so on."""
-        return tuple(f"layer {number}" for number in range(1, len(self.hidden) + 1))
+        """What each layer is called, from the input on: "layer 1", or "stem", "block 1", and so on."""
+        return architecture.layer_names(self)
 
     def layer_activation(self, layer: int) -> str:
         """The nonlinearity of a layer: the same for all."""

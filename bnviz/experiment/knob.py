@@ -42,7 +42,9 @@ DATASETS = MappingProxyType(
 POINT_DATASETS = ("spirals", "moons", "circles")
 """The datasets whose examples are points in the plane, not images."""
 
-ARCHITECTURES = MappingProxyType({"mlp": "Fully connected", "conv": "Convolutional"})
+ARCHITECTURES = MappingProxyType(
+    {"mlp": "Fully connected", "conv": "Convolutional", "inception": "Inception", "residual": "Residual"}
+)
 
 ACTIVATIONS = MappingProxyType(
     {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bnviz.experiment.architecture import CONVOLUTIONAL, IN_BLOCKS, convolution_widths
 from bnviz.experiment.knob import ALL_LAYERS, layer_numbers, short_repr
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def is_normalized(experiment: Experiment, layer: int) -> bool:
 
 
 def passes_by(experiment: Experiment, layer: int) -> bool:
-    """Whether the identity can pass by this layer: its width is that of the layer before it."""
+    """Whether the identity can pass by this layer: its width is that of the layer before it, and it is no block."""
+    if experiment.architecture in IN_BLOCKS:
+        return False
     return layer > 1 and experiment.hidden[layer - 2] == experiment.hidden[layer - 1]
 
 
@@ -112,7 +115,16 @@ def without_effect(experiment: Experiment) -> dict[str, str]:
         reasons["norm_placement"] = (
             "All normalized layers have an identity around them, which says where it stands."
         )
-    if not by:
+    if experiment.architecture == "residual" and name not in NO_LAYERS:
+        reasons.setdefault("norm_placement", "The residual blocks say where it stands.")
+    if experiment.architecture == "inception":
+        reasons["residual"] = "Nothing passes by an Inception block."
+    elif experiment.architecture == "residual":
+        if experiment.residual != "pre":
+            reasons["residual"] = (
+                "The blocks normalize behind each convolution already; pre-activation changes it."
+            )
+    elif not by:
         reasons["residual"] = "No layer is as wide as the one before it."
     return reasons
 
@@ -144,8 +156,13 @@ def conflicts(experiment: Experiment) -> list[str]:
             f"normalized_layers = {short_repr(experiment.normalized_layers)} goes beyond the {len(hidden)} layers of "
             f"hidden; allowed is all, or numbers from 1 to {len(hidden)}, such as 1,3"
         )
-    widths = [width for layer, width in enumerate(hidden, start=1) if is_normalized(experiment, layer)]
-    connected = experiment.architecture == "mlp"
+    widths = [
+        width
+        for layer in range(1, len(hidden) + 1)
+        if is_normalized(experiment, layer)
+        for width in convolution_widths(experiment, layer)
+    ]
+    connected = experiment.architecture not in CONVOLUTIONAL
     if name == "instance" and connected:
         found.append(
             "normalizer = 'instance' needs feature maps, and a unit of architecture = 'mlp' has one value in an "
@@ -172,7 +189,12 @@ def conflicts(experiment: Experiment) -> list[str]:
             "normalizer = 'weight' divides by the length of the weights, which start at 0 here; allowed is an init "
             "other than 'zeros', and init_scale and first_layer_scale above 0"
         )
-    if name == "batch-after-activation" and experiment.residual != "none":
+    if name == "batch-after-activation" and experiment.architecture == "residual":
+        found.append(
+            "architecture = 'residual' does not go together with normalizer = 'batch-after-activation'; "
+            "allowed is architecture = 'conv', or another normalizer"
+        )
+    elif name == "batch-after-activation" and experiment.residual != "none":
         found.append(
             f"residual = {experiment.residual!r} does not go together with normalizer = 'batch-after-activation'; "
             "allowed is residual = 'none', or another normalizer"

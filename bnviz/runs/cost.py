@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from bnviz.experiment import Experiment, ExperimentError
+from bnviz.experiment.architecture import IN_BLOCKS, branch_widths
 from bnviz.experiment.job import Job
 from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.runs.limits import Limits
@@ -64,13 +65,29 @@ def check(arms: Sequence[Experiment], limits: Limits) -> None:
 
 def step_millions(experiment: Experiment) -> float:
     """About how many million multiplications the forward pass of a mini-batch takes."""
-    if experiment.architecture == "conv":
+    if experiment.architecture in IN_BLOCKS:
+        each = _in_blocks(experiment)
+    elif experiment.architecture == "conv":
         # As if no layer were pooled: an estimate from above.
         each = 9 * IMAGE_SIDE**2 * sum(a * b for a, b in itertools.pairwise((1, *experiment.hidden)))
     else:
         inputs = POINT_INPUTS if experiment.dataset in POINT_DATASETS else IMAGE_INPUTS
         each = sum(a * b for a, b in itertools.pairwise((inputs, *experiment.hidden, CLASSES)))
     return each * experiment.batch_size / 1e6
+
+
+def _in_blocks(experiment: Experiment) -> int:
+    """The multiplications for one image behind a stem of stride 2, as if no block made it smaller."""
+    stem, *_ = experiment.hidden
+    weights = 9 * stem
+    for inputs, features in itertools.pairwise(experiment.hidden):
+        if experiment.architecture == "inception":
+            widths = branch_widths(features)
+            weights += inputs * (widths.single + 2 * widths.reduced + widths.pooled)
+            weights += 9 * (widths.reduced * (widths.three + widths.double) + widths.double**2)
+        else:
+            weights += 9 * features * (inputs + features)
+    return weights * (IMAGE_SIDE // 2) ** 2
 
 
 def seconds(jobs: Sequence[Job], workers: int) -> float:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from bnviz.data import datasets
-from bnviz.engine.network import ACTIVATION_FUNCTIONS, Network, build
+from bnviz.engine.build import build
+from bnviz.engine.network import ACTIVATION_FUNCTIONS, Network
 from bnviz.engine.normalizers import EPSILON, BatchNorm, ScaledAfterActivation
 from bnviz.engine.recorder import as_table
 from bnviz.engine.trainer import Trainer, one_thread

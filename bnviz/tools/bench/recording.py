@@ -96,7 +96,7 @@ def _error(setting: Setting) -> Section:
     readings = [
         Reading(
             f"standard deviations that a unit’s 15, 50, 85 % are off with {size} examples"
-            + (" (used here)" if size == PROBE_EXAMPLES["mlp"] else ""),
+            + (" (used here)" if size == PROBE_EXAMPLES else ""),
             tuple(values),
         )
         for size, values in errors.items()
