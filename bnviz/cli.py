@@ -140,6 +140,9 @@ def lab(
     name: Annotated[str, typer.Argument(help="The lab's name, or “list” for all of them.")],
     out: Out = Path("out"),
     quick: Annotated[bool, typer.Option("--quick", help="The small setting: digits, a few seconds.")] = False,
+    images: Annotated[
+        bool, typer.Option("--images", help="Fashion-MNIST and an Inception network, where the lab has it.")
+    ] = False,
     seeds: Annotated[
         int | None, typer.Option(help="How often each arm is trained.", show_default=False)
     ] = None,
@@ -167,7 +170,10 @@ def lab(
         return
     chosen = find(name)
     prediction = None if predict is None else chosen.prediction.read(predict)
-    setting = Setting(quick=quick, seeds=seeds, steps=steps)
+    if images and not chosen.images:
+        having = ", ".join(item.name for item in all_labs().values() if item.images)
+        raise typer.BadParameter(f"--images is not allowed with {name}; allowed with {having}")
+    setting = Setting(quick=quick, seeds=seeds, steps=steps, images=images)
     jobs = chosen.jobs(setting)
     out.mkdir(parents=True, exist_ok=True)
     claim = f"“{chosen.quote}”" if chosen.verbatim else f"In our words: {chosen.quote}"

@@ -19,7 +19,7 @@ class ClassSubject:
     """A run without its numbers: training gives them again.
 
     arms, changes: of the Playground, each arm's Experiment as JSON and its interventions as in a link.
-    lab, quick, seeds, steps: of a lab; lab is "" for the Playground, seeds and steps None for the lab's own.
+    lab, quick, images, seeds, steps: of a lab; lab is "" for the Playground, seeds and steps None for the lab's own.
     """
 
     arms: tuple[str, ...] = ()
@@ -28,6 +28,7 @@ class ClassSubject:
     quick: bool = True
     seeds: int | None = None
     steps: int | None = None
+    images: bool = False
 
     @classmethod
     def of_run(cls, run: Run) -> Self:
@@ -38,7 +39,13 @@ class ClassSubject:
     def of_lab(cls, lab_run: LabRun) -> Self:
         """The subject of a lab's run."""
         setting = lab_run.setting
-        return cls(lab=lab_run.lab.name, quick=setting.quick, seeds=setting.seeds, steps=setting.steps)
+        return cls(
+            lab=lab_run.lab.name,
+            quick=setting.quick,
+            seeds=setting.seeds,
+            steps=setting.steps,
+            images=setting.images,
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -59,7 +66,8 @@ class ClassSubject:
         """A new run of it, at step 0. Raises ValueError where this version of bnviz cannot open it."""
         lab = self.found_lab
         if lab is not None:
-            return lab_runs.open(lab, Setting(self.quick, self.seeds, self.steps), manager).run
+            setting = Setting(self.quick, self.seeds, self.steps, images=self.images)
+            return lab_runs.open(lab, setting, manager).run
         arms = [Experiment.from_json(text) for text in self.arms]
         return manager.open(arms, [Intervention.parse_all(text) for text in self.changes])
 

@@ -20,6 +20,7 @@ from bnviz.engine.batches import Examples
 from bnviz.engine.network import Network
 from bnviz.engine.normalizers.base import Pair
 from bnviz.experiment import Experiment
+from bnviz.experiment.architecture import IN_BLOCKS
 from bnviz.recording import CurvePoint, Snapshot
 from bnviz.recording.measure import Distribution, quantiles, summary
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
@@ -28,6 +29,8 @@ PROBE_EXAMPLES, PROBE_IMAGES = 256, 64
 """Fewer for convolutions, which compute for every position what a layer of units computes once."""
 TEST_EXAMPLES, TRAIN_EXAMPLES = 1000, 250
 """How many examples of each split loss and accuracy are evaluated on."""
+TEST_IMAGES, TRAIN_IMAGES, LAST_IMAGES = 500, 100, 2000
+"""The same for blocks of convolutions, which take half a millisecond for an image; and of held-out ones at the end."""
 POSITIONS = 4096
 """The most values that are measured of each channel of a convolutional layer."""
 IMAGES_AT_ONCE = 500
@@ -36,6 +39,8 @@ EVALUATE_EVERY = 4
 """Curves are evaluated at every fourth scheduled record: an evaluation costs more than the rest of a record."""
 MOST_RECORDS = 300
 """The most records in a schedule: as many as a figure draws points of a curve."""
+BLOCK_RECORDS, EVALUATE_BLOCKS_EVERY = 100, 3
+"""The same for blocks of convolutions, in which a record costs as much as several steps."""
 
 
 def schedule(steps: int, records: int = MOST_RECORDS) -> np.ndarray:
@@ -75,16 +80,19 @@ class Recorder:
         self.test = test
         self.reference_step = reference_step
         self.reference: list[Distribution] | None = None
-        steps = schedule(experiment.steps).tolist()
+        blocks = experiment.architecture in IN_BLOCKS
+        steps = schedule(experiment.steps, BLOCK_RECORDS if blocks else MOST_RECORDS).tolist()
         self.due = frozenset([*steps, reference_step])
-        self.evaluations = frozenset([*steps[::EVALUATE_EVERY], experiment.steps])
+        every = EVALUATE_BLOCKS_EVERY if blocks else EVALUATE_EVERY
+        self.evaluations = frozenset([*steps[::every], experiment.steps])
         self.probe_inputs, _ = test.batch(
             test.spread(PROBE_EXAMPLES if network.shape is None else PROBE_IMAGES)
         )
         self.evaluated = {
-            "train": train.batch(train.spread(TRAIN_EXAMPLES)),
-            "test": test.batch(test.spread(TEST_EXAMPLES)),
+            "train": train.batch(train.spread(TRAIN_IMAGES if blocks else TRAIN_EXAMPLES)),
+            "test": test.batch(test.spread(TEST_IMAGES if blocks else TEST_EXAMPLES)),
         }
+        self.last_examples = LAST_IMAGES if blocks else len(test)
         self.plane = _plane(self.probe_inputs.device) if self.probe_inputs.shape[1] == 2 else None
         places = {id(parameter): place for place, parameter in enumerate(network.parameters())}
         self.hidden_weights = [[places[id(weight)] for weight in layer.weights] for layer in network.layers]
@@ -133,10 +141,13 @@ class Recorder:
         ]
 
     def evaluate(self, step: int) -> tuple[CurvePoint, ...]:
-        """Loss and accuracy in inference mode; at the experiment's end on every held-out example."""
+        """Loss and accuracy in inference mode; at the experiment's end on every held-out example.
+
+        Blocks of convolutions are then evaluated on LAST_IMAGES of them.
+        """
         evaluated = dict(self.evaluated)
         if step == self.experiment.steps:
-            evaluated["test"] = self.test.batch(self.test.spread(len(self.test)))
+            evaluated["test"] = self.test.batch(self.test.spread(self.last_examples))
         points = []
         for split, (inputs, labels) in evaluated.items():
             scores = self.scores(inputs)

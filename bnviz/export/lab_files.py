@@ -39,7 +39,7 @@ def query(lab: Lab, setting: Setting, unit: int | None = None) -> dict[str, str]
     numbers = {"seeds": setting.seeds, "steps": setting.steps, "unit": unit}
     return (
         {"lab": lab.name}
-        | ({} if setting.quick else {"full": "true"})
+        | ({"images": "true"} if setting.images else {} if setting.quick else {"full": "true"})
         | {name: str(number) for name, number in numbers.items() if number}
     )
 
@@ -58,6 +58,7 @@ def summary(lab: Lab, result: Result, score: Score | None = None) -> dict[str, A
         "seeds": setting.seed_count,
         "setting": {
             "quick": setting.quick,
+            "images": setting.images,
             "changes": dict(setting.changes),
             "arms": {arm.name: arm.experiment.model_dump() for arm in result.arms},
         },

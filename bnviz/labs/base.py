@@ -4,6 +4,7 @@ To add a lab, write one file in this folder, `my_claim.py` for the lab `my-claim
 `LAB = Lab(...)`; the registry, the page, the command line and the tests find it by themselves. It has:
 
     QUICK, FULL   the Experiments that the arms are made from: digits within 15,000 steps in all, and MNIST
+    IMAGES        where the lab has it: an Inception network on Fashion-MNIST, as near to Section 4.2 as a laptop gets
     arms          Setting -> Arms: what is compared; every arm is trained once for each seed
     figures       Result, View -> Drawings; must also do with recordings that are still empty or short
     verdict       finished Result -> Verdict, by a criterion that stands in the file as a named constant
@@ -38,12 +39,17 @@ FULL_SEEDS = 3
 
 @dataclass(frozen=True)
 class Setting:
-    """How much to train. seeds, steps: None for the lab's own choice. changes: fields changed by the reader."""
+    """How much to train, and on what.
+
+    quick: digits; images: Fashion-MNIST, whatever `quick` says; otherwise MNIST. seeds, steps: None for the lab's own
+    choice. changes: fields changed by the reader.
+    """
 
     quick: bool = False
     seeds: int | None = None
     steps: int | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    images: bool = False
 
     def __post_init__(self) -> None:
         if self.seeds is not None and not 1 <= self.seeds <= 100:
@@ -52,11 +58,20 @@ class Setting:
     @property
     def seed_count(self) -> int:
         """How often every arm is trained."""
-        return self.seeds or (1 if self.quick else FULL_SEEDS)
+        return self.seeds or (1 if self.quick or self.images else FULL_SEEDS)
 
-    def base(self, quick: Experiment, full: Experiment) -> Experiment:
-        """The Experiment to make the arms from. Raises ExperimentError."""
-        chosen = quick if self.quick else full
+    @property
+    def examples(self) -> str:
+        """What is learned from, for readers."""
+        if self.images:
+            return "Fashion-MNIST"
+        return "small digits" if self.quick else "MNIST"
+
+    def base(self, quick: Experiment, full: Experiment, images: Experiment | None = None) -> Experiment:
+        """The Experiment to make the arms from. Raises ExperimentError, ValueError where a lab has no images."""
+        if self.images and images is None:
+            raise ValueError("images = True is not allowed: this lab has no such setting")
+        chosen = images if self.images and images is not None else quick if self.quick else full
         steps = {} if self.steps is None else {"steps": self.steps}
         return chosen.replace(**(dict(self.changes) | steps))
 
@@ -146,6 +161,7 @@ class Lab:
 
     inspection_trains: whether its inspection trains every network a second time.
     units: the number of units one of which its figures show, 0 where they show none in particular.
+    images: whether it can be run on Fashion-MNIST with an Inception network.
     number: its place among the labs. quote: the paper's words, or, if not verbatim, the claim in ours.
     paper, section: which paper says it, and where. question, prediction: what to commit to before it runs.
     explanation: Markdown with formulas between dollar signs, and what later papers doubt.
@@ -167,6 +183,7 @@ class Lab:
     inspection: str | None = None
     inspection_trains: bool = False
     units: int = 0
+    images: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "explanation", set_apart(self.explanation))

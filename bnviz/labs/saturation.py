@@ -28,29 +28,57 @@ QUICK = Experiment(
 )
 FULL = QUICK.replace(dataset="mnist", hidden=(100,), steps=3000)
 """`hidden` gives the width of every layer; how many there are, DEPTHS tells."""
+IMAGES = Experiment(
+    dataset="fashion-mnist",
+    architecture="inception",
+    hidden=(16, 48, 64, 64),
+    init="kaiming",
+    init_scale=1.0,
+    learning_rate=0.0075,
+    batch_size=32,
+    momentum=0.9,
+    steps=1600,
+)
+"""The deep network; the shallow one is its stem and its first block. The rate is that of the paper's BN-x5-Sigmoid."""
 DEPTHS = {"shallow": 2, "deep": 6}
+IMAGE_DEPTHS = {"shallow": 2, "deep": 4}
+"""The stem and one block, and the stem and three blocks: 4 and 10 convolutions one behind the other."""
 ACTIVATIONS = {"sigmoid": "sigmoid", "relu": "ReLU"}
 
 FAILED, LEARNED = 0.5, 0.9
 """A network that ends below FAILED is said to have failed, from LEARNED on to have learned; what lies between is
 slow. Networks whose gradient vanishes end near guessing, 10 %, and trainable ones well above 90 %."""
+IMAGES_LEARNED = 0.5
+"""The same for images, where training ends long before its best."""
 EARLY = 0.1
 """The share of training over which the gradient is looked at: later, what is learned has no gradient either."""
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
     """Both nonlinearities, both depths, without batch norm and with it."""
-    base = setting.base(QUICK, FULL)
+    base = setting.base(QUICK, FULL, IMAGES)
     return tuple(
         Arm(
             name(depth, activation, kind),
             f"{depth} {ACTIVATIONS[activation]}, {LABELS[kind]}",
-            base.replace(activation=activation, hidden=base.hidden * layers, normalizer=kind),
+            base.replace(activation=activation, hidden=hidden, normalizer=kind),
         )
-        for depth, layers in DEPTHS.items()
+        for depth, hidden in _widths(base, setting).items()
         for activation in ACTIVATIONS
         for kind in KINDS
     )
+
+
+def _widths(base: Experiment, setting: Setting) -> dict[str, tuple[int, ...]]:
+    """Of the shallow and of the deep networks."""
+    if setting.images:
+        return {depth: base.hidden[:layers] for depth, layers in IMAGE_DEPTHS.items()}
+    return {depth: base.hidden * layers for depth, layers in DEPTHS.items()}
+
+
+def deepest(result: Result) -> int:
+    """The number of layers, or of stem and blocks, of the deep networks."""
+    return max(len(arm.experiment.hidden) for arm in result.arms)
 
 
 def name(depth: str, activation: str, kind: str) -> str:
@@ -83,32 +111,34 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             ]
             for activation, title in ACTIVATIONS.items()
         },
-        [f"{layers} layers" for layers in DEPTHS.values()],
+        _depths(result),
         Scale("accuracy", percent=True, reference=(guessing(result.shown(view)[0]), "guessing")),
         title="Accuracy at the end, shallow and deep",
         subtitle="Held-out accuracy; same learning rate and same steps for all. A dot for each seed.",
-        setting_title="hidden layers",
+        setting_title="blocks behind the stem" if result.setting.images else "hidden layers",
         **view.looks,
     )
-    layers = range(1, DEPTHS["deep"] + 1)
+    layers = result.shown(view, "deep-sigmoid-plain")[0].layer_names
+    short_names = [each.removeprefix("layer ") for each in layers]
+    direction = "stem at the input" if result.setting.images else "layer, 1 at the input"
     gradients = by_setting.draw(
         _by_layer(result, early_gradient),
-        [str(layer) for layer in layers],
+        short_names,
         Scale("gradient norm (log)", logarithmic=True),
         title="The gradient in each layer of the deep networks",
         subtitle=f"Norm of the loss gradient with respect to the layer’s weights, median over the first "
         f"{percent(EARLY, 0)} of training. A dot for each seed.",
-        setting_title="layer, 1 at the input",
+        setting_title=direction,
         **view.looks,
     )
     flat = by_setting.draw(
         _by_layer(result, saturated),
-        [str(layer) for layer in layers],
+        short_names,
         Scale("share", percent=True),
         title="Saturated sigmoids and dead ReLUs of the deep networks",
         subtitle="Sigmoid: share of inputs where the slope is below 5 % of its maximum. ReLU: share of units whose "
         "output is 0 for every probe example. Averaged over training; a dot for each seed.",
-        setting_title="layer, 1 at the input",
+        setting_title=direction,
         **view.looks,
     )
     deep = [arm for arm in result.arms if arm.name.startswith("deep")]
@@ -126,7 +156,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "accuracy",
             ends,
-            f"Compare {DEPTHS['shallow']} layers with {DEPTHS['deep']}: which networks lose accuracy with depth?",
+            f"Compare {_depths(result)[0]} with {_depths(result)[1]}: which networks lose accuracy with depth?",
         ),
         Drawing(
             "gradients",
@@ -147,9 +177,16 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
 
 
+def _depths(result: Result) -> list[str]:
+    """What the shallow and the deep networks are called."""
+    if result.setting.images:
+        return ["1 block", f"{deepest(result) - 1} blocks"]
+    return [f"{layers} layers" for layers in DEPTHS.values()]
+
+
 def _reason(result: Result) -> str:
     """What share of the last layer's sigmoids was saturated where the deep network fails, in words."""
-    shares = Measure("", result.each(partial(saturated, layer=DEPTHS["deep"]), "deep-sigmoid-plain"))
+    shares = Measure("", result.each(partial(saturated, layer=deepest(result)), "deep-sigmoid-plain"))
     if not result.finished or math.isnan(shares.median):
         return "See what share of them is saturated without batch norm."
     return f"In this run {percent(shares.median)} of the last layer’s sigmoids were saturated without batch norm."
@@ -157,7 +194,7 @@ def _reason(result: Result) -> str:
 
 def _by_layer(result: Result, number: Callable[[Recording, int], float]) -> dict[str, list[Series]]:
     """For each nonlinearity the lines of the deep networks: a number for each layer."""
-    layers = range(1, DEPTHS["deep"] + 1)
+    layers = range(1, deepest(result) + 1)
     return {
         title: [
             Series(
@@ -189,7 +226,7 @@ def verdict(result: Result) -> Verdict:
         for activation in ACTIVATIONS
     }
     first = partial(early_gradient, layer=1)
-    last = partial(early_gradient, layer=DEPTHS["deep"])
+    last = partial(early_gradient, layer=deepest(result))
     arriving = {
         kind: quotients(
             result.each(first, name("deep", "sigmoid", kind)),
@@ -209,27 +246,34 @@ def verdict(result: Result) -> Verdict:
         "arriving_bn": Measure("the same with batch norm", arriving["batch"]),
         "saturated_plain": Measure(
             "saturated share of the last layer, deep sigmoid",
-            result.each(partial(saturated, layer=DEPTHS["deep"]), "deep-sigmoid-plain"),
+            result.each(partial(saturated, layer=deepest(result)), "deep-sigmoid-plain"),
         ),
     }
-    failed = {key for key, values in ends.items() if key.startswith("deep") and np.median(values) < FAILED}
+    learning = IMAGES_LEARNED if result.setting.images else LEARNED
+    deep_ends = {key: values for key, values in ends.items() if key.startswith("deep")}
+    failed = {key for key, values in deep_ends.items() if np.median(values) < FAILED}
+    what, first_layer, last_layer = (
+        ("The Inception network", "the stem", "the last block")
+        if result.setting.images
+        else ("The network of six layers", "layer 1", f"layer {deepest(result)}")
+    )
     return Verdict(
         holds=agreed(
             [
-                plain < FAILED and normalized >= LEARNED and sigmoid > relu
+                plain < FAILED and normalized >= learning and sigmoid > relu
                 for plain, normalized, sigmoid, relu in zip(
                     deep_plain, deep_bn, gains["sigmoid"], gains["relu"], strict=True
                 )
             ]
         ),
-        sentence=f"Six layers of sigmoids ended at {percent(measured['accuracy_deep_sigmoid_plain'].median)} without "
-        f"batch norm and at {percent(measured['accuracy_deep_sigmoid_bn'].median)} with it, six layers of ReLU at "
+        sentence=f"{what} ended with sigmoids at {percent(measured['accuracy_deep_sigmoid_plain'].median)} without "
+        f"batch norm and at {percent(measured['accuracy_deep_sigmoid_bn'].median)} with it, with ReLU at "
         f"{percent(measured['accuracy_deep_relu_plain'].median)} and "
-        f"{percent(measured['accuracy_deep_relu_bn'].median)}. In the deep sigmoid network the gradient of layer 1 was "
-        f"{short(measured['arriving_plain'].median)} times that of layer {DEPTHS['deep']} without batch norm, and "
+        f"{percent(measured['accuracy_deep_relu_bn'].median)}. With sigmoids the gradient of {first_layer} was "
+        f"{short(measured['arriving_plain'].median)} times that of {last_layer} without batch norm, and "
         f"{short(measured['arriving_bn'].median)} times with it.",
         criterion=f"In every seed: the deep sigmoid network ends below {percent(FAILED, 0)} without batch norm and at "
-        f"{percent(LEARNED, 0)} or more with it, and batch norm raises its accuracy more than that of the deep ReLU "
+        f"{percent(learning, 0)} or more with it, and batch norm raises its accuracy more than that of the deep ReLU "
         "network.",
         measured=measured,
         answer=ANSWERS.get(frozenset(failed), "other"),
@@ -249,7 +293,7 @@ LAB = Lab(
     title="Deep networks of sigmoids",
     quote="makes it notoriously hard to train models with saturating nonlinearities",
     section="1 (quoted from the abstract, on training without batch normalization)",
-    question=f"Four networks have {DEPTHS['deep']} hidden layers each: sigmoid or ReLU, with or without batch norm. "
+    question="Four deep networks: with sigmoids or ReLU, with batch norm or without. "
     f"Which of them end below {percent(FAILED, 0)} accuracy?",
     prediction=Choice(
         {
@@ -263,6 +307,7 @@ LAB = Lab(
     arms=arms,
     figures=figures,
     verdict=verdict,
+    images=True,
     explanation=r"""
 In the backward pass every layer multiplies the gradient by the slope of its nonlinearity. The slope of a sigmoid is
 

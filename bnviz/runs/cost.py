@@ -17,6 +17,8 @@ IMAGE_INPUTS, IMAGE_SIDE, POINT_INPUTS, CLASSES = 784, 28, 2, 10
 
 STEP_SECONDS, MILLION_SECONDS, RECORD_SECONDS = 1e-4, 9e-5, 2.1e-3
 """What a step takes by itself, what each million multiplications adds, and what a record takes, each on one core."""
+BLOCK_MILLION_SECONDS, BLOCK_RECORD_SECONDS, BLOCK_RECORDS = 2.6e-4, 0.13, 100
+"""The same of blocks of convolutions, whose many small maps take longer; and how many records they have."""
 WHITENING = 2.7
 """How many times as long a step with full whitening takes, in layers as wide as the labs have."""
 POOLED = 0.25
@@ -100,6 +102,9 @@ def _job_seconds(job: Job) -> float:
     work = step_millions(experiment) * (POOLED if experiment.architecture == "conv" else 1.0)
     step = STEP_SECONDS + MILLION_SECONDS * work * (WHITENING if experiment.normalizer == "whiten" else 1.0)
     records = RECORD_SECONDS * min(experiment.steps, MOST_RECORDS)
+    if experiment.architecture in IN_BLOCKS:
+        step = BLOCK_MILLION_SECONDS * work
+        records = BLOCK_RECORD_SECONDS * min(experiment.steps, BLOCK_RECORDS)
     return experiment.steps * step * (2 if job.inspection_steps else 1) + records
 
 

@@ -10,30 +10,34 @@ import torch
 
 from bnviz.engine.network import generator
 from bnviz.engine.trainer import Trainer, one_thread
+from bnviz.experiment.architecture import IN_BLOCKS
 
-BATCHES = 100
-EXAMPLES = 12
+BATCHES, EXAMPLES = 100, 12
+BLOCK_BATCHES, BLOCK_EXAMPLES = 30, 4
+"""The same for blocks of convolutions, in which a mini-batch takes as long as a step of training."""
 
 
 @torch.no_grad()
 def chances(trainer: Trainer) -> Mapping[str, np.ndarray]:
     """The probability of the true class of held-out examples, in training mode.
 
-    chances: (BATCHES, EXAMPLES) float64; each in a mini-batch of the training's size, whose other examples are
+    chances: (batches, examples) float64; each in a mini-batch of the training's size, whose other examples are
     drawn from the training set, the same for every network of a seed. Dropout draws anew in every mini-batch.
-    inference: (EXAMPLES,) float64, by running statistics and without dropout.
+    inference: (examples,) float64, by running statistics and without dropout.
     """
     test, train = trainer.recorder.test, trainer.train
-    examples, labels = test.batch(test.spread(EXAMPLES))
+    blocks = trainer.experiment.architecture in IN_BLOCKS
+    batches, count = (BLOCK_BATCHES, BLOCK_EXAMPLES) if blocks else (BATCHES, EXAMPLES)
+    examples, labels = test.batch(test.spread(count))
     size = min(trainer.experiment.batch_size, len(train)) - 1
     rng = generator(trainer.experiment.seed, "companions")
     network = copy.deepcopy(
         trainer.network
     ).train()  # a copy, whose running statistics and generators may change
-    found = np.empty((BATCHES, len(examples)))
+    found = np.empty((batches, len(examples)))
     places = torch.arange(len(examples))
     with one_thread():
-        for batch in range(BATCHES):
+        for batch in range(batches):
             chosen = torch.randperm(len(train), generator=rng)[:size]
             companions, _ = train.batch(chosen.to(trainer.device))
             for place in places:

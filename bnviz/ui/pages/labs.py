@@ -37,7 +37,8 @@ def show() -> None:
 
 
 def _go(name: str) -> None:
-    st.session_state["labs.lab"], st.session_state["labs.said"], st.session_state["labs.unit"] = name, "", 0
+    for parameter, value in {"lab": name, "said": "", "unit": 0, "images": False}.items():
+        st.session_state[PREFIX + parameter] = value
     link.touch()
 
 
@@ -111,9 +112,9 @@ def _heading(lab: Lab, visit: Visit) -> None:
 
 def _lab_run(lab: Lab, visit: Visit) -> LabRun:
     """This person's run of the lab in this setting."""
-    mine: dict[tuple[str, bool, int, int], str] = st.session_state.setdefault(_RUNS, {})
+    mine: dict[tuple[str, bool, bool, int, int], str] = st.session_state.setdefault(_RUNS, {})
     manager = state.manager()
-    key = (lab.name, visit.full, visit.seeds, visit.steps)
+    key = (lab.name, visit.full, visit.images, visit.seeds, visit.steps)
     found = state.lab_runs().get(mine.get(key, ""))
     if found is None or manager.get(found.run.id) is None:
         found = state.lab_runs().open(lab, visit.setting, manager, person())

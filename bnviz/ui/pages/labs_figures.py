@@ -44,9 +44,9 @@ def further_figures(lab: Lab, lab_run: LabRun, visit: Visit, further: tuple[Show
         _figure(lab, lab_run, visit, shown)
     networks = len(lab_run.run.arms)
     steps = sum(arm.steps for arm in lab_run.run.arms)
-    size = "MNIST" if not lab_run.setting.quick else "small digits"
+    setting = lab_run.setting
     st.caption(
-        f"{networks} networks on {size}, {steps:,} training steps in all, seeds: {lab_run.setting.seed_count}."
+        f"{networks} networks on {setting.examples}, {steps:,} training steps in all, seeds: {setting.seed_count}."
     )
     if lab.units:
         st.number_input(

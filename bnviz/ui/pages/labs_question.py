@@ -41,13 +41,14 @@ def predict(lab: Lab, visit: Visit) -> None:
             args=(answer,),
         )
         with st.popover("Size of the run", type="tertiary"):
-            _size(visit)
+            _size(lab, visit)
 
 
-def _size(visit: Visit) -> None:
+def _size(lab: Lab, visit: Visit) -> None:
     """The settings that are set rarely."""
     said = visit.parameters()
-    st.toggle(said["full"].label, key=f"{PREFIX}full", help=said["full"].help, on_change=link.touch)
+    for name in ("full", "images") if lab.images else ("full",):
+        st.toggle(said[name].label, key=PREFIX + name, help=said[name].help, on_change=link.touch)
     for name, most in (("steps", MOST_STEPS), ("seeds", MOST_SEEDS)):
         st.number_input(
             said[name].label,

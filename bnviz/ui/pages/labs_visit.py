@@ -31,6 +31,12 @@ def _check_said(said: str, visit: Visit, _: Any) -> None:
         raise ValueError(prediction.allowed) from None
 
 
+def _check_images(wanted: bool, visit: Visit, _: Any) -> None:
+    """Refuse images where the lab has no such setting."""
+    if wanted and not (visit.lab and all_labs()[visit.lab].images):
+        raise ValueError("false for this lab")
+
+
 @dataclass(frozen=True)
 class Visit(PageState):
     """The parameters of a link to the labs.
@@ -47,6 +53,14 @@ class Visit(PageState):
             f"MNIST and {FULL_SEEDS} seeds. Otherwise small digits and one seed.",
         ),
     ] = False
+    images: Annotated[
+        bool,
+        Parameter(
+            "images",
+            "Fashion-MNIST and an Inception network, at the paper’s learning rates and mini-batch. One seed.",
+            check=_check_images,
+        ),
+    ] = False
     seeds: Annotated[int, Parameter("Seeds (0: as many as the lab has)", high=MOST_SEEDS)] = 0
     steps: Annotated[int, Parameter("Steps (0: as many as the lab has)", high=MOST_STEPS)] = 0
     unit: Annotated[int, Parameter("Unit shown (0: a typical one)", high=_most_units)] = 0
@@ -55,4 +69,6 @@ class Visit(PageState):
     @property
     def setting(self) -> Setting:
         """How much to train."""
-        return Setting(quick=not self.full, seeds=self.seeds or None, steps=self.steps or None)
+        return Setting(
+            quick=not self.full, seeds=self.seeds or None, steps=self.steps or None, images=self.images
+        )

@@ -133,15 +133,17 @@ def picture(lab: Lab, result: Result) -> str:
 
 @cache
 def _needs(name: str, workers: int) -> str:
-    """What the lab trains, and about how long that takes in as many processes: quick, and at its full size."""
+    """What the lab trains, and about how long that takes in as many processes: in each of its settings."""
     lab = all_labs()[name]
-    quick, full = (lab.jobs(Setting(quick=flag)) for flag in (True, False))
+    settings = [Setting(quick=True), Setting(), *([Setting(images=True)] if lab.images else [])]
+    quick, full, *images = (lab.jobs(setting) for setting in settings)
     again = ", each trained twice" if lab.inspection_trains else ""
-    times = [cost.in_words(cost.seconds(jobs, workers)) for jobs in (quick, full)]
-    return (
+    times = [cost.in_words(cost.seconds(jobs, workers)) for jobs in (quick, full, *images)]
+    said = (
         f"{len(quick)} networks{again} · small digits: about {times[0]} · "
         f"full size, {len(full)} networks on MNIST: about {times[1]}"
     )
+    return f"{said} · images: about {times[2]}" if images else said
 
 
 def _all_done() -> dict[str, Done]:

@@ -60,6 +60,8 @@ class Parameter:
         if choices:
             if text not in choices:
                 raise ValueError(f"one of {', '.join(choices)}")
+            if self.check is not None:
+                self.check(choices[text], state, about)
             return choices[text]
         if kind in (int, float):
             return self._number(text, kind, self.high(state, about) if callable(self.high) else self.high)
