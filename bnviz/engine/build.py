@@ -75,6 +75,8 @@ class Builder:
         blocks = self.blocks(inputs) if experiment.architecture in IN_BLOCKS else self.layers(inputs, shape)
         width = experiment.hidden[-1]
         output = self.matrix(width, classes, OUTPUT_INDEX, bias=True)
+        if experiment.architecture in IN_BLOCKS:
+            self.start_output(output)
         input_normalizer = (
             BatchNorm(inputs, self.settings, affine=False)
             if experiment.normalizer == "input-only"
@@ -226,6 +228,15 @@ class Builder:
         # With the channels last in memory, a CPU is 1.5 times as fast.
         layer.weight = nn.Parameter(layer.weight.detach().contiguous(memory_format=torch.channels_last))
         return layer
+
+    @torch.no_grad()
+    def start_output(self, output: nn.Linear) -> None:
+        """As PyTorch starts it and as networks of blocks usually have it: uniform within ±1/√width.
+
+        He et al. 2015 double the variance for the ReLU behind a layer, and none is behind this one.
+        """
+        usual = self.experiment.replace(init="uniform", init_scale=1.0)
+        initialize(output.weight, usual, generator(self.experiment.seed, "weights", OUTPUT_INDEX))
 
     @torch.no_grad()
     def start(self, layer: nn.Linear | nn.Conv2d, index: int) -> None:
