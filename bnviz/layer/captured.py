@@ -125,6 +125,55 @@ class ExampleBatch:
 
 
 @dataclass(frozen=True, eq=False)
+class Correction:
+    """The constants of batch renormalization at the next step (Ioffe 2017, Algorithm 1), each (F,).
+
+    r, d: 1 and 0 of the other normalizers. mean, std: the moving averages that they are made of. most_r, most_d: the
+    limits of the step.
+    """
+
+    r: Array
+    d: Array
+    mean: Array
+    std: Array
+    most_r: float
+    most_d: float
+
+
+@dataclass(frozen=True, eq=False)
+class SharedBatch:
+    """One mini-batch in a fully connected layer with any normalizer by statistics, forward and backward.
+
+    normalizer: its name. x, y, dy: (m, F), what entered it, what left its own module, and ∂loss/∂y. ids: (m, F);
+    values with equal numbers share their statistics. gamma, beta: (F,), 1 and 0 where it has none.
+    gradients: autograd's; x_hat and x (m, F), variance and mean (sets,) through the formulas written out, gamma and
+    beta (F,); x, gamma and beta through its own module. nudged: finite differences; x and x_hat of the followed
+    value's set, the others of its set or unit alone.
+    """
+
+    normalizer: str
+    step: int
+    layer: int
+    members: Members
+    x: Array
+    y: Array
+    dy: Array
+    ids: Array
+    gamma: Array
+    beta: Array
+    epsilon: float
+    correction: Correction
+    loss: float
+    gradients: Gradients
+    nudged: Gradients
+
+    @property
+    def finite(self) -> bool:
+        """Whether all numbers are finite; those of a network that diverged are not."""
+        return bool(np.isfinite(self.x).all() and np.isfinite(self.y).all() and np.isfinite(self.loss))
+
+
+@dataclass(frozen=True, eq=False)
 class Sharing:
     """Which values of a mini-batch a normalizer gives the same statistics, and what it makes of them.
 

@@ -102,10 +102,12 @@ class BackwardPass:
     def in_one_line(self) -> list[str]:
         """A row like those of `gradients`: ∂ℓ/∂x by the simplified formula, whose statistics are not constants."""
         lines, at, m = self.lines, self.example, len(self.dy)
-        by = ml.fraction(_number(float(lines.gamma)), rf"{m} \cdot {ml.number(n.scientific(lines.root, 4))}")
+        by = ml.fraction(
+            plain_number(float(lines.gamma)), rf"{m} \cdot {ml.number(n.scientific(lines.root, 4))}"
+        )
         own, all_dy, x_hat, both = (
-            _enclosed(value)
-            for value in (self.dy[at], _sum(self.dy), lines.x_hat[at], _sum(self.dy * lines.x_hat))
+            enclosed_number(value)
+            for value in (self.dy[at], summed(self.dy), lines.x_hat[at], summed(self.dy * lines.x_hat))
         )
         filled = rf"\approx {by} \cdot \left({m} \cdot {own} - {all_dy} - {x_hat} \cdot {both}\right)"
         return self._row("x", _IN_ONE_LINE, filled, backward_in_one_line(lines, self.dy))
@@ -138,7 +140,7 @@ class BackwardPass:
         )
         heads, texts = ["example"], []
         for head, column in zip(_TERMS, columns, strict=True):
-            power, cells = n.in_powers(np.append(column, _sum(column)))
+            power, cells = n.in_powers(np.append(column, summed(column)))
             heads.append(ml.heading(*head) + (f" / {n.power_of_ten(power)}" if power else ""))
             texts.append(cells)
         named = [f"{index + 1}: {html.escape(name)}" for index, name in enumerate(self.batch.members.names)]
@@ -149,37 +151,39 @@ class BackwardPass:
         """The right-hand sides with their numbers, which are rounded; sums by the sums of `terms`."""
         found, lines, at = self.found, self.lines, self.example
         m, root = len(self.dy), ml.number(n.scientific(lines.root, 4))
-        from_x_hat = rf"\approx {_enclosed(found.x_hat[at])} \cdot {ml.fraction('1', root)}"
+        from_x_hat = rf"\approx {enclosed_number(found.x_hat[at])} \cdot {ml.fraction('1', root)}"
         filled = {
-            "x_hat": rf"\approx {_enclosed(self.dy[at])} \cdot {_enclosed(float(lines.gamma))}",
-            "gamma": rf"\approx {_number(found.gamma)}",
-            "beta": rf"\approx {_number(found.beta)}",
+            "x_hat": rf"\approx {enclosed_number(self.dy[at])} \cdot {enclosed_number(float(lines.gamma))}",
+            "gamma": rf"\approx {plain_number(found.gamma)}",
+            "beta": rf"\approx {plain_number(found.beta)}",
         }
         if self.constant:
             return filled | {"variance": "", "mean": "", "x": from_x_hat}
-        summed = _enclosed(_sum(found.x_hat * lines.deviation))
-        square = _enclosed(lines.variance + lines.epsilon)
-        zero = rf"-2 \cdot {_enclosed(_sum(lines.deviation))}"
-        twice = rf"2 \cdot {_enclosed(lines.deviation[at])}"
-        by_variance = rf"+ {_enclosed(found.variance)} \cdot"
+        products = enclosed_number(summed(found.x_hat * lines.deviation))
+        square = enclosed_number(lines.variance + lines.epsilon)
+        zero = rf"-2 \cdot {enclosed_number(summed(lines.deviation))}"
+        twice = rf"2 \cdot {enclosed_number(lines.deviation[at])}"
+        by_variance = rf"+ {enclosed_number(found.variance)} \cdot"
         return filled | {
-            "variance": rf"\approx {summed} \cdot \frac{{-1}}{{2}} \cdot \left({square}\right)^{{-3/2}}",
-            "mean": rf"\approx {_enclosed(_sum(found.x_hat))} \cdot {ml.fraction('-1', root)} "
+            "variance": rf"\approx {products} \cdot \frac{{-1}}{{2}} \cdot \left({square}\right)^{{-3/2}}",
+            "mean": rf"\approx {enclosed_number(summed(found.x_hat))} \cdot {ml.fraction('-1', root)} "
             f"{by_variance} {ml.fraction(zero, str(m))}",
             "x": f"{from_x_hat} {by_variance} {ml.fraction(twice, str(m))} "
-            rf"+ {_enclosed(found.mean)} \cdot {ml.fraction('1', str(m))}",
+            rf"+ {enclosed_number(found.mean)} \cdot {ml.fraction('1', str(m))}",
         }
 
 
-def _number(value: float) -> str:
+def plain_number(value: float) -> str:
+    """Four digits of a number, in LaTeX."""
     return ml.number(n.scientific(float(value), 4))
 
 
-def _enclosed(value: float) -> str:
+def enclosed_number(value: float) -> str:
+    """The same in parentheses, if it is negative."""
     return ml.enclosed(n.scientific(float(value), 4))
 
 
-def _sum(values: Array) -> float:
+def summed(values: Array) -> float:
     """The sum, 0 where it is only rounding."""
     total = float(values.sum())
     return 0.0 if abs(total) < 1e-13 * max(1e-300, float(np.abs(values).sum())) * len(values) else total

@@ -48,16 +48,16 @@ def differences(trainer: Trainer, layer: int, examples: int, unit: int) -> Gradi
         x_hat = normalized(column)
         scale = float(torch.sqrt(variance + normalizer.epsilon))
         return Gradients(
-            x_hat=np.array([_slope(lambda v: loss(v), x_hat, 1.0, at) for at in range(examples)]),
-            variance=np.array([_slope(lambda v: loss(normalized(column, mean, v)), variance, scale**2)]),
-            mean=np.array([_slope(lambda v: loss(normalized(column, v)), mean, scale)]),
-            x=np.array([_slope(lambda v: loss(normalized(v)), column, scale, at) for at in range(examples)]),
-            gamma=np.array([_slope(lambda v: loss(x_hat, gamma=v), gamma, 1.0)]),
-            beta=np.array([_slope(lambda v: loss(x_hat, beta=v), beta, 1.0)]),
+            x_hat=np.array([slope(lambda v: loss(v), x_hat, 1.0, at) for at in range(examples)]),
+            variance=np.array([slope(lambda v: loss(normalized(column, mean, v)), variance, scale**2)]),
+            mean=np.array([slope(lambda v: loss(normalized(column, v)), mean, scale)]),
+            x=np.array([slope(lambda v: loss(normalized(v)), column, scale, at) for at in range(examples)]),
+            gamma=np.array([slope(lambda v: loss(x_hat, gamma=v), gamma, 1.0)]),
+            beta=np.array([slope(lambda v: loss(x_hat, beta=v), beta, 1.0)]),
         )
 
 
-def _slope(function: Callable[[Tensor], float], value: Tensor, scale: float, at: int | None = None) -> float:
+def slope(function: Callable[[Tensor], float], value: Tensor, scale: float, at: int | None = None) -> float:
     """The central difference of `function` at `value`, along its element `at` if it has several."""
     width = NUDGE * scale
     nudge = torch.zeros_like(value)

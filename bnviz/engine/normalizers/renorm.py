@@ -77,12 +77,16 @@ class BatchRenorm(Normalizer):
         mean, variance = moments(x)
         return mean, torch.sqrt(variance + self.epsilon)
 
+    @torch.no_grad()
+    def corrections(self, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
+        """R and d of the next step, each (F,). mean, std: those of its mini-batch."""
+        most_r, most_d = limits(int(self.steps), self.begin)
+        r = (std / self.running_std).clamp(1.0 / most_r, most_r)
+        return r, ((mean - self.running_mean) / self.running_std).clamp(-most_d, most_d)
+
     def corrected(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         """y, shaped like x."""
-        most_r, most_d = limits(int(self.steps), self.begin)
-        with torch.no_grad():
-            r = (std / self.running_std).clamp(1.0 / most_r, most_r)
-            d = ((mean - self.running_mean) / self.running_std).clamp(-most_d, most_d)
+        r, d = self.corrections(mean, std)
         x_hat = (x - per_feature(mean, x)) * per_feature(r / std, x) + per_feature(d, x)
         return scaled_and_shifted(x_hat, self.gamma, self.beta)
 

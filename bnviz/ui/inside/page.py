@@ -9,9 +9,19 @@ import streamlit as st
 from bnviz.experiment import Experiment
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.captured import LayerBatch
+from bnviz.layer.walk_of_unit import OF_ONE_UNIT
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
-from bnviz.ui.inside.sections import companions, gradients, inference, lines, maps, scale, sharing
+from bnviz.ui.inside.sections import (
+    companions,
+    gradients,
+    gradients_of_set,
+    inference,
+    lines,
+    maps,
+    scale,
+    sharing,
+)
 from bnviz.ui.inside.view import (
     LEAST,
     MOST,
@@ -85,6 +95,12 @@ def _section(experiment: Experiment, view: View) -> None:
     if _follows_an_example(view):
         lines.of_one_example(ask, view, times_opened())
         return
+    if view.section == "arithmetic" and view.lines_of in OF_ONE_UNIT:
+        lines.of_one_unit_of(ask, view, times_opened())
+        return
+    if view.section == "gradients" and view.backward_of != "batch":
+        gradients_of_set.show(ask, view)
+        return
     batch: LayerBatch | None = ask("layer", view.step, layer=view.layer, examples=view.examples)
     if batch is None:
         return
@@ -130,7 +146,7 @@ def _controls(experiment: Experiment, view: View) -> None:
             key=f"{PREFIX}step",
             help=said["step"].help,
             on_change=link.touch,
-            width=180,
+            width=150,
         )
         if view.section != "maps":  # of another network, which has a layer and a channel to choose below
             st.selectbox(
@@ -138,13 +154,15 @@ def _controls(experiment: Experiment, view: View) -> None:
                 options=range(1, len(experiment.hidden) + 1),
                 key=f"{PREFIX}layer",
                 on_change=link.touch,
-                width=90,
+                width=80,
             )
             if view.section == "arithmetic":
                 lines.controls(view)
+            if view.section == "gradients":
+                gradients_of_set.controls(view)
             if view.section != "sharing" and not _follows_an_example(view):
                 st.number_input(
-                    said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=110
+                    said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=90
                 )
         if view.section not in ("scale", "inference"):  # these show other mini-batches
             st.slider(
@@ -154,7 +172,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 key=f"{PREFIX}examples",
                 help=said["examples"].help,
                 on_change=link.touch,
-                width=150,
+                width=130,
             )
         with st.popover("The network"):
             for name in NETWORK:

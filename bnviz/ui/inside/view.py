@@ -8,7 +8,9 @@ from typing import Annotated
 
 from bnviz.experiment import Experiment
 from bnviz.experiment.normalization import BY_STATISTICS, OF_ONE_EXAMPLE
+from bnviz.layer.traits import TRAITS
 from bnviz.layer.walk import LINES
+from bnviz.layer.walk_of_unit import LINES_OF_RENORM, OF_ONE_UNIT
 from bnviz.ui.parts.page_state import PageState, Parameter
 
 PREFIX = "inside."
@@ -29,10 +31,12 @@ SECTIONS = {
     "maps": "Feature maps",
     "sharing": "Which values share a mean?",
 }
-LINES_OF = ("batch", *OF_ONE_EXAMPLE)
+LINES_OF = ("batch", *OF_ONE_EXAMPLE, *OF_ONE_UNIT)
 """The normalizers that are shown line by line."""
 AMONG = ("batch", "layer", "group", "rms", "batch-renorm", "ghost-batch", "mean-only", "variance-only")
 """The normalizers with which one can change an example and watch the others."""
+BACKWARD_OF = tuple(TRAITS)
+"""The normalizers whose backward pass is shown."""
 CHANGES = {"replace": "Replace it", "drop": "Leave it out", "duplicate": "Use it twice"}
 NEWEST = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 ORDER = {"norm_placement": "before", "normalized_layers": "all", "residual": "none"}
@@ -57,6 +61,10 @@ def _channels(view: View, experiment: Experiment) -> int:
     return CHANNELS[view.map_layer - 1]
 
 
+def _lines(view: View, experiment: Experiment) -> int:
+    return LINES_OF_RENORM if view.lines_of == "batch-renorm" else LINES
+
+
 @dataclass(frozen=True)
 class View(PageState):
     """The page's parameters besides the fields of Experiment. Layers, units, lines and examples count from 1.
@@ -66,6 +74,7 @@ class View(PageState):
     the network with feature maps. first, second: the normalizers whose shared values are compared, in a convolutional
     layer if `positions`. at: the value that is followed there, as its place in the flattened mini-batch.
     lines_of: the normalizer that is shown line by line. among: that of the network in which an example is changed.
+    backward_of: that whose backward pass is shown.
     """
 
     section: Annotated[str, Parameter("What to look at", choices=SECTIONS)] = "arithmetic"
@@ -88,7 +97,8 @@ class View(PageState):
             high=MOST,
         ),
     ] = 8
-    line: Annotated[int, Parameter(low=1, high=LINES)] = 1
+    lines_of: Annotated[str, Parameter("Normalization", choices=LINES_OF)] = "batch"
+    line: Annotated[int, Parameter(low=1, high=_lines)] = 1
     gamma: Annotated[float | None, Parameter("γ", low=-1e6, high=1e6)] = None
     beta: Annotated[float | None, Parameter("β", low=-1e6, high=1e6)] = None
     constant: Annotated[
@@ -112,8 +122,8 @@ class View(PageState):
         Parameter("Feature maps", "A convolutional layer: each channel has a value at every position."),
     ] = True
     at: Annotated[int, Parameter()] = 0
-    lines_of: Annotated[str, Parameter("Normalization", choices=LINES_OF)] = "batch"
     among: Annotated[str, Parameter("Normalization", choices=AMONG)] = "batch"
+    backward_of: Annotated[str, Parameter("Normalization", choices=BACKWARD_OF)] = "batch"
 
 
 def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, tuple[str, ...]]:

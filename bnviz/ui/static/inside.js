@@ -120,7 +120,8 @@ class Walk {
   /** The layer's inputs, examples by units; a unit's heading chooses it. */
   inputs(walk) {
     const [first, end] = walk.set ?? [walk.unit, walk.unit];
-    const followed = (index, unit) => unit >= first && unit <= end && (!walk.example || index === walk.example - 1);
+    const followed = (index, unit) => unit >= first && unit <= end && (!walk.example || index === walk.example - 1)
+      && (!walk.members || walk.members.includes(index));
     const heads = walk.units.map((unit) => make("th", { scope: "col", class: unit === walk.unit ? "bnviz-chosen" : null },
       make("button", { type: "button", "data-name": `unit ${unit}`, "aria-pressed": String(unit === walk.unit),
         "aria-label": `follow unit ${unit}`, click: () => this.component.setTriggerValue("unit", unit) }, `${unit}`)));
@@ -135,7 +136,7 @@ class Walk {
   /** One unit's numbers, which fill as the lines go on. */
   sheet(walk) {
     const heads = walk.columns.map(({ name, head }) => formula("th", { scope: "col", "data-part": name }, head));
-    const named = (row, index) => (walk.example ? make("th", { scope: "row" }, row.name) : this.example(row, index));
+    const named = (row, index) => (walk.example ? make("th", { scope: "row" }, row.name) : this.example(row, walk.members?.[index] ?? index));
     const rows = walk.names.map((row, index) => make("tr", {}, named(row, index),
       ...walk.cells[index].map((text, place) => make("td", { "data-part": walk.columns[place].name }, make("span", {}, text)))));
     const numbers = make("dl", { class: "bnviz-statistics" }, ...walk.statistics.map(({ name, head, text }) =>

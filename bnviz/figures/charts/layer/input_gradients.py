@@ -11,24 +11,38 @@ from bnviz.figures.frame.numbers import rounded
 from bnviz.figures.frame.palette import BLUE, VERMILLION
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 
+CANCELS = 1e-9
+"""The share of the gradients' sizes below which their sum is rounding."""
+MOST_TICKS = 32
+
 
 @PlotFunction
 def input_gradients(
-    through: Array, constant: Array, *, unit: int, theme: str = "light", narrow: bool = False
+    through: Array,
+    constant: Array,
+    *,
+    unit: int,
+    shared: str = "",
+    theme: str = "light",
+    narrow: bool = False,
 ) -> Plot:
     """∂ℓ/∂x of each example, (m,): through the statistics, and as if these were constants.
 
-    From the backward pass of `layer.arithmetic`. Not to be mistaken for a change of the loss: it is a slope, of the sum
-    over the mini-batch. With constant statistics it is the slope of another function than the loss.
+    shared: which values share the statistics, in words, where they are not one unit of all examples; the arrays are
+    then of these. From the backward pass of `layer.arithmetic`, or of `layer.backward_of_set`. Not to be mistaken for a
+    change of the loss: it is a slope, of the sum over the mini-batch. With constant statistics it is the
+    slope of another function than the loss.
     """
+    cancels = abs(through.sum()) < CANCELS * np.abs(through).sum()
     frame = Frame(
-        f"∂ℓ/∂x of unit {unit}, example by example",
-        f"Through the statistics they add up to {rounded(through.sum())}: moving all alike changes nothing. "
-        f"With constant statistics they add up to {rounded(constant.sum())}.",
+        f"∂ℓ/∂x of {shared}" if shared else f"∂ℓ/∂x of unit {unit}, example by example",
+        f"Through the statistics they add up to {rounded(0.0 if cancels else through.sum())}"
+        + (": moving all alike changes nothing. " if cancels else ": moving all alike changes the loss. ")
+        + f"With constant statistics they add up to {rounded(constant.sum())}.",
         theme=theme,
         narrow=narrow,
         height=330 if not narrow else 400,
-        view=("input gradients", unit),
+        view=("input gradients", unit, shared),
         wide=110,
         legend=["through the statistics", "as if they were constants"],
     )
@@ -37,7 +51,12 @@ def input_gradients(
     panel = frame.panels(
         1,
         1,
-        {"range": [0.4, m + 0.6], "tickmode": "array", "tickvals": list(range(1, m + 1)), "showgrid": False},
+        {
+            "range": [0.4, m + 0.6],
+            "tickmode": "array",
+            "tickvals": list(range(1, m + 1, max(1, -(-m // MOST_TICKS)))),
+            "showgrid": False,
+        },
         {
             "range": [-reach, reach],
             "nticks": 7,
@@ -70,10 +89,11 @@ def input_gradients(
             }
         )
     frame.layout |= {"barmode": "group", "bargap": 0.3}
-    frame.axis_note("example")
+    frame.axis_note("value of the set" if shared else "example")
+    whose, total = shared or f"unit {unit}", rounded(0.0 if cancels else through.sum())
     return frame.plot(
-        f"Bars of the loss’s gradient with respect to the {m} inputs of unit {unit}. Through the statistics they "
-        f"lie between {rounded(through.min())} and {rounded(through.max())} and add up to {rounded(through.sum())}; "
-        f"with constant statistics between {rounded(constant.min())} and {rounded(constant.max())}, "
-        f"adding up to {rounded(constant.sum())}."
+        f"Bars of the loss’s gradient with respect to the {m} inputs of {whose}. Through the statistics they lie "
+        f"between {rounded(through.min())} and {rounded(through.max())} and add up to {total}; with constant "
+        f"statistics between {rounded(constant.min())} and {rounded(constant.max())}, adding up to "
+        f"{rounded(constant.sum())}."
     )

@@ -10,7 +10,8 @@ from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.captured import ExampleBatch, LayerBatch
 from bnviz.layer.walk import walk
 from bnviz.layer.walk_of_example import walk_of_example
-from bnviz.ui.inside import parts
+from bnviz.layer.walk_of_unit import walk_of_unit
+from bnviz.ui.inside import parts, shared_batch
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.view import LINES_OF, PREFIX, View
 from bnviz.ui.parts import link
@@ -29,11 +30,11 @@ def controls(view: View) -> None:
         format_func=NORMALIZERS.__getitem__,
         key=f"{PREFIX}lines_of",
         on_change=link.touch,
-        width=200,
+        width=215,
     )
-    if view.lines_of in OF_ONE_EXAMPLE:
+    if view.lines_of in OF_ONE_EXAMPLE or view.lines_of == "ghost-batch":
         st.number_input(
-            said["example"].label, 1, view.examples, key=f"{PREFIX}example", on_change=link.touch, width=110
+            said["example"].label, 1, view.examples, key=f"{PREFIX}example", on_change=link.touch, width=80
         )
 
 
@@ -63,6 +64,23 @@ def of_one_example(ask: Ask, view: View, opened: int) -> None:
     line = min(view.line, len(shown["lines"]))
     parts.walk(shown, line, opened, key=_WALK, on_line=_turned, on_unit=_chosen)
     st.caption(_TURN + _told(ask, view, batch.step) + f", trained with {label.lower()}. " + _EXACT)
+
+
+def of_one_unit_of(ask: Ask, view: View, opened: int) -> None:
+    """The lines of a relative of batch normalization, in a network trained with it."""
+    batch = shared_batch.asked(ask, view, view.lines_of)
+    if batch is None:
+        return
+    label = NORMALIZERS[view.lines_of]
+    shown = walk_of_unit(batch, view.example, view.unit, label)
+    line = min(view.line, len(shown["lines"]))
+    parts.walk(shown, line, opened, key=_WALK, on_line=_turned, on_unit=_chosen)
+    st.caption(
+        _TURN
+        + _told(ask, view, batch.step)
+        + f", as a mini-batch of their own, trained with {label.lower()}. "
+        + _EXACT
+    )
 
 
 def _told(ask: Ask, view: View, step: int) -> str:

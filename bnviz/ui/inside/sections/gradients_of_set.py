@@ -1,0 +1,94 @@
+"""The section "Backward pass" for the other normalizers by statistics."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from bnviz.experiment.knob import NORMALIZERS
+from bnviz.experiment.normalization import OF_ONE_EXAMPLE
+from bnviz.figures.charts import layer as figures
+from bnviz.layer import gradients as formulas
+from bnviz.layer import numerals as n
+from bnviz.layer.backward_of_set import BackwardOfSet
+from bnviz.layer.sharing import in_words
+from bnviz.layer.traits import TRAITS
+from bnviz.ui.inside import parts, shared_batch
+from bnviz.ui.inside.asking import Ask
+from bnviz.ui.inside.view import BACKWARD_OF, PREFIX, View
+from bnviz.ui.parts import link
+
+
+def controls(view: View) -> None:
+    """The choice of the normalization, and of the example where the page shows no other choice of it."""
+    said = view.parameters()
+    st.selectbox(
+        said["backward_of"].label,
+        options=BACKWARD_OF,
+        format_func=NORMALIZERS.__getitem__,
+        key=f"{PREFIX}backward_of",
+        on_change=link.touch,
+        width=215,
+    )
+    if view.backward_of != "batch":
+        st.number_input(
+            said["example"].label, 1, view.examples, key=f"{PREFIX}example", on_change=link.touch, width=80
+        )
+
+
+def show(ask: Ask, view: View) -> None:
+    """The gradients of the set of values that share statistics, beside autograd and finite differences."""
+    batch = shared_batch.asked(ask, view, view.backward_of)
+    if batch is None:
+        return
+    label, traits = NORMALIZERS[view.backward_of], TRAITS[view.backward_of]
+    shown = BackwardOfSet(batch, view.example, view.unit)
+    shared = in_words(batch.x, batch.ids == batch.ids[view.example - 1, view.unit - 1])
+    count = len(shown.found.x)
+    st.write(
+        f"ℓ is the loss of this mini-batch, {n.scientific(batch.loss, 4)}, in a network that was trained with "
+        f"{label.lower()}. Unit {view.unit} of example {view.example} shares its statistics with n = {count} values: "
+        f"{shared}. " + _passes(view.backward_of)
+    )
+    parts.table(
+        f"The gradients for unit {view.unit} of example {view.example}",
+        formulas.HEADS,
+        shown.gradients(),
+        key="inside-gradients",
+    )
+    parts.table(
+        "The same ∂ℓ/∂x in one line, put together and simplified",
+        formulas.HEADS,
+        [shown.in_one_line()],
+        key="inside-one-line",
+    )
+    st.caption(
+        "Differs by: the largest difference from the formula’s value over the set. Finite differences are central "
+        "ones, through the whole rest of the network, in double precision."
+        + (" γ and β belong to a unit: their sums are over the examples." if traits.scaled else "")
+    )
+    parts.table("What the sums add up, value by value", *shown.terms(), key="inside-terms")
+    parts.figure(
+        figures.input_gradients,
+        shown.found.dx,
+        shown.found.dx_hat / shown.found.root,
+        key="inside-input-gradients",
+        unit=view.unit,
+        shared=shared,
+    )
+
+
+def _passes(normalizer: str) -> str:
+    """On what paths the gradient goes."""
+    if normalizer in OF_ONE_EXAMPLE:
+        also = "the mean square" if normalizer == "rms" else "the mean and the variance"
+        return f"The gradient goes through {also} of the example too: through its units, never to another example."
+    if normalizer == "mean-only":
+        return "The gradient goes through the mean too, which depends on every example."
+    if normalizer == "variance-only":
+        return "The gradient goes through the variance too, which depends on every example. No mean is subtracted."
+    if normalizer == "batch-renorm":
+        return (
+            "The gradient goes through the mini-batch’s mean and variance. The corrections r and d are constants to it "
+            "(Ioffe 2017, Algorithm 1)."
+        )
+    return "The gradient goes through the mean and the variance of each ghost batch."
