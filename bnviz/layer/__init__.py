@@ -6,4 +6,8 @@ numerals     numbers as readers see them
 mathml       formulas as browsers draw them
 walk         the forward pass: Algorithm 1 line by line, as words, formulas and table cells
 gradients    the backward pass: the six gradients of Section 3, likewise
+traits       what each normalizer by statistics does with the values that share them
+backward_of_set, walk_of_unit, walk_of_example
+             backward and forward pass of the other normalizers, in words, formulas and table cells
+sharing      which values share their statistics
 """
