@@ -211,6 +211,47 @@ def test_the_gradient_of_batch_renorm_cannot_move_the_mean_of_a_mini_batch() -> 
         assert gradient.sum(0).abs().max() < 1e-4 * gradient.abs().max()
 
 
+# Lab family
+
+
+@pytest.mark.parametrize(
+    ("much", "answer"),
+    [
+        (("batch", "layer", "group", "rms"), "all"),
+        (("batch", "weight"), "batch"),
+        (("batch", "layer"), "some"),
+        (("layer",), "some"),
+        ((), "none"),
+    ],
+)
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_much_higher_rate_is_told_of_those_that_learn_there(
+    much: tuple[str, ...], answer: str, seeds: int
+) -> None:
+    lab = find("family")
+    result = made(
+        lab,
+        lambda it: "good" if it.learning_rate <= (2.0 if it.normalizer in much else 0.25) else "failed",
+        seeds,
+    )
+    verdict = lab.verdict(result)
+    assert (verdict.holds, verdict.answer) == (answer == "all", answer)
+    assert verdict.measured["largest_rate_mlp_none"].values == (0.25,) * seeds
+    nothing = lab.verdict(made(lab, lambda it: "failed"))
+    assert (nothing.holds, nothing.answer) == (None, None)
+
+
+def test_the_full_setting_trains_every_normalizer_in_both_kinds_of_network() -> None:
+    arms = find("family").arms(Setting())
+    kinds = {(arm.experiment.architecture, arm.experiment.normalizer) for arm in arms}
+    connected, convolutional = (
+        {name for kind, name in kinds if kind == wanted} for wanted in ("mlp", "conv")
+    )
+    assert connected >= {"none", "batch", "layer", "group", "rms", "weight", "dynamic-tanh"}
+    assert convolutional >= {"none", "batch", "layer", "group", "instance"}
+    assert {arm.experiment.architecture for arm in find("family").arms(Setting(quick=True))} == {"mlp"}
+
+
 # The papers
 
 
