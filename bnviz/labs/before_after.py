@@ -103,7 +103,9 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         **view.looks,
     )
     shown = result.shown(view, *(f"tanh-{place}-0" for place in PLACES))
-    small = " Small digits are too few to part them: choose the full size too." if result.setting.quick else ""
+    small = (
+        " Small digits are too few to part them: choose the full size too." if result.setting.quick else ""
+    )
     return (
         Drawing("error", error, f"Do the dots of the two places lie apart, or among each other?{small}"),
         Drawing("steps", speed, "Which place gets there sooner, and by how many steps?"),
