@@ -181,6 +181,77 @@ def test_the_weight_of_running_averages_changes_no_weight_of_the_network() -> No
     assert not all(torch.equal(one, other) for one, other in buffers)
 
 
+# Lab renorm
+
+
+def test_batch_renorm_that_fails_as_batch_norm_does_is_no_support() -> None:
+    lab = find("renorm")
+    assert lab.verdict(made(lab, lambda it: "failed" if it.batch_classes == 1 else "good")).holds is False
+    assert lab.verdict(made(lab, lambda it: "good")).holds is False
+    never = lab.verdict(made(lab, lambda it: "failed" if it.normalizer == "batch" else "good"))
+    assert (never.holds, never.answer) == (None, None)
+
+
+def test_the_gradient_of_batch_renorm_cannot_move_the_mean_of_a_mini_batch() -> None:
+    experiment = find("renorm").arms(Setting(quick=True))[-1].experiment
+    assert (experiment.normalizer, experiment.batch_classes) == ("batch-renorm", 1)
+    trainer = Trainer(experiment.replace(steps=60))
+    trainer.advance(60)  # until r and d are not 1 and 0
+    seen = {}
+
+    def keep(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        given[0].register_hook(lambda gradient: seen.update({module: gradient}))
+
+    for block in trainer.network.hidden:
+        block.normalizer.register_forward_pre_hook(keep)
+    inputs, labels = trainer.train.batch(trainer.order.coming(59, 30))
+    torch.nn.functional.cross_entropy(trainer.network(inputs), labels).backward()
+    assert len(seen) == 2
+    for gradient in seen.values():
+        assert gradient.sum(0).abs().max() < 1e-4 * gradient.abs().max()
+
+
+# Lab family
+
+
+@pytest.mark.parametrize(
+    ("much", "answer"),
+    [
+        (("batch", "layer", "group", "rms"), "all"),
+        (("batch", "weight"), "batch"),
+        (("batch", "layer"), "some"),
+        (("layer",), "some"),
+        ((), "none"),
+    ],
+)
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_much_higher_rate_is_told_of_those_that_learn_there(
+    much: tuple[str, ...], answer: str, seeds: int
+) -> None:
+    lab = find("family")
+    result = made(
+        lab,
+        lambda it: "good" if it.learning_rate <= (2.0 if it.normalizer in much else 0.25) else "failed",
+        seeds,
+    )
+    verdict = lab.verdict(result)
+    assert (verdict.holds, verdict.answer) == (answer == "all", answer)
+    assert verdict.measured["largest_rate_mlp_none"].values == (0.25,) * seeds
+    nothing = lab.verdict(made(lab, lambda it: "failed"))
+    assert (nothing.holds, nothing.answer) == (None, None)
+
+
+def test_the_full_setting_trains_every_normalizer_in_both_kinds_of_network() -> None:
+    arms = find("family").arms(Setting())
+    kinds = {(arm.experiment.architecture, arm.experiment.normalizer) for arm in arms}
+    connected, convolutional = (
+        {name for kind, name in kinds if kind == wanted} for wanted in ("mlp", "conv")
+    )
+    assert connected >= {"none", "batch", "layer", "group", "rms", "weight", "dynamic-tanh"}
+    assert convolutional >= {"none", "batch", "layer", "group", "instance"}
+    assert {arm.experiment.architecture for arm in find("family").arms(Setting(quick=True))} == {"mlp"}
+
+
 # The papers
 
 
@@ -189,6 +260,7 @@ def test_the_weight_of_running_averages_changes_no_weight_of_the_network() -> No
     [
         ("batch-size", "Wu & He 2018, Abstract; Figure 1"),
         ("small-batch-inference", "Ioffe 2017, Abstract"),
+        ("renorm", "Ioffe 2017, Abstract"),
         ("figure-1", "Ioffe & Szegedy 2015, Section 4.1"),
     ],
 )

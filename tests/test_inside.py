@@ -43,7 +43,7 @@ def column(batch, unit):
 
 
 def state(trainer):
-    tensors = [*trainer.network.state_dict().values(), trainer.order, trainer.order_rng.get_state()]
+    tensors = [*trainer.network.state_dict().values(), trainer.order.epoch, trainer.order_rng.get_state()]
     return [tensor.clone() for tensor in tensors]
 
 

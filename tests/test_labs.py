@@ -238,6 +238,10 @@ AS_CLAIMED: dict[str, Callable[[Experiment], str]] = {
         "good" if normalized(it) or (it.init_scale == 1.0 and it.learning_rate == 1.5) else "failed"
     ),
     "batch-size": lambda it: "failed" if normalized(it) and it.batch_size == 2 else "good",
+    "family": lambda it: (
+        "good" if it.normalizer in ("batch", "layer", "group", "rms") or it.learning_rate <= 0.5 else "failed"
+    ),
+    "renorm": lambda it: "failed" if normalized(it) and it.batch_classes == 1 else "good",
 }
 """How each network would train if the claim were plainly true."""
 

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from bnviz.data import datasets
 from bnviz.engine.backprop import differentiation
+from bnviz.engine.batch_order import BatchOrder
 from bnviz.engine.batches import examples_of
 from bnviz.engine.build import build
 from bnviz.engine.network import generator
@@ -87,7 +88,7 @@ class Trainer:
         self.parameters: list[Tensor] = list(self.network.parameters())
         self.optimizer = OPTIMIZER_CLASSES[experiment.optimizer](self.parameters)
         self.order_rng = generator(experiment.seed, "order")
-        self.order = torch.empty(0, dtype=torch.int64)
+        self.order = BatchOrder(experiment, self.train.labels, self.order_rng)
         self.settings = experiment
         self.coming: list[Intervention] = []
         self.recorder = Recorder(experiment, self.network, self.train, test, reference_step)
@@ -148,11 +149,7 @@ class Trainer:
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         """The mini-batch of this step: each epoch a new shuffle, a last incomplete batch left out."""
-        size = min(self.experiment.batch_size, len(self.train))
-        place = self.step % (len(self.train) // size)
-        if place == 0:
-            self.order = torch.randperm(len(self.train), generator=self.order_rng).to(self.device)
-        return self.train.batch(self.order[place * size : (place + 1) * size])
+        return self.train.batch(self.order.at(self.step))
 
     def backward(self) -> Sequence[Tensor] | None:
         """The gradients of this step's loss, or None if the loss is not a finite number."""

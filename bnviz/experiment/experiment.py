@@ -83,6 +83,20 @@ class Experiment(BaseModel):
             suggestions=(2, 10, 30, 60, 120, 250),
         ),
     ] = 60
+    batch_classes: Annotated[
+        int,
+        Knob(
+            "Classes in a mini-batch",
+            "Of how many classes, drawn at random, the examples of a mini-batch are, in equal parts. 0: any, as all "
+            "examples are shuffled together.",
+            "Data",
+            low=0,
+            high=1000,
+            suggestions=(0, 1, 2, 5),
+            unit="classes in a mini-batch",
+            zero="any",
+        ),
+    ] = 0
     architecture: Annotated[
         str,
         Knob(
@@ -383,6 +397,11 @@ class Experiment(BaseModel):
         conflicts = []
         if self.train_examples == 1:
             conflicts.append("train_examples = 1 is not allowed; allowed is 0 for all, or 2 and more")
+        if self.batch_classes and self.batch_size % self.batch_classes:
+            conflicts.append(
+                f"batch_classes = {self.batch_classes} does not divide batch_size = {self.batch_size:,} into equal "
+                "parts; allowed is 0, or a number that does"
+            )
         if self.schedule == "one-cycle" and self.warmup:
             conflicts.append(
                 f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"

@@ -29,7 +29,9 @@ TARGET = 0.9
 """The accuracy whose first reaching is told as speed."""
 LEAST = 0.01
 """By how much every network of one place must be better than every network of the other: a point. Measured on digits,
-ten seeds: the medians differ by 0.6 points or less, and the seeds of one place by up to 3."""
+ten seeds: the medians differ by 0.6 points or less, and the seeds of one place by up to 3. On MNIST, nine seeds: with
+sigmoid the medians are 5.4 and 3.2 %, and every network that is normalized after it is better; with tanh and ReLU the
+medians differ by 0.1 and 0.3 points."""
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
@@ -101,8 +103,11 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         **view.looks,
     )
     shown = result.shown(view, *(f"tanh-{place}-0" for place in PLACES))
+    small = (
+        " Small digits are too few to part them: choose the full size too." if result.setting.quick else ""
+    )
     return (
-        Drawing("error", error, "Do the dots of the two places lie apart, or among each other?"),
+        Drawing("error", error, f"Do the dots of the two places lie apart, or among each other?{small}"),
         Drawing("steps", speed, "Which place gets there sooner, and by how many steps?"),
         Drawing(
             "inputs",

@@ -6,7 +6,6 @@ import copy
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from bnviz.data import datasets
@@ -25,12 +24,7 @@ def coming(trainer: Trainer, examples: int) -> tuple[Tensor, Tensor, Tensor]:
 
     If that mini-batch has fewer, the order of the epoch goes on.
     """
-    size = min(trainer.experiment.batch_size, len(trainer.train))
-    place = trainer.step % (len(trainer.train) // size)
-    order = trainer.order
-    if place == 0:
-        order = torch.randperm(len(trainer.train), generator=trainer.order_rng.clone_state())
-    chosen = torch.roll(order, -place * size)[:examples]
+    chosen = trainer.order.coming(trainer.step, examples)
     inputs, labels = trainer.train.batch(chosen.to(trainer.device))
     return exact(inputs), labels.cpu(), chosen.cpu()
 

@@ -27,6 +27,7 @@ MORE = (
     "norm_momentum",
     "norm_epsilon",
     "train_examples",
+    "batch_classes",
     "seed",
     "device",
 )
