@@ -314,10 +314,15 @@ def test_numbers_are_asked_for_by_notches_and_shown_as_a_histogram(site):
             site.post(f"{path}/vote", {"round": 1, "answer": value}, voter=f"{number:032d}").status_code
             == 200
         )
-    (part,) = site.post(f"{path}/close", key=opened.key).json()["class"]["tallies"][0]["parts"]
+    told = site.post(f"{path}/close", key=opened.key).json()["class"]
+    (part,) = told["tallies"][0]["parts"]
+    assert told["guess"] is None  # until it is measured
     assert sum(bar["count"] for bar in part["bars"]) == len(values) == 41
     assert part["bars"][0]["low"] == 1
     assert part["bars"][-1]["high"] == 1000
+    finish(site, SimpleNamespace(lab_run=lab_run, code=opened.code))
+    guess = site.get(path).json()["class"]["guess"]
+    assert guess == pytest.approx(float(values[20]))
 
 
 def test_the_code_to_scan_follows_the_address_that_the_teacher_gives(site, shared):

@@ -54,6 +54,13 @@ def tally(prediction: Choice | Estimate, answers: Sequence[str]) -> tuple[Tally,
     return tuple(_histogram(item, column) for item, column in zip(prediction.sliders, numbers.T, strict=True))
 
 
+def middle(prediction: Choice | Estimate, answers: Sequence[str]) -> float | None:
+    """The median of what was answered on the first slider; None for options, and where nobody answered."""
+    if isinstance(prediction, Choice) or not answers:
+        return None
+    return float(np.median([prediction.read(text)[0] for text in answers]))
+
+
 def _histogram(slider: Slider, values: np.ndarray) -> Tally:
     edges = bar_edges(slider)
     counts = np.histogram(np.clip(values, slider.low, slider.high), edges)[0]

@@ -14,7 +14,7 @@ import orjson
 
 from bnviz.classroom.codes import spaced
 from bnviz.classroom.rooms import MOST_ROUNDS, Room
-from bnviz.classroom.voting import measured, right, score, tally
+from bnviz.classroom.voting import measured, middle, right, score, tally
 from bnviz.experiment.comparison import counted
 from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.figures.registry import FIGURES
@@ -148,11 +148,12 @@ def _slider(item: Slider) -> dict[str, Any]:
 def _answers(room: Room, lab_run: LabRun | None) -> dict[str, Any]:
     """How many answered in each round; once the answers may be shown, also what, and how many were right.
 
-    withheld: whether answers wait for the teacher, or for the verdict, to be shown.
+    withheld: whether answers wait for the teacher, or for the verdict, to be shown. guess: the middle of the last
+    round's answers, to be drawn into the figure with what was measured.
     """
     lab, row = room.lab, room.row
     if lab is None:
-        return {"answered": [], "withheld": False, "tallies": [], "verdict": None}
+        return {"answered": [], "withheld": False, "tallies": [], "verdict": None, "guess": None}
     asked = range(1, row.round + 1)
     judged = _judged(room, lab_run)
     withheld = row.withheld and not row.is_open and not judged
@@ -171,6 +172,7 @@ def _answers(room: Room, lab_run: LabRun | None) -> dict[str, Any]:
             for number in shown
         ],
         "verdict": _verdict(lab, lab_run, answer) if judged else None,
+        "guess": middle(lab.prediction, room.answers(row.round)) if judged and row.round else None,
     }
 
 

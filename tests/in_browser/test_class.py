@@ -155,3 +155,34 @@ def test_a_class_predicts_twice_and_sees_neither_round_before_the_second_is_clos
     first = (PLAY, ".bnviz-legend", ".bnviz-bars")
     assert faults.first_screen_faults(wall, first, 0.95) == []
     look(teacher, wall, phones[0])
+
+
+@pytest.mark.slow
+def test_a_number_that_was_predicted_is_drawn_into_the_figure_once_it_is_measured(open_page, phone, server):
+    """On the phone its own, on the wall the class's median."""
+    desk = open_page("labs?lab=learning-rate")
+    desk.get_by_role("button", name="Share with the class").click()
+    link = desk.get_by_role("link", name="Open your page").get_attribute("href")
+    path, key = re.fullmatch(rf"{server.url}(/bnviz/c/\w+)#teacher=([\w-]+)", link).groups()
+    teacher = open_page(f"{path[1:]}#teacher={key}", 1366, 768)
+    wall = open_page(f"{path[1:]}?view=projector", 1280, 720)
+    phones = [phone(path) for _ in range(3)]
+    teacher.get_by_role("button", name="Ask the class").click()
+    for page, notch in zip(phones, (4, 8, 24), strict=True):
+        page.get_by_role("slider").fill(str(notch))
+        page.get_by_role("button", name="Lock in my answer").click()
+        expect(page.get_by_text("Your answer is in")).to_be_visible()
+    teacher.get_by_role("button", name="Close and show").click()
+    assert all(page.get_by_text("predicted", exact=True).count() == 0 for page in (wall, *phones))
+    teacher.get_by_role("button", name="Play").click()
+    for page in (wall, teacher, *phones):
+        expect(page.locator(".bnviz-verdict")).to_be_visible()
+        expect(page.locator(".bnviz-figure").first.get_by_text("predicted", exact=True)).to_be_visible()
+    places = [
+        page.evaluate(
+            "document.querySelector('.js-plotly-plot').layout.shapes.find((item) => item.line.dash === 'dash').x0"
+        )
+        for page in (wall, *phones)
+    ]
+    assert places[0] == places[2]
+    assert places[1] < places[2] < places[3]

@@ -133,7 +133,7 @@ def by_setting(
     if not any(np.isfinite(line.values).any() for lines in panels.values() for line in lines):
         words = "A dot for each trained network<br>appears here."
         frame.place_for_words(places[0] if rows > 1 else None, words)
-    told = "" if guess is None else f" You said {scale.shown(guess)}."
+    told = "" if guess is None else f" Predicted: {scale.shown(guess)}."
     return frame.plot(_alt(panels, settings, scale, title, setting_title) + told)
 
 

@@ -100,7 +100,7 @@ def changed(
 def you_said(
     frame: Frame, panel: Panel, *, x: float | None = None, y: float | None = None, at_top: bool = True
 ) -> None:
-    """A thin dashed line at what was predicted, on the x axis or on the y axis, and the words "you said".
+    """A thin dashed line at what was predicted, on the x axis or on the y axis, and the word "predicted".
 
     at_top: where the words stand beside an upright line.
     """
@@ -111,7 +111,7 @@ def you_said(
         place = _note_place(frame, panel.x, x)
         late = place > sum(frame.axis(panel.x)["range"]) / 2
         frame.note(
-            "you said",
+            "predicted",
             xref=panel.x,
             x=place,
             xanchor="right" if late else "left",
@@ -124,7 +124,7 @@ def you_said(
     if y is not None:
         level(frame, panel, y, look=look)
         frame.note(
-            "you said",
+            "predicted",
             xref=f"{panel.x} domain",
             x=0.5,
             xanchor="center",

@@ -24,6 +24,7 @@ class Page {
   layer = 0;
   before = false;
   built = "";
+  drawn = null; // the prediction that the figures show
 
   constructor(main) {
     this.main = main;
@@ -51,6 +52,14 @@ class Page {
     return round ? "asked" : "waiting";
   }
 
+  /** The number that the figure draws as predicted, once it is measured: this phone's own, or else the class's median. */
+  get guess() {
+    const { standing: { guess, question }, votes } = this.room;
+    if (guess === null || guess === undefined) return null;
+    const own = question.sliders.length && votes.length ? Number(votes.at(-1).answer.split(",")[0]) : guess;
+    return Number.isFinite(own) ? own : null;
+  }
+
   refresh() {
     const { room } = this;
     if (room.gone) {
@@ -71,6 +80,9 @@ class Page {
     write(this.offline, room.away ? "Reconnecting…" : room.standing.ended ? "This class has ended." : room.key && !room.teacher ? "The key in this link is not the teacher’s: you watch as a student does." : "");
     this.follow();
     this.arrange();
+    if (this.guess === this.drawn) return;
+    this.drawn = this.guess;
+    this.retell();
   }
 
   /** Data as Streamlit would hand it to a part. */
@@ -90,7 +102,9 @@ class Page {
   inform(part) {
     const { layered, name } = part.page;
     const all = name === "histogram" ? this.room.standing.layers : null;
-    const args = layered ? { layer: this.layer || all, ...(name !== "histogram" && { where: this.before ? "before" : "input" }) } : {};
+    const drawn = this.guess;
+    const guessed = part instanceof Figure && drawn !== null ? { guess: drawn } : {};
+    const args = !layered ? guessed : { layer: this.layer || all, ...(name !== "histogram" && { where: this.before ? "before" : "input" }) };
     part.update({ data: this.data({ ...part.page, args }), setStateValue() {} });
   }
 
