@@ -70,6 +70,8 @@ def experiments(draw: st.DrawFn) -> Experiment:
     if values["schedule"] == "one-cycle":
         values["warmup"] = 0
     values["batch_size"] = max(2, values["batch_size"])
+    parts = [count for count in range(1, 1001) if values["batch_size"] % count == 0]
+    values["batch_classes"] = draw(st.sampled_from([0, *parts]))
     if values["architecture"] != "mlp":
         values["dataset"] = draw(st.sampled_from(["digits", "mnist", "fashion-mnist", "folder:pets_2"]))
         values["hidden"] = draw(st.lists(st.integers(4, 256), min_size=1, max_size=8).map(tuple))
@@ -172,9 +174,10 @@ def test_every_field_is_declared_with_label_help_group_and_what_is_allowed():
 @pytest.mark.parametrize("name", NUMBERS)
 def test_a_number_is_allowed_at_its_bounds_and_refused_beyond(name):
     low, high = KNOBS[name].low, KNOBS[name].high
+    fitting = {"batch_size": high} if name == "batch_classes" else {}
     for value in (low, high):
-        assert getattr(Experiment(normalizer="none", **{name: value}), name) == value
-        assert getattr(Experiment(normalizer="none", **{name: str(value)}), name) == value
+        for said in (value, str(value)):
+            assert getattr(Experiment(normalizer="none", **fitting | {name: said}), name) == value
     for value in (low - 1, high + 1, math.nextafter(high, math.inf), math.nextafter(low, -math.inf)):
         message = refusal(**{name: value})
         assert message == f"{name} = {value!r} is not allowed; allowed is {KNOBS[name].allowed}"
