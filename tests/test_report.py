@@ -59,6 +59,7 @@ def test_a_report_holds_claim_prediction_verdict_figures_settings_and_provenance
     drawings = lab.figures(result, View())
     labels = [str(item.get("aria-label")) for item in page.all("svg") if item.get("role") == "img"]
     assert labels == [item.figure.layout.meta["alt"] for item in drawings]
+    assert report.count('<details class="numbers"><summary>Table</summary>') == len(drawings)
     assert not page.all("script")
     assert "script-src 'none'" in page.policy
     assert len(page.ids) == len(set(page.ids))

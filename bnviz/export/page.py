@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from bnviz.export import plotly_js
 from bnviz.export.metadata import comment, stamp_json
+from bnviz.export.scripts import tables_script
 from bnviz.export.sheet import alt_text, font_style
 from bnviz.export.stamp import Stamp
 from bnviz.export.templates import environment, markup
@@ -26,6 +27,8 @@ def figure_page(figure: go.Figure, stamp: Stamp, title: str, footer: bool) -> by
         title=title,
         fonts=Markup(font_style()),
         plotly=_plotly(),
+        tables=Markup(tables_script()),
+        tables_style=markup(Path(__file__).with_name("table_dialog.css")),
         alt=alt_text(figure),
         height=round(figure.layout.height or 450),
         footer=stamp.footer if footer else (),

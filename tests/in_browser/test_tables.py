@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 from bnviz import figures
+from bnviz.export.figure import export_figure
+from bnviz.export.numbers import drawn_numbers
+from bnviz.export.stamp import Stamp
 from bnviz.figures.charts import layer as layer_figures
 from bnviz.figures.charts.where_training_works import accuracy_map
 from bnviz.labs import all_labs
@@ -218,3 +221,24 @@ def test_a_long_table_is_shown_in_part_says_so_and_escape_leaves_it(page):
         False,
         "bnviz-as-table",
     ]
+
+
+def test_an_exported_figure_has_its_numbers_as_tables(chromium, tmp_path):
+    recordings = pair()
+    stamp = Stamp.of(recordings)
+    figure = figures.accuracy(recordings, theme="print")
+    path = tmp_path / "figure.html"
+    path.write_bytes(export_figure(figure, "html", stamp))
+    page = chromium.new_context().new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(path.as_uri())
+    page.get_by_role("button", name=re.compile("^Table: ")).click()
+    shown = page.get_by_role("dialog").locator("tbody tr")
+    assert shown.count() >= 2
+    last = drawn_numbers(figure).groupby("trace").last().iloc[0]
+    assert f"{100 * last.y:.4g}" in page.get_by_role("dialog").inner_text()
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("dialog").is_visible()
+    page.context.close()
+    assert problems == []

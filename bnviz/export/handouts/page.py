@@ -11,7 +11,6 @@ import base64
 import functools
 import gzip
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,13 @@ from markupsafe import Markup
 from bnviz.export import plotly_js
 from bnviz.export.handouts import markdown
 from bnviz.export.metadata import comment
+from bnviz.export.scripts import tables_script
 from bnviz.export.stamp import Stamp, plain
 from bnviz.export.templates import environment, markup
 from bnviz.labs.verdicts import Measure, Verdict
 
 _HERE = Path(__file__).parent
 _EXPORT = _HERE.parent
-_MODULE_WORDS = re.compile(r"^import .*\n|^export ", re.MULTILINE)
-"""What a module says to others, and a script cannot."""
 
 
 def page(template: str, title: str, data: Mapping[str, Any] | None, stamp: Stamp, **values: Any) -> str:
@@ -103,12 +101,7 @@ def _templates() -> Environment:
 @functools.cache
 def _script() -> Markup:
     """The page's script: handout.js, and below it the modules that pages of the app import."""
-    modules = (
-        path.read_text(encoding="utf-8")
-        for path in (_EXPORT / "figure_table.js", _EXPORT / "table_dialog.js")
-    )
-    parts = (_MODULE_WORDS.sub("", text) for text in modules)
-    return Markup("\n".join([(_HERE / "handout.js").read_text(encoding="utf-8"), *parts]))
+    return Markup("\n".join([(_HERE / "handout.js").read_text(encoding="utf-8"), tables_script()]))
 
 
 @functools.cache
