@@ -27,7 +27,7 @@ class BatchOrder:
         self.batches = len(labels) // self.size
         if self.classes:
             self.share = max(1, self.size // self.classes)
-            self.members = [torch.nonzero(self.labels == label)[:, 0] for label in self.labels.unique()]
+            self.members = [torch.nonzero(self.labels == label)[:, 0] for label in torch.unique(self.labels)]
             self.batches = len(together([len(item) // self.share for item in self.members], self.classes))
             if self.size % self.classes or not self.batches:
                 raise ExperimentError(
@@ -68,7 +68,8 @@ def together(counts: list[int], size: int) -> list[list[int]]:
     Each group takes a piece of the kinds with the most left, which leaves as few pieces over as can be. How many
     groups there are does not depend on the order of the kinds.
     """
-    left, groups = list(counts), []
+    left = list(counts)
+    groups: list[list[int]] = []
     while True:
         places = sorted(range(len(left)), key=lambda place: -left[place])[:size]
         if len(places) < size or not left[places[-1]]:
