@@ -37,18 +37,22 @@ QUICK = Experiment(
     groups=4,
     steps=100,
 )
-FULL = QUICK.replace(dataset="mnist", steps=300)
+FULL = QUICK.replace(dataset="mnist", steps=120)
 CONVOLUTIONAL = FULL.replace(
-    architecture="conv", hidden=(6, 12, 24), groups=3, batch_size=30, momentum=0.9, learning_rate=0.1
+    architecture="conv", hidden=(4, 8, 16), groups=2, momentum=0.9, learning_rate=0.1, steps=200
 )
-"""Trained in the full setting alone: a step of it takes ten times as long."""
+"""Trained in the full setting alone: a step of it takes five times as long."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of network. figures: by name the normalizers in a figure's panels, each beside the plain network."""
+    """A kind of network. figures: by name the normalizers in a figure's panels, each beside the plain network.
+
+    target: a network is said to learn at a rate if it ends with this held-out accuracy.
+    """
 
     label: str
+    target: float
     rates: tuple[float, ...]
     figures: dict[str, tuple[str, ...]]
 
@@ -61,15 +65,19 @@ class Kind:
 KINDS = {
     "mlp": Kind(
         "fully connected",
+        0.8,
         (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0),
         {"accuracy": ("batch", "layer", "group"), "more": ("rms", "weight", "dynamic-tanh")},
     ),
     "conv": Kind(
         "convolutional",
+        0.6,
         (0.03, 0.1, 0.3, 1.0),
         {"convolutional": ("batch", "layer"), "convolutional-more": ("group", "instance")},
     ),
 }
+"""target: networks that learn end above it and those that do not far below, fully connected on digits and on MNIST. The
+convolutional ones are half trained after so few steps, the plain network with 0.5 to 0.8 at its best rates."""
 NAMES = {
     "none": "none",
     "batch": "batch norm",
@@ -94,11 +102,9 @@ CAPTIONS = {
 SHOWN = 0.25
 """The rate at which training is shown: most learn there."""
 
-TARGET = 0.8
-"""A network is said to learn at a rate if it ends with this held-out accuracy. Networks that learn end above it on
-digits and on MNIST, those that do not end far below."""
 MUCH_HIGHER = 5.0
-"""The rates are a factor of 2 apart, and the largest differs by one place between seeds: this asks for three places."""
+"""The rates are a factor of 2 apart, and the largest differs by one place between seeds: this asks for three places.
+Measured on MNIST, three seeds, with none up to 0.25: batch norm 4, layer, group and RMS norm 0.25 to 0.5."""
 
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
@@ -129,19 +135,22 @@ def trained(result: Result) -> tuple[str, ...]:
 
 
 def largest(result: Result, kind: str, normalizer: str) -> tuple[float, ...]:
-    """The largest rate at which the network ends with TARGET, one for each seed; NaN where there is none."""
+    """The largest rate at which the network ends with the target, one for each seed; NaN where there is none."""
     rates = KINDS[kind].rates
     ends = [result.each(final_accuracy, name(kind, normalizer, rate)) for rate in rates]
     return tuple(
-        max((rate for rate, end in zip(rates, seed, strict=True) if end >= TARGET), default=math.nan)
+        max(
+            (rate for rate, end in zip(rates, seed, strict=True) if end >= KINDS[kind].target),
+            default=math.nan,
+        )
         for seed in zip(*ends, strict=True)
     )
 
 
 def fastest(result: Result, kind: str, normalizer: str) -> tuple[float, ...]:
-    """The fewest steps to TARGET at any rate, one for each seed; infinite where it was never reached."""
+    """The fewest steps to the target at any rate, one for each seed; infinite where it was never reached."""
     steps = [
-        [steps_to(item, TARGET) for item in result.recordings(name(kind, normalizer, rate))]
+        [steps_to(item, KINDS[kind].target) for item in result.recordings(name(kind, normalizer, rate))]
         for rate in KINDS[kind].rates
     ]
     return tuple(min(seed) for seed in zip(*steps, strict=True))
@@ -162,15 +171,15 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ],
         title=f"Training at a learning rate of {SHOWN:g}",
         subtitle="Share of held-out examples classified correctly, in inference mode. Fully connected.",
-        target=TARGET,
+        target=KINDS["mlp"].target,
         **view.looks,
     )
     ranges = table.draw(
-        ["normalizer", "largest rate", "times that of none", f"fewest steps to {percent(TARGET, 0)}"],
+        ["normalizer", "largest rate", "times that of none", "fewest steps"],
         list(_rows(result)),
         title="How large the rate may be, and how fast each is at its best rate",
-        subtitle=f"The largest of the rates at which the network ends with {percent(TARGET, 0)}, and the fewest steps "
-        "to it at any rate. Median over the seeds.",
+        subtitle=f"The largest of the rates at which the network ends with {_targets(result)}, and the fewest steps to "
+        "that at any rate. Median over the seeds.",
         **view.looks,
     )
     return (
@@ -202,6 +211,12 @@ def _accuracy(result: Result, view: View, kind: str, normalizers: Sequence[str])
         setting_title="learning rate",
         **view.looks,
     )
+
+
+def _targets(result: Result) -> str:
+    """The accuracies that count as learning, in words."""
+    kinds = [KINDS[kind] for kind in trained(result)]
+    return " or ".join(f"{percent(kind.target, 0)} ({kind.label})" for kind in kinds)
 
 
 def _rows(result: Result) -> Iterator[Sequence[str]]:
@@ -239,12 +254,14 @@ def verdict(result: Result) -> Verdict:
         }
         | {
             f"fastest_{kind}_{normalizer}".replace("-", "_"): Measure(
-                f"fewest steps to {percent(TARGET, 0)} at any rate, {KINDS[kind].label}, {NAMES[normalizer]}",
+                f"fewest steps to {percent(KINDS[kind].target, 0)} at any rate, {KINDS[kind].label}, "
+                f"{NAMES[normalizer]}",
                 fastest(result, kind, normalizer),
             )
             for kind, normalizer in rates
         }
     )
+    target = percent(KINDS["mlp"].target, 0)
     known = not any(math.isnan(ratio) for values in ratios.values() for ratio in values)
     much = {normalizer: [ratio >= MUCH_HIGHER for ratio in values] for normalizer, values in ratios.items()}
     seeds = [all(seed) for seed in zip(*much.values(), strict=True)]
@@ -258,14 +275,14 @@ def verdict(result: Result) -> Verdict:
         f"multiple of that, the largest rate was: {told}. Weight norm had "
         f"{short(measured['largest_rate_mlp_weight'].median)}, dynamic tanh "
         f"{short(measured['largest_rate_mlp_dynamic_tanh'].median)}. At its best rate batch norm reached "
-        f"{percent(TARGET, 0)} in {counted(measured['fastest_mlp_batch'].median)}, layer norm in "
+        f"{target} in {counted(measured['fastest_mlp_batch'].median)}, layer norm in "
         f"{counted(measured['fastest_mlp_layer'].median)}, the plain network in "
         f"{counted(measured['fastest_mlp_none'].median)}."
         if known
-        else f"In some seed a network did not reach {percent(TARGET, 0)} at any rate, so there is nothing to compare. "
+        else f"In some seed a network did not reach {target} at any rate, so there is nothing to compare. "
         "Train for more steps.",
         criterion=f"In every seed, fully connected: with each of batch, layer, group and RMS norm the largest of the "
-        f"rates at which the network ends with {percent(TARGET, 0)} held-out accuracy is at least {MUCH_HIGHER:g} "
+        f"rates at which the network ends with {target} held-out accuracy is at least {MUCH_HIGHER:g} "
         "times that without normalization. The other networks are reported, not judged.",
         measured=measured,
         answer=_answer({name for name in JUDGED if measured[f"times_{name}"].median >= MUCH_HIGHER})
