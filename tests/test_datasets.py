@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 
 from bnviz import train
 from bnviz.data import idx_files, published
@@ -179,7 +180,7 @@ def test_every_name_an_experiment_knows_has_a_loader():
     assert set(LOADERS) == set(DATASETS)
 
 
-@pytest.mark.parametrize("name", ["digits", *PLANAR])
+@pytest.mark.parametrize("name", ["digits", "textures", *PLANAR])
 def test_a_dataset_is_read_only_and_consistent(name):
     dataset = load(name)
     assert dataset.name == name
@@ -192,7 +193,7 @@ def test_a_dataset_is_read_only_and_consistent(name):
                 array[0] = 0
 
 
-@pytest.mark.parametrize("name", ["digits", *PLANAR])
+@pytest.mark.parametrize("name", ["digits", "textures", *PLANAR])
 def test_a_dataset_is_loaded_once_and_the_same_whatever_the_global_seed(name):
     first = load(name)
     assert load(name) is first
@@ -273,6 +274,19 @@ def test_mnist_has_the_known_shapes_labels_and_pixels():
     # The published mean and standard deviation of MNIST's training pixels.
     assert dataset.train.inputs.mean() / 255 == pytest.approx(0.1307, abs=5e-5)
     assert dataset.train.inputs.std() / 255 == pytest.approx(0.3081, abs=5e-5)
+
+
+def test_textures_are_colour_images_whose_class_no_mean_colour_tells():
+    dataset = load("textures")
+    assert dataset.shape == (3, 32, 32)
+    assert np.bincount(dataset.train.labels).tolist() == [400] * 10
+    assert np.bincount(dataset.test.labels).tolist() == [100] * 10
+    colours = [split.inputs.mean(axis=(2, 3)) / 255 for split in (dataset.train, dataset.test)]
+    by_colour = LogisticRegression(max_iter=1000).fit(colours[0], dataset.train.labels)
+    assert by_colour.score(colours[1], dataset.test.labels) < 0.2
+    # The direction and the size differ: no class is a fixed image.
+    same_class = dataset.train.inputs[dataset.train.labels == 0][:50].astype(float).mean(axis=0)
+    assert same_class.std() < 30
 
 
 @needs_published_files

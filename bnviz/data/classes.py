@@ -11,6 +11,7 @@ CLASS_COUNTS: Mapping[str, int] = MappingProxyType(
         "mnist": 10,
         "mnist-binary": 10,
         "fashion-mnist": 10,
+        "textures": 10,
         "spirals": 2,
         "moons": 2,
         "circles": 2,

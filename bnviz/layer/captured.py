@@ -19,8 +19,8 @@ Array = np.ndarray
 class Members:
     """The examples of a mini-batch.
 
-    names: what each is, the name of its class. pictures: (m, height, width), from 0 to 1, None where the
-    examples are points in the plane.
+    names: what each is, the name of its class. pictures: (m, height, width), in colour (m, height, width, 3), from 0 to
+    1; None where the examples are points in the plane.
     """
 
     names: tuple[str, ...]

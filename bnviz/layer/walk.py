@@ -243,7 +243,7 @@ def _lines(found: Forward, texts: Texts, difference: float) -> list[dict[str, An
 
 
 def _png(picture: np.ndarray) -> str:
-    """A picture, (height, width) from 0 to 1, as the data URI of a PNG."""
+    """A picture, (height, width) or (height, width, 3) from 0 to 1, as the data URI of a PNG."""
     buffer = io.BytesIO()
     Image.fromarray((255 * picture).round().astype(np.uint8)).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -13,6 +13,9 @@ from bnviz.engine.network import Network
 from bnviz.engine.trainer import Trainer
 from bnviz.layer.captured import Members
 
+COLOURS = 3
+"""The channels of an image in colour."""
+
 
 def in_double(trainer: Trainer) -> Network:
     """A copy of the network in float64, on the CPU: not every device has float64."""
@@ -36,8 +39,9 @@ def members_of(trainer: Trainer, chosen: Tensor) -> Members:
     names = tuple(dataset.classes[label] for label in labels.tolist())
     if len(dataset.shape) < 3 or math.prod(dataset.shape[1:]) > 32 * 32:
         return Members(names, None)
-    pictures = exact(inputs).view(-1, *dataset.shape).mean(1)
-    return Members(names, as_array(pictures.clamp(0.0, 1.0)))
+    pictures = exact(inputs).view(-1, *dataset.shape)
+    shown = pictures.movedim(1, -1) if dataset.shape[0] == COLOURS else pictures.mean(1)
+    return Members(names, as_array(shown.clamp(0.0, 1.0)))
 
 
 def exact(inputs: Tensor) -> Tensor:
