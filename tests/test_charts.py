@@ -417,7 +417,7 @@ def test_a_correlation_matrix_counts_units_from_1_and_is_blue_where_positive() -
     assert (heat.colorscale[0][1], heat.colorscale[-1][1]) == (VERMILLION, BLUE)
 
 
-def test_a_table_tells_each_cell_under_its_heading() -> None:
+def test_a_table_tells_each_cell_under_its_heading_and_keeps_a_number_with_its_unit() -> None:
     figure = table(
         ["network", "steps", "accuracy"], [["bn", "120", "97 %"], ["plain", "900", "95 %"]], **LOOKS
     )
@@ -425,7 +425,7 @@ def test_a_table_tells_each_cell_under_its_heading() -> None:
     assert [list(column) for column in figure.data[0].cells["values"]] == [
         ["bn", "plain"],
         ["120", "900"],
-        ["97 %", "95 %"],
+        ["97\N{NO-BREAK SPACE}%", "95\N{NO-BREAK SPACE}%"],
     ]
 
 

@@ -109,14 +109,14 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
                 arm.label,
                 f"{arm.experiment.learning_rate:g}",
                 "–" if math.isnan(reached) else counted(reached),
-                "–" if math.isnan(final) else f"{final:.2%}",
+                "–" if math.isnan(final) else percent(final, 2),
                 model,
                 rate,
                 steps,
                 best,
             )
         )
-    target = "its accuracy" if any(map(math.isnan, targets)) else f"{measured['target'].median:.1%}"
+    target = "its accuracy" if any(map(math.isnan, targets)) else percent(measured["target"].median)
     network = "small convolutional network" if first.architecture == "conv" else "fully connected network"
     headings = [
         "model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bnviz.figures.frame.frame import Frame
@@ -11,16 +12,22 @@ ROW_HEIGHT = 30
 """Pixels at the usual size of type."""
 MARGIN = 10
 WRAPPED = 0.7
-"""The share of its length that an entry needs, as it may go over two lines."""
+"""The share of its length that an entry needs where it may go over two lines: where rows are high enough for them."""
 
 
-def _width(column: Sequence[str]) -> int:
-    """The share of the width that a column needs: its longest word is not broken, its longest entry may be.
+def _kept_together(entry: str) -> str:
+    """The entry with no line break between a number and its unit, as in "72.2 %"."""
+    return re.sub(r"(?<=\d) (?=\S+$)", "\N{NO-BREAK SPACE}", entry)
+
+
+def _width(column: Sequence[str], wraps: bool) -> int:
+    """The share of the width that a column needs: its longest word is not broken, its longest entry only if it `wraps`.
 
     And a little around it.
     """
-    longest_word = max((len(word) for entry in column for word in entry.split()), default=0)
-    return max(longest_word, round(WRAPPED * max(map(len, column)))) + 3
+    longest_word = max((len(word) for entry in column for word in entry.split(" ")), default=0)
+    longest = max(map(len, column))
+    return max(longest_word, round(WRAPPED * longest) if wraps else longest) + 3
 
 
 @PlotFunction
@@ -51,7 +58,9 @@ def table(
             right=10,
         )
 
+    drawn = [tuple(map(_kept_together, cells)) for cells in (columns, *rows)]
     trial = framed(1000)  # to learn how high the title is, and how the theme scales heights
+    wraps = narrow or trial.theme.large
     row = ROW_HEIGHT * trial.theme.size / 13 * (1.6 if narrow else 1.35 if trial.theme.large else 1)
     frame = framed(round((trial.top + row * (len(rows) + 1) + MARGIN + 4) * 1000 / trial.height))
     frame.layout["margin"] |= {"l": MARGIN, "r": MARGIN, "b": MARGIN}
@@ -65,15 +74,15 @@ def table(
     frame.curves.append(
         {
             "type": "table",
-            "columnwidth": [_width(column) for column in zip(columns, *rows, strict=True)],
+            "columnwidth": [_width(column, wraps) for column in zip(*drawn, strict=True)],
             "header": cells
             | {
-                "values": list(columns),
+                "values": list(drawn[0]),
                 "font": {"size": frame.size_where_crowded - 1, "color": frame.theme.quiet},
             },
             "cells": cells
             | {
-                "values": [list(column) for column in zip(*rows, strict=True)],
+                "values": [list(column) for column in zip(*drawn[1:], strict=True)],
                 "font": {"size": frame.size_where_crowded - (2 if narrow else 0), "color": frame.theme.ink},
             },
         }
