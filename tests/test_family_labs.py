@@ -237,8 +237,11 @@ def test_a_much_higher_rate_is_told_of_those_that_learn_there(
     verdict = lab.verdict(result)
     assert (verdict.holds, verdict.answer) == (answer == "all", answer)
     assert verdict.measured["largest_rate_mlp_none"].values == (0.25,) * seeds
-    nothing = lab.verdict(made(lab, lambda it: "failed"))
-    assert (nothing.holds, nothing.answer) == (None, None)
+    for never in (("none",), ("none", *much), ("layer",)):
+        nothing = lab.verdict(
+            made(lab, lambda it, never=never: "failed" if it.normalizer in never else "good")
+        )
+        assert (nothing.holds, nothing.answer) == (None, None)
 
 
 def test_the_full_setting_trains_every_normalizer_in_both_kinds_of_network() -> None:
