@@ -17,7 +17,7 @@ from bnviz import train
 from bnviz.engine.normalizers import make
 from bnviz.experiment import Experiment, ExperimentError, Intervention, presets
 from bnviz.experiment.intervention import CHANGEABLE
-from bnviz.experiment.knob import INITS, NORMALIZERS
+from bnviz.experiment.knob import INITS, NORMALIZERS, POINT_DATASETS
 
 KNOBS = Experiment.knobs()
 NUMBERS = [name for name, knob in KNOBS.items() if knob.low is not None]
@@ -75,6 +75,8 @@ def experiments(draw: st.DrawFn) -> Experiment:
     if values["architecture"] != "mlp":
         values["dataset"] = draw(st.sampled_from(["digits", "mnist", "fashion-mnist", "folder:pets_2"]))
         values["hidden"] = draw(st.lists(st.integers(4, 256), min_size=1, max_size=8).map(tuple))
+    if values["dataset"] in POINT_DATASETS:
+        values |= {"augment": "none", "input_normalization": "none"}
     try:
         return Experiment(**values)
     except ExperimentError:  # of normalization, where few values go together

@@ -110,7 +110,7 @@ def _coloured(pattern: Array, rng: np.random.Generator) -> Array:
     # Colours too much alike would hide the pattern.
     apart = np.sign(second - first) * np.maximum(np.abs(second - first), 70)
     values = first + apart * pattern[:, np.newaxis] + rng.normal(0, NOISE, (len(pattern), 3, SIDE, SIDE))
-    return np.clip(values.round(), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(values.round(), 0, 255), np.uint8)
 
 
 TEXTURES: dict[str, Callable[[_Grid], Array]] = {

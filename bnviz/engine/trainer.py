@@ -19,6 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bnviz.data import datasets
+from bnviz.engine.augmentation import augmented
 from bnviz.engine.backprop import differentiation
 from bnviz.engine.batch_order import BatchOrder
 from bnviz.engine.batches import examples_of
@@ -81,7 +82,9 @@ class Trainer:
         self.experiment = experiment
         self.device = pick_device(experiment.device)
         dataset = datasets.load(experiment.dataset)
-        self.train, test = examples_of(dataset, experiment.train_examples, self.device)
+        self.shape = dataset.shape
+        standardized = experiment.input_normalization != "none"
+        self.train, test = examples_of(dataset, experiment.train_examples, self.device, standardized)
         with one_thread():
             self.network = build(experiment, dataset.shape, len(dataset.classes), self.device)
         self.differentiation = differentiation(self.network)
@@ -149,7 +152,9 @@ class Trainer:
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         """The mini-batch of this step: each epoch a new shuffle, a last incomplete batch left out."""
-        return self.train.batch(self.order.at(self.step))
+        index = self.order.at(self.step)
+        pixels = augmented(self.train.stored(index), self.shape, self.experiment, self.step)
+        return self.train.seen(pixels), self.train.labels.index_select(0, index)
 
     def backward(self) -> Sequence[Tensor] | None:
         """The gradients of this step's loss, or None if the loss is not a finite number."""

@@ -18,10 +18,12 @@ from bnviz.experiment.knob import (
     ACTIVATIONS,
     ALL_LAYERS,
     ARCHITECTURES,
+    AUGMENTATIONS,
     BIASES,
     DATASETS,
     DEVICES,
     INITS,
+    INPUT_NORMALIZATIONS,
     MAX_LAYERS,
     NORM_PLACEMENTS,
     NORMALIZERS,
@@ -97,6 +99,26 @@ class Experiment(BaseModel):
             zero="any",
         ),
     ] = 0
+    augment: Annotated[
+        str,
+        Knob(
+            "Training images",
+            "Move each image by a few pixels, and flip half of them from left to right, another way in every step. "
+            "A flipped shoe is a shoe; a flipped 2 is no 2.",
+            "Data",
+            choices=AUGMENTATIONS,
+        ),
+    ] = "none"
+    input_normalization: Annotated[
+        str,
+        Knob(
+            "Input normalization",
+            "Subtract from each channel its mean over the training images, and divide by its standard deviation. It is "
+            "done once, before training.",
+            "Data",
+            choices=INPUT_NORMALIZATIONS,
+        ),
+    ] = "none"
     architecture: Annotated[
         str,
         Knob(
@@ -412,6 +434,12 @@ class Experiment(BaseModel):
                 f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
                 "mini-batch need two examples; allowed is 2 to 4,096, or normalizer = 'layer' and others"
             )
+        for name in ("augment", "input_normalization"):
+            if self.dataset in POINT_DATASETS and getattr(self, name) != "none":
+                conflicts.append(
+                    f"{name} = {getattr(self, name)!r} needs images and dataset = {self.dataset!r} has none; "
+                    "allowed is 'none', or dataset = 'digits' and others of images"
+                )
         conflicts += architecture.conflicts(self, has_images=self.dataset not in POINT_DATASETS)
         return [*conflicts, *normalization.conflicts(self)]
 

@@ -119,6 +119,10 @@ BIASES = MappingProxyType(
     }
 )
 
+AUGMENTATIONS = MappingProxyType({"none": "None", "shift": "Shifted", "shift-flip": "Shifted and flipped"})
+
+INPUT_NORMALIZATIONS = MappingProxyType({"none": "None", "per-channel": "Per channel"})
+
 RESIDUALS = MappingProxyType(
     {
         "none": "None",

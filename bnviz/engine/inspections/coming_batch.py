@@ -35,7 +35,8 @@ def coming(trainer: Trainer, examples: int) -> tuple[Tensor, Tensor, Tensor]:
 def members_of(trainer: Trainer, chosen: Tensor) -> Members:
     """What the training examples of these indices are: their classes, and pictures where they are small."""
     dataset = datasets.load(trainer.experiment.dataset)
-    inputs, labels = trainer.train.batch(chosen.to(trainer.device))
+    index = chosen.to(trainer.device)
+    inputs, labels = trainer.train.scaled(trainer.train.stored(index)), trainer.train.labels[index]
     names = tuple(dataset.classes[label] for label in labels.tolist())
     if len(dataset.shape) < 3 or math.prod(dataset.shape[1:]) > 32 * 32:
         return Members(names, None)

@@ -39,8 +39,8 @@ BACKWARD_OF = tuple(TRAITS)
 """The normalizers whose backward pass is shown."""
 CHANGES = {"replace": "Replace it", "drop": "Leave it out", "duplicate": "Use it twice"}
 NEWEST = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-ORDER = {"norm_placement": "before", "normalized_layers": "all", "residual": "none"}
-"""The order in which each layer of the paper computes: the page shows no other."""
+ORDER = {"norm_placement": "before", "normalized_layers": "all", "residual": "none", "augment": "none"}
+"""The order in which each layer of the paper computes, and images as they are: the page shows no other."""
 FIXED = {"steps": STEPS, "normalizer": "batch", "architecture": "mlp"} | ORDER
 """Fields that the page sets itself. A network at a step does not depend on how long its run was to be."""
 CHANNELS = (6, 12)

@@ -28,6 +28,8 @@ MORE = (
     "norm_epsilon",
     "train_examples",
     "batch_classes",
+    "augment",
+    "input_normalization",
     "seed",
     "device",
 )
