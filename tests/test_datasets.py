@@ -16,6 +16,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -118,11 +119,10 @@ class Answer(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    """The one mirror there is, with nothing on it."""
-    server = Mirror({})
-    set_mirrors(monkeypatch, server.url)
+@contextmanager
+def mirror_of(answers: dict[str, bytes]) -> Iterator[Mirror]:
+    """A mirror with these files, at work within the block."""
+    server = Mirror(answers)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server
@@ -130,6 +130,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    """The one mirror there is, with nothing on it."""
+    with mirror_of({}) as server:
+        set_mirrors(monkeypatch, server.url)
+        yield server
 
 
 @pytest.fixture

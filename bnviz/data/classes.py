@@ -12,6 +12,7 @@ CLASS_COUNTS: Mapping[str, int] = MappingProxyType(
         "mnist-binary": 10,
         "fashion-mnist": 10,
         "textures": 10,
+        "cifar-10": 10,
         "spirals": 2,
         "moons": 2,
         "circles": 2,

@@ -1,7 +1,7 @@
 """Named datasets, each the same on every machine and at every call, whatever an Experiment's seed.
 
-digits comes with scikit-learn; mnist and fashion-mnist are read from four files each; spirals, moons and circles are
-drawn, and so are textures; folder:<name> holds a user's own images.
+digits comes with scikit-learn; mnist and fashion-mnist are read from four files each, cifar-10 from an archive;
+spirals, moons, circles and textures are drawn; folder:<name> holds a user's own images.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from bnviz.data import published, textures
+from bnviz.data import cifar, published, textures
 from bnviz.data.dataset import Dataset, DatasetError, Split
 from bnviz.data.idx_files import IdxFiles
 from bnviz.experiment import Experiment
@@ -143,6 +143,12 @@ def _fashion_mnist() -> Dataset:
     return _from_files(published.FASHION_MNIST, FASHION_CLASSES)
 
 
+def _cifar_10() -> Dataset:
+    """Photographs of ten kinds of things."""
+    train, test = (Split(*part) for part in cifar.read())
+    return Dataset("cifar-10", train, test, cifar.SHAPE, cifar.CLASSES, 1 / 255)
+
+
 def _textures() -> Dataset:
     """Textures in colour, drawn by `data.textures`."""
     images, labels = textures.drawn()
@@ -201,6 +207,7 @@ LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
         "mnist-binary": _mnist_binary,
         "fashion-mnist": _fashion_mnist,
         "textures": _textures,
+        "cifar-10": _cifar_10,
         "spirals": lambda: _drawn("spirals", _spiral, 0.04),
         "moons": lambda: _drawn("moons", _moon, 0.1),
         "circles": lambda: _drawn("circles", _circle, 0.1),

@@ -34,6 +34,7 @@ DATASETS = MappingProxyType(
         "mnist-binary": "MNIST, black or white pixels",
         "fashion-mnist": "Fashion-MNIST, 28×28 pixels",
         "textures": "Textures, 32×32 in colour",
+        "cifar-10": "CIFAR-10, 32×32 in colour",
         "spirals": "Two spirals, 2-D",
         "moons": "Two moons, 2-D",
         "circles": "Two circles, 2-D",
