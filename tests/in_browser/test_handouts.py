@@ -133,6 +133,22 @@ def test_a_lab_asks_first_and_then_scores_and_shows(chromium: Browser, tmp_path:
     page.context.close()
 
 
+def test_a_number_that_the_reader_predicts_is_drawn_into_the_figure(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    lab = find("learning-rate")
+    text = lab_handout(lab, as_claimed(lab, Setting(quick=True)))
+    mark = "predicted"
+    for button, expected in (("Lock in my answer", 1), ("Show without a prediction", 0)):
+        page = opened(chromium, text, tmp_path / "lab.html")
+        page.get_by_role("slider").first.fill("16")
+        page.get_by_role("button", name=button).click()
+        expect(page.locator(DRAWN).first).to_be_visible()
+        expect(page.locator(".canvas").first.get_by_text(mark, exact=True)).to_have_count(expected)
+        assert page.trouble == []  # type: ignore[attr-defined]
+        page.context.close()
+
+
 @pytest.mark.slow
 def test_it_prints_white_whole_and_with_its_figures(chromium: Browser, handout: str, tmp_path: Path) -> None:
     from pypdf import PdfReader
