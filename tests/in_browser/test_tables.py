@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bnviz import figures
+from bnviz.export.numbers import drawn_numbers
 from bnviz.figures.charts import layer as layer_figures
 from bnviz.figures.charts.where_training_works import accuracy_map
 from bnviz.labs import all_labs
@@ -52,14 +53,27 @@ def plain(values):
     return [float(value) for value in np.asarray(values, float).ravel()]
 
 
-def drawn(plot):
+def of_trace(plot):
+    """For each trace what it draws: its z, or else its y."""
+    return [trace.get("z" if trace["type"] == "heatmap" else "y", ()) for trace in plot.data]
+
+
+def of_export(plot):
+    """The same as an exported file has it."""
+    table = drawn_numbers(plot.figure())
+    return [
+        table.loc[table["trace"] == index, "z" if trace["type"] == "heatmap" else "y"]
+        for index, trace in enumerate(plot.data)
+    ]
+
+
+def drawn(plot, source=of_trace):
     """Every finite number that the figure draws as data, told a second way: from the traces as Python has them."""
     found = []
-    for trace in plot.data:
+    for trace, values in zip(plot.data, source(plot), strict=True):
         about = trace.get("meta", {}).get("table", {})
         if about is False or about.get("note") or trace["type"] == "table":
             continue
-        values = trace["z"] if trace["type"] == "heatmap" else trace["y"]
         values = [
             v / about.get("largest", 1.0)
             for v in plain([np.nan if v is None else v for v in np.ravel(values)])
@@ -89,6 +103,7 @@ def check(page, plot):
     made = tables(page, plot)
     assert made["tables"], "a figure that draws something has a table"
     np.testing.assert_array_equal(written(made), drawn(plot))
+    np.testing.assert_array_equal(written(made), drawn(plot, of_export))
     for table in made["tables"]:
         assert all(len(row) == len(table["columns"]) for row in table["rows"])
         names = [str(column["name"]) for column in table["columns"]]

@@ -19,7 +19,8 @@ from bnviz.export.handouts.page_data import page_data
 from bnviz.export.handouts.question import options
 from bnviz.export.kinds import Kind
 from bnviz.export.metadata import stamped_pdf
-from bnviz.export.sheet import alt_text, font_style, ready
+from bnviz.export.page import figure_json
+from bnviz.export.sheet import alt_text, font_style, ready, title_text
 from bnviz.labs.base import Lab, Result, View
 from bnviz.labs.predictions import Score
 
@@ -63,6 +64,7 @@ def lab_report(
         f"{lab.title} · bnviz",
         data,
         lab_files.stamp(lab, result, link, unit),
+        tabled=bool(drawings),
         lab=lab,
         options=options(lab),
         score=scored(lab, result, said) if said else None,
@@ -103,11 +105,13 @@ def scored(lab: Lab, result: Result, said: str) -> Score:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A figure within the page. svg: without the typeface, which stands in the page once."""
+    """A figure within the page. svg: without the typeface, which stands in the page once. drawing: its JSON."""
 
     name: str
     caption: str
+    title: str
     svg: Markup
+    drawing: Markup
 
 
 def _drawn(lab: Lab, result: Result, view: View, chrome: Chrome | None) -> list[_Drawn]:
@@ -115,7 +119,10 @@ def _drawn(lab: Lab, result: Result, view: View, chrome: Chrome | None) -> list[
     if chrome is None:
         raise ChromeError("there is no browser to draw with")
     drawings = lab.figures(result, view)
-    return [_Drawn(item.name, item.caption, _svg(item.figure, chrome)) for item in drawings]
+    return [
+        _Drawn(item.name, item.caption, title_text(figure), _svg(figure, chrome), figure_json(figure))
+        for item, figure in ((item, item.figure) for item in drawings)
+    ]
 
 
 def _svg(figure: go.Figure, chrome: Chrome) -> Markup:
