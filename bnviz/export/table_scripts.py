@@ -1,4 +1,4 @@
-"""The script and the style of figures' tables, for pages that hold everything: the modules that the app's pages import."""
+"""The script and the style of figures' tables, for pages that hold everything they need."""
 
 from __future__ import annotations
 
