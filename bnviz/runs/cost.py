@@ -25,9 +25,7 @@ POOLED = 0.25
 """The share of a convolutional network's multiplications that pooling leaves."""
 MOST_RECORDS = 300
 """Of a run that is not watched in slow motion."""
-MEASURED_ON = (
-    "Times are estimates, from the time of a step on two cores of a virtual machine; other machines differ."
-)
+MEASURED_ON = "Times are estimates for a computer with two cores."
 
 
 class TooCostlyError(ExperimentError):
