@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from bnviz.data import cifar, image_folder, published, textures
-from bnviz.data.dataset import Dataset, DatasetError, Split
+from bnviz.data.dataset import Dataset, DatasetError, Split, stratified_split
 from bnviz.data.idx_files import IdxFiles
 from bnviz.experiment import Experiment
 
@@ -47,12 +47,14 @@ class Loader:
             name = knob.check(name)
         except ValueError:
             raise DatasetError(f"dataset = {name[:60]!r} is not allowed; allowed is {knob.allowed}") from None
-        return _named(name) if name in LOADERS else _folder(name, image_size, image_folder.state_of(name))
+        if name in LOADERS:
+            return _named(name)
+        return image_folder.read(name, image_size, image_folder.state_of(name))
 
     def cache_clear(self) -> None:
         """Forget what is kept."""
         _named.cache_clear()
-        _folder.cache_clear()
+        image_folder.read.cache_clear()
 
 
 load = Loader()
@@ -61,21 +63,6 @@ load = Loader()
 @lru_cache(maxsize=8)
 def _named(name: str) -> Dataset:
     return LOADERS[name]()
-
-
-def stratified_split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of four fifths to train on and a fifth held out, in mixed order, each class in proportion.
-
-    labels: (N,). The same for the same labels. A class of five or more examples has some on both sides. Of 4 or 5
-    examples 2 are held out, since there are no statistics of a single one.
-    """
-    order = np.random.default_rng(0).permutation(len(labels))
-    by_class = order[np.argsort(labels[order], kind="stable")]
-    every = 5 if len(labels) > 5 else (len(labels) + 1) // 2
-    held_out = np.isin(
-        order, by_class[::every]
-    )  # every fifth of the sorted classes: a fifth of each, up to one
-    return order[~held_out], order[held_out]
 
 
 def _divided(
@@ -187,15 +174,3 @@ LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
     }
 )
 """The function that makes each dataset but the folders of images."""
-
-
-@lru_cache(maxsize=4)
-def _folder(name: str, size: int, state: image_folder.State) -> Dataset:
-    """Images below $BNVIZ_DATA. size, state: as `image_folder.read` takes them."""
-    images = image_folder.read(name, size, state)
-    if images.held_out is None:
-        return _divided(name, images.inputs, images.labels, images.classes, 1 / 255)
-    mixed = np.random.default_rng(0).permutation(len(images.labels))
-    train, test = (mixed[images.held_out[mixed] == part] for part in (False, True))
-    learned, held_out = (Split(images.inputs[chosen], images.labels[chosen]) for chosen in (train, test))
-    return Dataset(name, learned, held_out, images.inputs.shape[1:], images.classes, 1 / 255)

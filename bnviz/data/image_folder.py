@@ -1,138 +1,66 @@
-"""A user's own images, in a folder below $BNVIZ_DATA with a sub-folder for each class.
+"""A user's own images below $BNVIZ_DATA: a sub-folder for each class, or ImageNet's layout.
 
-Or, as ImageNet is laid out, with `train/` and `val/`, each with a sub-folder for each class. What was read from many
-images is kept as one file that is mapped into memory; another file, size or time of any image makes it stale.
+ImageNet's: `train/<class>/` to learn from and `val/<class>/` held out. Otherwise a fifth of each class is held out.
+What was read from many images is kept as one file.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from bnviz.data.dataset import DatasetError
-from bnviz.data.paths import home
+from bnviz.data.dataset import Dataset, DatasetError, Split, stratified_split
+from bnviz.data.image_file import SUFFIXES, UNREAD_SUFFIXES, ImageReader, is_image
+from bnviz.data.kept_array import kept
 from bnviz.experiment import progress
 
-Array = np.ndarray
-State = tuple[tuple[str, int, int], ...]
-
-GREY_SIDE = 28
-"""The side of the images in grey, which folders have where no size is chosen."""
+LEARNED_FROM, HELD_OUT = "train", ("val", "valid", "validation", "test")
+"""What the two sub-folders of ImageNet's layout may be called."""
 KEPT_FROM = 500
 """From so many images on, what was read is kept: fewer are read in a moment."""
-HELD_OUT, LEARNED_FROM = ("val", "valid", "validation", "test"), "train"
-"""What sub-folders may be called that hold classes, not images."""
-# Formats that Pillow decodes by itself; for EPS it would start another program.
-IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif")
-UNREAD_SUFFIXES = frozenset(
-    [
-        ".heic",
-        ".heif",
-        ".jp2",
-        ".j2k",
-        ".jxl",
-        ".svg",
-        ".psd",
-        ".raw",
-        ".dng",
-        ".cr2",
-        ".cr3",
-        ".nef",
-        ".arw",
-        ".eps",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".tga",
-        ".ico",
-        ".pdf",
-        ".exr",
-    ]
-)
-"""Images too, but bnviz does not read them: they are never left out without a word."""
+THREADS = 8
+AT_ONCE = 256
+"""Images that are compared together."""
 
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """What a folder holds. inputs: (N, channels, side, side) uint8. labels: (N,). held_out: (N,), which of them its
-    author holds out; None where the folder does not say."""
-
-    inputs: Array
-    labels: Array
-    classes: tuple[str, ...]
-    held_out: Array | None
+State = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True)
-class _Listed:
-    """The image files of a folder, class by class."""
+class Listing:
+    """The images of a folder. paths: those to learn from, then those held out. labels: of each."""
 
-    paths: tuple[Path, ...]
-    labels: tuple[int, ...]
     classes: tuple[str, ...]
+    paths: tuple[Path, ...]
+    labels: np.ndarray
+    train_count: int
 
 
 def state_of(name: str) -> State:
-    """The files of a folder, their sizes and when they were written: it is read anew once these change.
-
-    name: with "folder:" in front.
-    """
+    """The files of a folder, their sizes and when they were written: it is read anew once these change."""
     if not os.environ.get("BNVIZ_DATA"):
         return ()
-    folder = _place(Path(os.environ["BNVIZ_DATA"]).expanduser(), name.removeprefix("folder:"))
+    folder = place(Path(os.environ["BNVIZ_DATA"]).expanduser(), name.removeprefix("folder:"))
     found = []
-    for path in sorted([*folder.glob("*/*"), *folder.glob("*/*/*")]):
+    for path in sorted(path for pattern in ("*/*", "*/*/*") for path in folder.glob(pattern)):
         try:
             about = path.stat()
         except OSError:  # a link that leads nowhere: reading it says so
-            continue
-        found.append((str(path), about.st_size, about.st_mtime_ns))
+            found.append((str(path), -1, -1))
+        else:
+            # The time of a folder says no more than the files in it, which stand in the list as well.
+            found.append((str(path), about.st_size, 0 if path.is_dir() else about.st_mtime_ns))
     return tuple(found)
 
 
-def read(name: str, size: int, state: State) -> Images:
-    """The images of a folder. size: of their sides, 0 for grey ones of GREY_SIDE. state: as `state_of` gives it.
-
-    With a size, images are in colour if any of them is. Raises DatasetError.
-    """
-    if not os.environ.get("BNVIZ_DATA"):
-        raise DatasetError(f"{name} needs BNVIZ_DATA: set it to the folder that holds your folder of images")
-    data = Path(os.environ["BNVIZ_DATA"]).expanduser().resolve()
-    folder = _place(data, name.removeprefix("folder:"))
-    if not folder.is_dir():
-        raise DatasetError(
-            f"there is no folder {folder}: make it, with a sub-folder of images for each class"
-        )
-    parts = _parts(folder)
-    if parts is None:
-        listed = _listed(folder)
-        held_out = None
-    else:
-        learned, held = (_listed(part) for part in parts)
-        if learned.classes != held.classes:
-            apart = sorted(set(learned.classes) ^ set(held.classes))
-            raise DatasetError(
-                f"{parts[0]} and {parts[1]} need the same classes; {apart[0]} is in one of them alone"
-            )
-        listed = _Listed(learned.paths + held.paths, learned.labels + held.labels, learned.classes)
-        held_out = np.repeat([False, True], [len(learned.paths), len(held.paths)])
-    inputs = _kept(name, size, state, listed, data)
-    return Images(inputs, np.array(listed.labels, np.int64), listed.classes, held_out)
-
-
-def _place(data: Path, name: str) -> Path:
+def place(data: Path, name: str) -> Path:
     """The folder of that name, whether its accents are written composed or decomposed."""
     exact = data / name
     if exact.is_dir() or not data.is_dir():
@@ -141,123 +69,135 @@ def _place(data: Path, name: str) -> Path:
     return next((path for path in alike if path.is_dir()), exact)
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+@lru_cache(maxsize=4)
+def read(name: str, size: int, state: State) -> Dataset:
+    """The images of the folder, 256 levels a channel. Raises DatasetError.
+
+    size: of their sides, 0 for grey ones of GREY_SIDE; with a size, they are in colour if any of them is.
+    state: as `state_of` gives it.
+    """
+    from PIL import __version__ as decoder
+
+    if not os.environ.get("BNVIZ_DATA"):
+        raise DatasetError(f"{name} needs BNVIZ_DATA: set it to the folder that holds your folder of images")
+    data = Path(os.environ["BNVIZ_DATA"]).expanduser().resolve()
+    folder = place(data, name.removeprefix("folder:"))
+    if not folder.is_dir():
+        raise DatasetError(
+            f"there is no folder {folder}: make it, with a sub-folder of images for each class"
+        )
+    listing, reader = listed(folder), ImageReader(data, size)
+    decoded = partial(_decoded, listing.paths, reader, name)
+    if len(listing.paths) < KEPT_FROM:
+        inputs = np.stack(list(decoded()))
+    else:
+        shape = (len(listing.paths), *reader.shape)
+        inputs = kept(f"{folder} {size}", f"{state} {size} Pillow {decoder}", shape, decoded)
+    if size and not _coloured(inputs):
+        inputs = inputs[:, :1]
+    border = listing.train_count
+    train, test = (Split(inputs[part], listing.labels[part]) for part in (slice(border), slice(border, None)))
+    return Dataset(name, train, test, inputs.shape[1:], listing.classes, 1 / 255)
+
+
+def _coloured(images: np.ndarray) -> bool:
+    """Whether red, green and blue differ in any of the images (N, 3, side, side)."""
+    return any((part != part[:, :1]).any() for part in np.array_split(images, max(1, len(images) // AT_ONCE)))
+
+
+def listed(folder: Path) -> Listing:
+    """The folder's images, each side in mixed order, always the same. Raises DatasetError."""
+    if parts := _parts(folder):
+        return _in_two_parts(folder, *parts)
+    places = _folders(folder)
+    if len(places) < 2:
+        raise DatasetError(f"{folder} needs 2 or more sub-folders, one for each class, and has {len(places)}")
+    paths, labels = _images(places, least=2)
+    order = np.concatenate(sides := stratified_split(labels))
+    return Listing(
+        tuple(item.name for item in places), tuple(paths[i] for i in order), labels[order], len(sides[0])
+    )
 
 
 def _parts(folder: Path) -> tuple[Path, Path] | None:
-    """The folders to learn from and held out, of a folder laid out as ImageNet is; None of another."""
-    names = {path.name.lower(): path for path in _subfolders(folder)}
-    held_out = [names[name] for name in HELD_OUT if name in names]
-    if LEARNED_FROM not in names or not held_out or not _subfolders(names[LEARNED_FROM]):
+    """The folders to learn from and held out, of a folder laid out as ImageNet is; None of another.
+
+    A class may be called "train": then images stand in it, not sub-folders alone.
+    """
+    by_name = {item.name.lower(): item for item in _folders(folder)}
+    held_out = next((by_name[name] for name in HELD_OUT if name in by_name), None)
+    learned_from = by_name.get(LEARNED_FROM)
+    if learned_from is None or held_out is None:
         return None
-    return names[LEARNED_FROM], held_out[0]
+    of_classes = all(
+        _folders(part) and not any(map(is_image, part.iterdir())) for part in (learned_from, held_out)
+    )
+    return (learned_from, held_out) if of_classes else None
 
 
-def _listed(folder: Path) -> _Listed:
-    """The images of a folder with a sub-folder for each class. Raises DatasetError."""
-    places = _subfolders(folder)
-    if len(places) < 2:
-        raise DatasetError(f"{folder} needs 2 or more sub-folders, one for each class, and has {len(places)}")
-    found: list[Path] = []
+def _in_two_parts(folder: Path, learned_from: Path, held_out: Path) -> Listing:
+    others = [item.name for item in _folders(folder) if item not in (learned_from, held_out)]
+    if others:
+        raise DatasetError(
+            f"{folder} has {learned_from.name} to learn from, {held_out.name} held out, and also "
+            f"{', '.join(others[:3])}: take out what is neither"
+        )
+    train, test = (_folders(part) for part in (learned_from, held_out))
+    names = tuple(item.name for item in train)
+    if different := sorted(set(names) ^ {item.name for item in test}):
+        raise DatasetError(
+            f"{folder} needs the same classes in {learned_from.name} and {held_out.name}, and only one of them has "
+            f"{', '.join(different[:3])}"
+        )
+    if len(names) < 2:
+        raise DatasetError(f"{learned_from} needs 2 or more sub-folders, one for each class, and has 1")
+    paths: list[Path] = []
+    labels: list[np.ndarray] = []
+    for places, least in ((train, 2), (test, 1)):
+        found, of_each = _images(places, least)
+        order = np.random.default_rng(0).permutation(len(found))
+        paths += [found[i] for i in order]
+        labels.append(of_each[order])
+    return Listing(names, tuple(paths), np.concatenate(labels), len(labels[0]))
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The sub-folders, in the order of their names; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _images(places: list[Path], least: int) -> tuple[list[Path], np.ndarray]:
+    """The images of each class, `least` or more, and their labels (N,) int64."""
+    paths: list[Path] = []
     labels: list[int] = []
-    for label, place in enumerate(places):
-        paths = sorted(path for path in place.iterdir() if _is_image(path))
-        kinds = ", ".join(IMAGE_SUFFIXES)
-        unread = sorted(path.name for path in place.iterdir() if path.suffix.lower() in UNREAD_SUFFIXES)
+    kinds = ", ".join(SUFFIXES)
+    for label, of_class in enumerate(places):
+        inside = sorted(of_class.iterdir())
+        unread = [path.name for path in inside if path.suffix.lower() in UNREAD_SUFFIXES]
         if unread:
             raise DatasetError(
-                f"{place} holds {len(unread)} images that cannot be read, such as {unread[0]}: save them as PNG or "
+                f"{of_class} holds {len(unread)} images that cannot be read, such as {unread[0]}: save them as PNG or "
                 f"JPEG, or take them out; {kinds} can be read"
             )
-        if len(paths) < 2:
+        images = [path for path in inside if is_image(path)]
+        if len(images) < least:
             raise DatasetError(
-                f"{place} needs 2 or more images ({kinds}), as every class does, and has {len(paths)}"
+                f"{of_class} needs {least} or more images ({kinds}), as every class does, and has {len(images)}"
             )
-        found += paths
-        labels += [label] * len(paths)
-    return _Listed(tuple(found), tuple(labels), tuple(place.name for place in places))
+        paths += images
+        labels += [label] * len(images)
+    return paths, np.array(labels, np.int64)
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-
-
-def _kept(name: str, size: int, state: State, listed: _Listed, data: Path) -> Array:
-    """The images, from what is kept of this very state of the folder, or read now."""
-    if len(listed.paths) < KEPT_FROM:
-        return _read_all(name, size, listed.paths, data)
-    whose = hashlib.sha256(f"{data}\n{name}".encode()).hexdigest()[:16]
-    which = hashlib.sha256(repr((size, state)).encode()).hexdigest()[:16]
+def _decoded(paths: tuple[Path, ...], reader: ImageReader, name: str) -> Iterator[np.ndarray]:
+    """The images one by one, decoded by several threads; reports progress."""
+    pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1))
     try:
-        shelf = home() / "images"
-        shelf.mkdir(exist_ok=True)
-        path = shelf / f"{whose}-{size}-{which}.npy"
-        if not path.exists():
-            partial_path = shelf / f".{uuid.uuid4().hex}.npy"
-            np.save(partial_path, _read_all(name, size, listed.paths, data))
-            partial_path.replace(path)
-            for stale in shelf.glob(f"{whose}-{size}-*.npy"):
-                if stale != path:
-                    stale.unlink(missing_ok=True)
-        kept: Array = np.load(path, mmap_mode="r")
-        return kept
-    except OSError:  # the folder cannot be written: read again each time
-        return _read_all(name, size, listed.paths, data)
-
-
-def _read_all(name: str, size: int, paths: Sequence[Path], data: Path) -> Array:
-    """All images, (N, channels, side, side), read by several threads: Pillow decodes without Python's lock."""
-    if not size:
-        return np.stack(list(_each(name, paths, partial(_grey, data=data))))[:, np.newaxis]
-    images = np.stack(list(_each(name, paths, partial(_coloured, data=data, side=size))))
-    coloured = any(
-        (part[:, 0] != part[:, 1]).any() or (part[:, 1] != part[:, 2]).any()
-        for part in np.array_split(images, max(1, len(images) // 256))
-    )
-    return images if coloured else np.ascontiguousarray(images[:, :1])
-
-
-def _each(name: str, paths: Sequence[Path], reader: Callable[[Path], Array]) -> Iterator[Array]:
-    with (
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
-        tqdm(total=len(paths), unit="image", desc=name, disable=None) as bar,
-    ):
-        for number, image in enumerate(pool.map(reader, paths), start=1):
-            yield image
-            bar.update()
+        images = tqdm(pool.map(reader, paths), total=len(paths), unit="image", desc=name, disable=None)
+        for number, image in enumerate(images, start=1):
             progress.report(number / len(paths))
-
-
-def _grey(path: Path, data: Path) -> Array:
-    """An image as (28, 28) uint8: upright as viewers show it, squeezed to a square, what is transparent on white."""
-    return _opened(path, data, "L", GREY_SIDE)
-
-
-def _coloured(path: Path, data: Path, side: int) -> Array:
-    """The same in colour, (3, side, side): its middle, cut to a square, since squeezing would show."""
-    return np.moveaxis(_opened(path, data, "RGB", side), -1, 0)
-
-
-def _opened(path: Path, data: Path, mode: str, side: int) -> Array:
-    from PIL import Image, ImageOps
-
-    if not path.resolve().is_relative_to(data):
-        raise DatasetError(f"{path} leads out of {data}: put the image itself there instead of a link")
-    try:
-        with path.open("rb") as file, Image.open(file, formats=IMAGE_FORMATS) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):  # 16 bits, which convert("L") would cut off at 255
-                shown = Image.fromarray((np.asarray(image) // 256).astype(np.uint8)).convert(mode)
-            elif image.has_transparency_data:
-                white = Image.new("RGBA", image.size, "white")
-                shown = Image.alpha_composite(white, image.convert("RGBA")).convert(mode)
-            else:
-                shown = image.convert(mode)
-            if mode == "L":
-                return np.array(shown.resize((side, side), Image.Resampling.BILINEAR))
-            return np.array(ImageOps.fit(shown, (side, side), Image.Resampling.BILINEAR))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise DatasetError(
-            f"{path} cannot be read as an image: mend it or take it out of the folder"
-        ) from None
+            yield image
+    finally:
+        pool.shutdown(cancel_futures=True)
