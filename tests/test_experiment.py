@@ -232,7 +232,7 @@ def test_a_choice_is_one_of_those_and_no_near_miss(name):
     for choice in KNOBS[name].choices:
         convolutional = {"architecture": "conv", "hidden": "8"} if choice == "instance" else {}
         assert getattr(Experiment(**convolutional | {name: choice}), name) == choice
-        for near in (choice.upper(), f" {choice}", f"{choice}\n", choice + "s"):
+        for near in ({choice.upper()} - {choice}) | {f" {choice}", f"{choice}\n", choice + "s"}:
             assert refusal(**{name: near}).startswith(f"{name} = {near!r} is not allowed; allowed is one of ")
 
 

@@ -281,7 +281,7 @@ def test_the_page_holds_the_figure_and_the_stamp_whatever_the_texts(recordings: 
     page = export_figure(figure, "html", nasty()).decode()
     assert len(page) < 6_000_000
     found = _Elements(page)
-    assert found.names.count("script") == 4
+    assert found.names.count("script") == 5
     assert json.loads(found.scripts["bnviz"]) == json.loads(json.dumps(nasty().to_dict()))
     assert json.loads(found.scripts["drawing"])["layout"]["meta"]["alt"] == figure.layout.meta["alt"]
 
@@ -305,6 +305,15 @@ def test_the_page_works_from_a_file_without_a_network(recordings: list[Recording
         assert page.title() == "What each layer’s sigmoids receive"
         assert "seed 0" in page.locator("footer").inner_text()
         assert page.locator("footer a").count() == 0  # what is no web address becomes no link
+        page.get_by_role("button", name="Table").click()
+        table = page.get_by_role("dialog").locator("table").first
+        assert "layer 1" in table.locator("caption").inner_text()
+        cells = table.locator("tbody tr:last-child > *").all_inner_texts()
+        recorded = recordings[0].layer_column(1, "q50")[-1]
+        assert cells[0] == f"{recordings[0].last_step:,}"
+        assert any(
+            abs(float(cell.replace("−", "-").replace("–", "nan")) - recorded) < 1e-3 for cell in cells[1:]
+        )
         browser.close()
     assert problems == []
 

@@ -34,7 +34,7 @@ from bnviz.export.stamp import Stamp
 from bnviz.export.templates import environment
 from bnviz.figures import bands, histogram
 from bnviz.labs import all_labs, find
-from bnviz.labs.base import Setting
+from bnviz.labs.base import Setting, View
 from bnviz.labs.predictions import Choice
 from bnviz.recording import Provenance, Recording
 from bnviz.recording.watched import Watched, WatchedLayer
@@ -294,6 +294,27 @@ def test_a_lab_becomes_a_handout_with_its_claim_question_verdict_and_explanation
     assert str(link).startswith(f"https://class.example/labs?lab={name}")
     held = json.loads(packed_in(text, "data"))
     assert len(held["numbers"][-1]) == len(result.arms)
+
+
+@pytest.mark.parametrize("name", ["learning-rate", "fewer-steps"])
+def test_a_readers_prediction_turns_the_figures_into_those_drawn_with_it(name: str) -> None:
+    lab, setting = find(name), Setting(quick=True)
+    assert not isinstance(lab.prediction, Choice)
+    result = as_claimed(lab, setting)
+    data = json.loads(packed_in(lab_handout(lab, result), "data"))
+    choices = [slide["choices"][""] for slide in data["slides"]]
+    marked = 0
+    for look in (Look("light", False), Look("dark", True)):
+        for place, notch in enumerate(lab.prediction.sliders[0].notches):
+            drawn = lab.figures(result, View(theme=look.theme, narrow=look.narrow, guess=notch))
+            for choice, item in zip(choices, drawn, strict=False):
+                changes = choice["predicted"][look.key][place] if "predicted" in choice else []
+                layout = patched(choice["looks"][look.key], changes)["layout"]
+                assert layout["shapes"] == ArrayPool().figure(item.figure)["layout"]["shapes"]
+                notes = [note["text"] for note in layout["annotations"]]
+                assert notes == [note.text for note in item.figure.layout.annotations]
+                marked += "predicted" in notes
+    assert marked >= 40
 
 
 def test_a_lab_without_a_verdict_makes_no_handout() -> None:

@@ -42,6 +42,7 @@ WITH_EFFECT = {
     "ghost_batch": {"normalizer": "ghost-batch"},
     "renorm_start": {"normalizer": "batch-renorm"},
     "residual": {"hidden": (8, 8)},
+    "image_size": {"dataset": "folder:pets"},
 }
 """What a field needs to have an effect."""
 FIVE = Comparison(SMALL, values=FAMILY)
@@ -354,8 +355,8 @@ def test_another_field_keeps_the_number_of_arms_where_it_has_so_many_values(mana
     assert [item.value for item in app.warning] == []
     assert len(run_of(app, manager).arms) == 4
     assert len(boxes(app)) == 4
-    app.selectbox(key="vary").set_value("architecture").run()
-    assert len(boxes(app)) == len(offered_texts("architecture")) == 2
+    app.selectbox(key="vary").set_value("norm_placement").run()
+    assert len(boxes(app)) == len(offered_texts("norm_placement")) == 2
     assert app.button(key="add-arm").disabled
     assert [item.value for item in app.warning] == []
 

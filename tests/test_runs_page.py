@@ -317,7 +317,7 @@ def test_keep_on_the_playground_keeps_what_was_measured_of_its_own_arms(manager,
     (entry,) = library.entries()
     assert [library.recording(entry.id, place) for place in (0, 1)] == PAIR
     assert entry.source == "Playground"
-    assert "At step 1,000" in entry.verdict
+    assert "By step 1,000" in entry.verdict
     assert entry.may_change(Credentials(app.session_state["kept.token"]))
 
 

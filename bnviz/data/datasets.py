@@ -6,24 +6,20 @@ spirals, moons, circles and textures are drawn; folder:<name> holds a user's own
 
 from __future__ import annotations
 
-import os
-import unicodedata
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
-from bnviz.data import cifar, published, textures
-from bnviz.data.dataset import Dataset, DatasetError, Split
+from bnviz.data import cifar, image_folder, published, textures
+from bnviz.data.dataset import Dataset, DatasetError, Split, stratified_split
 from bnviz.data.idx_files import IdxFiles
 from bnviz.experiment import Experiment
 
 __all__ = ["LOADERS", "Dataset", "DatasetError", "Split", "load", "stratified_split"]
 
 TRAIN_POINTS, TEST_POINTS = 1000, 500
-IMAGE_SIDE = 28
 FASHION_CLASSES = (
     "T-shirt",
     "trousers",
@@ -36,50 +32,29 @@ FASHION_CLASSES = (
     "bag",
     "ankle boot",
 )
-# Formats that Pillow decodes by itself; for EPS it would start another program.
-IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif")
-UNREAD_SUFFIXES = frozenset(
-    {
-        ".heic",
-        ".heif",
-        ".jp2",
-        ".j2k",
-        ".jxl",
-        ".svg",
-        ".psd",
-        ".raw",
-        ".dng",
-        ".cr2",
-        ".cr3",
-        ".nef",
-        ".arw",
-        ".eps",
-    }
-    | {".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".pdf", ".exr"}
-)
-"""Images too, but bnviz does not read them: they are never left out without a word."""
 
 
 class Loader:
     """Loads datasets by name, and keeps the latest."""
 
-    def __call__(self, name: str) -> Dataset:
+    def __call__(self, name: str, image_size: int = 0) -> Dataset:
         """The dataset of that name; a second call returns the same object, unless a folder has changed.
 
-        Raises DatasetError.
+        image_size: of a folder's images in colour; 0 for small grey ones. Raises DatasetError.
         """
         knob = Experiment.knobs()["dataset"]
         try:
             name = knob.check(name)
         except ValueError:
             raise DatasetError(f"dataset = {name[:60]!r} is not allowed; allowed is {knob.allowed}") from None
-        return _named(name) if name in LOADERS else _folder(name, _state_of(name))
+        if name in LOADERS:
+            return _named(name)
+        return image_folder.read(name, image_size, image_folder.state_of(name))
 
     def cache_clear(self) -> None:
         """Forget what is kept."""
         _named.cache_clear()
-        _folder.cache_clear()
+        image_folder.read.cache_clear()
 
 
 load = Loader()
@@ -88,21 +63,6 @@ load = Loader()
 @lru_cache(maxsize=8)
 def _named(name: str) -> Dataset:
     return LOADERS[name]()
-
-
-def stratified_split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of four fifths to train on and a fifth held out, in mixed order, each class in proportion.
-
-    labels: (N,). The same for the same labels. A class of five or more examples has some on both sides. Of 4 or 5
-    examples 2 are held out, since there are no statistics of a single one.
-    """
-    order = np.random.default_rng(0).permutation(len(labels))
-    by_class = order[np.argsort(labels[order], kind="stable")]
-    every = 5 if len(labels) > 5 else (len(labels) + 1) // 2
-    held_out = np.isin(
-        order, by_class[::every]
-    )  # every fifth of the sorted classes: a fifth of each, up to one
-    return order[~held_out], order[held_out]
 
 
 def _divided(
@@ -214,90 +174,3 @@ LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
     }
 )
 """The function that makes each dataset but the folders of images."""
-
-
-def _place(data: Path, name: str) -> Path:
-    """The folder of that name, whether its accents are written composed or decomposed."""
-    exact = data / name
-    if exact.is_dir() or not data.is_dir():
-        return exact
-    alike = [path for path in data.iterdir() if unicodedata.normalize("NFC", path.name) == name]
-    return next((path for path in alike if path.is_dir()), exact)
-
-
-def _state_of(name: str) -> tuple[tuple[str, int, int], ...]:
-    """The files of a folder, their sizes and when they were written: it is read anew once these change."""
-    folder = _place(Path(os.environ.get("BNVIZ_DATA", "")).expanduser(), name.removeprefix("folder:"))
-    found = []
-    for path in sorted(folder.glob("*/*")) if os.environ.get("BNVIZ_DATA") else ():
-        try:
-            about = path.stat()
-        except OSError:  # a link that leads nowhere: reading it says so
-            continue
-        found.append((str(path), about.st_size, about.st_mtime_ns))
-    return tuple(found)
-
-
-@lru_cache(maxsize=4)
-def _folder(name: str, state: tuple[tuple[str, int, int], ...]) -> Dataset:
-    """Images below $BNVIZ_DATA, in a sub-folder for each class, as 28×28 pixels of 256 grey levels.
-
-    state: as `_state_of` gives it.
-    """
-    if not os.environ.get("BNVIZ_DATA"):
-        raise DatasetError(f"{name} needs BNVIZ_DATA: set it to the folder that holds your folder of images")
-    data = Path(os.environ["BNVIZ_DATA"]).expanduser().resolve()
-    folder = _place(data, name.removeprefix("folder:"))
-    if not folder.is_dir():
-        raise DatasetError(
-            f"there is no folder {folder}: make it, with a sub-folder of images for each class"
-        )
-    places = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if len(places) < 2:
-        raise DatasetError(f"{folder} needs 2 or more sub-folders, one for each class, and has {len(places)}")
-    images: list[np.ndarray] = []
-    labels: list[int] = []
-    for label, place in enumerate(places):
-        paths = sorted(path for path in place.iterdir() if _is_image(path))
-        kinds = ", ".join(IMAGE_SUFFIXES)
-        unread = sorted(path.name for path in place.iterdir() if path.suffix.lower() in UNREAD_SUFFIXES)
-        if unread:
-            raise DatasetError(
-                f"{place} holds {len(unread)} images that cannot be read, such as {unread[0]}: save them as PNG or "
-                f"JPEG, or take them out; {kinds} can be read"
-            )
-        if len(paths) < 2:
-            raise DatasetError(
-                f"{place} needs 2 or more images ({kinds}), as every class does, and has {len(paths)}"
-            )
-        images += [_grey(path, data) for path in paths]
-        labels += [label] * len(paths)
-    inputs = np.stack(images)[:, np.newaxis]
-    return _divided(name, inputs, np.array(labels, np.int64), tuple(place.name for place in places), 1 / 255)
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-
-
-def _grey(path: Path, data: Path) -> np.ndarray:
-    """An image as (28, 28) uint8: upright as viewers show it, squeezed to a square, what is transparent on white."""
-    from PIL import Image, ImageOps
-
-    if not path.resolve().is_relative_to(data):
-        raise DatasetError(f"{path} leads out of {data}: put the image itself there instead of a link")
-    try:
-        with path.open("rb") as file, Image.open(file, formats=IMAGE_FORMATS) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):  # 16 bits, which convert("L") would cut off at 255
-                shown = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
-            elif image.has_transparency_data:
-                white = Image.new("RGBA", image.size, "white")
-                shown = Image.alpha_composite(white, image.convert("RGBA")).convert("L")
-            else:
-                shown = image.convert("L")
-            return np.array(shown.resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.BILINEAR))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise DatasetError(
-            f"{path} cannot be read as an image: mend it or take it out of the folder"
-        ) from None

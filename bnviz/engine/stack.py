@@ -51,7 +51,7 @@ is slower. Measured by `python -m bnviz bench --part stacking`."""
 
 def worth_stacking(experiments: Sequence[Experiment]) -> bool:
     """Whether these stackable experiments train faster as a stack than one after the other."""
-    first, dataset = experiments[0], load(experiments[0].dataset)
+    first, dataset = experiments[0], load(experiments[0].dataset, experiments[0].image_side)
     widths = (math.prod(dataset.shape), *first.hidden, len(dataset.classes))
     small = sum(a * b for a, b in itertools.pairwise(widths)) <= MOST_WEIGHTS
     return len(experiments) >= FEWEST and (small or pick_device(first.device).type != "cpu")

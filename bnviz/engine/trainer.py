@@ -81,7 +81,7 @@ class Trainer:
     def __init__(self, experiment: Experiment, reference_step: int = 0) -> None:
         self.experiment = experiment
         self.device = pick_device(experiment.device)
-        dataset = datasets.load(experiment.dataset)
+        dataset = datasets.load(experiment.dataset, experiment.image_side)
         self.shape = dataset.shape
         standardized = experiment.input_normalization != "none"
         self.train, test = examples_of(dataset, experiment.train_examples, self.device, standardized)

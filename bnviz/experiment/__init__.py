@@ -6,7 +6,7 @@ intervention   what is changed while a network trains
 presets        experiments worth starting from
 comparison     two to five arms: one Experiment, and the field in which they differ; those worth starting from
                are in preset_comparisons
-grid           learning rate × scale of the first weights: the networks of the page Map
+grid           learning rate × scale of the initial weights: the networks of the page Map
 job            an experiment to train to its end, and an inspection of the trained network
 progress       how far long work has come, reported from deep inside it
 """

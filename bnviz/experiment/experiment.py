@@ -22,6 +22,7 @@ from bnviz.experiment.knob import (
     BIASES,
     DATASETS,
     DEVICES,
+    IMAGE_SIZES,
     INITS,
     INPUT_NORMALIZATIONS,
     MAX_LAYERS,
@@ -99,6 +100,15 @@ class Experiment(BaseModel):
             zero="any",
         ),
     ] = 0
+    image_size: Annotated[
+        str,
+        Knob(
+            "Image size",
+            "Of the images in a folder, in pixels. In colour, unless all of them are grey.",
+            "Data",
+            choices=IMAGE_SIZES,
+        ),
+    ] = "28-grey"
     augment: Annotated[
         str,
         Knob(
@@ -451,6 +461,11 @@ class Experiment(BaseModel):
     def without_effect(self) -> Mapping[str, str]:
         """The settings of normalization that change nothing in this network, each with the reason."""
         return normalization.without_effect(self)
+
+    @property
+    def image_side(self) -> int:
+        """The side of a folder's images in colour; 0 for small grey ones."""
+        return 0 if self.image_size == self.default("image_size") else int(self.image_size)
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""A Grid of experiments: learning rate × scale of the first weights, with batch normalization and without.
+"""A Grid of experiments: learning rate × scale of the initial weights, with batch normalization and without.
 
 It answers "which settings train?". Every cell is a network to train; the networks differ only in these
 three fields and the seed. A runs.sweeps.Sweep trains them, and the page Map shows them.
@@ -76,7 +76,7 @@ class Grid:
                     f"{name} = {value:,} is not allowed on the map; allowed is 1 to {most:,}"
                 )
         if base.init != "gaussian" or base.architecture != "mlp" or base.dropout:
-            raise ExperimentError("the map has Gaussian first weights, layers of units, and no dropout")
+            raise ExperimentError("the map has Gaussian initial weights, layers of units, and no dropout")
 
     @property
     def learning_rates(self) -> tuple[float, ...]:
@@ -85,7 +85,7 @@ class Grid:
 
     @property
     def init_scales(self) -> tuple[float, ...]:
-        """The scale σ of the first weights of each row."""
+        """The scale σ of the initial weights of each row."""
         return _spaced(*INIT_SCALES, self.size)
 
     @property

@@ -120,6 +120,8 @@ BIASES = MappingProxyType(
     }
 )
 
+IMAGE_SIZES = MappingProxyType({"28-grey": "28×28, grey", "28": "28×28", "32": "32×32", "64": "64×64"})
+
 AUGMENTATIONS = MappingProxyType({"none": "None", "shift": "Shifted", "shift-flip": "Shifted and flipped"})
 
 INPUT_NORMALIZATIONS = MappingProxyType({"none": "None", "per-channel": "Per channel"})

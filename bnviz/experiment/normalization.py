@@ -93,6 +93,8 @@ def without_effect(experiment: Experiment) -> dict[str, str]:
     layers = range(1, len(experiment.hidden) + 1)
     by = {layer for layer in layers if passes_by(experiment, layer)}
     reasons = {}
+    if not experiment.dataset.startswith("folder:"):
+        reasons["image_size"] = "These images have one size."
     if name not in GROUPS:
         reasons["groups"] = "This normalization forms no groups."
     if name != "ghost-batch":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from bnviz.export.browser import Chrome
 from bnviz.export.kinds import kind_named
 from bnviz.export.numbers import as_csv, as_parquet, drawn_numbers
 from bnviz.export.page import figure_page
-from bnviz.export.sheet import alt_text, font_style, ready
+from bnviz.export.sheet import alt_text, font_style, ready, title_text
 from bnviz.export.stamp import Stamp
 
 
@@ -65,9 +64,3 @@ def browser_drawing(figure: go.Figure, kind: str, stamp: Stamp, *, footer: bool 
         "comment": metadata.comment(stamp),
         "texts": metadata.png_texts(stamp, alt),
     }
-
-
-def title_text(figure: go.Figure) -> str:
-    """The first line of the figure's title, without markup."""
-    text = str(figure.layout.title.text or "bnviz").split("<br><span")[0]
-    return " ".join(re.sub(r"<[^>]*>", " ", text).split())

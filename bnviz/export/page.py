@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from bnviz.export import plotly_js
 from bnviz.export.metadata import comment, stamp_json
-from bnviz.export.scripts import tables_script
 from bnviz.export.sheet import alt_text, font_style
 from bnviz.export.stamp import Stamp
+from bnviz.export.table_scripts import drawn_tables_script, table_style
 from bnviz.export.templates import environment, markup
 
 _TEMPLATES = environment(Path(__file__).with_name("templates"))
@@ -21,21 +21,25 @@ _TEMPLATES = environment(Path(__file__).with_name("templates"))
 
 def figure_page(figure: go.Figure, stamp: Stamp, title: str, footer: bool) -> bytes:
     """The page with the figure, as `sheet.ready` made it, and below it, with `footer`, where it comes from."""
-    drawing: str = plotly.io.to_json(figure, validate=False, engine="orjson")
     page = _TEMPLATES.get_template("figure.html").render(
         comment=Markup(comment(stamp)),
         title=title,
         fonts=Markup(font_style()),
         plotly=_plotly(),
-        tables=Markup(tables_script()),
-        tables_style=markup(Path(__file__).with_name("table_dialog.css")),
         alt=alt_text(figure),
         height=round(figure.layout.height or 450),
         footer=stamp.footer if footer else (),
-        drawing=script_json(drawing),
+        drawing=figure_json(figure),
+        table_style=table_style(),
+        tables=drawn_tables_script(),
         stamp=Markup(stamp_json(stamp)),
     )
     return page.encode()
+
+
+def figure_json(figure: go.Figure) -> Markup:
+    """The figure's JSON for a script element."""
+    return script_json(plotly.io.to_json(figure, validate=False, engine="orjson"))
 
 
 def script_json(text: str) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,12 @@ def alt_text(figure: go.Figure) -> str:
     """The figure's description for those who do not see it."""
     meta = figure.layout.meta
     return str(meta.get("alt", "")) if isinstance(meta, dict) else ""
+
+
+def title_text(figure: go.Figure) -> str:
+    """The first line of the figure's title, without markup."""
+    text = str(figure.layout.title.text or "bnviz").split("<br><span")[0]
+    return " ".join(re.sub(r"<[^>]*>", " ", text).split())
 
 
 def escaped(text: str) -> str:

@@ -96,29 +96,17 @@ def _shift(
     for arm, item, own in zip(arms, recordings, numbers, strict=True):
         moved = median_shift(item, layer, min(at, own.step)) if own.diverged_at is None else None
         if moved is not None:
-            parts.append(f"{_sigmas(moved)} {_whose(arm, recordings)}")
+            parts.append(f"{_sigmas(moved)} in {arm.letter}")
     if not parts:
         return ""
     return (
-        f"At step {at:,} the median of a typical unit in {called(recordings, layer)} has moved {_joined(parts)}. "
+        f"By step {at:,} the median of a typical unit in {called(recordings, layer)} has moved {_joined(parts)}. "
         "One σ is the standard deviation of what the layer receives, averaged over the start and now."
     )
 
 
 def _sigmas(value: float) -> str:
     return f"{value:.1f} σ" if value < 100 else f"{short(value)} σ"
-
-
-def _whose(arm: ArmStyle, recordings: Sequence[Recording]) -> str:
-    """ "without normalization", "with batch norm", or "in A"."""
-    normalizers = {item.experiment.normalizer for item in recordings if item.watched is None}
-    if len(recordings) == 2 and len(normalizers) == 2 and "," not in arm.name:
-        return (
-            f"without normalization in {arm.letter}"
-            if arm.name == "no normalization"
-            else (f"with {arm.name} in {arm.letter}")
-        )
-    return f"in {arm.letter}"
 
 
 def _lead(arms: Sequence[ArmStyle], numbers: Sequence[Readout]) -> str:

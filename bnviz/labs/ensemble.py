@@ -283,16 +283,16 @@ Its cross-entropy is never larger than that of the members on average, as $-\log
 $-\log \frac1K \sum_k p_k \le \frac1K \sum_k (-\log p_k)$. The gain is larger where members disagree more. Ours start
 from different weights and see the examples in a different order.
 
-**In the paper** the six networks differ in the scale of their first weights, in dropout (5 to 10 %) and in how the
+**In the paper** the six networks differ in the scale of their initial weights, in dropout (5 to 10 %) and in how the
 last hidden layers are normalized. The ensemble lowered the error on ImageNet from 21.99 % to 20.1 % for one guess,
 and from 5.82 % to 4.9 % for five guesses (144 crops each; the paper’s Figure 4). With *images* our members, too,
 differ in dropout; their last layers are normalized like all others.
 
 **The interval** tells how much hangs on which examples were held out. The examples are drawn again and again from the
-held-out ones, with replacement, and the ratio is computed each time. 95 % of the ratios lie in it.
+held-out ones, with replacement, and the ratio is computed each time. Of 100 such ratios, 95 lie in it.
 
 **What this does not show.** The inequality holds for networks of any kind. A good ensemble says that its members are
 good and different. It says little about batch normalization. Batch norm helps so that networks can learn from
-different scales of the first weights: see the accuracy of the members.
+different scales of the initial weights: see the accuracy of the members.
 """,
 )

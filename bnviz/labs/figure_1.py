@@ -173,7 +173,7 @@ them.
 
 **The network** is the paper’s: 3 × 100 sigmoids, small Gaussian weights and mini-batches of 60 on MNIST with black or
 white pixels. The quick setting uses small digits and fewer steps. The paper does not print the learning rate and σ of
-the first weights. It does not say how it chose its typical sigmoid. These are our choices.
+the initial weights. It does not say how it chose its typical sigmoid. These are our choices.
 
 **How far inputs move** is our measure. Each unit has three percentiles: 15, 50 and 85. For each of them we take the
 distance between its lowest and its highest value during training. The result is the mean over percentiles and units.

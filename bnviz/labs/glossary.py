@@ -37,7 +37,7 @@ GLOSSARY = (
     Entry("held-out examples", "Examples that are not used for training and only measure what was learned."),
     Entry(
         "initialization",
-        "How the first weights are drawn; σ is their standard deviation where they are Gaussian.",
+        "How the initial weights are drawn; σ is their standard deviation where they are Gaussian.",
     ),
     Entry(
         "internal covariate shift",
@@ -80,7 +80,7 @@ GLOSSARY = (
     ),
     Entry(
         "seed",
-        "The number that fixes all random choices of a training run: the first weights and the order of examples.",
+        "The number that fixes all random choices of a training run: the initial weights and the order of examples.",
     ),
     Entry("step", "One update of all weights, from one mini-batch."),
     Entry("unit", "One neuron of a layer: it receives one number for each example and passes on one."),

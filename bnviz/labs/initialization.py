@@ -1,4 +1,4 @@
-"""Lab initialization: how careful must the first weights be, with batch normalization and without?"""
+"""Lab initialization: how careful must the initial weights be, with batch normalization and without?"""
 
 from __future__ import annotations
 
@@ -157,10 +157,10 @@ def _answer(plain: float, normalized: float) -> str:
 LAB = Lab(
     number=3,
     name="initialization",
-    title="Which first weights train?",
+    title="Which initial weights train?",
     quote="allows us to use much higher learning rates and be less careful about initialization",
     section="3.3 (quoted from the abstract)",
-    question=f"We draw the first weights with σ = {', '.join(f'{scale:g}' for scale in SCALES[:-1])} and "
+    question=f"We draw the initial weights with σ = {', '.join(f'{scale:g}' for scale in SCALES[:-1])} and "
     f"{SCALES[-1]:g}. "
     f"Does the network learn from more of these {len(SCALES)} scales with batch norm?",
     prediction=Choice(
@@ -187,7 +187,7 @@ The scale of the weights cancels in what the next layer receives, at every step.
 
 **It does not cancel in learning.** The gradient with respect to $aW$ is $1/a$ of the gradient with respect to $W$,
 and the weights are $a$ times as large. With the same learning rate, a step changes the weights by a share that is
-$1/a^2$ as large. So a network with very large first weights learns slowly. Look at the accuracy at σ = 10. “Less
+$1/a^2$ as large. So a network with very large initial weights learns slowly. Look at the accuracy at σ = 10. “Less
 careful” means that some care is still needed.
 """,
 )

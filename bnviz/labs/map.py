@@ -1,4 +1,4 @@
-"""Lab map: which pairs of a learning rate and a scale of the first weights train a network?"""
+"""Lab map: which pairs of a learning rate and a scale of the initial weights train a network?"""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ LAB = Lab(
     title="Which settings train?",
     quote="allows us to use much higher learning rates and be less careful about initialization",
     section="Abstract",
-    question="We train with every pair of a learning rate and a σ of the first weights. How many of these settings "
+    question="We train with every pair of a learning rate and a σ of the initial weights. How many of these settings "
     "train with batch norm?",
     prediction=Choice(
         {
@@ -154,7 +154,7 @@ LAB = Lab(
     figures=figures,
     verdict=verdict,
     explanation=r"""
-The learning rate and the scale of the first weights work together. Without normalization each layer multiplies its
+The learning rate and the scale of the initial weights work together. Without normalization each layer multiplies its
 signal by about $\sigma\sqrt n$, and its gradient in the backward pass too. Only near $\sigma\sqrt n = 1$ does a
 signal arrive, and only some rates fit it. Batch normalization removes the scale from the forward pass,
 $\mathrm{BN}(aWu) = \mathrm{BN}(Wu)$. The scale now acts like a learning rate. The gradient with respect to $aW$ is
@@ -164,7 +164,7 @@ $$
 \text{step relative to the weight} \;\propto\; \frac{\eta}{a^2}.
 $$
 
-From this we expect a region that is wide and tilted: larger first weights need a higher learning rate. See whether
+From this we expect a region that is wide and tilted: larger initial weights need a higher learning rate. See whether
 the map shows it. The region is not unlimited: the output layer is not normalized, and too high a rate can break it.
 
 **The grid matters.** The verdict depends on where the grid begins and ends. A grid around the best setting of the

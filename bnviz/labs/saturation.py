@@ -325,7 +325,7 @@ gradient by at most ¼ times its weights. And a layer whose inputs hardly vary p
 normalization restores the variation in every layer of the forward pass. In the backward pass it divides by the small
 standard deviation. The third figure shows which of the two ways this run took.
 
-**To see saturation itself**, open the lab *initialization* and look at its largest first weights.
+**To see saturation itself**, open the lab *initialization* and look at its largest initial weights.
 
 **Depth matters.** Compare the shallow sigmoid network: it has the same nonlinearity and the same learning rate.
 """,

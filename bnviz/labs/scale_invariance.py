@@ -146,7 +146,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "accuracy",
             ends,
-            f"Does each network still learn when its first weights are {STARTS[1]:g} times too large?",
+            f"Does each network still learn when its initial weights are {STARTS[1]:g} times too large?",
         ),
         Drawing(
             "gradient",
@@ -223,7 +223,7 @@ def verdict(result: Result) -> Verdict:
         else None,
         sentence=sentence
         if usable
-        else f"In some seed a network did not reach {percent(LEARNED, 0)} from its usual first weights, or no gradient "
+        else f"In some seed a network did not reach {percent(LEARNED, 0)} from its usual start, or no gradient "
         "passed through it. Train for more steps.",
         criterion="In every seed: with batch norm (ε = 0) the outputs, the gradient for u and a times the gradient for "
         f"aW agree with those of a = 1 to {-math.log10(EXACT):.0f} decimal digits; and from a first layer "
@@ -288,7 +288,7 @@ shows where $a\sigma$ is small.
 $a^2$ times less. So the network must learn with its other layers. Compare where it ends from both starts.
 
 **It depends on the nonlinearity.** ReLU passes the factor on to the next layer. The output of a sigmoid or tanh is
-bounded. With tanh a plain network ended at 96 % from first weights ten times too large, and at 97 % from the usual
+bounded. With tanh a plain network ended at 96 % from initial weights ten times too large, and at 97 % from the usual
 ones (measured on digits, 3 seeds).
 """,
 )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
+from bnviz.data.classes import image_shape
 from bnviz.experiment import Experiment, ExperimentError
 from bnviz.experiment.architecture import IN_BLOCKS, branch_widths
 from bnviz.experiment.job import Job
 from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.runs.limits import Limits
 
-IMAGE_INPUTS, IMAGE_SIDE, POINT_INPUTS, CLASSES = 784, 28, 2, 10
-"""The sizes of MNIST and of points, taken for all datasets: the cost is an estimate."""
-
+POINT_INPUTS, CLASSES = 2, 10
+"""Of all datasets: the cost is an estimate."""
 
 STEP_SECONDS, MILLION_SECONDS, RECORD_SECONDS = 1e-4, 9e-5, 2.1e-3
 """What a step takes by itself, what each million multiplications adds, and what a record takes, each on one core."""
@@ -25,9 +26,7 @@ POOLED = 0.25
 """The share of a convolutional network's multiplications that pooling leaves."""
 MOST_RECORDS = 300
 """Of a run that is not watched in slow motion."""
-MEASURED_ON = (
-    "Times are estimates, from the time of a step on two cores of a virtual machine; other machines differ."
-)
+MEASURED_ON = "Times are estimates for a computer with two cores."
 
 
 class TooCostlyError(ExperimentError):
@@ -71,9 +70,12 @@ def step_millions(experiment: Experiment) -> float:
         each = _in_blocks(experiment)
     elif experiment.architecture == "conv":
         # As if no layer were pooled: an estimate from above.
-        each = 9 * IMAGE_SIDE**2 * sum(a * b for a, b in itertools.pairwise((1, *experiment.hidden)))
+        channels, height, width = image_shape(experiment)
+        weights = 9 * sum(a * b for a, b in itertools.pairwise((channels, *experiment.hidden)))
+        each = height * width * weights
     else:
-        inputs = POINT_INPUTS if experiment.dataset in POINT_DATASETS else IMAGE_INPUTS
+        flat = experiment.dataset in POINT_DATASETS
+        inputs = POINT_INPUTS if flat else math.prod(image_shape(experiment))
         each = sum(a * b for a, b in itertools.pairwise((inputs, *experiment.hidden, CLASSES)))
     return each * experiment.batch_size / 1e6
 
@@ -81,7 +83,8 @@ def step_millions(experiment: Experiment) -> float:
 def _in_blocks(experiment: Experiment) -> int:
     """The multiplications for one image behind a stem of stride 2, as if no block made it smaller."""
     stem, *_ = experiment.hidden
-    weights = 9 * stem
+    channels, height, width = image_shape(experiment)
+    weights = 9 * channels * stem
     for inputs, features in itertools.pairwise(experiment.hidden):
         if experiment.architecture == "inception":
             widths = branch_widths(features)
@@ -89,7 +92,7 @@ def _in_blocks(experiment: Experiment) -> int:
             weights += 9 * (widths.reduced * (widths.three + widths.double) + widths.double**2)
         else:
             weights += 9 * features * (inputs + features)
-    return weights * (IMAGE_SIDE // 2) ** 2
+    return weights * (height // 2) * (width // 2)
 
 
 def seconds(jobs: Sequence[Job], workers: int) -> float:

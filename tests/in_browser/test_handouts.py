@@ -9,10 +9,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from bnviz.experiment import Experiment
+from bnviz.export.browser import Chrome
 from bnviz.export.handouts.lab_page import lab_handout
+from bnviz.export.handouts.report import lab_report
 from bnviz.export.handouts.run_page import run_handout
 from bnviz.labs import find
-from bnviz.labs.base import Setting
+from bnviz.labs.base import Setting, View
 from bnviz.tools.look.faults import accessibility_faults
 from tests.in_browser.conftest import MOST_MILLISECONDS
 from tests.recordings import pair, recording
@@ -129,6 +131,40 @@ def test_a_lab_asks_first_and_then_scores_and_shows(chromium: Browser, tmp_path:
     expect(page.locator(".verdict")).to_contain_text(lab.verdict(result).word)
     page.locator("[data-name=last-layer]").scroll_into_view_if_needed()
     expect(page.locator(f"[data-name=last-layer] {DRAWN}").first).to_be_visible()
+    assert page.trouble == []  # type: ignore[attr-defined]
+    page.context.close()
+
+
+def test_a_number_that_the_reader_predicts_is_drawn_into_the_figure(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    lab = find("learning-rate")
+    text = lab_handout(lab, as_claimed(lab, Setting(quick=True)))
+    mark = "predicted"
+    for button, expected in (("Lock in my answer", 1), ("Show without a prediction", 0)):
+        page = opened(chromium, text, tmp_path / "lab.html")
+        page.get_by_role("slider").first.fill("16")
+        page.get_by_role("button", name=button).click()
+        expect(page.locator(DRAWN).first).to_be_visible()
+        expect(page.locator(".canvas").first.get_by_text(mark, exact=True)).to_have_count(expected)
+        assert page.trouble == []  # type: ignore[attr-defined]
+        page.context.close()
+
+
+@pytest.mark.slow
+def test_a_report_has_a_table_of_each_figure(chromium: Browser, tmp_path: Path) -> None:
+    lab = find("figure-1")
+    result = as_claimed(lab, Setting(quick=True))
+    with Chrome() as chrome:
+        text = lab_report(lab, result, chrome=chrome)
+    page = opened(chromium, text, tmp_path / "report.html")
+    buttons = page.get_by_role("button", name="Table")
+    expect(buttons).to_have_count(len(lab.figures(result, View())))
+    for button in buttons.all():
+        button.click()
+        assert page.get_by_role("dialog").locator("tbody tr").count() > 3
+        page.get_by_role("button", name="Close").click()
+    assert accessibility_faults(page, Axe()) == []
     assert page.trouble == []  # type: ignore[attr-defined]
     page.context.close()
 

@@ -163,6 +163,23 @@ def test_a_link_gives_the_same_arms_and_the_numbers_that_a_script_gets(playgroun
 
 
 @pytest.mark.slow
+def test_at_200_percent_the_picture_stands_beside_the_open_sidebar(playground):
+    page = playground(width=683, height=384)
+    page.get_by_test_id("stExpandSidebarButton").click()
+    button(page, "Add C").click()
+    expect(button(page, "Remove C")).to_be_visible()
+    sidebar = page.get_by_test_id("stSidebar").bounding_box()
+    edge = sidebar["x"] + sidebar["width"]
+    assert edge > 250
+    for part in (button(page, "Play"), page.locator(".js-plotly-plot").first):
+        expect(part).to_be_visible()
+        box = part.bounding_box()
+        assert box["x"] >= edge
+        assert box["x"] + box["width"] <= 683
+    expect(page.locator(".bnviz-where")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.slow
 def test_zoom_and_a_hidden_legend_entry_survive_updates(playground):
     page = playground(LONG + "&seed=5", height=TALL)
     set_speed(page, "50 steps/s")

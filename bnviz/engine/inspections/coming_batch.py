@@ -34,7 +34,7 @@ def coming(trainer: Trainer, examples: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def members_of(trainer: Trainer, chosen: Tensor) -> Members:
     """What the training examples of these indices are: their classes, and pictures where they are small."""
-    dataset = datasets.load(trainer.experiment.dataset)
+    dataset = datasets.load(trainer.experiment.dataset, trainer.experiment.image_side)
     index = chosen.to(trainer.device)
     inputs, labels = trainer.train.scaled(trainer.train.stored(index)), trainer.train.labels[index]
     names = tuple(dataset.classes[label] for label in labels.tolist())

@@ -91,7 +91,7 @@ def without_affine(trainer: Trainer) -> Network:
     W(γ·z + β) = (W·diag γ)z + Wβ. The constant Wβ goes into the output layer's bias; a hidden layer's normalizer
     would subtract it, so there it is left out.
     """
-    dataset = datasets.load(trainer.experiment.dataset)
+    dataset = datasets.load(trainer.experiment.dataset, trainer.experiment.image_side)
     experiment = trainer.experiment.replace(normalizer="batch-no-affine")
     network = build(experiment, dataset.shape, len(dataset.classes), trainer.device)
     for mine, theirs in zip(network.hidden, trainer.network.hidden, strict=True):

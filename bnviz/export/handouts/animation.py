@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,11 @@ class Slide:
     alt: str
     height: int
     asked: str = ""
+
+    def predicted(self, marks: Mapping[str, Any]) -> Slide:
+        """This still figure with what the reader's prediction changes in it: by look, a patch for each notch."""
+        (label,) = self.choices
+        return replace(self, choices={label: {**self.choices[label], "predicted": dict(marks)}})
 
 
 def frame_steps(recordings: Sequence[Recording]) -> list[int]:

@@ -56,11 +56,11 @@ class Slide {
   /** The figure at this frame, whole. */
   draw() {
     const { arrays, frame } = this.handout;
-    const { looks, moves } = this.spec.choices[this.choice];
+    const { looks, moves, predicted } = this.spec.choices[this.choice];
     const look = this.look;
     const { data, layout } = filled(looks[look], arrays);
     this.moves = moves?.[look];
-    for (const [path, value] of this.moves?.[frame] ?? []) {
+    for (const [path, value] of this.moves?.[frame] ?? predicted?.[look][this.handout.predicted] ?? []) {
       const last = path.at(-1);
       const parent = path.slice(0, -1).reduce((part, key) => part[key], { data, layout });
       parent[last] = filled(value, arrays);
@@ -107,6 +107,7 @@ class Slide {
 
 class Handout {
   printing = false;
+  predicted = null; // the notch of the first slider at which the reader locked in the answer
   timer = 0;
 
   constructor(data) {
@@ -149,6 +150,12 @@ class Handout {
     this.waiting = requestAnimationFrame(() => this.slides.forEach((slide) => slide.refresh()));
   }
 
+  /** Draw the reader's prediction into the figures where it has a place on an axis. */
+  predict(notch) {
+    this.predicted = notch;
+    for (const slide of this.slides) slide.renew();
+  }
+
   start() {
     if (this.frame === this.data.steps.length - 1) this.show(0);
     this.play.textContent = "Pause";
@@ -178,10 +185,10 @@ class Handout {
   }
 }
 
-/** The reader's prediction: what follows is hidden until it is made. */
+/** The reader's prediction: what follows is hidden until it is made. predicted: takes the notch of the first slider. */
 class Question {
-  constructor(form, prediction) {
-    Object.assign(this, { form, prediction });
+  constructor(form, prediction, predicted) {
+    Object.assign(this, { form, prediction, predicted });
     this.score = form.querySelector(".score");
     this.results = document.querySelectorAll("[data-after-question]");
     this.hide(true);
@@ -203,7 +210,9 @@ class Question {
   answer() {
     const { options, sliders } = this.prediction;
     if (options) return this.reveal(options[new FormData(this.form).get("prediction")]);
-    const said = sliders.map(({ notches }, index) => notches[this.form.querySelector(`[data-slider="${index}"]`).value]);
+    const places = sliders.map((_, index) => this.form.querySelector(`[data-slider="${index}"]`).valueAsNumber);
+    const said = sliders.map(({ notches }, index) => notches[places[index]]);
+    this.predicted(places[0]);
     const unsettled = said.find((notch) => notch.right === null);
     if (unsettled) return this.reveal(unsettled.sentence);
     return this.reveal(said.map((notch) => notch.sentence).join(" "));
@@ -228,7 +237,7 @@ class Question {
     document.head.append(script);
     const content = JSON.parse(data);
     const form = document.querySelector("form.question");
-    if (form) new Question(form, content.prediction);
+    if (form) new Question(form, content.prediction, (notch) => window.handout.predict(notch));
     window.handout = new Handout(content);
   } catch (error) {
     trouble.textContent = `The figures could not be drawn: this page needs a browser from 2023 or later. (${error.message})`;

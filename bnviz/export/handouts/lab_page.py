@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import plotly.graph_objects as go
 
 from bnviz.export import lab_files
 from bnviz.export.handouts import page, question
 from bnviz.export.handouts.animation import LOOKS, Look, Slide, animated, frame_steps, still
-from bnviz.export.handouts.array_pool import ArrayPool
+from bnviz.export.handouts.array_pool import ArrayPool, patches
 from bnviz.export.handouts.page_data import page_data
 from bnviz.export.handouts.readouts import MOST_CARDS, ShownNetwork
 from bnviz.figures.charts.distribution_at_one_step import histogram
@@ -18,6 +19,7 @@ from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
 from bnviz.figures.frame.layers import last_step
 from bnviz.figures.frame.palette import WITH, WITHOUT
 from bnviz.labs.base import Lab, Result, View
+from bnviz.labs.predictions import Choice
 from bnviz.recording import Recording
 
 DISTRIBUTION = (
@@ -73,7 +75,7 @@ def _slides(
     unit: int | None,
 ) -> list[Slide]:
     """The lab's own figures and, where there are colours for all networks, the last hidden layers at every step."""
-    slides = stills(lab, result, pool, unit)
+    slides = _with_predictions(lab, result, pool, unit, stills(lab, result, pool, unit))
     if len(recordings) <= MAX_ARMS and len({item.experiment.activation for item in recordings}) == 1:
         draw = {"": partial(_histogram, recordings)}
         slides.append(animated("distribution", DISTRIBUTION, draw, steps, pool))
@@ -89,6 +91,28 @@ def stills(
     return [
         still(item.name, item.caption, {look: drawn[look][place].figure for look in LOOKS}, pool)
         for place, item in enumerate(drawn[LOOKS[0]])
+    ]
+
+
+def _with_predictions(
+    lab: Lab, result: Result, pool: ArrayPool, unit: int | None, slides: Sequence[Slide]
+) -> list[Slide]:
+    """The slides with, for every notch of the first slider, what a prediction of that number changes in them."""
+    if isinstance(lab.prediction, Choice):
+        return list(slides)
+    marks: list[dict[str, Any]] = [{} for _ in slides]
+    for look in LOOKS:
+        views = [
+            View(theme=look.theme, narrow=look.narrow, unit=unit, guess=notch)
+            for notch in lab.prediction.sliders[0].notches
+        ]
+        drawn = [lab.figures(result, view) for view in views]
+        for place, slide in enumerate(slides):
+            frames = [pool.figure(figures[place].figure) for figures in drawn]
+            marks[place][look.key] = patches(slide.choices[""]["looks"][look.key], frames)
+    return [
+        slide.predicted(mark) if any(any(changes) for changes in mark.values()) else slide
+        for slide, mark in zip(slides, marks, strict=True)
     ]
 
 

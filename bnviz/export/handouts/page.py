@@ -22,33 +22,44 @@ from markupsafe import Markup
 from bnviz.export import plotly_js
 from bnviz.export.handouts import markdown
 from bnviz.export.metadata import comment
-from bnviz.export.scripts import tables_script
 from bnviz.export.stamp import Stamp, plain
+from bnviz.export.table_scripts import drawn_tables_script, table_script, table_style
 from bnviz.export.templates import environment, markup
 from bnviz.labs.verdicts import Measure, Verdict
 
 _HERE = Path(__file__).parent
-_EXPORT = _HERE.parent
 
 
-def page(template: str, title: str, data: Mapping[str, Any] | None, stamp: Stamp, **values: Any) -> str:
+def page(
+    template: str,
+    title: str,
+    data: Mapping[str, Any] | None,
+    stamp: Stamp,
+    *,
+    tabled: bool = False,
+    **values: Any,
+) -> str:
     """A whole HTML page.
 
     template: a file in templates/, which takes `values`. data: what the script is to know, as `page_data` makes it;
-    None for a page without a script.
+    None for a page whose figures are drawn already. tabled: whether such a page holds its figures' JSON, for tables.
     """
     script = _script()
     library, digest = _library()
+    tables = drawn_tables_script() if tabled else Markup("")
+    scripts = [] if data is None else [_digest(script.encode()), digest]
+    scripts += [_digest(tables.encode())] if tabled else []
     return (
         _templates()
         .get_template(template)
         .render(
             values,
             comment=Markup(comment(stamp)),
-            policy=_policy([] if data is None else [_digest(script.encode()), digest]),
+            policy=_policy(scripts),
             title=plain(title),
-            style=markup(_EXPORT / "table_dialog.css") + markup(_HERE / "handout.css"),
+            style=table_style() + markup(_HERE / "handout.css"),
             script=script,
+            tables=tables,
             library=library,
             data="" if data is None else compressed(orjson.dumps(data)),
             stamp=stamp,
@@ -101,7 +112,7 @@ def _templates() -> Environment:
 @functools.cache
 def _script() -> Markup:
     """The page's script: handout.js, and below it the modules that pages of the app import."""
-    return Markup("\n".join([(_HERE / "handout.js").read_text(encoding="utf-8"), tables_script()]))
+    return Markup("\n").join([markup(_HERE / "handout.js"), table_script()])
 
 
 @functools.cache

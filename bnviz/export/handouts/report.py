@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from markupsafe import Markup
 
@@ -22,16 +19,13 @@ from bnviz.export.handouts.page_data import page_data
 from bnviz.export.handouts.question import options
 from bnviz.export.kinds import Kind
 from bnviz.export.metadata import stamped_pdf
-from bnviz.export.numbers import drawn_numbers
-from bnviz.export.sheet import alt_text, font_style, ready
+from bnviz.export.page import figure_json
+from bnviz.export.sheet import alt_text, font_style, ready, title_text
 from bnviz.labs.base import Lab, Result, View
 from bnviz.labs.predictions import Score
 
 REPORT_KIND = Kind("svg-report", "svg", "", "SVG")
 """Figures in a report: laid out as for a slide, printed to the width of the page."""
-
-MOST_ROWS = 40
-"""Of a figure's table in the page."""
 
 _FONTS = re.compile(r"<defs><style>@font-face.*?</style></defs>", re.DOTALL)
 
@@ -70,6 +64,7 @@ def lab_report(
         f"{lab.title} · bnviz",
         data,
         lab_files.stamp(lab, result, link, unit),
+        tabled=bool(drawings),
         lab=lab,
         options=options(lab),
         score=scored(lab, result, said) if said else None,
@@ -110,17 +105,13 @@ def scored(lab: Lab, result: Result, said: str) -> Score:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A figure within the page. svg: without the typeface, which stands in the page once.
-
-    heads, rows: what is drawn as a table, MOST_ROWS at most, evenly chosen. more: how many rows are left out.
-    """
+    """A figure within the page. svg: without the typeface, which stands in the page once. drawing: its JSON."""
 
     name: str
     caption: str
+    title: str
     svg: Markup
-    heads: list[str]
-    rows: list[list[str]]
-    more: int
+    drawing: Markup
 
 
 def _drawn(lab: Lab, result: Result, view: View, chrome: Chrome | None) -> list[_Drawn]:
@@ -129,23 +120,9 @@ def _drawn(lab: Lab, result: Result, view: View, chrome: Chrome | None) -> list[
         raise ChromeError("there is no browser to draw with")
     drawings = lab.figures(result, view)
     return [
-        _Drawn(item.name, item.caption, _svg(item.figure, chrome), *_table(item.figure)) for item in drawings
+        _Drawn(item.name, item.caption, title_text(figure), _svg(figure, chrome), figure_json(figure))
+        for item, figure in ((item, item.figure) for item in drawings)
     ]
-
-
-def _table(figure: go.Figure) -> tuple[list[str], list[list[str]], int]:
-    """The heads and rows of what is drawn, and how many rows are left out."""
-    drawn = drawn_numbers(figure).drop(columns="trace")
-    chosen = np.unique(np.linspace(0, len(drawn) - 1, min(MOST_ROWS, len(drawn))).round().astype(int))
-    rows = [[_cell(value) for value in row] for row in drawn.iloc[chosen].itertuples(index=False)]
-    return [str(name) for name in drawn.columns], rows, len(drawn) - len(rows)
-
-
-def _cell(value: Any) -> str:
-    """A number with five digits, a text as it is, "–" for what is missing."""
-    if isinstance(value, str):
-        return value
-    return f"{value:,.5g}" if pd.notna(value) else "–"
 
 
 def _svg(figure: go.Figure, chrome: Chrome) -> Markup:

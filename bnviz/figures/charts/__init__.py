@@ -11,7 +11,7 @@ saturation                 Saturation
 learning_rate              Learning rate
 decision_boundary          Decision boundary
 figure_1                   The paper's Figure 1
-where_training_works       Where training works: the map of learning rate and first weights
+where_training_works       Where training works: the map of learning rate and initial weights
 layer/                     the charts of one normalization layer, for the page "Inside"
 
 Labs give these their titles:

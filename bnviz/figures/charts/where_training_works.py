@@ -1,4 +1,4 @@
-"""Where training works: accuracy over learning rate and scale of the first weights, without and with BN."""
+"""Where training works: accuracy over learning rate and scale of the initial weights, without and with BN."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -
         frame.layout["margin"]["l"] = frame.left
     panels = frame.row(2, _axis(data.learning_rates), _axis(data.init_scales), gap_x=0.06, gap_y=56)
     frame.meta |= {
-        "y": "σ of the first weights",
+        "y": "σ of the initial weights",
         "names": {
             "x": [f"{value:g}" for value in data.learning_rates],
             "y": [f"{value:g}" for value in data.init_scales],
@@ -96,7 +96,7 @@ def accuracy_map(data: MapData, *, theme: str = "light", narrow: bool = False) -
             readable(COLOURS[kind], frame.theme),
         )
     frame.note(
-        "σ of the first weights",
+        "σ of the initial weights",
         x=0,
         y=0.5,
         xref="paper",
@@ -226,7 +226,7 @@ def _alt(data: MapData) -> str:
     cells = len(data.init_scales) * len(data.learning_rates)
     plain, normalized = data.usable
     axes = (
-        f"learning rates from {short(data.learning_rates[0])} to {short(data.learning_rates[-1])} and first weights "
+        f"learning rates from {short(data.learning_rates[0])} to {short(data.learning_rates[-1])} and initial weights "
         f"with σ from {short(data.init_scales[0])} to {short(data.init_scales[-1])}"
     )
     if not data.trained:

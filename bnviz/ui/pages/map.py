@@ -31,10 +31,10 @@ WHAT_TO_LOOK_FOR = r"""
 The paper says that batch normalization “allows us to use much higher learning rates and be less careful about
 initialization” (abstract). If so, the outlined region is larger with it.
 
-- **Down the map**, smaller first weights: without normalization every layer shrinks the signal, and little arrives.
+- **Down the map**, smaller initial weights: without normalization every layer shrinks the signal, and little arrives.
   With it the scale drops out: $\mathrm{BN}(aWu) = \mathrm{BN}(Wu)$.
-- **Up the map**, larger first weights: the gradient with respect to $aW$ is $1/a$ of that with respect to $W$. So large
-  weights learn slowly, unless the learning rate is large too: the region is tilted.
+- **Up the map**, larger initial weights: the gradient with respect to $aW$ is $1/a$ of that with respect to $W$. So
+  large weights learn slowly, unless the learning rate is large too: the region is tilted.
 - **To the right**, higher learning rates: batch normalization helps, but not without end.
 """
 
@@ -63,7 +63,7 @@ def show() -> None:
     layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
     layout.intro(
         "<b>Which settings train?</b><span> Each cell is a network with its own learning rate and its own scale of the "
-        "first weights, without batch normalization and with it.</span>"
+        "initial weights, without batch normalization and with it.</span>"
     )
     with st.container(horizontal=True, gap="small", key=layout.one_row("map-controls")):
         for name, item in Choice.parameters().items():

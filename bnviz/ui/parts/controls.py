@@ -28,6 +28,7 @@ MORE = (
     "norm_epsilon",
     "train_examples",
     "batch_classes",
+    "image_size",
     "augment",
     "input_normalization",
     "seed",

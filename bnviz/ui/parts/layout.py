@@ -42,6 +42,12 @@ _STYLE = """
   [data-testid="stExpandSidebarButton"] { width: auto !important; padding-inline: 0.5rem !important; color: inherit; }
   [data-testid="stExpandSidebarButton"]::after { content: "Menu"; font-size: 1rem; }
 }
+@media (min-width: 641px) and (max-width: 768px) { /* at 200 %: the picture beside the sidebar */
+  [data-testid="stSidebar"][data-collapsed="false"],
+  [data-testid="stSidebar"][data-collapsed="false"] ~ div:has(> [data-testid="stMain"]) {
+    position: relative !important;
+  }
+}
 @media (max-width: 640px) {
   .bnviz-intro > span { display: none; }
   [class*="st-key-row-"], [class*="st-key-row-"] [role="radiogroup"] {

@@ -117,6 +117,7 @@ class Page {
     this.offline = make("p", { class: "bnviz-offline", role: "status" });
     this.header = make("header", {}, make("h1", {}, standing.title));
     this.invitation = projector ? this.wayIn() : null;
+    if (room.teacher && !projector) this.header.append(this.codes());
     const bar = make("section", { "data-bnviz": "", class: "bnviz-bar", "aria-label": "Training" });
     const numbers = make("section", { "data-bnviz": "", class: "bnviz-readouts bnviz-headed", "aria-label": "What was measured" });
     this.show = make("div", { class: "bnviz-show" }, bar, ...(standing.layers ? [numbers] : []));
@@ -197,12 +198,18 @@ class Page {
     this.first.style.setProperty("--bnviz-head", `${Math.ceil(bottom - top) + 12}px`);
   }
 
+  /** The address and the code, which the teacher reads out; the desk below has more. */
+  codes() {
+    const { link, code: spaced } = this.room.standing;
+    return make("aside", { class: "bnviz-join" }, make("div", {}, make("span", {}, link.replace(/^https?:\/\//, "")), make("b", {}, spaced)));
+  }
+
   /** The way in: large while the class joins, small later for those who come late. */
   wayIn() {
-    const { link, code: spaced } = this.room.standing;
+    const { link } = this.room.standing;
     return make("aside", { class: "bnviz-join" },
       make("img", { src: `${base}/classes/${code}/qr.svg?for=${encodeURIComponent(link)}`, alt: `QR code of ${link}` }),
-      make("div", {}, make("span", {}, link.replace(/^https?:\/\//, "")), make("b", {}, spaced)));
+      ...this.codes().children);
   }
 }
 

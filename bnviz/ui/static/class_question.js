@@ -1,6 +1,6 @@
 // The lab's question in a class: students answer it; the teacher opens and closes it.
 
-import { make, write } from "./elements.js";
+import { capital, make, write } from "./elements.js";
 
 export const ROUNDS = ["before discussing", "after discussing"];
 
@@ -78,7 +78,7 @@ export class Question {
   choices() {
     const { options, sliders } = this.room.standing.question;
     if (options.length) return [make("ul", { class: "bnviz-read" }, ...options.map(({ words }) => make("li", {}, words)))];
-    return sliders.map(({ label, notches }) => make("p", {}, `${label}: from ${notches[0].words} to ${notches.at(-1).words}`));
+    return sliders.map(({ label, notches }) => make("p", {}, `${capital(label)}: from ${notches[0].words} to ${notches.at(-1).words}`));
   }
 
   form() {

@@ -1,11 +1,10 @@
 // What a class answered, as bars, and what was measured.
 
 import { ROUNDS } from "./class_question.js";
-import { make } from "./elements.js";
+import { capital, make } from "./elements.js";
 
 const TICKS = 4; // bars from one number below a histogram to the next
 const SIGN = (holds) => (holds === null ? "?" : holds ? "✓" : "✗");
-const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const total = (tally) => tally.parts[0].bars.reduce((sum, bar) => sum + bar.count, 0);
 
 /** The verdict, how this browser's answers fared, and the bars of all rounds that are shown. */
@@ -89,7 +88,7 @@ export class Results {
     const last = bars.at(-1).words.split(" to ")[1];
     return make("figure", { class: "bnviz-estimates" },
       make("ol", { class: "bnviz-columns" }, ...columns),
-      make("div", { class: "bnviz-ticks", "aria-hidden": "true" }, ...ticks.map((text) => make("span", {}, `${text}${unit}`)), make("span", {}, last)),
+      make("div", { class: "bnviz-ticks", "aria-hidden": "true" }, ...ticks.map((text, place) => make("span", {}, place ? text : `${text}${unit}`)), make("span", {}, last)),
       make("figcaption", {}, label, ...(measured ? [" · ", make("b", {}, `✓ measured: ${measured.words}`)] : [])));
   }
 }

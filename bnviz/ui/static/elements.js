@@ -41,3 +41,5 @@ export const icon = (name) => drawing(24, 24, ["path", { d: ICONS[name], fill: "
 export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+export const capital = (text) => text[0].toUpperCase() + text.slice(1);

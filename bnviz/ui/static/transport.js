@@ -223,6 +223,7 @@ export class Transport extends Part {
 
   /** How long it will take, where that is more than a moment; from the pace of the last few seconds. */
   left(status) {
+    if (status.state === "finished") return " · finished"; // here, and not in a line of its own: nothing moves at the end
     const now = performance.now() / 1000;
     if (status.state !== "running") this.seen = [];
     else if (!this.seen?.length || this.seen.at(-1).step !== status.step) this.seen = [...(this.seen ?? []), { now, step: status.step }].slice(-25);
@@ -243,7 +244,6 @@ export class Transport extends Part {
     const { state, message, words: { changes } } = hub.status;
     const usual = {
       starting: "Starting the trainers…",
-      finished: "Finished.",
       paused: "Paused.",
       failed: "Training failed.",
     }[state] ?? "";
