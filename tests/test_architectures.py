@@ -250,3 +250,21 @@ def test_settings_without_effect_make_the_same_network() -> None:
     assert RESIDUAL.replace(norm_placement="after").canonical() == RESIDUAL.canonical()
     assert IMAGES.replace(residual="pre").canonical() == IMAGES.canonical()
     assert RESIDUAL.replace(residual="pre").canonical() != RESIDUAL.canonical()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_channels_are_last_in_memory_all_the_way_there_and_back(kind: str) -> None:
+    network = build(KINDS[kind], (1, 8, 8), 10)
+    shapes: list[tuple[str, Tensor]] = []
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        shapes.append(("value", output))
+        output.register_hook(lambda gradient: shapes.append(("gradient", gradient)))
+
+    for block in network.blocks:
+        block.register_forward_hook(keep)
+    x = torch.randn(5, 64, generator=torch.Generator().manual_seed(1))
+    torch.autograd.backward(network(x).square().sum())
+    assert [name for name, _ in shapes].count("gradient") == len(network.blocks)
+    for name, tensor in shapes:
+        assert tensor.stride(1) == 1, name

@@ -3,20 +3,33 @@
 import json
 
 import pytest
+import torch
+from torch import nn
 from typer.testing import CliRunner
 
 from bnviz.cli import app
+from bnviz.engine.build import build
+from bnviz.experiment import presets
 from bnviz.tools.bench.browser import NO_BROWSER
+from bnviz.tools.bench.images import inception_of_modules
 from bnviz.tools.bench.parts import PARTS, measure
 from bnviz.tools.bench.readings import Setting
 from tests.browser import CHROMIUM
 
 SMALLEST = Setting(
-    repeats=1, steps=20, whole=30, dataset="digits", stacks=(1, 2), viewers=(1,), cells=4, seconds=3.0
+    repeats=1,
+    steps=20,
+    whole=30,
+    dataset="digits",
+    stacks=(1, 2),
+    viewers=(1,),
+    cells=4,
+    seconds=3.0,
+    images="digits",
 )
 
 
-QUICK = ("training", "normalizers", "stacking", "recording")
+QUICK = ("training", "normalizers", "images", "stacking", "recording")
 """Parts that train or record for a moment; the others train whole runs and maps, and start programs."""
 
 
@@ -63,3 +76,18 @@ def test_a_part_that_there_is_not_is_named():
     with pytest.raises(ValueError, match="allowed is one of training"):
         list(measure(["speed"], SMALLEST))
     assert "training" in PARTS
+
+
+@pytest.mark.parametrize("normalizer", ["none", "batch"])
+def test_the_notebooks_inception_network_is_the_one_it_is_compared_with(normalizer):
+    base = presets["inception"].replace(normalizer=normalizer, dataset="digits")
+    ours, theirs = build(base, (1, 8, 8), 10), inception_of_modules(base, 1, 10)
+    filters = [
+        [item for item in network.modules() if isinstance(item, nn.Conv2d | nn.Linear)]
+        for network in (ours, theirs)
+    ]
+    for own, other in zip(*filters, strict=True):
+        other.load_state_dict(own.state_dict())
+    x = torch.rand(5, 64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(ours(x), theirs(x.view(5, 1, 8, 8)))
+    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters())

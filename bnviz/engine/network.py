@@ -100,9 +100,19 @@ class Network(nn.Module):
             x = block(x)
         x = self.last_activation(self.last_normalizer(x))
         if x.dim() > 2:
-            x = x.mean((2, 3))  # global average pooling
+            x = self.averaged(x)
         scores: Tensor = self.output(x)
         return scores
+
+    def averaged(self, z: Tensor) -> Tensor:
+        """Global average pooling, (B, F, height, width) -> (B, F).
+
+        The gradient of Tensor.mean has the channels first in memory, which the last block would pay for. Convolutions
+        without blocks keep it, and with it the bits of earlier recordings.
+        """
+        if all(isinstance(block, HiddenLayer) for block in self.blocks):
+            return z.mean((2, 3))
+        return z.permute(0, 2, 3, 1).flatten(1, 2).mean(1)
 
     @torch.no_grad()
     def probe(self, x: Tensor) -> list[Probe]:

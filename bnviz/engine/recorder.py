@@ -25,16 +25,17 @@ from bnviz.recording import CurvePoint, Snapshot
 from bnviz.recording.measure import Distribution, quantiles, summary
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 
-PROBE_EXAMPLES, PROBE_IMAGES = 256, 64
-"""Fewer for convolutions, which compute for every position what a layer of units computes once."""
+PROBE_EXAMPLES, PROBE_IMAGES, PROBE_BLOCKS = 256, 64, 32
+"""Fewer for convolutions, which compute for every position what a layer of units computes once, and for blocks."""
 TEST_EXAMPLES, TRAIN_EXAMPLES = 1000, 250
 """How many examples of each split loss and accuracy are evaluated on."""
 TEST_IMAGES, TRAIN_IMAGES, LAST_IMAGES = 500, 100, 2000
 """The same for blocks of convolutions, which take half a millisecond for an image; and of held-out ones at the end."""
-POSITIONS = 4096
-"""The most values that are measured of each channel of a convolutional layer."""
-IMAGES_AT_ONCE = 500
-"""Images that a convolutional network evaluates together: its layers take much memory for each."""
+POSITIONS, BLOCK_POSITIONS = 4096, 2048
+"""The most values that are measured of each channel of a convolutional layer, and of a block."""
+IMAGES_AT_ONCE, BLOCK_IMAGES_AT_ONCE = 500, 100
+"""Images that a convolutional network evaluates together: its layers take much memory for each. Of blocks fewer,
+whose feature maps then stay in the processor's caches: a quarter of the time."""
 EVALUATE_EVERY = 4
 """Curves are evaluated at every fourth scheduled record: an evaluation costs more than the rest of a record."""
 MOST_RECORDS = 300
@@ -85,9 +86,10 @@ class Recorder:
         self.due = frozenset([*steps, reference_step])
         every = EVALUATE_BLOCKS_EVERY if blocks else EVALUATE_EVERY
         self.evaluations = frozenset([*steps[::every], experiment.steps])
-        self.probe_inputs, _ = test.batch(
-            test.spread(PROBE_EXAMPLES if network.shape is None else PROBE_IMAGES)
-        )
+        self.at_once = BLOCK_IMAGES_AT_ONCE if blocks else IMAGES_AT_ONCE
+        self.positions = BLOCK_POSITIONS if blocks else POSITIONS
+        images = PROBE_BLOCKS if blocks else PROBE_IMAGES
+        self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES if network.shape is None else images))
         self.evaluated = {
             "train": train.batch(train.spread(TRAIN_IMAGES if blocks else TRAIN_EXAMPLES)),
             "test": test.batch(test.spread(TEST_IMAGES if blocks else TEST_EXAMPLES)),
@@ -102,7 +104,7 @@ class Recorder:
         # A network about to diverge overflows here; the Trainer handles it.
         with np.errstate(invalid="ignore", over="ignore"):
             probes = self.network.probe(self.probe_inputs)
-            inputs = [Distribution.of(as_table(probe.pre_activations)) for probe in probes]
+            inputs = [Distribution.of(self.as_table(probe.pre_activations)) for probe in probes]
             if step == self.reference_step:
                 self.reference = inputs
             rows = []
@@ -110,7 +112,7 @@ class Recorder:
                 zip(probes, inputs, self.step_sizes(update), strict=True)
             ):
                 normalized = probe.before is not probe.pre_activations
-                before = as_table(probe.before).ravel() if normalized else None
+                before = self.as_table(probe.before).ravel() if normalized else None
                 reference = None if self.reference is None else self.reference[index]
                 rows.append(layer_row(values, before, reference, self.experiment.activation, sizes))
             evaluated = step in self.evaluations or step not in self.due
@@ -122,6 +124,10 @@ class Recorder:
                 curves=self.evaluate(step) if evaluated else (),
                 boundary=self.boundary() if evaluated else None,
             )
+
+    def as_table(self, values: Tensor) -> np.ndarray:
+        """What is measured of a layer's values, (N, F)."""
+        return as_table(values, most=self.positions)
 
     def unit_rows(self, inputs: Sequence[Distribution]) -> np.ndarray:
         """(all units, 5) float32 in the order of UNIT_COLUMNS."""
@@ -168,7 +174,7 @@ class Recorder:
     def scores(self, inputs: Tensor) -> Tensor:
         """The network's scores in inference mode; it is in training mode again afterwards."""
         self.network.eval()
-        parts = 1 if self.network.shape is None else math.ceil(len(inputs) / IMAGES_AT_ONCE)
+        parts = 1 if self.network.shape is None else math.ceil(len(inputs) / self.at_once)
         scores = torch.cat([self.network(part) for part in inputs.chunk(parts)])
         self.network.train()
         return scores
@@ -203,14 +209,14 @@ def unit_columns(values: Distribution, pair: Pair | None) -> np.ndarray:
     return columns
 
 
-def as_table(values: Tensor, axis: int = 1) -> np.ndarray:
-    """A layer's values as (N, F): a row for each example, or each position of each image, POSITIONS at most.
+def as_table(values: Tensor, axis: int = 1, most: int = POSITIONS) -> np.ndarray:
+    """A layer's values as (N, F): a row for each example, or each position of each image, `most` at most.
 
     axis: of the units, where values have more than two.
     """
     if values.dim() > 2:
         values = values.movedim(axis, -1).flatten(0, -2)
-        chosen = torch.linspace(0, len(values) - 1, min(POSITIONS, len(values)), dtype=torch.float64).long()
+        chosen = torch.linspace(0, len(values) - 1, min(most, len(values)), dtype=torch.float64).long()
         values = values[chosen.to(values.device)]
     return values.cpu().numpy()
 

@@ -18,6 +18,15 @@ presets: Mapping[str, Experiment] = MappingProxyType(
         "convolutional": Experiment(
             architecture="conv", hidden=(16, 32), activation="relu", init="kaiming", init_scale=1.0
         ),
+        "inception": RELU.replace(
+            dataset="fashion-mnist",
+            architecture="inception",
+            hidden=(16, 48, 64, 64),
+            batch_size=32,
+            learning_rate=0.0015,
+            momentum=0.9,
+            steps=1600,
+        ),
         "two-spirals": Experiment(
             dataset="spirals",
             hidden=(32, 32, 32),
@@ -35,4 +44,5 @@ presets: Mapping[str, Experiment] = MappingProxyType(
     }
 )
 """Experiments worth starting from, by name. `figure-1` is the network of the paper's Section 4.1; its
-learning rate, 0.1, and its σ, 0.1, are choices of ours, as the paper prints neither."""
+learning rate, 0.1, and its σ, 0.1, are choices of ours, as the paper prints neither. `inception` is a small
+network of the kind of Section 4.2, at the rate, the mini-batch and the momentum of that section."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from bnviz.tools.bench.images import images
 from bnviz.tools.bench.maps import maps
 from bnviz.tools.bench.normalizers import normalizers
 from bnviz.tools.bench.page import page
@@ -20,6 +21,7 @@ PARTS: Mapping[str, Callable[[Setting], list[Section]]] = MappingProxyType(
         "training": training,
         "normalizers": normalizers,
         "figure-1": whole,
+        "images": images,
         "stacking": stacking,
         "map": maps,
         "recording": recording,

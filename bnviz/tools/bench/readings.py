@@ -17,6 +17,7 @@ class Setting:
 
     whole: steps of each arm of the whole Figure 1. cells: along each side of the map. stacks: the numbers of
     networks in a stack. viewers: how many watch a page at once. seconds: for which each turn of theirs is measured.
+    images: what convolutional networks are trained on.
     """
 
     repeats: int = 5
@@ -27,6 +28,7 @@ class Setting:
     stacks: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
     viewers: tuple[int, ...] = (1, 10, 30, 100)
     seconds: float = 6.0
+    images: str = "fashion-mnist"
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ ORDER = {"norm_placement": "before", "normalized_layers": "all", "residual": "no
 """The order in which each layer of the paper computes, and images as they are: the page shows no other."""
 FIXED = {"steps": STEPS, "normalizer": "batch", "architecture": "mlp"} | ORDER
 """Fields that the page sets itself. A network at a step does not depend on how long its run was to be."""
+INSTEAD = {"architecture": ", where layers are fully connected or, under Feature maps, convolutional"}
+"""What is shown in place of a field's value, where it is not evident."""
 CHANNELS = (6, 12)
 """Of each layer of the network with feature maps."""
 NETWORK = ("hidden", "activation", "init", "init_scale", "learning_rate", "batch_size", "seed")
@@ -130,7 +132,7 @@ def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, tuple[str, ...]
     """The network that a link describes, fully connected and with batch normalization; and what was ignored."""
     base, ignored = Experiment.salvage(View.split(query)[1])
     fixed = [
-        f"{name} = {Experiment.text(getattr(base, name))!r} is not looked into here"
+        f"{name} = {Experiment.text(getattr(base, name))!r} is not looked into here{INSTEAD.get(name, '')}"
         for name in ("normalizer", "architecture", *ORDER)
         if getattr(base, name) != FIXED[name]
     ]

@@ -45,6 +45,7 @@ PRESET_LABELS = {
     "careless-start": "A careless start",
     "deep-relu": "Deep, with ReLU",
     "convolutional": "Convolutional",
+    "inception": "Inception, on images",
     "two-spirals": "Two spirals",
     "family": "The family of normalizations",
     "batch-of-two": "A batch of two",
