@@ -15,6 +15,7 @@ from bnviz import train
 from bnviz.data import image_folder
 from bnviz.data.dataset import Dataset
 from bnviz.data.datasets import DatasetError, load
+from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
 from bnviz.experiment.progress import on_progress
 from bnviz.runs.cost import step_millions
@@ -333,3 +334,11 @@ def test_an_image_that_cannot_be_read_leaves_no_file(flags: Path, home: Path) ->
     (flags / "red" / "3.png").write_bytes(b"no image")
     assert str(flags / "red" / "3.png") in refusal("flags")
     assert list(home.iterdir()) == []
+
+
+def test_fewer_large_images_are_evaluated_together(flags: Path) -> None:
+    small = Experiment(
+        dataset="folder:flags", image_size="32", architecture="conv", hidden=(4,), device="cpu"
+    )
+    recorders = [Trainer(small.replace(image_size=size)).recorder for size in ("28-grey", "32", "64")]
+    assert [recorder.at_once for recorder in recorders] == [500, 500, 125]

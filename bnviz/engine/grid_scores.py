@@ -45,11 +45,8 @@ def _units(experiments: Sequence[Experiment]) -> tuple[list[Trainer], Sequence[T
 def _score(trainer: Trainer) -> Score:
     """On all held-out examples, in inference mode."""
     if trainer.diverged_at is not None:
-        return Score(
-            1 / len(load(trainer.experiment.dataset, trainer.experiment.image_side).classes),
-            math.nan,
-            trainer.diverged_at,
-        )
+        dataset = load(trainer.experiment.dataset, trainer.experiment.image_side)
+        return Score(1 / len(dataset.classes), math.nan, trainer.diverged_at)
     held_out = next(
         item for item in trainer.recorder.evaluate(trainer.experiment.steps) if item.split == "test"
     )

@@ -33,6 +33,8 @@ TEST_IMAGES, TRAIN_IMAGES, LAST_IMAGES = 500, 100, 2000
 """The same for blocks of convolutions, which take half a millisecond for an image; and of held-out ones at the end."""
 POSITIONS, BLOCK_POSITIONS = 4096, 2048
 """The most values that are measured of each channel of a convolutional layer, and of a block."""
+USUAL_PIXELS = 32 * 32
+"""Of an image; of larger ones fewer are evaluated together."""
 IMAGES_AT_ONCE, BLOCK_IMAGES_AT_ONCE = 500, 100
 """Images that a convolutional network evaluates together: its layers take much memory for each. Of blocks fewer,
 whose feature maps then stay in the processor's caches: a quarter of the time."""
@@ -86,7 +88,8 @@ class Recorder:
         self.due = frozenset([*steps, reference_step])
         every = EVALUATE_BLOCKS_EVERY if blocks else EVALUATE_EVERY
         self.evaluations = frozenset([*steps[::every], experiment.steps])
-        self.at_once = BLOCK_IMAGES_AT_ONCE if blocks else IMAGES_AT_ONCE
+        pixels = max(USUAL_PIXELS, math.prod((network.shape or ())[1:]))
+        self.at_once = (BLOCK_IMAGES_AT_ONCE if blocks else IMAGES_AT_ONCE) * USUAL_PIXELS // pixels
         self.positions = BLOCK_POSITIONS if blocks else POSITIONS
         images = PROBE_BLOCKS if blocks else PROBE_IMAGES
         self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES if network.shape is None else images))
