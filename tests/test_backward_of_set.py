@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from bnviz.layer.captured import SharedBatch
 from bnviz.layer.gradients import HEADS
 from bnviz.layer.traits import TRAITS
 from bnviz.layer.walk_of_unit import LINES_OF_RENORM, OF_ONE_UNIT, walk_of_unit
+from tests.test_inside import RAISED, expression
 
 SMALL = Experiment(
     hidden=(12, 10),
@@ -116,6 +118,43 @@ def test_a_row_for_each_gradient_that_there_is_with_two_checks(batch: SharedBatc
     heads, terms = shown.terms()
     assert {len(row) for row in terms} == {len(heads)}
     assert f"sum of {SETS[batch.normalizer]}" in terms[-1][0]
+
+
+def test_the_numbers_filled_into_the_formulas_give_the_values_beside_them(batch: SharedBatch) -> None:
+    shown, found = BackwardOfSet(batch, 2, 6), set_pass(batch, 2, 6)
+    rows = [*shown.gradients(), shown.in_one_line()]
+    largest = float(np.abs(found.dx_hat).max()) / found.root
+    evaluated = 0
+    for row in rows:
+        formula, *filled = re.findall(r"<math.*?</math>", row[0])
+        if not filled:
+            continue
+        digits, _, power = row[1].replace("−", "-").translate(RAISED).partition(" × 10")
+        value = float(digits) * 10.0 ** int(power or 0)
+        terms = expression(ElementTree.fromstring(filled[0])).removeprefix("≈")
+        absolute = 1e-3 * largest if "gradient for x<" in row[0] else 0.0
+        assert eval(terms) == pytest.approx(value, rel=1e-3, abs=max(absolute, 1e-12)), (formula, terms)
+        evaluated += 1
+    assert evaluated >= len(rows) - 1  # mean only: ∂ℓ/∂x̂ is ∂ℓ/∂y
+
+
+def test_the_values_of_a_set_are_counted_by_what_tells_them_apart(batch: SharedBatch) -> None:
+    expected = {
+        "ghost-batch": ("example", [4, 5, 6, 7]),
+        "layer": ("unit", list(range(1, 11))),
+        "rms": ("unit", list(range(1, 11))),
+        "group": ("unit", [6, 7, 8, 9, 10]),
+    }
+    thing, numbers = BackwardOfSet(batch, 5, 6).numbers
+    assert (thing, numbers.tolist()) == expected.get(batch.normalizer, ("example", list(range(1, 8))))
+
+
+def test_before_its_correction_begins_batch_renormalization_says_that_it_is_plain() -> None:
+    trainer = Trainer(SMALL.replace(normalizer="batch-renorm", renorm_start=50))
+    trainer.advance(25)
+    walk = walk_of_unit(backward(trainer, 2, 7, 5, 4), 5, 4, "Batch renormalization")
+    assert [part["title"] for part in walk["lines"] if "still r = 1 and d = 0" in part["words"]] == ["r", "d"]
+    assert cells(walk, "corrected") == cells(walk, "x_hat")
 
 
 def test_layer_normalizations_gradient_is_torchs() -> None:

@@ -145,6 +145,12 @@ class BackwardOfSet:
         self.found = set_pass(batch, example, unit)
         self.own = int(batch.ids[example - 1, unit - 1])
 
+    @property
+    def numbers(self) -> tuple[str, Array]:
+        """What tells the values of the set apart, "unit" or "example", and the number of each from 1, (n,)."""
+        rows, units = np.divmod(self.found.places, self.batch.x.shape[1])
+        return ("example", rows + 1) if units[0] == units[-1] else ("unit", units + 1)
+
     def gradients(self) -> list[list[str]]:
         """A row for each gradient, in the paper's order: formula with its numbers, value, the two checks."""
         found, theirs, nudged = self.found, self.batch.gradients, self.batch.nudged
@@ -168,7 +174,7 @@ class BackwardOfSet:
         """A row like those of `gradients`: ∂ℓ/∂x by the simplified formula."""
         mine = dx_in_one_line(self.batch, self.found)
         theirs = self.batch.gradients.x.ravel()[self.found.places]
-        return self._row("x", one_line(self.traits), "", mine, theirs, self.batch.nudged.x)
+        return self._row("x", one_line(self.traits), self._filled_line(), mine, theirs, self.batch.nudged.x)
 
     def _row(self, name: str, formula: str, filled: str, *values: Array | float) -> list[str]:
         """One gradient. values: by the formula, by autograd, by finite differences; (n,) or one number each."""
@@ -195,6 +201,8 @@ class BackwardOfSet:
         }
         if not self.traits.scaled:
             del columns[(r"\gamma_k", "γ")]
+        if not self.traits.divides:  # no sum needs it
+            del columns[(rf"{_DX_HAT} \cdot \hat{{x}}_k", "gradient for x̂ times x̂")]
         shown = range(min(ROWS, len(found.x)))
         heads, texts = ["value"], []
         for head, column in columns.items():
@@ -210,6 +218,18 @@ class BackwardOfSet:
         if len(found.x) > len(shown):
             rows.append([f"… {len(found.x) - len(shown)} more", *["…"] * len(texts)])
         return heads, [*rows, [f"<b>sum of {len(found.x)}</b>", *(f"<b>{cells[-1]}</b>" for cells in texts)]]
+
+    def _filled_line(self) -> str:
+        """The right-hand side of `one_line` with its numbers, which are rounded."""
+        found, at, count = self.found, self.found.at, len(self.found.x)
+        inner = rf"{count} \cdot {enclosed_number(found.dx_hat[at])}"
+        if self.traits.subtracts:
+            inner += f" - {enclosed_number(summed(found.dx_hat))}"
+        if self.traits.divides:
+            products = enclosed_number(summed(found.dx_hat * found.x_hat))
+            inner += rf" - {enclosed_number(found.deviation[at] / found.root)} \cdot {products}"
+        below = rf"{count} \cdot {plain_number(found.root)}" if self.traits.divides else str(count)
+        return rf"\approx {ml.fraction('1', below)} \cdot \left({inner}\right)"
 
     def _filled(self, gamma: float, beta: float) -> dict[str, str]:
         """The right-hand sides with their numbers, which are rounded."""

@@ -261,11 +261,15 @@ def _correction(
     r, d = (ml.enclosed(numbers.statistic(each)) for each in ("r", "d"))
     batch_mean, root = ml.enclosed(numbers.statistic("mean")), ml.number(numbers.statistic("root"))
     least_r = f"{1 / correction.most_r:.4g}"
+    plain = ""
+    if correction.most_r == 1.0:
+        plain = "But training begins with plain batch normalization: at this step still r = 1 and d = 0. "
     return [
         line(
             "r",
-            f"How much wider this mini-batch is than the moving average σ. At this step r is kept within {least_r} and "
-            f"{most_r}. To the gradient it is a constant.",
+            "How much wider this mini-batch is than the moving average σ. "
+            + (plain or f"At this step r is kept within {least_r} and {most_r}. ")
+            + "To the gradient it is a constant.",
             r"r = \text{clip}\left(\frac{\sigma_{\mathcal{B}}}{\sigma}\right)",
             rf"\frac{{{root}}}{{{shown['std']}}} \approx {shown['r']}, \quad r \approx {r}",
             ["root"],
@@ -273,8 +277,9 @@ def _correction(
         ),
         line(
             "d",
-            f"How far its mean lies from the moving average μ, in σ. At this step d is kept within −{most_d} and "
-            f"{most_d}. It is a constant too.",
+            "How far its mean lies from the moving average μ, in σ. "
+            + (plain or f"At this step d is kept within −{most_d} and {most_d}. ")
+            + "It is a constant too.",
             r"d = \text{clip}\left(\frac{\mu_{\mathcal{B}} - \mu}{\sigma}\right)",
             rf"\frac{{{batch_mean} - {shown['mean']}}}{{{shown['std']}}} \approx {shown['d']}, \quad d \approx {d}",
             ["mean"],

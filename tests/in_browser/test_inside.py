@@ -76,6 +76,21 @@ def test_a_click_on_a_unit_follows_it_and_a_link_shows_the_same_numbers(inside):
     expect(current(other)).to_contain_text("8 plus β")
 
 
+def test_the_backward_pass_and_the_lines_of_a_relative_of_batch_normalization_are_set_in_full(inside):
+    page = inside("section=gradients&backward_of=batch-renorm&step=150")
+    rows = page.locator(".bnviz-table").first.locator("tbody tr")
+    expect(rows).to_have_count(6)
+    expect(page.get_by_text("r and d are constants to it")).to_be_visible()
+    expect(page.locator(".bnviz-table").nth(1).locator("tbody math")).to_have_count(2)
+    page.wait_for_selector(".bnviz-figure .main-svg")
+    assert page.locator("merror, .katex-error").count() == 0
+    assert "$$" not in page.locator("body").inner_text()
+    page = inside("lines_of=batch-renorm&line=9&step=150")
+    expect(page.locator(".bnviz-turn li")).to_have_count(11)
+    expect(current(page)).to_contain_text("9 corrected x̂")
+    assert parts(page) == [["d", "r", "x_hat"], ["corrected"]]
+
+
 @pytest.mark.slow
 def test_the_switch_to_constant_statistics_shows_that_the_gradient_is_then_wrong(inside):
     page = inside("section=gradients")

@@ -9,8 +9,8 @@ LINE = 1.3
 
 
 def over_two_lines(text: str, most: int | None = None) -> str:
-    """A name broken at its first comma; one without a comma and longer than `most` characters, between two words."""
-    if ", " in text:
+    """A name broken at its first comma; one longer than `most` characters, or up to its comma, between two words."""
+    if ", " in text and (most is None or text.index(", ") < most):
         return text.replace(", ", ",<br>", 1)
     if most is not None and len(text) > most:
         return "<br>".join(textwrap.wrap(text, most, max_lines=2, placeholder=" …"))

@@ -74,13 +74,18 @@ class Section:
 
 
 def in_turns(
-    contenders: Mapping[str, Callable[[], object]], repeats: int, slices: int = 1, warm: bool = True
+    contenders: Mapping[str, Callable[[], object]],
+    repeats: int,
+    slices: int = 1,
+    warm: bool = True,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, np.ndarray]:
     """Seconds of each contender in each repeat, (repeats,).
 
     slices: how many pieces a repeat is cut into; after each piece the next contender works, so that a slow moment of
     the machine affects all. Their order is shuffled, because each inherits the processor's caches from the one
-    before. warm: whether to add a first turn that does not count.
+    before. warm: whether to add a first turn that does not count. clock: seconds so far; `time.process_time` counts
+    those of this process alone, for contenders that work in it, on a machine that does other things too.
     """
     seconds = {name: np.zeros((repeats + warm, slices)) for name in contenders}
     order, chance = list(contenders), random.Random(0)
@@ -88,9 +93,9 @@ def in_turns(
         for place in range(slices):
             chance.shuffle(order)
             for name in order:
-                started = time.perf_counter()
+                started = clock()
                 contenders[name]()
-                seconds[name][repeat, place] = time.perf_counter() - started
+                seconds[name][repeat, place] = clock() - started
     return {name: values[int(warm) :].sum(1) for name, values in seconds.items()}
 
 

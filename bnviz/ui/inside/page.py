@@ -162,7 +162,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 gradients_of_set.controls(view)
             if view.section != "sharing" and not _follows_an_example(view):
                 st.number_input(
-                    said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=90
+                    said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=80
                 )
         if view.section not in ("scale", "inference"):  # these show other mini-batches
             st.slider(

@@ -18,7 +18,10 @@ from bnviz.experiment.comparison import (
     suggested_values,
 )
 from bnviz.ui.parts import control_values, link
-from bnviz.ui.parts.field_control import field
+from bnviz.ui.parts.field_control import field, value_words
+
+FITS = 25
+"""Letters of a value that its box shows where the arms stand below each other."""
 
 
 def show(restrictions: Restrictions, idle: Mapping[str, str], most: int) -> None:
@@ -28,7 +31,7 @@ def show(restrictions: Restrictions, idle: Mapping[str, str], most: int) -> None
     if not choice and not values:
         return
     count = len(control_values.arm_values())
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xsmall", key="arms"):
         if choice:
             st.selectbox(
                 f"{letters(count)} differ in",
@@ -56,8 +59,11 @@ def _arms(vary: str, count: int, locked: bool) -> None:
         return
     for key in ARM_PARAMETERS[:count]:
         with st.container(horizontal=True, vertical_alignment="center", gap=None, key=f"arm-{key}"):
-            st.markdown(f"**{key.upper()}**", width=20)
+            st.markdown(f"**{key.upper()}**", width=16)
             field(vary, key, key.upper(), locked=locked, labelled=False)
+        words = value_words(vary, st.session_state[key])
+        if len(words) > FITS:
+            st.caption(f"{key.upper()}: {words}")
 
 
 def _number_of_arms(vary: str, most: int) -> None:

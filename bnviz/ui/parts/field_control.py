@@ -33,7 +33,7 @@ def field(
     st.selectbox(
         label or knob.label,
         options=offered,
-        format_func=lambda text: knob.words(parse_widths(text) if name == "hidden" else text),
+        format_func=lambda text: value_words(name, text),
         key=key,
         help=None if label else " ".join(filter(None, [idle, knob.help, f"Allowed: {_allowed(knob)}."])),
         accept_new_options=not knob.choices,
@@ -41,6 +41,11 @@ def field(
         disabled=locked or bool(idle),
         label_visibility="visible" if labelled else "collapsed",
     )
+
+
+def value_words(name: str, text: str) -> str:
+    """A field's value, as its text in a link, in the words of its control."""
+    return Experiment.knobs()[name].words(parse_widths(text) if name == "hidden" else text)
 
 
 def _allowed(knob: Knob) -> str:

@@ -37,6 +37,10 @@ _STYLE = """
 /* Out of sight, and no stop of the Tab key. */
 [data-testid="stSidebar"][data-collapsed="true"] * { visibility: hidden !important; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.5rem; padding-bottom: 2rem; }
+/* Long names of values beside the letters of the arms. */
+.st-key-arms { padding-inline: 0.6rem !important; }
+[class*="st-key-arm-"] input { padding-inline: 0.4rem 0 !important; font-size: 0.8rem !important; }
+[class*="st-key-arm-"] input { text-overflow: ellipsis; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
 @media (max-width: 768px) { /* the pages stand behind this button: a sign alone does not say so */
   [data-testid="stExpandSidebarButton"] { width: auto !important; padding-inline: 0.5rem !important; color: inherit; }

@@ -13,7 +13,7 @@ from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 
 CANCELS = 1e-9
 """The share of the gradients' sizes below which their sum is rounding."""
-MOST_TICKS = 32
+MOST_TICKS, NARROW_TICKS = 32, 10
 
 
 @PlotFunction
@@ -23,15 +23,17 @@ def input_gradients(
     *,
     unit: int,
     shared: str = "",
+    numbers: tuple[str, Array] | None = None,
     theme: str = "light",
     narrow: bool = False,
 ) -> Plot:
     """∂ℓ/∂x of each example, (m,): through the statistics, and as if these were constants.
 
     shared: which values share the statistics, in words, where they are not one unit of all examples; the arrays are
-    then of these. From the backward pass of `layer.arithmetic`, or of `layer.backward_of_set`. Not to be mistaken for a
-    change of the loss: it is a slope, of the sum over the mini-batch. With constant statistics it is the
-    slope of another function than the loss.
+    then of these. numbers: what tells them apart, "unit" or "example", and the number of each, (m,). From the
+    backward pass of `layer.arithmetic`, or of `layer.backward_of_set`. Not to be mistaken for a change of the loss: it
+    is a slope, of the sum over the mini-batch. With constant statistics it is the slope of another function than the
+    loss.
     """
     cancels = abs(through.sum()) < CANCELS * np.abs(through).sum()
     frame = Frame(
@@ -48,20 +50,21 @@ def input_gradients(
     )
     reach = 1.15 * max(float(np.abs(through).max()), float(np.abs(constant).max()), 1e-12)
     m = len(through)
+    thing, at = numbers or ("example", np.arange(1, m + 1))
     panel = frame.panels(
         1,
         1,
         {
-            "range": [0.4, m + 0.6],
+            "range": [float(at[0]) - 0.6, float(at[-1]) + 0.6],
             "tickmode": "array",
-            "tickvals": list(range(1, m + 1, max(1, -(-m // MOST_TICKS)))),
+            "tickvals": at[:: max(1, -(-m // (NARROW_TICKS if narrow else MOST_TICKS)))].tolist(),
             "showgrid": False,
         },
         {
             "range": [-reach, reach],
             "nticks": 7,
             "hoverformat": ".3~g",
-            "exponentformat": "power",
+            "exponentformat": "e" if narrow else "power",
             "zeroline": True,
         },
     )[0][0]
@@ -78,7 +81,7 @@ def input_gradients(
         frame.curves.append(
             {
                 "type": "bar",
-                "x": np.arange(1, m + 1),
+                "x": at,
                 "y": values,
                 "name": name,
                 "marker": {"color": colour, "line": {"color": colour, "width": 1}} | pattern,
@@ -89,7 +92,7 @@ def input_gradients(
             }
         )
     frame.layout |= {"barmode": "group", "bargap": 0.3}
-    frame.axis_note("value of the set" if shared else "example")
+    frame.axis_note(thing)
     whose, total = shared or f"unit {unit}", rounded(0.0 if cancels else through.sum())
     return frame.plot(
         f"Bars of the loss’s gradient with respect to the {m} inputs of {whose}. Through the statistics they lie "

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from bnviz.experiment.knob import NORMALIZERS
+from bnviz.experiment.knob import NORMALIZERS, lower_first
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.figures.charts import layer as figures
 from bnviz.layer import gradients as formulas
 from bnviz.layer import numerals as n
 from bnviz.layer.backward_of_set import BackwardOfSet
 from bnviz.layer.sharing import in_words
-from bnviz.layer.traits import TRAITS
+from bnviz.layer.traits import TRAITS, Traits
 from bnviz.ui.inside import parts, shared_batch
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.view import BACKWARD_OF, PREFIX, View
@@ -27,11 +27,11 @@ def controls(view: View) -> None:
         format_func=NORMALIZERS.__getitem__,
         key=f"{PREFIX}backward_of",
         on_change=link.touch,
-        width=215,
+        width=240,
     )
     if view.backward_of != "batch":
         st.number_input(
-            said["example"].label, 1, view.examples, key=f"{PREFIX}example", on_change=link.touch, width=80
+            said["example"].label, 1, view.examples, key=f"{PREFIX}example", on_change=link.touch, width=75
         )
 
 
@@ -46,8 +46,8 @@ def show(ask: Ask, view: View) -> None:
     count = len(shown.found.x)
     st.write(
         f"ℓ is the loss of this mini-batch, {n.scientific(batch.loss, 4)}, in a network that was trained with "
-        f"{label.lower()}. Unit {view.unit} of example {view.example} shares its statistics with n = {count} values: "
-        f"{shared}. " + _passes(view.backward_of)
+        f"{lower_first(label)}. Unit {view.unit} of example {view.example} shares its statistics with n = {count} "
+        f"values: {shared}. " + _passes(view.backward_of)
     )
     parts.table(
         f"The gradients for unit {view.unit} of example {view.example}",
@@ -63,8 +63,7 @@ def show(ask: Ask, view: View) -> None:
     )
     st.caption(
         "Differs by: the largest difference from the formula’s value over the set. Finite differences are central "
-        "ones, through the whole rest of the network, in double precision."
-        + (" γ and β belong to a unit: their sums are over the examples." if traits.scaled else "")
+        "ones, through the whole rest of the network, in double precision." + _over_examples(traits)
     )
     parts.table("What the sums add up, value by value", *shown.terms(), key="inside-terms")
     parts.figure(
@@ -74,7 +73,15 @@ def show(ask: Ask, view: View) -> None:
         key="inside-input-gradients",
         unit=view.unit,
         shared=shared,
+        numbers=shown.numbers,
     )
+
+
+def _over_examples(traits: Traits) -> str:
+    """That the sums for γ and β are not over the set, in the words for those that there are."""
+    learned = [sign for sign, there in (("γ", traits.scaled), ("β", traits.shifted)) if there]
+    whose = "belong to a unit: their sums are" if len(learned) > 1 else "belongs to a unit: its sum is"
+    return f" {' and '.join(learned)} {whose} over the examples."
 
 
 def _passes(normalizer: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from bnviz.experiment import ExperimentError
-from bnviz.experiment.knob import NORMALIZERS
+from bnviz.experiment.knob import NORMALIZERS, lower_first
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.captured import ExampleBatch, LayerBatch
 from bnviz.layer.walk import walk
@@ -30,11 +30,11 @@ def controls(view: View) -> None:
         format_func=NORMALIZERS.__getitem__,
         key=f"{PREFIX}lines_of",
         on_change=link.touch,
-        width=215,
+        width=240,
     )
     if view.lines_of in OF_ONE_EXAMPLE or view.lines_of == "ghost-batch":
         st.number_input(
-            said["example"].label, 1, view.examples, key=f"{PREFIX}example", on_change=link.touch, width=80
+            said["example"].label, 1, view.examples, key=f"{PREFIX}example", on_change=link.touch, width=75
         )
 
 
@@ -63,7 +63,7 @@ def of_one_example(ask: Ask, view: View, opened: int) -> None:
     shown = walk_of_example(batch, view.example, view.unit, label)
     line = min(view.line, len(shown["lines"]))
     parts.walk(shown, line, opened, key=_WALK, on_line=_turned, on_unit=_chosen)
-    st.caption(_TURN + _told(ask, view, batch.step) + f", trained with {label.lower()}. " + _EXACT)
+    st.caption(_TURN + _told(ask, view, batch.step) + f", trained with {lower_first(label)}. " + _EXACT)
 
 
 def of_one_unit_of(ask: Ask, view: View, opened: int) -> None:
@@ -78,7 +78,7 @@ def of_one_unit_of(ask: Ask, view: View, opened: int) -> None:
     st.caption(
         _TURN
         + _told(ask, view, batch.step)
-        + f", as a mini-batch of their own, trained with {label.lower()}. "
+        + f", as a mini-batch of their own, trained with {lower_first(label)}. "
         + _EXACT
     )
 

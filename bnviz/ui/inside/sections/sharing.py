@@ -34,7 +34,7 @@ def show(ask: Ask, view: View) -> None:
                 format_func=NORMALIZERS.__getitem__,
                 key=f"{PREFIX}{name}",
                 on_change=link.touch,
-                width=230,
+                width=250,
             )
         if not flat:
             st.toggle(
