@@ -27,6 +27,10 @@ CHECK_SECONDS = 0.5
 """How long a call waits for its answer before it checks, again and again, whether its worker still lives."""
 
 
+BEFORE_TRAINING = 0.1
+"""What a death counts that came before the process trained this network: it says little about the network."""
+
+
 class TrainerLostError(Exception):
     """The process that held the trainer is gone. `ready` builds another trainer and repeats its steps."""
 
@@ -61,7 +65,7 @@ class LiveArm:
         self.is_ready = False  # whether a trainer has reached `step`, as far as is known
         self._trainers = trainers
         self._deaths_allowed = deaths
-        self._deaths = 0
+        self._deaths = 0.0
         self._saved = -1  # the step of the newest Checkpoint
         self._handle: ActorHandle | None = None
         self._seconds, self._steps = 0.0, 0.0  # weighted sums over the latest calls
@@ -83,7 +87,7 @@ class LiveArm:
         Raises TrainerLostError or TrainerFailedError, and leaves `step` as it was.
         """
         progress = await self._call(self.step, steps, interventions, every_step)
-        self._deaths = 0
+        self._deaths = 0.0
         self.step = progress.step
         return progress
 
@@ -98,7 +102,7 @@ class LiveArm:
         try:
             self._handle = await self._trainers.acquire(self.experiment)
         except (OSError, RuntimeError, KilledWorker) as error:
-            raise self._lost() from error
+            raise self._lost(BEFORE_TRAINING) from error
         start = self._trainers.checkpoints.nearest(self.experiment, interventions, self.step)
         step = 0 if start is None else start.step
         while step < self.step or start is not None:
@@ -147,11 +151,11 @@ class LiveArm:
     def _keep(self, checkpoint: Checkpoint, interventions: Sequence[Intervention]) -> None:
         self._trainers.checkpoints.keep(self.experiment, interventions, checkpoint)
         if checkpoint.step > self._saved:
-            self._saved, self._deaths = checkpoint.step, 0
+            self._saved, self._deaths = checkpoint.step, 0.0
 
     async def _answered(self, handle: ActorHandle, arguments: tuple[Any, ...]) -> Progress:
         if handle.future.status != "finished":  # the worker died while the call waited for its turn
-            raise self._lost()
+            raise self._lost(BEFORE_TRAINING)
         call = asyncio.ensure_future(_answer(handle, arguments))
         try:
             while not (await asyncio.wait({call}, timeout=CHECK_SECONDS))[0]:
@@ -164,12 +168,12 @@ class LiveArm:
         finally:
             call.cancel()
 
-    def _lost(self) -> TrainerLostError:
+    def _lost(self, counts: float = 1.0) -> TrainerLostError:
         """Count a death. Raises TrainerFailedError if there were too many with nothing gained between them."""
         self.release()
-        self._deaths += 1
+        self._deaths += counts
         if self._deaths >= self._deaths_allowed:
-            self._deaths = 0
+            self._deaths = 0.0
             raise TrainerFailedError(
                 f"The process that trained this network ended {self._deaths_allowed} times "
                 f"at step {self.step:,}. Perhaps it ran out of memory: "
