@@ -562,8 +562,8 @@ def test_the_story_tells_the_shift_of_the_layer_asked_for_and_who_leads() -> Non
     a, b = pair(hidden=(3, 4))
     for item in (a, b):
         item.snapshots[-1].units[3:, 1] += 2.0  # the medians of the second layer
-    assert "0.0 σ with batch norm" in figures.story([a, b], layer=1)
-    assert "2.0 σ with batch norm" in figures.story([a, b], layer=2)
+    assert "0.0 σ in B" in figures.story([a, b], layer=1)
+    assert "2.0 σ in B" in figures.story([a, b], layer=2)
     ahead = [_marked(item, arm) for arm, item in enumerate((a, b))]
     assert "B classifies" in figures.story(ahead)
     assert "A classifies" in figures.story(ahead[::-1])
