@@ -100,6 +100,7 @@ def _section(experiment: Experiment, view: View) -> None:
         return
     if view.section == "gradients" and view.backward_of != "batch":
         gradients_of_set.show(ask, view)
+        st.caption(gradients_of_set.WITHOUT_STATISTICS)
         return
     batch: LayerBatch | None = ask("layer", view.step, layer=view.layer, examples=view.examples)
     if batch is None:
@@ -116,6 +117,7 @@ def _section(experiment: Experiment, view: View) -> None:
             scale.show(ask, batch, view)
         case "gradients":
             gradients.show(ask, batch, view)
+            st.caption(gradients_of_set.WITHOUT_STATISTICS)
         case "companions":
             companions.show(ask, batch, view)
 

@@ -17,6 +17,19 @@ from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.view import BACKWARD_OF, PREFIX, View
 from bnviz.ui.parts import link
 
+WITHOUT_STATISTICS = (
+    "Weight normalization, weight standardization and dynamic tanh are not in the list: they take no statistics of "
+    "the values that pass through the layer. Weight normalization computes $w = g\\,v/\\lVert v\\rVert$, and the "
+    "gradient of w goes on to g and v: "
+    "$\\partial\\ell/\\partial g = \\partial\\ell/\\partial w \\cdot v/\\lVert v\\rVert$ and "
+    "$\\partial\\ell/\\partial v = g/\\lVert v\\rVert \\cdot (\\partial\\ell/\\partial w - "
+    "\\partial\\ell/\\partial g \\cdot v/\\lVert v\\rVert)$. "
+    "Weight standardization normalizes each unit’s row of weights, so the formulas of layer normalization hold for the "
+    "row, with γ = 1; the group normalization behind it is in the list. Dynamic tanh takes each value alone: "
+    "$\\partial\\ell/\\partial x = \\partial\\ell/\\partial y \\cdot \\gamma\\,\\alpha\\,(1 - \\tanh^2 \\alpha x)$."
+)
+"""Why there is no backward pass of these here, and what theirs is (Salimans & Kingma 2016, Eq. 3; Zhu 2025)."""
+
 
 def controls(view: View) -> None:
     """The choice of the normalization, and of the example where the page shows no other choice of it."""
