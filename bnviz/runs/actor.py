@@ -66,8 +66,7 @@ class TrainerActor:
     """
 
     def __init__(self, experiment: Experiment) -> None:
-        with TRAINING:  # who builds an actor waits until the process is warm
-            self.experiment = experiment
+        self.experiment = experiment
         self.trainer: Trainer | None = None
         self.interventions: tuple[Intervention, ...] = ()
         self._since, self._pause = (
