@@ -11,10 +11,10 @@ import numpy as np
 class FirstLayer:
     """The first convolution of a network after `step` updates.
 
-    batch: (n, channels, height, width), the first images of the mini-batch that the next update uses, as the network
-    sees them: augmented and standardized where that is set. batch_names: their classes. filters: (k, channels, 3, 3),
-    the first of the layer's `features` filters. example: which held-out example, counted from 1. picture: (channels,
-    height, width), the example as the network sees it. name: its class. maps: (k, height, width), what the
+    batch: (n, channels, height, width), the first images of the mini-batch that the next update would use, as the
+    network sees them: augmented and standardized where that is set. batch_names: their classes. filters: (k, channels,
+    3, 3), the first of the layer's `features` filters. example: which held-out example, counted from 1. picture:
+    (channels, height, width), the example as the network sees it. name: its class. maps: (k, height, width), what the
     nonlinearity receives from each of these filters for the example, in inference mode. All float32.
     """
 

@@ -31,7 +31,7 @@ def entering(
     colour = shown[0].batch.shape[1] == COLOURS
     frame = _frame(
         "Images as they enter",
-        "The first images of the mini-batch that the next update uses, as the network sees them."
+        "The first images of the mini-batch that the next update would use, as the network sees them."
         + OF_COLOURS * colour,
         len(arms),
         theme,
@@ -120,7 +120,8 @@ def _rows(frame: Frame, groups: int, narrow: bool) -> list[list[Panel]]:
     columns = NARROW_COLUMNS if narrow else COLUMNS
     each = COLUMNS // columns
     axis = {"showgrid": False, "zeroline": False, "fixedrange": True, "constrain": "domain"}
-    axis |= {"showticklabels": False, "visible": False}
+    axis |= {"showticklabels": False, "ticks": "", "showline": True, "mirror": True}
+    axis |= {"linecolor": frame.theme.quiet, "linewidth": 1}
     grid = frame.panels(each * groups, columns, axis, axis, gap_x=0.02, gap_y=38)
     rows = [
         [panel for row in grid[each * group : each * (group + 1)] for panel in row] for group in range(groups)
@@ -131,6 +132,7 @@ def _rows(frame: Frame, groups: int, narrow: bool) -> list[list[Panel]]:
             own = frame.layout[f"{letter}axis{name[1:]}"]
             own.pop("matches", None)
             own.pop("range", None)
+            own["showticklabels"] = False
         frame.layout[f"yaxis{panel.y[1:]}"]["scaleanchor"] = panel.x
     return rows
 
