@@ -136,6 +136,12 @@ class Network(nn.Module):
         return [block for block in self.blocks if isinstance(block, Layer)]
 
     @property
+    def first_convolution(self) -> HiddenLayer | None:
+        """The layer that sees the images; None if the network is fully connected."""
+        first = self.layers[0]
+        return first if self.shape is not None and isinstance(first, HiddenLayer) else None
+
+    @property
     def hidden(self) -> list[HiddenLayer]:
         """The hidden layers where each has one affine map. Raises ValueError otherwise."""
         blocks = [block for block in self.blocks if isinstance(block, HiddenLayer)]

@@ -1,6 +1,7 @@
 """Inside one normalization layer: what it does to one mini-batch, number by number.
 
 captured     what was read from a network, as NumPy arrays
+first_layer  likewise, of the first convolution and the images that enter
 arithmetic   Algorithm 1, the gradients of Section 3 and running averages, in NumPy, beside the paper
 numerals     numbers as readers see them
 mathml       formulas as browsers draw them

@@ -6,6 +6,7 @@ its name, "bnviz.engine.inspections.<module>:<function>", because the process th
 layer          what the page "Inside" asks of a layer, also layer_differences, layer_companions, layer_history
 sharing        which values of a mini-batch share their statistics, asked for by the same page
 passing        how values pass through a network's layers, for both
+first_layer    the images that enter, the first filters and their feature maps, for the Playground
 coming_batch   the examples that the next update would use, for both
 
 Labs ask for the others: bias, companions, decorrelation, held_out, inference, invariance, placement, shift.

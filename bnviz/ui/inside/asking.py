@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
 import streamlit as st
 
-from bnviz.experiment import Experiment
+from bnviz.experiment import Experiment, Intervention
 from bnviz.runs import TooCostlyError
 from bnviz.runs.questions import InspectionError
 from bnviz.ui.parts.person import person
@@ -21,7 +22,12 @@ class Ask:
         self.experiment = experiment
 
     def __call__(
-        self, question: str, step: int, experiment: Experiment | None = None, **arguments: Any
+        self,
+        question: str,
+        step: int,
+        experiment: Experiment | None = None,
+        interventions: Sequence[Intervention] = (),
+        **arguments: Any,
     ) -> Any:
         """The answer of a function of `bnviz.engine.inspections`; None where there is none, after saying why.
 
@@ -32,7 +38,7 @@ class Ask:
         told = st.empty()
         try:
             answer: Future[Any] = state.manager().inspect(
-                network, (), step, f"bnviz.engine.inspections.{place}", person(), **arguments
+                network, interventions, step, f"bnviz.engine.inspections.{place}", person(), **arguments
             )
         except TooCostlyError as error:
             told.error(str(error))

@@ -97,6 +97,11 @@ def are_about(experiment: Experiment, step: int) -> None:
     st.session_state[_STAMP] = Stamp((arm,), step, f"?{arm.query}")
 
 
+def are_about_arms(arms: Sequence[ArmStamp], step: int, query: str) -> None:
+    """The same for figures of several networks. query: of the link that opens them."""
+    st.session_state[_STAMP] = Stamp(tuple(arms), step, f"?{query}")
+
+
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, key: str) -> None:
     """A table that scrolls in its own box; the first cell of each row is its heading.
 

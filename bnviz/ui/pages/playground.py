@@ -12,6 +12,7 @@ from bnviz.experiment.comparison import MOST_ARMS, USUAL, Comparison, counted
 from bnviz.figures.story import story
 from bnviz.recording import Recording
 from bnviz.runs import Run, TooCostlyError
+from bnviz.ui.pages import playground_images
 from bnviz.ui.parts import (
     classroom_frame,
     classroom_share,
@@ -92,6 +93,7 @@ def _watch(run: Run, comparison: Comparison, fixed_rate: bool) -> None:
     live.readouts(run, layer=view.layer or len(comparison.arms[0].hidden), headed=True)
     run_figures.overview(run, view, networks, PREFIX)
     run_figures.details(run, view, networks, PREFIX)
+    playground_images.show(run, at, comparison)
     view = replace(view, at=at, speed=run.speed)
     for name, value in (("at", view.at), ("speed", view.speed)):  # set on the bar, which is no control
         st.session_state[PREFIX + name] = value
