@@ -6,12 +6,14 @@ mean_and_variance     Three ways to know the mean and the variance
 input_gradients       ∂ℓ/∂x, example by example
 what_others_receive   What the others receive: y before and after
 feature_maps          Examples and positions share one mean
-first_convolution     Images as they enter; filters and their feature maps
+entering_images       Images as they enter
+first_filters         First filters, and their maps
 """
 
 from bnviz.figures.charts.layer.before_and_after import before_and_after
+from bnviz.figures.charts.layer.entering_images import entering
 from bnviz.figures.charts.layer.feature_maps import maps
-from bnviz.figures.charts.layer.first_convolution import entering, filters_and_maps
+from bnviz.figures.charts.layer.first_filters import filters_and_maps
 from bnviz.figures.charts.layer.gamma_and_beta import learned
 from bnviz.figures.charts.layer.input_gradients import input_gradients
 from bnviz.figures.charts.layer.mean_and_variance import statistics
