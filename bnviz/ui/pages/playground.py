@@ -45,11 +45,21 @@ _RUNS = "playground.runs"
 class View(Look):
     """How the run is looked at, how fast it trains, and what is shown beside it.
 
-    speed: steps a second, None for no limit. beside: arms of kept runs, as `ArmChoice.text`.
+    speed: steps a second, None for no limit. beside: arms of kept runs, as `ArmChoice.text`. images: whether
+    `playground_images` is open, example: the held-out example whose feature maps it shows, counted from 1.
     """
 
     speed: Annotated[float | None, Parameter(low=0.1, high=1_000_000, none="max")] = FIRST_SPEED
     beside: Annotated[tuple[str, ...], Parameter()] = ()
+    images: Annotated[
+        bool,
+        Parameter(
+            "Images, filters and feature maps",
+            "What enters the networks, and what their first layer makes of it, at the step shown. The networks are "
+            "trained again to that step. Pause the run to look at one step.",
+        ),
+    ] = False
+    example: Annotated[int, Parameter("Held-out example", low=1, high=playground_images.MOST_EXAMPLES)] = 1
 
 
 def show() -> None:
@@ -93,7 +103,8 @@ def _watch(run: Run, comparison: Comparison, fixed_rate: bool) -> None:
     live.readouts(run, layer=view.layer or len(comparison.arms[0].hidden), headed=True)
     run_figures.overview(run, view, networks, PREFIX)
     run_figures.details(run, view, networks, PREFIX)
-    playground_images.show(run, at, comparison)
+    images, example = (view.parameters()[name] for name in ("images", "example"))
+    playground_images.show(run, at, comparison, images, example, PREFIX)
     view = replace(view, at=at, speed=run.speed)
     for name, value in (("at", view.at), ("speed", view.speed)):  # set on the bar, which is no control
         st.session_state[PREFIX + name] = value

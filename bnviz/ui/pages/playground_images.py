@@ -15,29 +15,30 @@ from bnviz.layer.first_layer import FirstLayer
 from bnviz.runs import Run
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
+from bnviz.ui.parts import link
+from bnviz.ui.parts.page_state import Parameter
 
 MOST_EXAMPLES = 100
-_SHOWN, _EXAMPLE = "playground.images", "playground.images.example"
 
 
-def show(run: Run, at: int | None, comparison: Comparison) -> None:
+def show(
+    run: Run, at: int | None, comparison: Comparison, images: Parameter, example: Parameter, prefix: str
+) -> None:
     """The choice to look at images, and the figures of the step looked back at, or else the latest that all reached.
 
-    Nothing for networks without feature maps. at: the step looked back at, None for the latest.
+    Nothing for networks without feature maps. at: the step looked back at, None for the latest. images, example: the
+    parameters of the page's link that the choice sets. prefix: of their keys.
     """
     recordings = run.recordings[: len(run.arms)]
     if any(item.experiment.architecture not in CONVOLUTIONAL for item in recordings):
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        wanted = st.toggle(
-            "Images, filters and feature maps",
-            key=_SHOWN,
-            help="What enters the networks, and what their first layer makes of it, at the step shown. "
-            "The networks are trained again to that step. Pause the run to look at one step.",
-        )
+        wanted = st.toggle(images.label, key=f"{prefix}images", help=images.help, on_change=link.touch)
         if not wanted:
             return
-        example = st.number_input("Held-out example", 1, MOST_EXAMPLES, key=_EXAMPLE, width=140)
+        number = st.number_input(
+            example.label, 1, MOST_EXAMPLES, key=f"{prefix}example", on_change=link.touch, width=140
+        )
         st.button("Show the latest step", icon=":material/refresh:", key="playground.images.refresh")
     if not all(item.snapshots for item in recordings):
         st.caption("There is nothing to see before the first step. Press Play.")
@@ -50,7 +51,7 @@ def show(run: Run, at: int | None, comparison: Comparison) -> None:
             "first_layer:first_layer",
             item.at(step).step,
             interventions=item.interventions,
-            example=int(example),
+            example=int(number),
         )
         if answer is None:
             return
