@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ BASE = Experiment(
 CHANGES = (Intervention(3, "momentum", 0.8), Intervention(25, "learning_rate", 0.05))
 SAVED = 13  # neither an epoch's end nor a record's step
 
-EXPERIMENTS: dict[str, dict[str, Any]] = {
+EXPERIMENTS = {
     **{f"normalizer {name}": {"normalizer": name} for name in NORMALIZERS if name != "instance"},
     "normalizer instance": {"normalizer": "instance", "architecture": "conv", "hidden": (2, 3)},
     **{f"optimizer {name}": {"optimizer": name, "learning_rate": 0.01} for name in OPTIMIZERS},
@@ -130,19 +129,18 @@ def test_no_part_of_a_checkpoint_can_be_left_out() -> None:
     for name in changed:
         if name.startswith("reference") or name == EPOCH:
             continue
-        part = {**checkpoint.arrays, name: fresh.arrays[name]}
+        part = checkpoint.arrays | {name: fresh.arrays[name]}
         broken = resumed(ALL, dataclasses.replace(checkpoint, arrays=part))
         broken.advance(ALL.steps)
         assert not same(saved(broken), after), name
-    parts: list[dict[str, Any]] = [
+    for forgotten in (
         {"settings": ALL},
         {"coming": ()},
         {"step": 0},
         {"arrays": {name: array for name, array in checkpoint.arrays.items() if "reference" not in name}},
-        {"arrays": {**checkpoint.arrays, EPOCH: checkpoint.arrays[EPOCH][::-1].copy()}},
-    ]
-    for forgotten in parts:
-        broken = resumed(ALL, dataclasses.replace(checkpoint, **forgotten))
+        {"arrays": checkpoint.arrays | {EPOCH: checkpoint.arrays[EPOCH][::-1].copy()}},
+    ):
+        broken = resumed(ALL, dataclasses.replace(checkpoint, **forgotten))  # type: ignore[arg-type]
         broken.advance(ALL.steps)
         assert not same(saved(broken), after), forgotten.keys()
 

@@ -66,7 +66,8 @@ class TrainerActor:
     """
 
     def __init__(self, experiment: Experiment) -> None:
-        self.experiment = experiment
+        with TRAINING:  # who builds an actor waits until the process is warm
+            self.experiment = experiment
         self.trainer: Trainer | None = None
         self.interventions: tuple[Intervention, ...] = ()
         self._since, self._pause = (
