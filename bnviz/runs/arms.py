@@ -8,15 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from distributed import KilledWorker
 
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
-from bnviz.recording.checkpoint import Checkpoint
 from bnviz.runs.actor import Progress
-from bnviz.runs.checkpoints import before
 from bnviz.runs.person import Person
 from bnviz.runs.trainers import ActorHandle, Trainers
 
@@ -25,10 +22,6 @@ FORGET = 0.8
 
 CHECK_SECONDS = 0.5
 """How long a call waits for its answer before it checks, again and again, whether its worker still lives."""
-
-
-BEFORE_TRAINING = 0.1
-"""What a death counts that came before the process trained this network: it says little about the network."""
 
 
 class TrainerLostError(Exception):
@@ -52,9 +45,8 @@ def affordable(seconds: float, seconds_per_step: float | None) -> int:
 class LiveArm:
     """An arm trained by an actor; it survives the actor's process.
 
-    person: whose run it is. step: where to begin: a new trainer gets there from the nearest Checkpoint, by
-    repeating the steps since, exactly. deaths: of the process, with nothing gained between them, after which the arm
-    fails; a further step and a newer Checkpoint are gains.
+    person: whose run it is. step: where to begin: a new trainer gets there by repeating all steps, exactly.
+    deaths: of the process at one step, after which the arm fails.
     """
 
     def __init__(
@@ -65,8 +57,7 @@ class LiveArm:
         self.is_ready = False  # whether a trainer has reached `step`, as far as is known
         self._trainers = trainers
         self._deaths_allowed = deaths
-        self._deaths = 0.0
-        self._saved = -1  # the step of the newest Checkpoint
+        self._deaths = 0
         self._handle: ActorHandle | None = None
         self._seconds, self._steps = 0.0, 0.0  # weighted sums over the latest calls
 
@@ -86,8 +77,9 @@ class LiveArm:
 
         Raises TrainerLostError or TrainerFailedError, and leaves `step` as it was.
         """
-        progress = await self._call(self.step, steps, interventions, every_step)
-        self._deaths = 0.0
+        coming = due(interventions, self.step, self.step + steps)
+        progress = await self._call(steps, coming, every_step)
+        self._deaths = 0
         self.step = progress.step
         return progress
 
@@ -102,61 +94,41 @@ class LiveArm:
         try:
             self._handle = await self._trainers.acquire(self.experiment)
         except (OSError, RuntimeError, KilledWorker) as error:
-            raise self._lost(BEFORE_TRAINING) from error
-        start = self._trainers.checkpoints.nearest(self.experiment, interventions, self.step)
-        step = 0 if start is None else start.step
-        while step < self.step or start is not None:
+            raise self._lost() from error
+        step = 0
+        while step < self.step:
             chunk = min(
                 affordable(self._trainers.share(self.person, 1), self.seconds_per_step), self.step - step
             )
-            progress = await self._call(step, chunk, interventions, False, start)
+            progress = await self._call(chunk, due(interventions, step, step + chunk), False)
             if progress.step != step + chunk:
                 raise TrainerFailedError(
                     f"Step {self.step:,} could not be reached again: training ended at {progress.step:,}."
                 )
-            step, start = progress.step, None
+            step = progress.step
         self.is_ready = True
 
-    async def _call(
-        self,
-        first: int,
-        steps: int,
-        interventions: Sequence[Intervention],
-        every_step: bool,
-        start: Checkpoint | None = None,
-    ) -> Progress:
-        """Train `steps` steps after the step `first`. interventions: all of the arm. start: to begin from."""
+    async def _call(self, steps: int, interventions: Sequence[Intervention], every_step: bool) -> Progress:
         handle = self._handle
         if handle is None:
             raise self._lost()
-        arguments = (
-            steps,
-            due(interventions, first, first + steps),
-            every_step,
-            *(() if start is None else (start, before(interventions, start.step))),
-        )
         seconds = steps * (self.seconds_per_step or 0.0)
         async with self._trainers.fair_queue.turn(handle.worker, self.person, seconds) as turn:
-            progress = await self._answered(handle, arguments)
+            progress = await self._answered(handle, steps, interventions, every_step)
             turn.seconds = progress.seconds
         if progress.error is not None:
             raise TrainerFailedError(progress.error)
         if steps:  # a call of no steps builds the trainer, which takes another time
             self._seconds = FORGET * self._seconds + progress.seconds
             self._steps = FORGET * self._steps + steps
-        if progress.checkpoint is not None:
-            self._keep(progress.checkpoint, interventions)
         return progress
 
-    def _keep(self, checkpoint: Checkpoint, interventions: Sequence[Intervention]) -> None:
-        self._trainers.checkpoints.keep(self.experiment, interventions, checkpoint)
-        if checkpoint.step > self._saved:
-            self._saved, self._deaths = checkpoint.step, 0.0
-
-    async def _answered(self, handle: ActorHandle, arguments: tuple[Any, ...]) -> Progress:
+    async def _answered(
+        self, handle: ActorHandle, steps: int, interventions: Sequence[Intervention], every_step: bool
+    ) -> Progress:
         if handle.future.status != "finished":  # the worker died while the call waited for its turn
-            raise self._lost(BEFORE_TRAINING)
-        call = asyncio.ensure_future(_answer(handle, arguments))
+            raise self._lost()
+        call = asyncio.ensure_future(_answer(handle, steps, interventions, every_step))
         try:
             while not (await asyncio.wait({call}, timeout=CHECK_SECONDS))[0]:
                 # When a worker dies, its actor's answer may never come; the scheduler knows.
@@ -168,12 +140,12 @@ class LiveArm:
         finally:
             call.cancel()
 
-    def _lost(self, counts: float = 1.0) -> TrainerLostError:
-        """Count a death. Raises TrainerFailedError if there were too many with nothing gained between them."""
+    def _lost(self) -> TrainerLostError:
+        """Count a death. Raises TrainerFailedError if there were too many at this step."""
         self.release()
-        self._deaths += counts
+        self._deaths += 1
         if self._deaths >= self._deaths_allowed:
-            self._deaths = 0.0
+            self._deaths = 0
             raise TrainerFailedError(
                 f"The process that trained this network ended {self._deaths_allowed} times "
                 f"at step {self.step:,}. Perhaps it ran out of memory: "
@@ -182,8 +154,10 @@ class LiveArm:
         return TrainerLostError()
 
 
-async def _answer(handle: ActorHandle, arguments: tuple[Any, ...]) -> Progress:
-    progress: Progress = await handle.actor.advance(*arguments)
+async def _answer(
+    handle: ActorHandle, steps: int, interventions: Sequence[Intervention], every_step: bool
+) -> Progress:
+    progress: Progress = await handle.actor.advance(steps, tuple(interventions), every_step)
     return progress
 
 

@@ -34,7 +34,6 @@ class Limits:
     step_millions: int = 1000  # million multiplications in the forward pass of a mini-batch
     kept_recordings: int = 40  # finished ones, played back without training again
     kept_inspections: int = 100  # answers to questions about a network at a step
-    checkpoints_mb: int = 200  # million bytes of networks on the way, to go on from when a process is lost
     unwatched_seconds: float = 120.0  # a running run nobody looks at is paused
     dropped_seconds: float = 1800.0  # a run nobody looks at is dropped
     call_seconds: float = 0.1  # training between two looks at the Pause button

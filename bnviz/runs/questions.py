@@ -24,7 +24,6 @@ from bnviz.data.dataset import DatasetError
 from bnviz.data.lru import Lru
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.progress import on_progress
-from bnviz.recording.checkpoint import Checkpoint
 from bnviz.runs.cost import check
 from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.limits import Limits
@@ -37,10 +36,6 @@ TOPIC = "bnviz-inspections"
 
 REPORT_SECONDS = 0.25
 """Between two reports on one question."""
-
-
-MOST_SENT_BYTES = 8_000_000
-"""A larger Checkpoint is not sent with a question: Dask warns of tasks of more than 10 million bytes."""
 
 
 class InspectionError(Exception):
@@ -119,16 +114,9 @@ class Questions:
         async with self._fair_queue.turn(home or "", person, 0.0) as turn:
             started = time.monotonic()
             try:
-                start = self._start(experiment, *question[:2])
-                return await self._submitted(client, home, answer, (experiment, *question, start))
+                return await self._submitted(client, home, answer, (experiment, *question))
             finally:
                 turn.seconds = time.monotonic() - started
-
-    def _start(
-        self, experiment: Experiment, interventions: Sequence[Intervention], step: int
-    ) -> Checkpoint | None:
-        found = self._trainers.checkpoints.nearest(experiment, interventions, step)
-        return found if found is not None and found.nbytes <= MOST_SENT_BYTES else None
 
     async def _submitted(
         self, client: Client, home: str | None, answer: Answer, question: tuple[Any, ...]
@@ -156,14 +144,10 @@ def answered(
     step: int,
     function: str,
     arguments: dict[str, Any],
-    start: Checkpoint | None = None,
 ) -> Any:
-    """Call the function on the network at the step, or where it diverged before that. Needs torch.
-
-    start: what to train on from, in place of step 0, if this process has no such network.
-    """
+    """Call the function on the network at the step, or where it diverged before that. Needs torch."""
     module, _, name = function.partition(":")
-    trainer = TRAINER_CACHE.trainer(experiment, interventions, step, start)
+    trainer = TRAINER_CACHE.trainer(experiment, interventions, step)
     return getattr(importlib.import_module(module), name)(trainer, **arguments)
 
 
