@@ -83,7 +83,8 @@ def has_bias(experiment: Experiment, layer: int) -> bool:
     if experiment.bias != "auto":
         return experiment.bias == "kept"
     residual = experiment.residual != "none" and passes_by(experiment, layer)
-    followed = not residual and experiment.norm_placement == "before"
+    stands_before = experiment.norm_placement == "before" or experiment.normalizer == "batch-after-activation"
+    followed = not residual and stands_before
     return not (followed and is_normalized(experiment, layer) and experiment.normalizer in SUBTRACTS_BIAS)
 
 
