@@ -46,8 +46,8 @@ class Choice(PageState):
     activation: Annotated[str, Parameter("Nonlinearity", choices=ACTIVATIONS)] = "sigmoid"
     depth: Annotated[int, Parameter("Hidden layers", choices=DEPTHS)] = 3
     steps: Annotated[int, Parameter("Steps", choices=STEPS)] = 300
-    size: Annotated[int, Parameter("Cells a side", choices=SIZES)] = 12
-    seeds: Annotated[int, Parameter("Networks a cell", choices=range(1, MOST_SEEDS + 1))] = 1
+    size: Annotated[int, Parameter("Cells per side", choices=SIZES)] = 12
+    seeds: Annotated[int, Parameter("Networks per cell", choices=range(1, MOST_SEEDS + 1))] = 1
 
     @property
     def grid(self) -> Grid:
