@@ -58,6 +58,22 @@ def test_the_maps_are_those_of_torchs_own_convolution_and_training_goes_on_as_be
     assert np.array_equal(whole.snapshots[-1].layers, after[-1].layers, equal_nan=True)
 
 
+@pytest.mark.parametrize("step", [0, 1, 3, 6])  # an epoch has three mini-batches
+def test_a_look_at_any_step_of_an_epoch_changes_no_mini_batch_that_follows(step):
+    experiment = SMALL.replace(architecture="conv", batch_size=479)
+    looked_at, alone = Trainer(experiment), Trainer(experiment)
+    for trainer in (looked_at, alone):
+        trainer.advance(step)
+    found = first_layer(looked_at, 1)
+    expected, _ = alone.next_batch()
+    np.testing.assert_array_equal(found.batch, expected[:8].view(-1, *alone.shape).numpy())
+    again = Trainer(experiment)
+    for trainer in (looked_at, again):
+        trainer.advance(step + 5 - trainer.step)
+    for mine, theirs in zip(looked_at.parameters, again.parameters, strict=True):
+        assert torch.equal(mine, theirs)
+
+
 def test_a_fully_connected_network_is_refused():
     with pytest.raises(ValueError, match="has no filters"):
         first_layer(Trainer(Experiment(device="cpu")), 1)

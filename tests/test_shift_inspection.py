@@ -18,7 +18,6 @@ from bnviz.engine.inspections.shift import (
     definition,
     over_training,
     random_generators,
-    upcoming_batch,
 )
 from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.experiment import Experiment
@@ -73,7 +72,7 @@ def test_definition_2_1_agrees_with_a_plain_pytorch_script(normalizer: str, step
     trainer = Trainer(SMALL.replace(normalizer=normalizer))
     trainer.advance(step)
     before, network = parameters_of(trainer), copy.deepcopy(trainer.network)
-    inputs, labels = upcoming_batch(trainer)
+    inputs, labels = trainer.upcoming_batch()
     trainer.advance(1)
     after = parameters_of(trainer)
     measured = definition(network, trainer.network, (inputs, labels))
@@ -92,7 +91,7 @@ def test_definition_2_1_agrees_with_a_plain_pytorch_script(normalizer: str, step
 def test_layers_that_do_not_move_make_no_shift(normalizer: str) -> None:
     trainer = Trainer(SMALL.replace(normalizer=normalizer, dropout=0.2))
     trainer.advance(5)
-    still = definition(trainer.network, trainer.network, upcoming_batch(trainer))
+    still = definition(trainer.network, trainer.network, trainer.upcoming_batch())
     np.testing.assert_array_equal([distance for distance, _, _ in still], 0.0)
     np.testing.assert_allclose([angle for _, angle, _ in still], 1.0, rtol=1e-12)
 
@@ -101,7 +100,7 @@ def test_layers_that_do_not_move_make_no_shift(normalizer: str) -> None:
 def test_the_mini_batch_and_the_gradient_are_those_of_the_step_itself(normalizer: str) -> None:
     trainer = Trainer(SMALL.replace(normalizer=normalizer, dropout=0.1))
     trainer.advance(3)
-    before, batch = copy.deepcopy(trainer.network), upcoming_batch(trainer)
+    before, batch = copy.deepcopy(trainer.network), trainer.upcoming_batch()
     twin = copy.deepcopy(trainer)
     gradients = twin.backward()
     assert gradients is not None
@@ -114,7 +113,7 @@ def test_the_mini_batch_and_the_gradient_are_those_of_the_step_itself(normalizer
 def test_looking_at_the_next_mini_batch_changes_none_that_follow() -> None:
     looked, other = Trainer(SMALL), Trainer(SMALL)
     for _ in range(SMALL.steps):  # beyond the end of an epoch
-        batch = upcoming_batch(looked)
+        batch = looked.upcoming_batch()
         seen = other.next_batch()
         assert all(torch.equal(mine, theirs) for mine, theirs in zip(batch, seen, strict=True))
         looked.advance(1)
@@ -155,7 +154,7 @@ def test_what_is_followed_is_the_training_itself(normalizer: str) -> None:
     trainer = Trainer(experiment)
     for step, row in zip(found["steps"].tolist(), found["distance"], strict=True):
         trainer.advance(step - trainer.step)
-        before, batch = copy.deepcopy(trainer.network), upcoming_batch(trainer)
+        before, batch = copy.deepcopy(trainer.network), trainer.upcoming_batch()
         trainer.advance(1)
         assert [distance for distance, _, _ in definition(before, trainer.network, batch)] == row.tolist()
 

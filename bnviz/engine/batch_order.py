@@ -48,7 +48,7 @@ class BatchOrder:
         """The first `count` indices from those of the coming step on, in this epoch; nothing is drawn by it."""
         place = step % self.batches
         epoch = self._drawn(self.rng.clone_state()) if place == 0 else self.epoch
-        return torch.roll(epoch, -place * self.size)[:count]
+        return torch.roll(epoch, -place * self.size)[:count].to(self.device)
 
     def _drawn(self, rng: Generator) -> Tensor:
         """The order of an epoch, at least batches · B indices."""

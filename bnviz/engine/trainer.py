@@ -152,7 +152,14 @@ class Trainer:
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         """The mini-batch of this step: each epoch a new shuffle, a last incomplete batch left out."""
-        index = self.order.at(self.step)
+        return self._batch(self.order.at(self.step))
+
+    def upcoming_batch(self) -> tuple[Tensor, Tensor]:
+        """The same, looked at ahead: the step still gets it, and all that follow get theirs."""
+        return self._batch(self.order.coming(self.step, self.order.size))
+
+    def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """These training examples as the network sees them at this step."""
         pixels = augmented(self.train.stored(index), self.shape, self.experiment, self.step)
         return self.train.seen(pixels), self.train.labels.index_select(0, index)
 

@@ -28,7 +28,7 @@ def coming(trainer: Trainer, examples: int) -> tuple[Tensor, Tensor, Tensor]:
     If that mini-batch has fewer, the order of the epoch goes on.
     """
     chosen = trainer.order.coming(trainer.step, examples)
-    inputs, labels = trainer.train.batch(chosen.to(trainer.device))
+    inputs, labels = trainer.train.batch(chosen)
     return exact(inputs), labels.cpu(), chosen.cpu()
 
 

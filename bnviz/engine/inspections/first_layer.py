@@ -32,7 +32,7 @@ def first_layer(trainer: Trainer, example: int) -> FirstLayer:
     place = min(example, len(test)) - 1
     inputs, label = test.batch(torch.tensor([place], device=trainer.device))
     with one_thread(), torch.no_grad():
-        images, labels = trainer.next_batch()
+        images, labels = trainer.upcoming_batch()
         network.eval()
         seen = network.input_normalizer(network.shaped(inputs))
         _, pre_activations, _ = layer.computed(seen, layer.normalizer, kept)

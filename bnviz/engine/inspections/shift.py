@@ -38,7 +38,7 @@ def over_training(trainer: Trainer) -> Mapping[str, np.ndarray]:
     with one_thread():
         for step in chosen.tolist():
             twin.advance(step - twin.step)
-            before, batch = copy.deepcopy(twin.network), upcoming_batch(twin)
+            before, batch = copy.deepcopy(twin.network), twin.upcoming_batch()
             twin.advance(1)
             if twin.diverged_at is not None:
                 break
@@ -52,14 +52,6 @@ def over_training(trainer: Trainer) -> Mapping[str, np.ndarray]:
         "cosine": measured[..., 1],
         "gradient": measured[..., 2],
     }
-
-
-def upcoming_batch(trainer: Trainer) -> tuple[Tensor, Tensor]:
-    """The mini-batch of the next step; the Trainer still gets it, and all that follow."""
-    state = trainer.order_rng.get_state()
-    batch = trainer.next_batch()
-    trainer.order_rng.set_state(state)  # at the start of an epoch the same shuffle is drawn again
-    return batch
 
 
 def definition(
