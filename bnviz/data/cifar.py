@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
-import os
 import pickle
 import tarfile
 import urllib.error
@@ -27,6 +26,7 @@ from tqdm import tqdm
 
 from bnviz.data.dataset import DatasetError
 from bnviz.data.idx_files import TIMEOUT
+from bnviz.data.paths import dataset_folders
 from bnviz.experiment import progress
 
 Array = np.ndarray
@@ -35,6 +35,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 SHAPE = (3, 32, 32)
 TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST = "test_batch"
+FOLDER = "cifar-10"
 ADDRESS = "https://www.cs.toronto.edu/~kriz/"
 PIECE = 2**20
 """Bytes that are read at once."""
@@ -57,7 +58,7 @@ def read() -> tuple[tuple[Array, Array], tuple[Array, Array]]:
 
     Searched for in $BNVIZ_DATA/cifar-10 and in the cache, otherwise downloaded.
     """
-    for folder in folders():
+    for folder in dataset_folders(FOLDER):
         for archive in ARCHIVES:
             path = folder / archive.name
             if path.is_file():
@@ -65,15 +66,6 @@ def read() -> tuple[tuple[Array, Array], tuple[Array, Array]]:
                 return _content(path, archive)
     archive = ARCHIVES[0]
     return _content(_download(archive), archive)
-
-
-def folders() -> tuple[Path, ...]:
-    """The folders to search, in this order; the last is the cache, which keeps downloads."""
-    import pooch
-
-    data, home = os.environ.get("BNVIZ_DATA"), os.environ.get("BNVIZ_HOME")
-    cache = Path(home).expanduser() if home else Path(pooch.os_cache("bnviz"))
-    return tuple(place / "cifar-10" for place in (*([Path(data).expanduser()] if data else []), cache))
 
 
 def _check(path: Path, archive: Archive) -> None:
@@ -103,8 +95,7 @@ def _content(path: Path, archive: Archive) -> tuple[tuple[Array, Array], tuple[A
                 found[name] = archive.read(member.read())
     except (KeyError, AssertionError, tarfile.TarError, ValueError) as error:
         raise DatasetError(f"{path} does not hold what CIFAR-10's archive does ({error})") from None
-    train = (np.concatenate(parts) for parts in zip(*(found[name] for name in TRAIN), strict=True))
-    images, labels = train
+    images, labels = (np.concatenate(parts) for parts in zip(*(found[name] for name in TRAIN), strict=True))
     return (images, labels), found[TEST]
 
 
@@ -167,11 +158,11 @@ ARCHIVES = (
 
 def _download(archive: Archive) -> Path:
     """Fetch the archive, with progress; it enters the cache only if its sum is right."""
-    folder = folders()[-1]
+    folder = dataset_folders(FOLDER)[-1]
     path, partial = folder / archive.name, folder / f".{archive.name}.{uuid.uuid4().hex}"
     ways_out = (
         f"choose textures, which come with bnviz, or put {archive.name} or {ARCHIVES[1].name} from "
-        f"{ADDRESS}cifar.html into the folder {folders()[0]}"
+        f"{ADDRESS}cifar.html into the folder {dataset_folders(FOLDER)[0]}"
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)

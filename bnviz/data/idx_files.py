@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import struct
 import uuid
 import zlib
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from bnviz.data.dataset import DatasetError
+from bnviz.data.paths import dataset_folders
 
 TIMEOUT = (5.0, 30.0)  # seconds to connect, seconds between two pieces of the answer
 LARGEST = 16 + 60_000 * 28 * 28  # bytes of train-images, header and all
@@ -46,22 +46,14 @@ class IdxFiles:
     def read(self, name: str) -> np.ndarray:
         """The array in one of the files, uint8, read-only: images (N, 28, 28) or labels (N,).
 
-        Searched for in `folders()` and where it is installed, otherwise downloaded. Raises DatasetError.
+        Searched for in `dataset_folders` and where it is installed, otherwise downloaded. Raises DatasetError.
         """
         installed = () if self.installed is None else (self.installed,)
-        for folder in (*self.folders(), *installed):
+        for folder in (*dataset_folders(self.name), *installed):
             for path in (folder / name, folder / f"{name}.gz"):
                 if path.is_file():
                     return parse_idx(self._read_verified(path, name))
         return parse_idx(self._download(name))
-
-    def folders(self) -> tuple[Path, ...]:
-        """The folders to search, in this order; the last is the cache, which keeps downloads."""
-        import pooch
-
-        data, home = os.environ.get("BNVIZ_DATA"), os.environ.get("BNVIZ_HOME")
-        cache = Path(home).expanduser() if home else Path(pooch.os_cache("bnviz"))
-        return tuple(place / self.name for place in (*([Path(data).expanduser()] if data else []), cache))
 
     def _read_verified(self, path: Path, name: str) -> bytes:
         try:
@@ -107,12 +99,12 @@ class IdxFiles:
         raise DatasetError(
             f"{self.title}'s file {name}.gz is not on this machine and cannot be downloaded ({'; '.join(failures)}): "
             "choose digits, which comes with bnviz, or put the four files "
-            f"{', '.join(f'{each}.gz' for each in self.sha256)} into the folder {self.folders()[0]}"
+            f"{', '.join(f'{each}.gz' for each in self.sha256)} into the folder {dataset_folders(self.name)[0]}"
         )
 
     def _keep(self, received: bytes, name: str) -> None:
         """Put a verified file into the cache in one move, so that other processes see all of it or nothing."""
-        folder = self.folders()[-1]
+        folder = dataset_folders(self.name)[-1]
         # A server may have unpacked the file on its way here.
         path = folder / (f"{name}.gz" if received.startswith(GZIP_MAGIC) else name)
         partial = folder / f".{name}.{uuid.uuid4().hex}"

@@ -1,4 +1,4 @@
-"""The folder in which bnviz stores kept runs, classes with their votes, and lessons."""
+"""The folder in which bnviz stores kept runs, classes with their votes, and lessons; and where datasets are."""
 
 from __future__ import annotations
 
@@ -14,3 +14,12 @@ def home() -> Path:
     folder = Path(chosen).expanduser() if chosen else platformdirs.user_data_path("bnviz", appauthor=False)
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve()
+
+
+def dataset_folders(name: str) -> tuple[Path, ...]:
+    """The folders to search for the files of a published dataset, in this order; the last keeps downloads."""
+    import pooch
+
+    data, chosen = os.environ.get("BNVIZ_DATA"), os.environ.get("BNVIZ_HOME")
+    cache = Path(chosen).expanduser() if chosen else Path(pooch.os_cache("bnviz"))
+    return tuple(place / name for place in (*([Path(data).expanduser()] if data else []), cache))

@@ -190,8 +190,7 @@ class Builder:
         normalizer = self.normalizer(index or 1, layer, features)
         normalizer.start(affine.weight)
         dropout = self.dropout if drops else Dropout(0.0, self.dropout.rng)
-        after = self.experiment.norm_placement == "after" and is_normalized(self.experiment, layer)
-        kind = NormalizedAfter if after else Block
+        kind = _kind(self.experiment, layer)
         return kind(affine, normalizer, self.activation, nn.Identity(), dropout)
 
     def normalizer(self, index: int, layer: int, features: int) -> Normalizer:
