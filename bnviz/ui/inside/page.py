@@ -9,7 +9,6 @@ import streamlit as st
 from bnviz.experiment import Experiment
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.captured import LayerBatch
-from bnviz.layer.walk_of_unit import OF_ONE_UNIT
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.sections import (
@@ -92,11 +91,8 @@ def _section(experiment: Experiment, view: View) -> None:
     if view.section == "sharing":
         sharing.show(ask, view)
         return
-    if _follows_an_example(view):
-        lines.of_one_example(ask, view, times_opened())
-        return
-    if view.section == "arithmetic" and view.lines_of in OF_ONE_UNIT:
-        lines.of_one_unit_of(ask, view, times_opened())
+    if view.section == "arithmetic" and view.lines_of != "batch":
+        lines.of_another(ask, view, times_opened())
         return
     if view.section == "gradients" and view.backward_of != "batch":
         gradients_of_set.show(ask, view)

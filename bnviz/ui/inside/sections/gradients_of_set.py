@@ -10,12 +10,12 @@ from bnviz.figures.charts import layer as figures
 from bnviz.layer import gradients as formulas
 from bnviz.layer import numerals as n
 from bnviz.layer.backward_of_set import BackwardOfSet
+from bnviz.layer.captured import SharedBatch
 from bnviz.layer.sharing import in_words
 from bnviz.layer.traits import TRAITS, Traits
-from bnviz.ui.inside import parts, shared_batch
+from bnviz.ui.inside import parts, trained_with
 from bnviz.ui.inside.asking import Ask
-from bnviz.ui.inside.view import BACKWARD_OF, PREFIX, View
-from bnviz.ui.parts import link
+from bnviz.ui.inside.view import BACKWARD_OF, View
 
 WITHOUT_STATISTICS = (
     "Weight normalization, weight standardization and dynamic tanh are not in the list: they take no statistics of "
@@ -33,24 +33,14 @@ WITHOUT_STATISTICS = (
 
 def controls(view: View) -> None:
     """The choice of the normalization, and of the example where the page shows no other choice of it."""
-    said = view.parameters()
-    st.selectbox(
-        said["backward_of"].label,
-        options=BACKWARD_OF,
-        format_func=NORMALIZERS.__getitem__,
-        key=f"{PREFIX}backward_of",
-        on_change=link.touch,
-        width=240,
-    )
-    if view.backward_of != "batch":
-        st.number_input(
-            said["example"].label, 1, view.examples, key=f"{PREFIX}example", on_change=link.touch, width=75
-        )
+    trained_with.choice(view, "backward_of", BACKWARD_OF, of_example=view.backward_of != "batch")
 
 
 def show(ask: Ask, view: View) -> None:
     """The gradients of the set of values that share statistics, beside autograd and finite differences."""
-    batch = shared_batch.asked(ask, view, view.backward_of)
+    batch: SharedBatch | None = trained_with.asked(
+        ask, view, view.backward_of, "layer_backward:backward", example=view.example, unit=view.unit
+    )
     if batch is None:
         return
     label, traits = NORMALIZERS[view.backward_of], TRAITS[view.backward_of]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from bnviz.experiment import ExperimentError
 from bnviz.experiment.knob import NORMALIZERS, lower_first
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
-from bnviz.layer.captured import ExampleBatch, LayerBatch
+from bnviz.layer.captured import ExampleBatch, LayerBatch, SharedBatch
 from bnviz.layer.walk import walk
 from bnviz.layer.walk_of_example import walk_of_example
 from bnviz.layer.walk_of_unit import walk_of_unit
-from bnviz.ui.inside import parts, shared_batch
+from bnviz.ui.inside import parts, trained_with
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.view import LINES_OF, PREFIX, View
 from bnviz.ui.parts import link
@@ -23,19 +22,8 @@ _EXACT = "Computed in double precision with all digits, shown rounded."
 
 def controls(view: View) -> None:
     """The choice of the normalization, and of the example where the lines follow one."""
-    said = view.parameters()
-    st.selectbox(
-        said["lines_of"].label,
-        options=LINES_OF,
-        format_func=NORMALIZERS.__getitem__,
-        key=f"{PREFIX}lines_of",
-        on_change=link.touch,
-        width=240,
-    )
-    if view.lines_of in OF_ONE_EXAMPLE or view.lines_of == "ghost-batch":
-        st.number_input(
-            said["example"].label, 1, view.examples, key=f"{PREFIX}example", on_change=link.touch, width=75
-        )
+    follows = view.lines_of in OF_ONE_EXAMPLE or view.lines_of == "ghost-batch"
+    trained_with.choice(view, "lines_of", LINES_OF, of_example=follows)
 
 
 def of_one_unit(ask: Ask, batch: LayerBatch, view: View, opened: int) -> None:
@@ -44,43 +32,30 @@ def of_one_unit(ask: Ask, batch: LayerBatch, view: View, opened: int) -> None:
     st.caption(_TURN + _told(ask, view, batch.step) + ", as a mini-batch of their own. " + _EXACT)
 
 
-def of_one_example(ask: Ask, view: View, opened: int) -> None:
-    """The lines of a normalizer that takes its statistics from one example, in a network trained with it."""
-    try:
-        network = ask.experiment.replace(normalizer=view.lines_of)
-    except ExperimentError as error:
-        st.error(str(error))
-        return
-    batch: ExampleBatch | None = ask(
-        "sharing:of_one_example", view.step, network, layer=view.layer, examples=view.examples
-    )
-    if batch is None:
-        return
-    if not batch.finite:
-        st.error(f"This network diverged: after {batch.step:,} steps its numbers are no longer finite.")
-        return
+def of_another(ask: Ask, view: View, opened: int) -> None:
+    """The lines of another normalizer, of one example or of one unit, in a network trained with it."""
     label = NORMALIZERS[view.lines_of]
-    shown = walk_of_example(batch, view.example, view.unit, label)
+    if view.lines_of in OF_ONE_EXAMPLE:
+        example: ExampleBatch | None = trained_with.asked(ask, view, view.lines_of, "sharing:of_one_example")
+        if example is None:
+            return
+        step, shown, own = example.step, walk_of_example(example, view.example, view.unit, label), ""
+    else:
+        unit: SharedBatch | None = trained_with.asked(
+            ask,
+            view,
+            view.lines_of,
+            "layer_backward:backward",
+            example=view.example,
+            unit=view.unit,
+        )
+        if unit is None:
+            return
+        step, shown = unit.step, walk_of_unit(unit, view.example, view.unit, label)
+        own = ", as a mini-batch of their own"
     line = min(view.line, len(shown["lines"]))
     parts.walk(shown, line, opened, key=_WALK, on_line=_turned, on_unit=_chosen)
-    st.caption(_TURN + _told(ask, view, batch.step) + f", trained with {lower_first(label)}. " + _EXACT)
-
-
-def of_one_unit_of(ask: Ask, view: View, opened: int) -> None:
-    """The lines of a relative of batch normalization, in a network trained with it."""
-    batch = shared_batch.asked(ask, view, view.lines_of)
-    if batch is None:
-        return
-    label = NORMALIZERS[view.lines_of]
-    shown = walk_of_unit(batch, view.example, view.unit, label)
-    line = min(view.line, len(shown["lines"]))
-    parts.walk(shown, line, opened, key=_WALK, on_line=_turned, on_unit=_chosen)
-    st.caption(
-        _TURN
-        + _told(ask, view, batch.step)
-        + f", as a mini-batch of their own, trained with {lower_first(label)}. "
-        + _EXACT
-    )
+    st.caption(_TURN + _told(ask, view, step) + f"{own}, trained with {lower_first(label)}. " + _EXACT)
 
 
 def _told(ask: Ask, view: View, step: int) -> str:
