@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from bnviz.experiment import Experiment
+from bnviz.experiment import Experiment, presets
 from bnviz.figures import accuracy
 from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.frame.numbers import short
@@ -29,16 +29,7 @@ QUICK = Experiment(
     steps=500,
 )
 FULL = QUICK.replace(dataset="mnist", train_examples=5000, batch_size=60, hidden=(100,) * 3, steps=2000)
-IMAGES = QUICK.replace(
-    dataset="fashion-mnist",
-    train_examples=0,
-    architecture="inception",
-    hidden=(16, 48, 64, 64),
-    batch_size=32,
-    learning_rate=0.045,
-    momentum=0.9,
-    steps=1600,
-)
+IMAGES = presets["inception"].replace(learning_rate=0.045)
 """The network and the rate of the paper's BN-x30, of which its ensemble is made, at the size of a laptop."""
 IMAGE_DROPOUTS = (0.05, 0.1)
 """Of the members on images, in turn: the paper's are from 5 to 10 %."""

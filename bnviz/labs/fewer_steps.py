@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bnviz.experiment import Experiment
+from bnviz.experiment import Experiment, presets
 from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.charts.table import table
 from bnviz.figures.frame.numbers import short
@@ -35,15 +35,7 @@ QUICK = Experiment(
     steps=1200,
 )
 FULL = QUICK.replace(dataset="mnist", architecture="conv", hidden=(8, 16, 32), steps=2000)
-IMAGES = QUICK.replace(
-    dataset="fashion-mnist",
-    architecture="inception",
-    hidden=(16, 48, 64, 64),
-    batch_size=32,
-    learning_rate=0.0015,
-    momentum=0.9,
-    steps=1600,
-)
+IMAGES = presets["inception"]
 """The paper's learning rates, mini-batch and momentum; a smaller Inception network and smaller images."""
 
 ARMS = {

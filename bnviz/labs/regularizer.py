@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from bnviz.experiment import Experiment
+from bnviz.experiment import Experiment, presets
 from bnviz.figures import accuracy
 from bnviz.figures.charts.generalization_gap import GeneralizationGap, generalization_gap
 from bnviz.figures.charts.outputs_for_one_example import Answers, outputs_for_one_example
@@ -30,17 +30,7 @@ QUICK = Experiment(
     steps=900,
 )
 FULL = QUICK.replace(dataset="mnist", train_examples=300, batch_size=30, hidden=(100,) * 3, steps=1500)
-IMAGES = QUICK.replace(
-    dataset="fashion-mnist",
-    train_examples=250,
-    architecture="inception",
-    hidden=(16, 48, 64, 64),
-    activation="relu",
-    init="kaiming",
-    learning_rate=0.0075,
-    momentum=0.9,
-    steps=500,
-)
+IMAGES = presets["inception"].replace(train_examples=250, batch_size=25, learning_rate=0.0075, steps=500)
 DROPOUT = 0.1
 
 ARMS = {

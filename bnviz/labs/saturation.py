@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from bnviz.experiment import Experiment
+from bnviz.experiment import Experiment, presets
 from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.frame.numbers import short
@@ -28,17 +28,7 @@ QUICK = Experiment(
 )
 FULL = QUICK.replace(dataset="mnist", hidden=(100,), steps=3000)
 """`hidden` gives the width of every layer; how many there are, DEPTHS tells."""
-IMAGES = Experiment(
-    dataset="fashion-mnist",
-    architecture="inception",
-    hidden=(16, 48, 64, 64),
-    init="kaiming",
-    init_scale=1.0,
-    learning_rate=0.0075,
-    batch_size=32,
-    momentum=0.9,
-    steps=1600,
-)
+IMAGES = presets["inception"].replace(learning_rate=0.0075)
 """The deep network; the shallow one is its stem and its first block. The rate is that of the paper's BN-x5-Sigmoid."""
 DEPTHS = {"shallow": 2, "deep": 6}
 IMAGE_DEPTHS = {"shallow": 2, "deep": 4}
