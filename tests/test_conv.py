@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from bnviz import Experiment, Recording
 from bnviz.data import datasets
 from bnviz.engine.build import build
-from bnviz.engine.recorder import IMAGES_AT_ONCE, POSITIONS, as_table
+from bnviz.engine.recorder import CONVOLUTIONAL, POSITIONS, as_table
 from bnviz.engine.trainer import Trainer, one_thread, train
 from bnviz.recording.snapshot import UNIT_COLUMNS
 
@@ -156,7 +156,7 @@ def test_a_recording_of_a_convolutional_network_has_a_row_for_each_channel_and_s
 def test_evaluating_in_parts_gives_what_evaluating_at_once_gives() -> None:
     trainer = Trainer(SMALL)
     trainer.advance(5)
-    inputs, _ = trainer.train.batch(torch.arange(IMAGES_AT_ONCE * 2 + 1))
+    inputs, _ = trainer.train.batch(torch.arange(CONVOLUTIONAL.at_once * 2 + 1))
     parts = trainer.recorder.scores(inputs)
     trainer.network.eval()
     with torch.no_grad():

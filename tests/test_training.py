@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -554,7 +555,7 @@ def test_curves_are_evaluated_at_the_start_now_and_then_and_at_the_end():
 
 
 def test_curves_are_computed_on_a_part_of_the_held_out_examples_and_at_the_end_on_all(monkeypatch):
-    monkeypatch.setattr(recorder, "TEST_EXAMPLES", 50)
+    monkeypatch.setattr(recorder, "CONNECTED", replace(recorder.CONNECTED, test=50))
     curves = train(TINY.replace(steps=10)).curves.query("split == 'test'")
     assert curves.examples.tolist() == [50] * (len(curves) - 1) + [len(datasets.load("digits").test.labels)]
 

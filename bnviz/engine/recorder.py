@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,36 +20,77 @@ from bnviz.engine.batches import Examples
 from bnviz.engine.network import Network
 from bnviz.engine.normalizers.base import Pair
 from bnviz.experiment import Experiment
+from bnviz.experiment.architecture import CONVOLUTIONAL as CONVOLUTIONAL_KINDS
 from bnviz.experiment.architecture import IN_BLOCKS
 from bnviz.recording import CurvePoint, Snapshot
 from bnviz.recording.measure import Distribution, quantiles, summary
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 
-PROBE_EXAMPLES, PROBE_IMAGES, PROBE_BLOCKS = 256, 64, 32
-"""Fewer for convolutions, which compute for every position what a layer of units computes once, and for blocks."""
-TEST_EXAMPLES, TRAIN_EXAMPLES = 1000, 250
-"""How many examples of each split loss and accuracy are evaluated on."""
-TEST_IMAGES, TRAIN_IMAGES, LAST_IMAGES = 500, 100, 2000
-"""The same for blocks of convolutions, which take half a millisecond for an image; and of held-out ones at the end."""
-POSITIONS, BLOCK_POSITIONS = 4096, 2048
-"""The most values that are measured of each channel of a convolutional layer, and of a block."""
-USUAL_PIXELS = 32 * 32
-"""Of an image; of larger ones fewer are evaluated together."""
-IMAGES_AT_ONCE, BLOCK_IMAGES_AT_ONCE = 500, 100
-"""Images that a convolutional network evaluates together: its layers take much memory for each. Of blocks fewer,
-whose feature maps then stay in the processor's caches: a quarter of the time."""
-EVALUATE_EVERY = 4
-"""Curves are evaluated at every fourth scheduled record: an evaluation costs more than the rest of a record."""
+POSITIONS = 4096
+"""The most values that are measured of each channel of a convolutional layer."""
 MOST_RECORDS = 300
 """The most records in a schedule: as many as a figure draws points of a curve."""
-BLOCK_RECORDS, EVALUATE_BLOCKS_EVERY = 100, 3
-"""The same for blocks of convolutions, in which a record costs as much as several steps."""
+USUAL_PIXELS = 32 * 32
+"""Of an image; of larger ones fewer are evaluated together."""
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much is measured of a network, and how often.
+
+    probe: examples whose activations are recorded. test, train: examples of each split that loss and accuracy are
+    evaluated on. last: held-out ones at the experiment's end, 0 for all. positions: the most values of each channel.
+    at_once: images that are evaluated together, 0 for all. records: the most in a schedule. evaluate_every: curves are
+    evaluated at every so many scheduled records, as an evaluation costs more than the rest of a record.
+    """
+
+    probe: int
+    test: int
+    train: int
+    last: int
+    positions: int
+    at_once: int
+    records: int
+    evaluate_every: int
+
+
+CONNECTED = Amounts(
+    probe=256,
+    test=1000,
+    train=250,
+    last=0,
+    positions=POSITIONS,
+    at_once=0,
+    records=MOST_RECORDS,
+    evaluate_every=4,
+)
+CONVOLUTIONAL = replace(CONNECTED, probe=64, at_once=500)
+"""A convolution computes for every position what a layer of units computes once, and takes much memory for an image."""
+BLOCKS = Amounts(
+    probe=32,
+    test=500,
+    train=100,
+    last=2000,
+    positions=2048,
+    at_once=100,
+    records=100,
+    evaluate_every=3,
+)
+"""Of blocks of convolutions, in which a record costs as much as a step. The feature maps of so few images at once stay
+in the processor's caches: a quarter of the time."""
 
 
 def schedule(steps: int, records: int = MOST_RECORDS) -> np.ndarray:
     """The steps to record: at most `records`, dense early and sparser later, with 0, 1 and the last."""
     spread = steps * np.linspace(0.0, 1.0, records - 1) ** 2
     return np.unique(np.concatenate([[0, 1], np.round(spread).astype(np.int64)]))
+
+
+def amounts_of(experiment: Experiment) -> Amounts:
+    """How much is measured of an Experiment's network."""
+    if experiment.architecture in IN_BLOCKS:
+        return BLOCKS
+    return CONVOLUTIONAL if experiment.architecture in CONVOLUTIONAL_KINDS else CONNECTED
 
 
 @dataclass(frozen=True)
@@ -83,21 +124,17 @@ class Recorder:
         self.test = test
         self.reference_step = reference_step
         self.reference: list[Distribution] | None = None
-        blocks = experiment.architecture in IN_BLOCKS
-        steps = schedule(experiment.steps, BLOCK_RECORDS if blocks else MOST_RECORDS).tolist()
+        self.amounts = amounts = amounts_of(experiment)
+        steps = schedule(experiment.steps, amounts.records).tolist()
         self.due = frozenset([*steps, reference_step])
-        every = EVALUATE_BLOCKS_EVERY if blocks else EVALUATE_EVERY
-        self.evaluations = frozenset([*steps[::every], experiment.steps])
+        self.evaluations = frozenset([*steps[:: amounts.evaluate_every], experiment.steps])
         pixels = max(USUAL_PIXELS, math.prod((network.shape or ())[1:]))
-        self.at_once = (BLOCK_IMAGES_AT_ONCE if blocks else IMAGES_AT_ONCE) * USUAL_PIXELS // pixels
-        self.positions = BLOCK_POSITIONS if blocks else POSITIONS
-        images = PROBE_BLOCKS if blocks else PROBE_IMAGES
-        self.probe_inputs, _ = test.batch(test.spread(PROBE_EXAMPLES if network.shape is None else images))
+        self.at_once = amounts.at_once * USUAL_PIXELS // pixels
+        self.probe_inputs, _ = test.batch(test.spread(amounts.probe))
         self.evaluated = {
-            "train": train.batch(train.spread(TRAIN_IMAGES if blocks else TRAIN_EXAMPLES)),
-            "test": test.batch(test.spread(TEST_IMAGES if blocks else TEST_EXAMPLES)),
+            "train": train.batch(train.spread(amounts.train)),
+            "test": test.batch(test.spread(amounts.test)),
         }
-        self.last_examples = LAST_IMAGES if blocks else len(test)
         self.plane = _plane(self.probe_inputs.device) if self.probe_inputs.shape[1] == 2 else None
         places = {id(parameter): place for place, parameter in enumerate(network.parameters())}
         self.hidden_weights = [[places[id(weight)] for weight in layer.weights] for layer in network.layers]
@@ -130,7 +167,7 @@ class Recorder:
 
     def as_table(self, values: Tensor) -> np.ndarray:
         """What is measured of a layer's values, (N, F)."""
-        return as_table(values, most=self.positions)
+        return as_table(values, most=self.amounts.positions)
 
     def unit_rows(self, inputs: Sequence[Distribution]) -> np.ndarray:
         """(all units, 5) float32 in the order of UNIT_COLUMNS."""
@@ -152,11 +189,11 @@ class Recorder:
     def evaluate(self, step: int) -> tuple[CurvePoint, ...]:
         """Loss and accuracy in inference mode; at the experiment's end on every held-out example.
 
-        Blocks of convolutions are then evaluated on LAST_IMAGES of them.
+        Blocks of convolutions are then evaluated on a part of them.
         """
         evaluated = dict(self.evaluated)
         if step == self.experiment.steps:
-            evaluated["test"] = self.test.batch(self.test.spread(self.last_examples))
+            evaluated["test"] = self.test.batch(self.test.spread(self.amounts.last or len(self.test)))
         points = []
         for split, (inputs, labels) in evaluated.items():
             scores = self.scores(inputs)
@@ -177,7 +214,7 @@ class Recorder:
     def scores(self, inputs: Tensor) -> Tensor:
         """The network's scores in inference mode; it is in training mode again afterwards."""
         self.network.eval()
-        parts = 1 if self.network.shape is None else math.ceil(len(inputs) / self.at_once)
+        parts = math.ceil(len(inputs) / self.at_once) if self.at_once else 1
         scores = torch.cat([self.network(part) for part in inputs.chunk(parts)])
         self.network.train()
         return scores

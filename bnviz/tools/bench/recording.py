@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from bnviz.engine.recorder import EVALUATE_EVERY, PROBE_EXAMPLES, as_table, schedule
+from bnviz.engine.recorder import CONNECTED, as_table, schedule
 from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.recording.measure import Distribution, quantiles
 from bnviz.tools.bench.readings import Reading, Section, Setting, in_turns, reading
@@ -55,7 +55,7 @@ def _cost(normalizer: str, setting: Setting) -> Section:
     step = seconds["step"] / setting.steps
     record, evaluation = seconds["record"] / RECORDS / step, seconds["evaluation"] / EVALUATIONS / step
     records = len(schedule(base.steps))
-    both = record + evaluation / EVALUATE_EVERY
+    both = record + evaluation / CONNECTED.evaluate_every
     readings = [
         reading("steps that a record takes as long as", record),
         *(reading(f"of these: {name}", seconds[name] / RECORDS / step) for name in parts),
@@ -96,7 +96,7 @@ def _error(setting: Setting) -> Section:
     readings = [
         Reading(
             f"standard deviations that a unit’s 15, 50, 85 % are off with {size} examples"
-            + (" (used here)" if size == PROBE_EXAMPLES else ""),
+            + (" (used here)" if size == CONNECTED.probe else ""),
             tuple(values),
         )
         for size, values in errors.items()

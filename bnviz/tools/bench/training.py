@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from bnviz.engine.recorder import EVALUATE_EVERY, schedule
+from bnviz.engine.recorder import CONNECTED, schedule
 from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.experiment import Experiment, presets
 from bnviz.tools.bench.contenders import LOG_EVERY, BareLoop, LoggedNotebook, Notebook
@@ -85,14 +85,14 @@ def at_work(base: Experiment) -> Trainer:
     trainer = Trainer(base)
     every = max(1, base.steps // len(schedule(base.steps)))
     trainer.recorder.due = frozenset(np.arange(0, base.steps, every).tolist())
-    trainer.recorder.evaluations = frozenset(sorted(trainer.recorder.due)[::EVALUATE_EVERY])
+    trainer.recorder.evaluations = frozenset(sorted(trainer.recorder.due)[:: CONNECTED.evaluate_every])
     return trainer
 
 
 def _sparse(base: Experiment) -> Trainer:
     trainer = Trainer(base)
     trainer.recorder.due = frozenset(range(0, base.steps, SPARSE))
-    trainer.recorder.evaluations = frozenset(range(0, base.steps, SPARSE * EVALUATE_EVERY))
+    trainer.recorder.evaluations = frozenset(range(0, base.steps, SPARSE * CONNECTED.evaluate_every))
     return trainer
 
 
