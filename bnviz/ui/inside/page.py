@@ -48,7 +48,8 @@ def show() -> None:
     layout.intro(
         "<b>Inside one normalization layer.</b><span> A real network, a real mini-batch, every number.</span>"
     )
-    layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
+    classroom_frame.apply(PAGE)
+    layout.notice_ignored(ignored)
     _controls(experiment, view)
     with st.container(key=layout.one_row("inside-sections")):
         st.segmented_control(

@@ -11,6 +11,7 @@ PAGES = Path(__file__).resolve().parents[3] / "pages"
 layout.frame()
 page = st.navigation(
     [
+        st.Page(PAGES / "start.py", title="Start", icon=":material/menu_book:"),
         st.Page(PAGES / "playground.py", title="Playground", icon=":material/play_circle:", default=True),
         st.Page(PAGES / "labs.py", title="Labs", icon=":material/science:"),
         st.Page(PAGES / "inside.py", title="Inside", icon=":material/calculate:"),
