@@ -1,4 +1,4 @@
-"""The command line, `python -m bnviz`: train, replay, lesson, lab, bench and load."""
+"""The command line, `python -m bnviz`: train, replay, lesson, plan, lab, bench and load."""
 
 from __future__ import annotations
 
@@ -133,6 +133,31 @@ def lesson(
     page = run_handout([Recording.load(path) for path in recordings], title=title, note=note)
     out.write_text(page, encoding="utf-8")
     print(f"A handout of {len(page.encode()) / 1e6:.1f} MB was written to {out}.")
+
+
+@app.command()
+def plan(
+    file: Annotated[
+        Path, typer.Argument(help="A lesson plan, a TOML file, or the name of one that bnviz has.")
+    ],
+    seeds: Annotated[
+        int, typer.Option(help="With how many seeds networks are trained; 0 trains none.", min=0)
+    ] = 3,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes; as a rule one per core.", show_default=False)
+    ] = None,
+) -> None:
+    """Try a lesson before the class: what each part will say, and which answers will be right."""
+    from bnviz.classroom.lesson_plans import find_plan, read_plan
+    from bnviz.classroom.rehearsal import rehearse
+    from bnviz.runs.pool import train_many
+
+    found = read_plan(file) if file.suffix == ".toml" else find_plan(str(file))
+    if not seeds:
+        print(f"{file}: {len(found.parts)} parts, nothing wrong.")
+        return
+    for line in rehearse(found, seeds, lambda jobs: train_many(jobs, workers)):
+        print(line, flush=True)
 
 
 @app.command()

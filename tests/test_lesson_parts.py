@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
 
 from bnviz.classroom.lesson_part import Ask, Part, Try
-from bnviz.classroom.lesson_plans import SHIPPED, all_plans
+from bnviz.classroom.lesson_plans import SHIPPED, all_plans, read_plan
+from bnviz.classroom.rehearsal import rehearse
 from bnviz.classroom.teachers_link import FILE, is_teacher, teachers_key
+from bnviz.cli import app
 from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment
 from bnviz.figures.measured import Measured, MeasuredNameError, filled
 from bnviz.labs import all_labs
 from bnviz.recording import Recording
+from bnviz.runs.pool import run_job
 from bnviz.ui.inside.page import View as InsideView
 from bnviz.ui.pages.labs_visit import Visit
 from bnviz.ui.pages.map import Choice
@@ -246,3 +250,52 @@ def page_of_class(**query: str) -> AppTest:
 
 def test_a_button_of_try_names_what_it_changes():
     assert Try(label="Ten times", change={"learning_rate": 5.0}).change == {"learning_rate": 5.0}
+
+
+PLAN = """
+title = "Mine"
+[[part]]
+title = "Words"
+[part.ask]
+question = "Which?"
+options = ["this", "that"]
+answer = 2
+[[part]]
+title = "Networks"
+until = 20
+measured = "Loss {{loss.A}} and {{loss.B}}."
+playground = { hidden = "8-6", steps = 40, seed = 3 }
+[part.ask]
+question = "Which is lower?"
+options = ["A", "B"]
+smallest = ["loss.A", "loss.B"]
+"""
+
+
+def test_a_rehearsal_says_what_training_by_hand_gives(tmp_path):
+    (tmp_path / "mine.toml").write_text(PLAN)
+    lines = list(rehearse(read_plan(tmp_path / "mine.toml"), 2, lambda jobs: list(map(run_job, jobs))))
+    base = Experiment(hidden=(8, 6), steps=40)
+    better = []
+    for seed in (3, 4):
+        losses = []
+        for normalizer in ("none", "batch"):
+            curves = train(base.replace(seed=seed, normalizer=normalizer)).curves
+            losses.append(curves[(curves["split"] == "train") & (curves["step"] <= 20)]["loss"].iloc[-1])
+        said = next(line for line in lines if f"seed {seed}:" in line)
+        assert [
+            float(word.strip(".")) for word in said.split() if word[0].isdecimal() and "." in word
+        ] == pytest.approx(losses, rel=5e-3)
+        better.append("AB"[int(np.argmin(losses))])
+    assert "   The answer: that" in lines
+    assert any(line.strip().startswith(f"{better.count(better[0])} of 2: {better[0]}") for line in lines)
+
+
+def test_the_command_names_file_part_and_field_of_what_is_wrong(tmp_path):
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text(PLAN)
+    bad.write_text(PLAN.replace('smallest = ["loss.A", "loss.B"]', 'smallest = ["loss.A", "los.B"]'))
+    told = CliRunner().invoke(app, ["plan", str(good), "--seeds", "0"])
+    assert (told.exit_code, "2 parts, nothing wrong" in told.output) == (0, True)
+    refused = CliRunner().invoke(app, ["plan", str(bad), "--seeds", "0"]).exception
+    assert all(word in str(refused) for word in ("bad.toml", "part.2", "ask", "los.B"))

@@ -85,7 +85,7 @@ def _ways(plan: LessonPlan, number: int) -> None:
             _turn_button(plan, number - 1, "Back")
         if number < len(plan.parts):
             _turn_button(plan, number + 1, "Next")
-        if st.button("Leave the lesson", key="lesson.leave", type="tertiary"):
+        if st.button("Leave", key="lesson.leave", type="tertiary", help="Leave the lesson"):
             st.switch_page(_PAGES / "class.py", query_params=_kept())
 
 

@@ -17,8 +17,7 @@ def show(plans: Sequence[LessonPlan], left: Mapping[str, int]) -> None:
     """A line for each lesson: what it is, and the button that opens it. left: the part at which each was left."""
     for plan in plans:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{layout.plain(plan.title)}**  \n{layout.plain(plan.about)}")
-            st.space("stretch")
+            st.markdown(f"**{layout.plain(plan.title)}**  \n{layout.plain(plan.about)}", width="stretch")
             at = min(left.get(plan.name, 1), len(plan.parts))
             if at > 1 and st.button(f"Go on at part {at}", key=f"lesson.on.{plan.name}"):
                 lesson_beside.go(plan, at)
