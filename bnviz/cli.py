@@ -1,4 +1,4 @@
-"""The command line, `python -m bnviz`: train, replay, lesson, plan, lab, bench and load."""
+"""The command line, `python -m bnviz`: app, train, replay, lesson, plan, lab, bench and load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bnviz.recording import Recording
 from bnviz.recording.snapshot import TABLES
 
 app = typer.Typer(
-    help="Watch what batch normalization changes inside a deep network. The page itself: streamlit run app.py",
+    help="Watch what batch normalization changes inside a deep network. The page itself: bnviz app",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -66,6 +66,21 @@ def with_knobs(command: Callable[..., None]) -> Callable[..., None]:
     wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     wrapped.__annotations__ = {item.name: item.annotation for item in parameters}
     return wrapped
+
+
+@app.command("app")
+def serve(
+    port: Annotated[int, typer.Option(help="The port to serve at.", min=1, max=65535)] = 8501,
+    address: Annotated[str, typer.Option(help="The address to serve at; 0.0.0.0 for all.")] = "localhost",
+) -> None:
+    """Open the app in a browser. Streamlit's own options: streamlit run, with the path of app.py."""
+    import subprocess
+
+    from bnviz.ui.parts.served import APP
+
+    print(f"bnviz opens at http://{address}:{port}", flush=True)
+    options = ["--server.port", str(port), "--server.address", address]
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(APP), *options]))
 
 
 @app.command()

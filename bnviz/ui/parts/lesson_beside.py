@@ -15,12 +15,12 @@ from bnviz.classroom.lesson_plans import LessonPlan
 from bnviz.experiment import ExperimentError
 from bnviz.runs import Run
 from bnviz.ui.parts import layout, link, live, memory
+from bnviz.ui.parts.served import PAGES
 from bnviz.web import state
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-_PAGES = Path(__file__).resolve().parents[3] / "pages"
 _STYLE = Path(__file__).parents[1] / "static" / "lesson.css"
 _PLAY = "lesson.play"
 _SAID = "lesson.said"
@@ -76,7 +76,7 @@ def show(page: Place, plan: LessonPlan, number: str) -> Beside:
 
 def go(plan: LessonPlan, number: int) -> None:
     """Open a part of a lesson, counted from 1, on the page that it belongs to. Does not return."""
-    st.switch_page(_PAGES / f"{plan.parts[number - 1].place}.py", query_params=plan.query(number) | _kept())
+    st.switch_page(PAGES / f"{plan.parts[number - 1].place}.py", query_params=plan.query(number) | _kept())
 
 
 def _ways(plan: LessonPlan, number: int) -> None:
@@ -86,7 +86,7 @@ def _ways(plan: LessonPlan, number: int) -> None:
         if number < len(plan.parts):
             _turn_button(plan, number + 1, "Next")
         if st.button("Leave", key="lesson.leave", type="tertiary", help="Leave the lesson"):
-            st.switch_page(_PAGES / "class.py", query_params=_kept())
+            st.switch_page(PAGES / "class.py", query_params=_kept())
 
 
 def _turn_button(plan: LessonPlan, number: int, word: str) -> None:
@@ -161,7 +161,7 @@ def _open(plan: LessonPlan, number: int, changed: dict[str, str], play: bool = T
     """Open the part with other settings, and train at once."""
     st.session_state[_PLAY] = play
     place = plan.parts[number - 1].place
-    st.switch_page(_PAGES / f"{place}.py", query_params=plan.query(number) | changed | _kept())
+    st.switch_page(PAGES / f"{place}.py", query_params=plan.query(number) | changed | _kept())
 
 
 def _change(item: Try) -> None:

@@ -1,12 +1,9 @@
 """The script that Streamlit runs for every page: the navigation over `pages/`."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from bnviz.ui.parts import layout
-
-PAGES = Path(__file__).resolve().parents[3] / "pages"
+from bnviz.ui.parts.served import PAGES
 
 layout.frame()
 page = st.navigation(
