@@ -77,7 +77,9 @@ async def not_here(request: Request) -> Response:
 async def to_the_first_page(request: Request) -> Response:
     """The Playground is the first page, and Streamlit knows a first page by the root's address alone."""
     query = request.url.query
-    return RedirectResponse(f"{request.url.path.rstrip('/').removesuffix('playground')}{'?' * bool(query)}{query}", 307)
+    return RedirectResponse(
+        f"{request.url.path.rstrip('/').removesuffix('playground')}{'?' * bool(query)}{query}", 307
+    )
 
 
 async def health(request: Request) -> Response:

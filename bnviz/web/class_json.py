@@ -38,7 +38,7 @@ def class_json(room: Room, run: Run, lab_run: LabRun | None, link: str, figures:
         "link": link,
         "ended": row.ended,
         "run": run.id,
-        "title": f"Lab {lab.number}. {lab.title}" if lab else f"{counted(len(run.arms))}, side by side",
+        "title": f"Lab: {lab.title}" if lab else f"{counted(len(run.arms))}, side by side",
         "quote": _quote(lab),
         "figures": orjson.Fragment(figures),
         "layers": 0 if lab else min(len(arm.hidden) for arm in run.arms),

@@ -10,7 +10,14 @@ from bnviz.classroom.lesson_plans import all_plans
 from bnviz.labs import all_labs
 from bnviz.labs.base import Setting
 from bnviz.runs import Run
-from bnviz.ui.parts import classroom_frame, classroom_join, classroom_share, layout, link
+from bnviz.ui.parts import (
+    classroom_frame,
+    classroom_join,
+    classroom_share,
+    lab_cards,
+    layout,
+    link,
+)
 from bnviz.ui.parts.page_state import PageState
 from bnviz.ui.parts.person import person
 from bnviz.web import state
@@ -53,11 +60,11 @@ def _join() -> None:
 def _start() -> None:
     with st.container(border=True, height="stretch"):
         st.header("Teach a class", anchor=False)
-        labs = all_labs()
+        labs = {lab.name: lab.title for lab in lab_cards.in_order()}
         name = st.selectbox(
             "The lab that the class predicts",
             list(labs),
-            format_func=lambda name: f"{labs[name].number}. {labs[name].title}",
+            format_func=labs.__getitem__,
             key="class.lab",
         )
         classroom_share.button(lambda: _lab(name), key="class.share")
