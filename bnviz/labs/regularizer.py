@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from bnviz.experiment import Experiment, presets
-from bnviz.figures import accuracy
+from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.charts.generalization_gap import GeneralizationGap, generalization_gap
 from bnviz.figures.charts.outputs_for_one_example import Answers, outputs_for_one_example
 from bnviz.figures.frame.numbers import short
@@ -136,6 +136,15 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         "batch norm moves most. Dotted: at inference. ±: standard deviation.",
         **view.looks,
     )
+    curves = figure_2.draw(
+        [
+            Network(label, look, item)
+            for (label, *_, look), item in zip(ARMS.values(), result.shown(view), strict=True)
+        ],
+        title="Accuracy on held-out data",
+        subtitle="Share of held-out examples classified correctly, in inference mode.",
+        **view.looks,
+    )
     return (
         Drawing(
             "gap-loss",
@@ -151,8 +160,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "accuracy",
-            accuracy.draw(result.shown(view), **view.looks),
-            "Accuracy on held-out examples during training.",
+            curves,
+            "The five networks while they train.",
         ),
     )
 
