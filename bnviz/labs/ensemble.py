@@ -242,7 +242,7 @@ def verdict(result: Result) -> Verdict:
         holds=agreed([times >= FEWER for times in ratios]) if known else None,
         sentence=sentence if known else "No network made an error, so there is nothing to improve.",
         criterion=f"In every seed: the ensemble of six makes at least {FEWER:g} times fewer errors than the average "
-        "member. The best member is reported, not judged: which one it is, only the held-out examples tell.",
+        "member. The best member is reported, not judged: only the held-out examples tell which one it is.",
         measured=measured,
         answer=(ratio.median,) if known else None,
     )
@@ -279,8 +279,8 @@ last hidden layers are normalized. The ensemble lowered the error on ImageNet fr
 and from 5.82 % to 4.9 % for five guesses (144 crops each; the paper’s Figure 4). With *images* our members, too,
 differ in dropout; their last layers are normalized like all others.
 
-**The interval** tells how much hangs on which examples were held out. The examples are drawn again and again from the
-held-out ones, with replacement, and the ratio is computed each time. Of 100 such ratios, 95 lie in it.
+**The interval** tells how much the ratio depends on the choice of the held-out examples. Examples are drawn many times
+from the held-out ones, with replacement, and the ratio is computed each time. Of 100 such ratios, 95 lie in it.
 
 **What this does not show.** The inequality holds for networks of any kind. A good ensemble says that its members are
 good and different. It says little about batch normalization. Batch norm helps so that networks can learn from

@@ -31,7 +31,7 @@ GROUPS: Final = {
         "before-after",
     ),
     "What is disputed": ("mechanism",),
-    "Beside batch normalization": ("batch-size", "small-batch-inference", "renorm", "family"),
+    "Limits and other normalizers": ("batch-size", "small-batch-inference", "renorm", "family"),
 }
 OTHERS: Final = "Other claims"
 """The group of the labs that GROUPS does not name."""
