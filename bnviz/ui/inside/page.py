@@ -171,7 +171,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 key=f"{PREFIX}examples",
                 help=said["examples"].help,
                 on_change=link.touch,
-                width=130,
+                width=155,
             )
         with st.popover("The network"):
             for name in NETWORK:

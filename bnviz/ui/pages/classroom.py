@@ -14,6 +14,7 @@ from bnviz.ui.parts import (
     classroom_frame,
     classroom_join,
     classroom_share,
+    lab_cards,
     layout,
     lesson_cards,
     link,
@@ -61,11 +62,11 @@ def _join() -> None:
 def _start() -> None:
     with st.container(border=True, height="stretch"):
         st.header("Teach a class", anchor=False)
-        labs = all_labs()
+        labs = {lab.name: lab.title for lab in lab_cards.in_order()}
         name = st.selectbox(
             "The lab that the class predicts",
             list(labs),
-            format_func=lambda name: f"{labs[name].number}. {labs[name].title}",
+            format_func=labs.__getitem__,
             key="class.lab",
         )
         classroom_share.button(lambda: _lab(name), key="class.share")
@@ -88,6 +89,6 @@ def _lessons() -> None:
     lesson_cards.show(plans, memory.places({}))
     st.caption(
         "A lesson plan puts labs and Playground settings in an order, with text between them. "
-        "You can write your own: a TOML file in the folder lessons below BNVIZ_HOME. README.md shows how."
+        "You can write your own: a TOML file in the folder lessons below BNVIZ_HOME. docs/lessons.md shows how."
     )
     lesson_cards.teachers_link()

@@ -79,7 +79,7 @@ def _lab(lab: Lab, visit: Visit, shown: classroom_frame.Shown) -> None:
 
 def _heading(lab: Lab, visit: Visit) -> None:
     """The page's first line: the way back, the title, and the way on, which in a lesson is the lesson's own."""
-    labs = list(all_labs().values())
+    labs = lab_cards.in_order()
     place = labs.index(lab)
     alone = "lesson" not in link.frame()
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="lab-heading"):
@@ -88,7 +88,7 @@ def _heading(lab: Lab, visit: Visit) -> None:
             st.button(
                 "Labs", icon=icon, key="labs.all", on_click=_go, args=("",), type="tertiary", help="All labs"
             )
-        st.title(f"{lab.number}. {lab.title}", anchor=False, width="stretch")
+        st.title(lab.title, anchor=False, width="stretch")
         if lab_cards.find(lab.name):
             st.markdown(":material/done_all: done", width="content")
         classroom_share.button(lambda: _lab_run(lab, visit).run, key="labs.share")
