@@ -48,13 +48,13 @@ def of_maps(view: View) -> None:
     }
     for name, most in highest.items():
         st.number_input(
-            said[name].label,
+            said["layer" if name == "map_layer" else name].label,
             0 if name == "position" else 1,
             most,
             key=f"{PREFIX}{name}",
             help=said[name].help or None,
             on_change=link.touch,
-            width=100,
+            width=85,
         )
 
 

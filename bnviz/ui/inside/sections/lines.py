@@ -17,7 +17,7 @@ from bnviz.ui.inside.view import LINES_OF, PREFIX, View
 from bnviz.ui.parts import link
 
 _WALK = f"{PREFIX}walk"
-_TURN = "Arrow keys ← → turn the lines; a unit’s number chooses the unit. "
+_TURN = "Arrow keys ← → turn the lines; a {0}’s number chooses the {0}. "
 _EXACT = "Computed in double precision with all digits, shown rounded."
 
 
@@ -30,7 +30,9 @@ def controls(view: View) -> None:
 def of_one_unit(ask: Ask, batch: LayerBatch, view: View, opened: int) -> None:
     """Algorithm 1, line by line."""
     parts.walk(walk(batch, view.unit), view.line, opened, key=_WALK, on_line=_turned, on_unit=_chosen)
-    st.caption(_TURN + _told(ask, view, batch.step) + ", as a mini-batch of their own. " + _EXACT)
+    st.caption(
+        _TURN.format("unit") + _told(ask, view, batch.step) + ", as a mini-batch of their own. " + _EXACT
+    )
 
 
 def of_another(ask: Ask, view: View, opened: int) -> None:
@@ -55,7 +57,8 @@ def of_another(ask: Ask, view: View, opened: int) -> None:
         step, shown = unit.step, walk_of_unit(unit, view.example, view.unit, label)
     line = min(view.line, len(shown["lines"]))
     parts.walk(shown, line, opened, key=_WALK, on_line=_turned, on_unit=_chosen)
-    st.caption(_TURN + _told(ask, view, step) + f"{own}, trained with {lower_first(label)}. " + _EXACT)
+    turn = _TURN.format("channel" if view.maps else "unit")
+    st.caption(turn + _told(ask, view, step) + f"{own}, trained with {lower_first(label)}. " + _EXACT)
 
 
 def _told(ask: Ask, view: View, step: int) -> str:
