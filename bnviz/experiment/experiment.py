@@ -439,7 +439,7 @@ class Experiment(BaseModel):
             conflicts.append(
                 f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
             )
-        positions = self.architecture in ("conv", "inception") and self.normalizer != "input-only"
+        positions = self.architecture in architecture.CONVOLUTIONAL and self.normalizer != "input-only"
         if self.batch_size == 1 and self.normalizer in normalization.NEED_TWO and not positions:
             conflicts.append(
                 f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
