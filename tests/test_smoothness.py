@@ -58,7 +58,7 @@ def torchs_own(trainer: Trainer) -> nn.Sequential:
                 norm.bias.copy_(pair[1])
             layers.append(norm)
         layers.append(nn.Tanh())
-    output = nn.Linear(trainer.network.output.weight.shape[1], 10)
+    output = nn.Linear(*reversed(trainer.network.output.weight.shape))
     output.load_state_dict(trainer.network.output.state_dict())
     return nn.Sequential(*layers, output).double()
 
