@@ -30,7 +30,7 @@ GROUPS: Final = {
         "placement",
         "before-after",
     ),
-    "What is disputed": ("mechanism",),
+    "What is disputed": ("mechanism", "landscape"),
     "Limits and other normalizers": ("batch-size", "small-batch-inference", "renorm", "family"),
 }
 OTHERS: Final = "Other claims"
