@@ -29,6 +29,7 @@ GROUPS: Final = {
         "inference",
         "placement",
         "before-after",
+        "effective-rate",
     ),
     "What is disputed": ("mechanism", "landscape"),
     "Limits and other normalizers": ("batch-size", "small-batch-inference", "renorm", "family"),
