@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from bnviz.experiment import Experiment, presets
 from bnviz.recording import Recording
-from bnviz.recording.snapshot import TABLES
+from bnviz.recording.snapshot import LATER_TABLES, TABLES
 
 app = typer.Typer(
     help="Watch what batch normalization changes inside a deep network. The page itself: bnviz app",
@@ -104,7 +104,7 @@ def train(
     recording = train_one(experiment)
     recording.save(out / "recording.bnviz")
     stamp = Stamp.of([recording])
-    for table in TABLES:
+    for table in (*TABLES, *LATER_TABLES):
         frame = getattr(recording, table)
         if len(frame):
             (out / f"{table}.csv").write_bytes(export_numbers(frame, "csv", stamp))
