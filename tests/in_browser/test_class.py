@@ -164,6 +164,18 @@ def test_a_class_predicts_twice_and_sees_neither_round_before_the_second_is_clos
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lab", ["input-only", "batch-size"])
+def test_the_way_in_is_on_the_walls_first_screen_also_beside_a_long_question(open_page, server, lab):
+    desk = open_page(f"labs?lab={lab}")
+    desk.get_by_role("button", name="Share with the class").click()
+    link = desk.get_by_role("link", name="Open the projector").get_attribute("href")
+    wall = open_page(link.removeprefix(f"{server.url}/"), 1280, 720)
+    expect(wall.get_by_role("button", name="Ask the class")).to_be_visible()
+    first = (PLAY, ".bnviz-question", ".bnviz-join img")
+    assert faults.first_screen_faults(wall, first, 0.95) == []
+
+
+@pytest.mark.slow
 def test_a_number_that_was_predicted_is_drawn_into_the_figure_once_it_is_measured(open_page, phone, server):
     """On the phone its own, on the wall the class's median."""
     desk = open_page("labs?lab=learning-rate")
