@@ -79,11 +79,12 @@ class Experiment(BaseModel):
         int,
         Knob(
             "Mini-batch",
-            "How many examples each training step sees.",
+            "How many examples each training step sees. 0: all training examples, which is gradient descent.",
             "Data",
-            low=1,
+            low=0,
             high=4096,
-            suggestions=(2, 10, 30, 60, 120, 250),
+            suggestions=(0, 2, 10, 30, 60, 120, 250),
+            zero="all training examples",
         ),
     ] = 60
     batch_classes: Annotated[
@@ -435,11 +436,16 @@ class Experiment(BaseModel):
                 f"batch_classes = {self.batch_classes} does not divide batch_size = {self.batch_size:,} into equal "
                 "parts; allowed is 0, or a number that does"
             )
+        if self.batch_classes and not self.batch_size:
+            conflicts.append(
+                f"batch_classes = {self.batch_classes} is not allowed with batch_size = 0, all training examples; "
+                "allowed is 0, or a batch_size of 1 to 4,096"
+            )
         if self.schedule == "one-cycle" and self.warmup:
             conflicts.append(
                 f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
             )
-        positions = self.architecture in ("conv", "inception") and self.normalizer != "input-only"
+        positions = self.architecture in architecture.CONVOLUTIONAL and self.normalizer != "input-only"
         if self.batch_size == 1 and self.normalizer in normalization.NEED_TWO and not positions:
             conflicts.append(
                 f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
@@ -453,6 +459,10 @@ class Experiment(BaseModel):
                 )
         conflicts += architecture.conflicts(self, has_images=self.dataset not in POINT_DATASETS)
         return [*conflicts, *normalization.conflicts(self)]
+
+    def batch_of(self, examples: int) -> int:
+        """How many examples a mini-batch has where there are so many training examples."""
+        return min(self.batch_size, examples) if self.batch_size else examples
 
     def canonical(self) -> Self:
         """The same network, with the default for every setting of normalization that has no effect on it."""

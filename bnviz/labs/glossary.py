@@ -26,6 +26,11 @@ GLOSSARY = (
         "How far the distribution of a unit’s inputs has moved from where it was at the beginning of training.",
     ),
     Entry(
+        "effective learning rate",
+        "The learning rate divided by the squared length of a layer’s weights: behind normalization, how fast their "
+        "direction changes.",
+    ),
+    Entry(
         "gradient",
         "The derivative of the loss with respect to each weight; the backward pass computes it from the last layer to "
         "the first.",

@@ -16,7 +16,9 @@ from bnviz.ui.parts import (
     classroom_share,
     lab_cards,
     layout,
+    lesson_cards,
     link,
+    memory,
 )
 from bnviz.ui.parts.page_state import PageState
 from bnviz.ui.parts.person import person
@@ -84,13 +86,9 @@ def _lessons() -> None:
     plans, troubles = all_plans()
     st.header("Lessons", anchor=False)
     layout.notice_ignored(troubles, key="ignored-lessons")
-    for plan in plans:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{layout.plain(plan.title)}**  \n{layout.plain(plan.about)}")
-            st.space("stretch")
-            if st.button("Open", key=f"lesson.{plan.name}", help=f"Open {plan.title}"):
-                classroom_frame.go(plan, 1)
+    lesson_cards.show(plans, memory.places({}))
     st.caption(
         "A lesson plan puts labs and Playground settings in an order, with text between them. "
-        "You can write your own: a TOML file in the folder lessons below BNVIZ_HOME. README.md shows how."
+        "You can write your own: a TOML file in the folder lessons below BNVIZ_HOME. docs/lessons.md shows how."
     )
+    lesson_cards.teachers_link()

@@ -29,8 +29,9 @@ GROUPS: Final = {
         "inference",
         "placement",
         "before-after",
+        "effective-rate",
     ),
-    "What is disputed": ("mechanism",),
+    "What is disputed": ("mechanism", "landscape"),
     "Limits and other normalizers": ("batch-size", "small-batch-inference", "renorm", "family"),
 }
 OTHERS: Final = "Other claims"
