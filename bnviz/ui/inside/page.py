@@ -50,7 +50,8 @@ def show() -> None:
     layout.intro(
         "<b>Inside one normalization layer.</b><span> A real network, a real mini-batch, every number.</span>"
     )
-    layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
+    classroom_frame.apply(PAGE)
+    layout.notice_ignored(ignored)
     _controls(experiment, view)
     with st.container(key=layout.one_row("inside-sections")):
         st.segmented_control(
@@ -178,7 +179,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 key=f"{PREFIX}examples",
                 help=said["examples"].help,
                 on_change=link.touch,
-                width=130,
+                width=155,
             )
         with st.popover("The network"):
             for name in NETWORK:

@@ -63,8 +63,10 @@ def of_another(ask: Ask, view: View, opened: int) -> None:
 
 def _told(ask: Ask, view: View, step: int) -> str:
     """Which examples of which network are shown."""
+    size = ask.experiment.batch_size
+    whole = f"the {size:,} examples" if size else "all training examples,"
     return (
-        f"These are the first {view.examples} of the {ask.experiment.batch_size:,} examples that update {step + 1:,} "
+        f"These are the first {view.examples} of {whole} that update {step + 1:,} "
         f"would use, in the network as it stood after {step:,} updates"
     )
 
