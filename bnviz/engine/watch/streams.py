@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from bnviz.engine.watch import drift, samples
-from bnviz.engine.watch.evidence import GRID, is_linear, name_of
+from bnviz.engine.watch.evidence import GRID, SCALED, is_linear, name_of
 from bnviz.engine.watch.measured import Measured, Summary
 from bnviz.engine.watch.names import Owner
 from bnviz.engine.watch.operations import Units
@@ -140,7 +140,8 @@ class Part:
             self.lost = unusual == sample.values.size
         else:
             apart = drift.floor(sample.values, self.origin.by_batch) if floor else math.nan
-            self.measured = Measured.of(sample, apart, reference)
+            function = self.functions[0].removesuffix(SCALED) if len(self.functions) == 1 else ""
+            self.measured = Measured.of(sample, function, apart, reference)
 
 
 @dataclass(frozen=True, eq=False)
