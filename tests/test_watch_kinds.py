@@ -261,6 +261,8 @@ BY_HAND = {
     "relu  ": lambda x: torch.where(x > 0, x, 0.0),
     "relu   ": lambda x: (x + x.abs()) / 2,
     "relu    ": masked,
+    "relu     ": lambda x: 0.5 * F.relu(x) - 0.4,
+    "gelu  ": lambda x: F.gelu(x).mul(1.7).mul(0.2),
     "leaky_relu": lambda x: torch.max(x, 0.1 * x),
     "sigmoid": lambda x: 1 / (1 + torch.exp(-x)),
     "tanh": lambda x: (torch.exp(x) - torch.exp(-x)) / (torch.exp(x) + torch.exp(-x)),

@@ -36,7 +36,8 @@ class Summary:
 class Measured:
     """What is kept of a layer's values at one record.
 
-    unit_quantiles: (F, 3). saturated: the share in the flat zone of the nonlinearity; NaN where it has none. curve: (F, up to COMPARED) sorted values of each unit, to compare with another record's.
+    unit_quantiles: (F, 3). saturated: the share in the flat zone of the nonlinearity; NaN where it has none.
+    curve: (F, up to COMPARED) sorted values of each unit, to compare with another record's.
     drift: from a reference that was given; there is no curve then. floor: the drift between two mini-batches of one
     step; NaN where that was not asked for, or could not be known.
     """
@@ -63,7 +64,8 @@ class Measured:
     ) -> Measured:
         """Measure a sample that holds a value of each unit, all of them finite, and hands them over.
 
-        function: the nonlinearity that receives it. apart: the floor. There are at most two copies of the values at any time.
+        function: the nonlinearity that receives it. apart: the floor. There are at most two copies of the values at
+        any time.
         """
         per_unit = np.array(sample.hand_over().T, order="C")  # (F, N)
         both = sample.moments or moments(per_unit.reshape(-1))
