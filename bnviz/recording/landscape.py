@@ -1,8 +1,8 @@
-"""What was measured of the loss around a network's weights: along its gradient."""
+"""What was measured of the loss around a network's weights: along its gradient, and its largest curvature."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -30,6 +30,12 @@ class AlongGradient:
             return cls(np.empty(0, np.int64), np.empty(0), *(np.empty((0, 1)) for _ in range(3)))
         return cls(*(np.asarray(found[name]) for name in ("steps", "loss", "losses", "change", "distance")))
 
+    @classmethod
+    def joined(cls, pieces: Sequence[Mapping[str, Any]]) -> Self:
+        """From what was found step by step."""
+        names = ("steps", "loss", "losses", "change", "distance")
+        return cls.of({name: np.array([piece[name] for piece in pieces]) for name in names} if pieces else {})
+
     @property
     def lowest(self) -> np.ndarray:
         """(R,), the lowest loss on the way, its beginning included."""
@@ -55,3 +61,25 @@ class AlongGradient:
         """(R,), the effective β: the largest ratio of the gradient's change to the distance. NaN where g is 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray((self.change / self.distance).max(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Sharpness:
+    """The largest eigenvalue of the Hessian of the loss, at R steps of training; all (R,).
+
+    sharpness: NaN where it is unknown. loss: over the examples that the Hessian is of. limit: 2/η.
+    """
+
+    steps: np.ndarray
+    sharpness: np.ndarray
+    loss: np.ndarray
+    limit: np.ndarray
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Mapping[str, Any]]) -> Self:
+        """From what was found step by step."""
+        steps = np.array([piece["step"] for piece in pieces], np.int64)
+        found = (
+            np.array([piece[name] for piece in pieces], float) for name in ("sharpness", "loss", "limit")
+        )
+        return cls(steps, *found)
