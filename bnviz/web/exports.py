@@ -35,6 +35,7 @@ from bnviz.export.numbers import drawn_numbers, numbers
 from bnviz.export.stamp import comparison_query
 from bnviz.export.stills import Stills
 from bnviz.figures import landscapes
+from bnviz.figures.charts.loss_surface import Shape
 from bnviz.figures.charts.where_training_works import accuracy_map
 from bnviz.recording.file import SUFFIX
 from bnviz.recording.recording import fingerprint
@@ -68,6 +69,7 @@ class ExportQuery(Query):
     still: str = ""
     map: str = ""
     landscape: str = ""
+    shape: Shape = "contours"
     footer: Flag = True
     by: Literal["server", "browser"] = Field("server", description="server or browser")
 
@@ -214,9 +216,14 @@ class ExportRoutes:
         measurement = find_measurement(self._measurements(), query.landscape)
         found, address = measurement.found, page_address(request)
         export = _Export(
-            ("landscape", measurement.id),
+            ("landscape", measurement.id, query.shape),
             lambda kind: landscapes.draw(
-                measurement.function, measurement.networks, found, theme="print", narrow=kind.column
+                measurement.function,
+                measurement.networks,
+                found,
+                shape=query.shape,
+                theme="print",
+                narrow=kind.column,
             ).figure(),
             drawn_numbers,
             landscape_stamp(measurement, f"{address}/landscape" if address else ""),

@@ -1,7 +1,7 @@
 """The routes of measurements of the page Landscape, and a measurement's stamp.
 
 GET  bnviz/landscapes/{id}             how it stands
-GET  bnviz/landscapes/{id}/figure      the figure as JSON: theme=, narrow=
+GET  bnviz/landscapes/{id}/figure      the figure as JSON: theme=, narrow=, shape=
 POST bnviz/landscapes/{id}/{action}    play or stop; only the page that opened the measurement knows its id
 """
 
@@ -15,12 +15,19 @@ from starlette.routing import BaseRoute, Route
 
 from bnviz.export.stamp import ArmStamp, Stamp, made_here
 from bnviz.figures import landscapes
+from bnviz.figures.charts.loss_surface import Shape
 from bnviz.runs import RunManager
 from bnviz.runs.measurements import Measurement, Measurements
 from bnviz.web.maps import MAX_ID, MapQuery, Play, Stop, map_actions
 from bnviz.web.requests import RequestError, read
 from bnviz.web.response_cache import ResponseCache
 from bnviz.web.responses import body_response, json_response, not_modified, weak_etag
+
+
+class LandscapeQuery(MapQuery):
+    """The same, and as what the loss over a plane is drawn."""
+
+    shape: Shape = "contours"
 
 
 class LandscapeRoutes:
@@ -57,9 +64,9 @@ class LandscapeRoutes:
     async def figure(self, request: Request) -> Response:
         """The figure, drawn once for each number of pieces, theme and width."""
         measurement = self._found(request)
-        query = read(MapQuery, request.query_params)
+        query = read(LandscapeQuery, request.query_params)
         found, version = measurement.found, measurement.revision
-        key = (measurement.id, query.theme, query.narrow)
+        key = (measurement.id, query.theme, query.narrow, query.shape)
         if request.headers.get("If-None-Match") == weak_etag(key, version):
             return not_modified(weak_etag(key, version), {})
 
@@ -69,6 +76,7 @@ class LandscapeRoutes:
                     measurement.function,
                     measurement.networks,
                     found,
+                    shape=query.shape,
                     theme=query.theme,
                     narrow=query.narrow,
                 ).json()

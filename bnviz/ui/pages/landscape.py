@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 import streamlit as st
@@ -14,7 +14,7 @@ from bnviz.runs.measurements import Measurement
 from bnviz.ui.parts import classroom_frame, control_values, layout, link
 from bnviz.ui.parts.component import asset, component, data_of
 from bnviz.ui.parts.field_control import field
-from bnviz.ui.parts.page_state import PageState, Parameter
+from bnviz.ui.parts.page_state import MOST, PageState, Parameter
 from bnviz.web import state
 
 PAGE: Final = "landscape"
@@ -41,6 +41,8 @@ SHOWN = ("dataset", "learning_rate", *NETWORK)
 SECTIONS = {
     "gradient": ("Along the gradient", "bnviz.engine.inspections.smoothness:followed"),
     "sharpness": ("Sharpness", "bnviz.engine.inspections.sharpness:followed"),
+    "surface": ("Surface", "bnviz.engine.inspections.surface:around"),
+    "path": ("Path", "bnviz.engine.inspections.surface:path"),
 }
 """What is measured: its name, and the function that finds it."""
 
@@ -75,16 +77,52 @@ is largest. Gradient descent at a rate $\eta$ on a quadratic is stable up to $\l
 The Hessian is of up to 5,000 training examples, evenly spaced, as one mini-batch; it is never built, only multiplied
 with vectors (Lanczos).
 """,
+    "surface": r"""
+The loss over a plane through the weights after the steps that the slider says (Li et al. 2018). Both directions are
+random, the same random numbers for A and B. They are *filter-normalized*: in each direction the weights of one unit
+change by at most their own length. So a network is not smoother only because its weights are larger.
+
+- How soon does the loss rise around the weights? Is the valley round, or narrow in one direction?
+- Move the slider through training: at the start the loss is high everywhere, later there is a valley.
+- Biases, γ and β are not moved. With batch normalization the loss is by the statistics of these 500 examples.
+
+A plane is two of tens of thousands of directions. Another seed draws others.
+""",
+    "path": r"""
+The weights after every few updates, projected onto the two directions in which they move most (principal components,
+Li et al. 2018, Section 7). The share of the path’s variance in the plane stands beside each name.
+
+- Does the path go straight down, or along a valley?
+- A and B have planes of their own, with the same colours for the same loss.
+
+A point of the path is near the plane, not in it: its own loss may differ from the colour below it.
+""",
 }
+
+
+SHAPES = {"contours": "contours", "surface": "a surface"}
+"""As what the loss over a plane is drawn."""
+
+
+def _steps(view: View, experiment: Experiment | None) -> int:
+    return experiment.steps if experiment else MOST
 
 
 @dataclass(frozen=True)
 class View(PageState):
-    """The page's parameters besides the fields of Experiment. a, b: the normalizations of the two networks."""
+    """The page's parameters besides the fields of Experiment. a, b: the normalizations of the two networks.
+
+    at: the step of the surface. shape: as what it is drawn.
+    """
 
     section: Annotated[str, Parameter("What to measure", choices=SECTIONS)] = "gradient"
     a: Annotated[str, Parameter("A", choices=NORMALIZERS)] = "none"
     b: Annotated[str, Parameter("B", choices=NORMALIZERS)] = "batch"
+    at: Annotated[
+        int,
+        Parameter("Steps of training", "The surface around the weights after so many updates.", high=_steps),
+    ] = 100
+    shape: Annotated[str, Parameter("Drawn as", choices=SHAPES)] = "contours"
 
 
 def show() -> None:
@@ -95,9 +133,9 @@ def show() -> None:
         "while they train.</span>"
     )
     layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
-    _controls(view)
+    _controls(experiment, view)
     try:
-        _figure(_measurement(experiment, view))
+        _figure(_measurement(experiment, view), view)
     except ExperimentError as error:
         st.error(f"{str(error)[0].upper()}{str(error)[1:]}", icon=":material/error:")
     with st.expander("What to look for"):
@@ -111,7 +149,8 @@ def _asked(query: Mapping[str, str] | None) -> tuple[Experiment, View, tuple[str
     """What the link, or else the controls, ask for, with every control set to it; and what was ignored."""
     mine, network = (None, control_values.read_fields(PREFIX)) if query is None else View.split(query)
     experiment, ignored = experiment_of(network)
-    view, more = View.asked(mine, PREFIX)
+    view, more = View.asked(mine, PREFIX, experiment)
+    view = replace(view, at=min(view.at, experiment.steps))
     control_values.fill_fields(experiment, PREFIX)
     view.set_controls(PREFIX)
     return experiment, view, (*ignored, *more)
@@ -140,7 +179,7 @@ def networks(experiment: Experiment, view: View) -> tuple[Experiment, Experiment
     return experiment.replace(normalizer=view.a), experiment.replace(normalizer=view.b)
 
 
-def _controls(view: View) -> None:
+def _controls(experiment: Experiment, view: View) -> None:
     said = view.parameters()
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="small", key=layout.one_row("landscape-controls")
@@ -160,7 +199,9 @@ def _controls(view: View) -> None:
         with st.popover("The network"):
             for name in NETWORK:
                 field(name, PREFIX + name)
-    with st.container(key=layout.one_row("landscape-sections")):
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="medium", key=layout.one_row("landscape-sections")
+    ):
         st.segmented_control(
             said["section"].label,
             options=list(SECTIONS),
@@ -170,31 +211,53 @@ def _controls(view: View) -> None:
             label_visibility="collapsed",
             on_change=link.touch,
         )
+        if view.section == "surface":
+            st.slider(
+                said["at"].label,
+                0,
+                experiment.steps,
+                key=f"{PREFIX}at",
+                help=said["at"].help,
+                on_change=link.touch,
+                width=240,
+            )
+        if view.section in ("surface", "path"):
+            st.segmented_control(
+                said["shape"].label,
+                options=list(SHAPES),
+                format_func=SHAPES.__getitem__,
+                key=f"{PREFIX}shape",
+                required=True,
+                label_visibility="collapsed",
+                on_change=link.touch,
+            )
 
 
 def _measurement(experiment: Experiment, view: View) -> Measurement:
     """This person's measurement of these networks; their other ones are stopped."""
     _, function = SECTIONS[view.section]
-    asked = (experiment, view)
-    mine: dict[tuple[Experiment, View], str] = st.session_state.setdefault(_OPEN, {})
+    arguments = {"step": view.at} if view.section == "surface" else {}
+    asked = (networks(experiment, view), function, *arguments.values())
+    mine: dict[Hashable, str] = st.session_state.setdefault(_OPEN, {})
     known = state.manager().measurements
     for other, measurement_id in mine.items():
         if other != asked and (left := known.get(measurement_id)) is not None:
             left.stop()
     found = known.get(mine.get(asked, ""))
     if found is None:
-        found = known.open(networks(experiment, view), function, {})
+        found = known.open(networks(experiment, view), function, arguments)
         mine[asked] = found.id
     return found
 
 
-def _figure(measurement: Measurement) -> None:
+def _figure(measurement: Measurement, view: View) -> None:
     html = '<section data-bnviz class="bnviz-map" aria-label="The landscape"></section>'
     data = data_of(
         "live.js",
         "live.css",
         id=measurement.id,
         path="landscapes/landscape",
+        args={"shape": view.shape} if view.section in ("surface", "path") else {},
         plotly=asset("plotly.min.js"),
         view=link.frame().get("view", ""),
     )

@@ -56,7 +56,7 @@ export class AccuracyMap {
 
   /** What the files are asked for by. */
   query() {
-    return new URLSearchParams({ [this.parameter]: this.data.id });
+    return new URLSearchParams({ [this.parameter]: this.data.id, ...this.data.args });
   }
 
   close() {
@@ -116,7 +116,7 @@ export class AccuracyMap {
 
   async draw() {
     if (!this.status || this.busy || !this.plot.shown) return;
-    const query = new URLSearchParams({ theme: this.plot.theme });
+    const query = new URLSearchParams({ theme: this.plot.theme, ...this.data.args });
     if (this.plot.narrow) query.set("narrow", 1);
     const wanted = `${this.data.id}?${query}@${this.revision}`;
     if (wanted === this.shown) return;
@@ -125,7 +125,8 @@ export class AccuracyMap {
       const answer = await this.route.get(`${this.url}/figure?${query}`);
       if (answer.ok) {
         const first = !this.plot.drawn;
-        await this.plot.draw(this.data.plotly, await answer.json(), false);
+        const figure = await answer.json();
+        await this.plot.draw(this.data.plotly, figure, Boolean(figure.layout.scene)); // what has depth can be turned
         this.table.renew();
         if (first && this.plot.drawn) this.plot.node.on("plotly_click", ({ points: [point] }) => this.open(point));
       }
