@@ -56,7 +56,7 @@ class Experiment(BaseModel):
         str,
         Knob(
             "Examples",
-            "What the network learns to tell apart. Digits come with bnviz; MNIST is fetched once.",
+            "What the network learns to tell apart. Digits come with bnviz; MNIST is downloaded once.",
             "Data",
             choices=DATASETS,
             prefixes=("folder:",),
@@ -91,7 +91,7 @@ class Experiment(BaseModel):
         int,
         Knob(
             "Classes in a mini-batch",
-            "Of how many classes, drawn at random, the examples of a mini-batch are, in equal parts. 0: any, as all "
+            "How many classes, drawn at random, each mini-batch has, with equally many examples of each. 0: all "
             "examples are shuffled together.",
             "Data",
             low=0,
@@ -105,7 +105,7 @@ class Experiment(BaseModel):
         str,
         Knob(
             "Image size",
-            "Of the images in a folder, in pixels. In colour, unless all of them are grey.",
+            "The size, in pixels, of the images in a folder. They keep their colours, unless all of them are grey.",
             "Data",
             choices=IMAGE_SIZES,
         ),
@@ -113,9 +113,9 @@ class Experiment(BaseModel):
     augment: Annotated[
         str,
         Knob(
-            "Training images",
-            "Move each image by a few pixels, and flip half of them from left to right, another way in every step. "
-            "A flipped shoe is a shoe; a flipped 2 is no 2.",
+            "Augmentation",
+            "Change the training images at random in every step: move each by a few pixels, and flip half of them from "
+            "left to right. A flipped shoe is still a shoe; a flipped 2 is not a 2.",
             "Data",
             choices=AUGMENTATIONS,
         ),
@@ -200,8 +200,8 @@ class Experiment(BaseModel):
         int,
         Knob(
             "Plain steps",
-            "So many steps are plain batch normalization; the limits of the correction have grown to d = 5 after 5 "
-            "times and to r = 3 after 8 times as many. The paper has 5,000, 25,000 and 40,000.",
+            "How many first steps are plain batch normalization. Then the limits of the correction grow: of d to 5 "
+            "after 5 times as many steps, of r to 3 after 8 times as many. The paper: 5,000, 25,000 and 40,000.",
             "Network",
             low=0,
             high=100_000,
@@ -276,7 +276,7 @@ class Experiment(BaseModel):
         float,
         Knob(
             "Dropout",
-            "The share of units silenced at random in each step.",
+            "The share of units set to 0 at random in each step.",
             "Network",
             low=0.0,
             high=0.95,
@@ -312,7 +312,7 @@ class Experiment(BaseModel):
         int,
         Knob(
             "Seed",
-            "Fixes all chance: initial weights, order of examples, dropout.",
+            "Fixes all random choices: initial weights, order of examples, dropout.",
             "Start",
             low=0,
             high=2**31 - 1,
@@ -353,7 +353,7 @@ class Experiment(BaseModel):
         int,
         Knob(
             "Warm-up",
-            "In how many first steps the learning rate rises evenly to its value.",
+            "Over how many first steps the learning rate rises evenly to its value.",
             "Learning",
             low=0,
             high=1_000_000,
@@ -389,7 +389,8 @@ class Experiment(BaseModel):
         float,
         Knob(
             "Gradient clipping",
-            "A gradient that is longer than this, over all weights together, is shortened to this length. 0: none is.",
+            "A gradient that is longer than this, over all weights together, is shortened to this length. 0: no "
+            "gradient is shortened.",
             "Learning",
             low=0.0,
             high=1_000_000.0,
@@ -444,7 +445,7 @@ class Experiment(BaseModel):
             conflicts.append(
                 f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
             )
-        positions = self.architecture in ("conv", "inception") and self.normalizer != "input-only"
+        positions = self.architecture in architecture.CONVOLUTIONAL and self.normalizer != "input-only"
         if self.batch_size == 1 and self.normalizer in normalization.NEED_TWO and not positions:
             conflicts.append(
                 f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
