@@ -7,7 +7,7 @@ import itertools
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 SIZE = (1366, 768)
 SHRUNK = (960, 540)
@@ -17,7 +17,7 @@ SPEED = 200
 
 OPENED_MILLISECONDS, STILL_MILLISECONDS = 1200, 2500
 """How long the first and the last frame stand."""
-MOST_MILLISECONDS = 600_000
+POLL_MILLISECONDS, MOST_POLLS = 50, 12_000
 
 _STEP = "document.querySelector('.bnviz-scrubber').valueAsNumber"
 _STEPS = "Number(document.querySelector('.bnviz-scrubber').max)"
@@ -36,12 +36,11 @@ def film(browser: Browser, base: str, out: Path) -> None:
     frames, steps = [_frame(page.screenshot())], [0]
     play.click()
     page.mouse.move(5, 5)
-    page.wait_for_function(f"{_STEP} > 0", timeout=MOST_MILLISECONDS)
+    _wait(page, 1)
     last = int(page.evaluate(_STEPS))
     while steps[-1] < last:
         due = min(last, steps[-1] + last // FRAMES)
-        page.wait_for_function(f"{_STEP} >= {due}", timeout=MOST_MILLISECONDS)
-        steps.append(int(page.evaluate(_STEP)))
+        steps.append(_wait(page, due))
         frames.append(_frame(page.screenshot()))
     page.close()
     durations = [1000 * (after - before) // SPEED for before, after in itertools.pairwise(steps)]
@@ -55,6 +54,19 @@ def film(browser: Browser, base: str, out: Path) -> None:
         quality=70,
         method=6,
     )
+
+
+def _wait(page: Page, due: int) -> int:
+    """The step that is shown once it is `due` or later. Raises RuntimeError where it does not come.
+
+    The page's policy forbids Playwright's own waiting, which compiles a text.
+    """
+    for _ in range(MOST_POLLS):
+        step = int(page.evaluate(_STEP))
+        if step >= due:
+            return step
+        page.wait_for_timeout(POLL_MILLISECONDS)
+    raise RuntimeError(f"step {due:,} was not reached: training stands still")
 
 
 def _frame(png: bytes) -> Image.Image:
