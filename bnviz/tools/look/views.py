@@ -80,6 +80,7 @@ PAGES = (
     View("map", "/map", "opened", (PLAY,), 0.85, 0.4, PLOT),
     View("landscape", "/landscape", "opened", (PLAY,), 0.85, 0.4, PLOT),
     View("class", "/class"),
+    View("compose", "/compose"),
     View("runs", "/runs"),
     View("about", "/about"),
 )
