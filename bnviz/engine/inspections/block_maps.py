@@ -16,7 +16,7 @@ from bnviz.engine.residual import ResidualBlock
 from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.layer.block_maps import BlockMaps, ConvolutionMaps, Statistics
 
-BRANCHES = ("1×1", "3×3", "3×3 twice", "average")
+BRANCHES = ("1×1", "3×3", "two 3×3", "average")
 """Of an Inception block: what the last convolution of each branch is, or what stands before its 1×1."""
 SHOWN = 8
 """The feature maps shown of a block, as many of each convolution."""
