@@ -37,7 +37,6 @@ def test_filters_and_maps_follow_the_scrubber_and_are_those_of_a_script(open_pag
     filters, block = figure(page, "First filters"), figure(page, "Inside block 2")
     for shown in (filters, block):
         expect(shown).to_contain_text("step 80")
-    page.screenshot(path=f"/tmp/images/shot-{width}.png", full_page=True)
     last = filters.evaluate(SQUARES, 0)
 
     slider = page.get_by_role("slider")
