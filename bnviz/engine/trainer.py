@@ -24,6 +24,7 @@ from bnviz.engine.backprop import differentiation
 from bnviz.engine.batch_order import BatchOrder
 from bnviz.engine.batches import examples_of
 from bnviz.engine.build import build
+from bnviz.engine.masks import masks
 from bnviz.engine.network import generator
 from bnviz.engine.optimizers import OPTIMIZER_CLASSES, clipped
 from bnviz.engine.recorder import Recorder, Update
@@ -90,6 +91,7 @@ class Trainer:
             self.network = build(experiment, dataset.shape, len(dataset.classes), self.device)
         self.differentiation = differentiation(self.network)
         self.parameters: list[Tensor] = list(self.network.parameters())
+        self.masks = masks(self.network, experiment)
         self.optimizer = OPTIMIZER_CLASSES[experiment.optimizer](self.parameters)
         self.whole_step = whole_step(self.network, self.optimizer, experiment)
         self.order_rng = generator(experiment.seed, "order")
@@ -194,9 +196,13 @@ class Trainer:
         """Take the optimizer's step at the rate that the schedule gives now."""
         now = self.settings
         followed = list(gradients)
+        if self.masks is not None:
+            followed = list(torch._foreach_mul(followed, self.masks))
         if now.gradient_clipping:
             followed = clipped(followed, now.gradient_clipping)
         steps = self.optimizer.step(followed, now)
+        if self.masks is not None:  # weight decay is not for what is frozen either
+            steps = list(torch._foreach_mul(steps, self.masks))
         rate = now.learning_rate * rate_factor(now, self.step)
         torch._foreach_add_(self.parameters, steps, alpha=-rate)
         return Update(gradients, steps, rate)

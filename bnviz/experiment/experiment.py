@@ -33,6 +33,7 @@ from bnviz.experiment.knob import (
     POINT_DATASETS,
     RESIDUALS,
     SCHEDULES,
+    TRAINABLE,
     ExperimentError,
     Knob,
     Layers,
@@ -412,6 +413,17 @@ class Experiment(BaseModel):
             zero="none",
         ),
     ] = 0.0
+    trainable: Annotated[
+        str,
+        Knob(
+            "Parameters that learn",
+            "All others stay as they were drawn. γ and β: whatever the normalization learns. Two weights of each unit: "
+            "two of its inputs’ weights, drawn at random, as many as γ and β are.",
+            "Learning",
+            choices=TRAINABLE,
+            before="learns:",
+        ),
+    ] = "all"
     steps: Annotated[
         int,
         Knob(
@@ -476,6 +488,11 @@ class Experiment(BaseModel):
                     f"{name} = {getattr(self, name)!r} needs images and dataset = {self.dataset!r} has none; "
                     "allowed is 'none', or dataset = 'digits' and others of images"
                 )
+        if self.trainable == "normalizer" and self.normalizer not in normalization.LEARN:
+            conflicts.append(
+                f"trainable = 'normalizer' leaves nothing that learns with normalizer = {self.normalizer!r}; allowed "
+                "is trainable = 'all', or normalizer = 'batch' and others with γ or β"
+            )
         conflicts += architecture.conflicts(self, has_images=self.dataset not in POINT_DATASETS)
         return [*conflicts, *normalization.conflicts(self)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bnviz.experiment.architecture import CONVOLUTIONAL, IN_BLOCKS, convolution_widths
-from bnviz.experiment.knob import ALL_LAYERS, layer_numbers, short_repr
+from bnviz.experiment.knob import ALL_LAYERS, NORMALIZERS, layer_numbers, short_repr
 
 if TYPE_CHECKING:
     from bnviz.experiment.experiment import Experiment
@@ -60,6 +60,12 @@ OF_ONE_EXAMPLE = ("layer", "group", "rms")
 
 BY_STATISTICS = ("batch", "layer", "group", "instance", "rms", "ghost-batch", "mean-only", "variance-only")
 """Those that subtract a mean, divide by a deviation, or both, and do nothing else before γ and β."""
+
+NOTHING_LEARNED = NO_LAYERS | {"batch-no-affine", "batch-stop-mean", "batch-stop-statistics", "noise"}
+"""Those without a parameter of their own."""
+
+LEARN = frozenset(NORMALIZERS) - NOTHING_LEARNED
+"""Those that learn something themselves: γ or β, and what else they have."""
 
 GROUPS = frozenset({"group", "weight-standardized"})
 """Those that form groups of features."""

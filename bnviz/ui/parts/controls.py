@@ -20,6 +20,7 @@ MORE = (
     "momentum",
     "weight_decay",
     "gradient_clipping",
+    "trainable",
     "dropout",
     "residual",
     "bias",
