@@ -25,6 +25,7 @@ from bnviz.experiment.knob import (
     IMAGE_SIZES,
     INITS,
     INPUT_NORMALIZATIONS,
+    MAX_CONVOLUTIONS,
     MAX_LAYERS,
     NORM_PLACEMENTS,
     NORMALIZERS,
@@ -229,6 +230,20 @@ class Experiment(BaseModel):
             form=f"all, or layers from 1 to {MAX_LAYERS}, such as 1,3 or 1,10-50",
         ),
     ] = ALL_LAYERS
+    per_activation: Annotated[
+        int,
+        Knob(
+            "Per-activation layers",
+            "In how many of the last layers batch normalization takes each position of a feature map by itself, with "
+            "a mean, a variance, γ and β of its own. Otherwise all positions of a map are normalized together.",
+            "Network",
+            low=0,
+            high=MAX_CONVOLUTIONS,
+            suggestions=(0, 1, 2),
+            unit="last layers per activation",
+            zero="none",
+        ),
+    ] = 0
     norm_momentum: Annotated[
         float,
         Knob(
@@ -457,7 +472,12 @@ class Experiment(BaseModel):
             conflicts.append(
                 f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
             )
-        positions = self.architecture in architecture.CONVOLUTIONAL and self.normalizer != "input-only"
+        layers = range(1, len(self.hidden) + 1)
+        positions = (
+            self.architecture in architecture.CONVOLUTIONAL
+            and self.normalizer != "input-only"
+            and not any(normalization.is_per_activation(self, layer) for layer in layers)
+        )
         if self.batch_size == 1 and self.normalizer in normalization.NEED_TWO and not positions:
             conflicts.append(
                 f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
