@@ -30,6 +30,7 @@ GROUPS: Final = {
         "placement",
         "before-after",
         "effective-rate",
+        "length-direction",
     ),
     "What is disputed": ("mechanism", "landscape"),
     "Limits and other normalizers": ("batch-size", "small-batch-inference", "renorm", "test-shift", "family"),
