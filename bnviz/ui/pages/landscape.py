@@ -129,10 +129,11 @@ def show() -> None:
     """Draw the page."""
     experiment, view, ignored = _asked(link.opened(PAGE))
     layout.intro(
-        "<b>How smooth is the loss?</b><span> Two networks, with the same start and the same mini-batches, measured "
-        "while they train.</span>"
+        "<b>How smooth is the loss?</b><span> Two networks with the same start and mini-batches, measured in "
+        "training.</span>"
     )
-    layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
+    classroom_frame.apply(PAGE)
+    layout.notice_ignored(ignored)
     _controls(experiment, view)
     try:
         _figure(_measurement(experiment, view), view)
