@@ -120,7 +120,11 @@ class View(PageState):
     b: Annotated[str, Parameter("B", choices=NORMALIZERS)] = "batch"
     at: Annotated[
         int,
-        Parameter("Steps of training", "The surface around the weights after so many updates.", high=_steps),
+        Parameter(
+            "Steps of training",
+            "The surface around the weights after so many updates. Once measured, others follow by themselves.",
+            high=_steps,
+        ),
     ] = 100
     shape: Annotated[str, Parameter("Drawn as", choices=SHAPES)] = "contours"
 
@@ -239,14 +243,17 @@ def _measurement(experiment: Experiment, view: View) -> Measurement:
     _, function = SECTIONS[view.section]
     arguments = {"step": view.at} if view.section == "surface" else {}
     asked = (networks(experiment, view), function, *arguments.values())
-    mine: dict[Hashable, str] = st.session_state.setdefault(_OPEN, {})
+    mine: dict[tuple[Hashable, ...], str] = st.session_state.setdefault(_OPEN, {})
     known = state.manager().measurements
     for other, measurement_id in mine.items():
         if other != asked and (left := known.get(measurement_id)) is not None:
             left.stop()
     found = known.get(mine.get(asked, ""))
     if found is None:
+        before = [known.get(other_id) for other, other_id in mine.items() if other[:2] == asked[:2]]
         found = known.open(networks(experiment, view), function, arguments)
+        if any(item is not None and item.done for item in before):  # another step of what was measured
+            found.play()
         mine[asked] = found.id
     return found
 
