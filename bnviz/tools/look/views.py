@@ -73,6 +73,7 @@ PAGES = (
         0.95,
         0.4,
     ),
+    View("start", "/start"),
     View("labs", "/labs"),
     View("inside", "/inside?line=4", first=(".bnviz-turn", ".bnviz-made"), ready=".bnviz-walk table"),
     View("inside-scale", "/inside?section=scale", picture=0.85, picture_on_phone=0.85, ready=PLOT),

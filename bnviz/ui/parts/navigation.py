@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page(PAGES / "map.py", title="Map", icon=":material/grid_view:"),
         st.Page(PAGES / "landscape.py", title="Landscape", icon=":material/landscape:"),
         st.Page(PAGES / "class.py", title="Class", icon=":material/groups:"),
+        st.Page(PAGES / "compose.py", title="Write a lesson", url_path="compose", visibility="hidden"),
         st.Page(PAGES / "runs.py", title="Runs", icon=":material/bookmarks:"),
         st.Page(PAGES / "about.py", title="About", icon=":material/help:"),
     ],
