@@ -31,6 +31,7 @@ from bnviz.recording.outcome import Outcome
 from bnviz.recording.snapshot import LAYER_COLUMNS
 from bnviz.recording.statistics import mean_correlation
 from tests.recordings import recording
+from tests.test_effective_rate import measured as effective_rate
 
 SMALL = Experiment(
     hidden=(12, 9), batch_size=40, steps=15, learning_rate=0.3, init="xavier", init_scale=1.0, device="cpu"
@@ -263,7 +264,22 @@ def whitened(experiment: Experiment, good: bool) -> Outcome:
     return Outcome(ended(experiment, (0.1, 0.95), (0.2, 0.95)), found)
 
 
-MADE = {"regularizer": regularized, "ensemble": member, "scale-invariance": scaled, "whitening": whitened}
+def smoothed(experiment: Experiment, good: bool) -> Outcome:
+    size = 1.0 if (experiment.normalizer == "batch") == good else 5.0
+    along = np.tile(np.linspace(0.25, 1.0, 4), (5, 1))
+    found = {"steps": np.arange(5), "loss": np.ones(5), "losses": 1 + size * along}
+    found |= {"change": size**2 * along, "distance": size * along}
+    return Outcome(ended(experiment, (0.1, 0.95), (0.2, 0.95)), found)
+
+
+MADE = {
+    "regularizer": regularized,
+    "ensemble": member,
+    "scale-invariance": scaled,
+    "whitening": whitened,
+    "effective-rate": effective_rate,
+    "landscape": smoothed,
+}
 
 
 def made(name: str, seeds: tuple[bool, ...]) -> Result:

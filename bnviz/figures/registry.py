@@ -66,9 +66,9 @@ def _size(
 
 
 _BANDS = (
-    "**The heart of it.** Each panel shows what the nonlinearities of one layer receive. The line is the median, the "
-    "bands hold 70 % and 90 % of the values. Where a band moves or widens, the layers above learn from inputs that "
-    "keep changing. In the grey zones the slope of the nonlinearity is almost zero, and units hardly learn."
+    "Each panel shows what the nonlinearities of one layer receive. The line is the median, the bands hold 70 % and "
+    "90 % of the values. Where a band moves or widens, the layers above learn from inputs that keep changing. In the "
+    "grey zones the slope of the nonlinearity is almost zero, and units hardly learn."
 )
 
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(

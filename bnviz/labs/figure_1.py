@@ -280,10 +280,14 @@ def verdict(result: Result) -> Verdict:
     sentence = (
         f"Without batch norm the inputs of the last hidden layer moved {short(ratio.median)} times as far as with "
         f"it{ratio.over_seeds}; relative to the width of their band, {short(relative.median)} times"
-        f"{relative.over_seeds}. The plain network ended at about {percent(target.median)}. Batch norm reached that "
-        f"accuracy {reached(measured['steps_bn'].median)}, {in_part_of(speed.median)}. Of {comparable} settings of σ "
-        f"and learning rate in which both networks learned, {seen} {'shows' if seen == 1 else 'show'} inputs that move "
-        "farther without batch norm."
+        f"{relative.over_seeds}. The plain network ended at about {percent(target.median)}. "
+        + (
+            f"Batch norm reached that accuracy {reached(measured['steps_bn'].median)}, {in_part_of(speed.median)}."
+            if math.isfinite(measured["steps_bn"].median)
+            else "Batch norm never reached that accuracy."
+        )
+        + f" Of {comparable} settings of σ and learning rate in which both networks learned, {seen} "
+        f"{'shows' if seen == 1 else 'show'} inputs that move farther without batch norm."
     )
     unlearned = (
         f"The plain network ended at {percent(min(targets))}. Train for more steps, so that it learns."

@@ -26,6 +26,11 @@ GLOSSARY = (
         "How far the distribution of a unit’s inputs has moved from where it was at the beginning of training.",
     ),
     Entry(
+        "effective learning rate",
+        "The learning rate divided by the squared length of a layer’s weights: behind normalization, how fast their "
+        "direction changes.",
+    ),
+    Entry(
         "gradient",
         "The derivative of the loss with respect to each weight; the backward pass computes it from the last layer to "
         "the first.",
@@ -35,6 +40,10 @@ GLOSSARY = (
         "Like layer normalization, for groups of neighbouring units or feature maps, each on its own.",
     ),
     Entry("held-out examples", "Examples that are not used for training and only measure what was learned."),
+    Entry(
+        "inference",
+        "Using the trained network: it classifies each example on its own, by population or running statistics.",
+    ),
     Entry(
         "initialization",
         "How the initial weights are drawn; σ is their standard deviation where they are Gaussian.",
@@ -60,6 +69,10 @@ GLOSSARY = (
     Entry(
         "population statistics",
         "The mean and variance over the training examples, which replace those of the mini-batch at inference.",
+    ),
+    Entry(
+        "probe batch",
+        "The held-out examples, the same at every step, on which the layers’ inputs are measured.",
     ),
     Entry(
         "residual",

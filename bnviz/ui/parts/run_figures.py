@@ -172,6 +172,18 @@ def _arguments(look: Look, networks: Networks, figure: str = "") -> dict[str, An
     return {item: value for item, value in arguments.items() if item in FIGURES[name].arguments}
 
 
+def chosen(run: Run, look: Look, networks: Networks, prefix: str, names: Sequence[str]) -> None:
+    """These figures alone, each with its caption. The overview brings the choice of what is shown."""
+    last = min(map(len, networks.widths))
+    for name in names:
+        if name == "overview":
+            overview(run, look, networks, prefix)
+        elif name != "boundary" or flat(run.recordings):
+            layer = {"layer": look.layer or last} if name == "histogram" else {}
+            _figure(run, name, prefix, **layer)
+            st.caption(FIGURES[name].caption)
+
+
 def _choose_layer(prefix: str) -> None:
     """Of all layers together no single unit is shown."""
     if not st.session_state[f"{prefix}layer"]:
