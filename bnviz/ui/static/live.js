@@ -6,6 +6,7 @@
 // functions at the end of this file again at every rerun and theme switch; a part lives as long as its element.
 
 import { Figure } from "./figure.js";
+import { Landscape } from "./landscape.js";
 import { AccuracyMap } from "./map.js";
 import { LessonTold } from "./lesson.js";
 import { mount } from "./mount.js";
@@ -17,3 +18,4 @@ export const readouts = (component) => mount(Readouts, component);
 export const lesson = (component) => mount(LessonTold, component);
 export const figure = (component) => mount(Figure, component);
 export const map = (component) => mount(AccuracyMap, component);
+export const landscape = (component) => mount(Landscape, component);

@@ -14,6 +14,9 @@ export class AccuracyMap {
   shown = ""; // what the drawn figure belongs to
   complaint = ""; // why the last action was refused, in words
   route = new Route();
+  folder = "maps"; // of the routes
+  parameter = "map"; // by which files are asked for
+  verb = "Train the map";
 
   constructor(node) {
     this.node = node;
@@ -38,7 +41,7 @@ export class AccuracyMap {
       this.poller.ask();
       return;
     }
-    this.url = `${data.base}/maps/${encodeURIComponent(data.id)}`;
+    this.url = `${data.base}/${this.folder}/${encodeURIComponent(data.id)}`;
     this.status = null;
     this.poller?.stop();
     this.poller = new Poller({
@@ -53,7 +56,7 @@ export class AccuracyMap {
 
   /** What the files are asked for by. */
   query() {
-    return new URLSearchParams({ map: this.data.id });
+    return new URLSearchParams({ [this.parameter]: this.data.id, ...this.data.args });
   }
 
   close() {
@@ -61,6 +64,11 @@ export class AccuracyMap {
     this.menu.close();
     this.table.close();
     this.plot.close();
+  }
+
+  /** What changes with every visible change. */
+  get revision() {
+    return this.status.done;
   }
 
   get running() {
@@ -87,31 +95,38 @@ export class AccuracyMap {
 
   tell() {
     const { status, poller: { gone, away } } = this;
-    write(this.play, this.running ? "Stop" : "Train the map");
+    write(this.play, this.running ? "Stop" : this.verb);
     this.play.disabled = !status || gone || status.state === "finished";
     const trouble = gone || (away ? "Reconnecting…" : this.complaint);
     if (!status) {
       write(this.words, trouble);
       return;
     }
+    write(this.words, trouble || this.told());
+  }
+
+  /** How far it is, in words and on the bar. */
+  told() {
+    const { status } = this;
     this.bar.value = status.done / status.cells;
     const left = this.running && status.seconds_left >= 2 ? `, about ${Math.ceil(status.seconds_left)} s left` : "";
     const kept = status.kept && status.done === status.cells ? " Trained earlier on this server." : "";
-    write(this.words, trouble || `${status.done} of ${status.cells} cells trained${left}. ${status.message}${kept}`);
+    return `${status.done} of ${status.cells} cells trained${left}. ${status.message}${kept}`;
   }
 
   async draw() {
     if (!this.status || this.busy || !this.plot.shown) return;
-    const query = new URLSearchParams({ theme: this.plot.theme });
+    const query = new URLSearchParams({ theme: this.plot.theme, ...this.data.args });
     if (this.plot.narrow) query.set("narrow", 1);
-    const wanted = `${this.data.id}?${query}@${this.status.done}`;
+    const wanted = `${this.data.id}?${query}@${this.revision}`;
     if (wanted === this.shown) return;
     this.busy = true;
     try {
       const answer = await this.route.get(`${this.url}/figure?${query}`);
       if (answer.ok) {
         const first = !this.plot.drawn;
-        await this.plot.draw(this.data.plotly, await answer.json(), false);
+        const figure = await answer.json();
+        await this.plot.draw(this.data.plotly, figure, Boolean(figure.layout.scene)); // what has depth can be turned
         this.table.renew();
         if (first && this.plot.drawn) this.plot.node.on("plotly_click", ({ points: [point] }) => this.open(point));
       }
