@@ -174,7 +174,7 @@ def _shades(
 def _quantiles(frame: Frame, panel: Panel, arm: ArmStyle, path: QuantilePath) -> None:
     """Five lines; the median's hover text and table name all of them. Each has a rim, to stand out from the shades."""
     count = path.steps.size
-    kept = np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int)) if count else []
+    kept = np.unique(np.linspace(0, max(0, count - 1), min(count, MOST_POINTS)).round().astype(int))
     steps, values = path.steps[kept], path.values[:, kept]
     colour = mixed(arm.colour, frame.theme.ink, frame.theme.lifted)
     for row, dash in ((0, "dot"), (4, "dot"), (1, "solid"), (3, "solid")):
