@@ -31,6 +31,7 @@ from bnviz.recording.outcome import Outcome
 from bnviz.recording.snapshot import LAYER_COLUMNS
 from bnviz.recording.statistics import mean_correlation
 from tests.recordings import recording
+from tests.test_depth import measured as depth
 from tests.test_effective_rate import measured as effective_rate
 
 SMALL = Experiment(
@@ -270,6 +271,7 @@ MADE = {
     "scale-invariance": scaled,
     "whitening": whitened,
     "effective-rate": effective_rate,
+    "depth": depth,
 }
 
 

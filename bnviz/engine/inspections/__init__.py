@@ -9,6 +9,6 @@ passing        how values pass through a network's layers, for both
 first_layer    the images that enter, the first filters and their feature maps, for the Playground
 coming_batch   the examples that the next update would use, for both
 
-Labs ask for the others: bias, companions, decorrelation, effective_rate, held_out, inference, invariance,
+Labs ask for the others: bias, companions, decorrelation, depth, effective_rate, held_out, inference, invariance,
 placement, shift.
 """

@@ -31,7 +31,7 @@ GROUPS: Final = {
         "before-after",
         "effective-rate",
     ),
-    "What is disputed": ("mechanism",),
+    "What is disputed": ("mechanism", "depth"),
     "Beside batch normalization": ("batch-size", "small-batch-inference", "renorm", "family"),
 }
 OTHERS: Final = "Other claims"
