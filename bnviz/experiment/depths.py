@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 from bnviz.experiment.experiment import Experiment
 from bnviz.experiment.knob import ExperimentError
@@ -57,11 +57,19 @@ class Passage:
 
     base: Experiment
     kinds: tuple[str, ...]
-    seeds: ClassVar[int] = 1
-    work: ClassVar[str] = "measure"
 
     def __post_init__(self) -> None:
         _check(self.kinds)
+
+    @property
+    def seeds(self) -> int:
+        """One network of each kind."""
+        return 1
+
+    @property
+    def work(self) -> str:
+        """The function that measures the networks, as Plan has it."""
+        return "bnviz.engine.inspections.depth:signals"
 
     @property
     def cells(self) -> tuple[Place, ...]:
@@ -89,13 +97,17 @@ class Depths:
     base: Experiment
     kinds: tuple[str, ...]
     seeds: int = 1
-    work: ClassVar[str] = "train"
 
     def __post_init__(self) -> None:
         _check(self.kinds)
         for name, value, most in (("seeds", self.seeds, MOST_SEEDS), ("steps", self.base.steps, MOST_STEPS)):
             if not 1 <= value <= most:
                 raise ExperimentError(f"{name} = {value:,} is not allowed here; allowed is 1 to {most:,}")
+
+    @property
+    def work(self) -> str:
+        """The function that trains the networks, as Plan has it."""
+        return "bnviz.engine.grid_scores:scores"
 
     @property
     def cells(self) -> tuple[Place, ...]:

@@ -79,6 +79,11 @@ class Grid:
             raise ExperimentError("the map has Gaussian initial weights, layers of units, and no dropout")
 
     @property
+    def work(self) -> str:
+        """The function that trains the networks, as Plan has it."""
+        return "bnviz.engine.grid_scores:scores"
+
+    @property
     def learning_rates(self) -> tuple[float, ...]:
         """The learning rate of each column."""
         return _spaced(*LEARNING_RATES, self.size)

@@ -7,6 +7,7 @@ Avoids Rank Collapse". In float64, since without normalization a gradient can sh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -36,6 +37,18 @@ def of_experiment(experiment: Experiment) -> Signal:
     """
     fresh = Trainer(experiment)
     return signal(fresh.network, *fresh.upcoming_batch())
+
+
+def signals(
+    experiments: Sequence[Experiment], turn: AbstractContextManager[object] | None = None
+) -> list[Signal]:
+    """The Signals of several Experiments, in their order. turn: held while torch computes."""
+    turn = nullcontext() if turn is None else turn
+    found = []
+    for experiment in experiments:
+        with turn:
+            found.append(of_experiment(experiment))
+    return found
 
 
 def signal(network: Network, inputs: Tensor, labels: Tensor) -> Signal:

@@ -77,6 +77,7 @@ PAGES = (
     View("inside", "/inside?line=4", first=(".bnviz-turn", ".bnviz-made"), ready=".bnviz-walk table"),
     View("inside-scale", "/inside?section=scale", picture=0.85, picture_on_phone=0.85, ready=PLOT),
     View("map", "/map", "opened", (PLAY,), 0.85, 0.4, PLOT),
+    View("depth", "/depth", "opened", (PLAY,), 0.85, 0.4, PLOT),
     View("class", "/class"),
     View("runs", "/runs"),
     View("about", "/about"),

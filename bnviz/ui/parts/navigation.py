@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page(PAGES / "labs.py", title="Labs", icon=":material/science:"),
         st.Page(PAGES / "inside.py", title="Inside", icon=":material/calculate:"),
         st.Page(PAGES / "map.py", title="Map", icon=":material/grid_view:"),
+        st.Page(PAGES / "depth.py", title="Depth", icon=":material/layers:"),
         st.Page(PAGES / "class.py", title="Class", icon=":material/groups:"),
         st.Page(PAGES / "runs.py", title="Runs", icon=":material/bookmarks:"),
         st.Page(PAGES / "about.py", title="About", icon=":material/help:"),

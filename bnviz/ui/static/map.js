@@ -34,6 +34,11 @@ export class AccuracyMap {
     const another = data.id !== this.data?.id;
     this.drawing.classList.toggle("bnviz-fill", data.view === "projector");
     this.data = data;
+    if (data.title) {
+      this.menu.name(data.title);
+      this.table.name(data.title);
+      this.bar.setAttribute("aria-label", data.counted);
+    }
     if (!another) {
       this.poller.ask();
       return;
@@ -87,7 +92,7 @@ export class AccuracyMap {
 
   tell() {
     const { status, poller: { gone, away } } = this;
-    write(this.play, this.running ? "Stop" : "Train the map");
+    write(this.play, this.running ? "Stop" : this.data.action ?? "Train the map");
     this.play.disabled = !status || gone || status.state === "finished";
     const trouble = gone || (away ? "Reconnecting…" : this.complaint);
     if (!status) {
@@ -96,8 +101,8 @@ export class AccuracyMap {
     }
     this.bar.value = status.done / status.cells;
     const left = this.running && status.seconds_left >= 2 ? `, about ${Math.ceil(status.seconds_left)} s left` : "";
-    const kept = status.kept && status.done === status.cells ? " Trained earlier on this server." : "";
-    write(this.words, trouble || `${status.done} of ${status.cells} cells trained${left}. ${status.message}${kept}`);
+    const kept = status.kept && status.done === status.cells ? this.data.earlier ?? " Trained earlier on this server." : "";
+    write(this.words, trouble || `${status.done} of ${status.cells} ${this.data.counted ?? "cells trained"}${left}. ${status.message}${kept}`);
   }
 
   async draw() {
@@ -125,6 +130,7 @@ export class AccuracyMap {
   }
 
   open({ x, y }) {
+    if (this.data.closed) return;
     window.open(`${this.url}/open?row=${y}&column=${x}`, "_blank", "noopener");
   }
 }
