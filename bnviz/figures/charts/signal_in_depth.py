@@ -15,6 +15,7 @@ from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.tabled import UNTABLED, tabled
+from bnviz.figures.frame.theme import theme_named
 from bnviz.recording.signal import NEAR, SINGULAR, Signal
 
 LABELS = {
@@ -27,6 +28,9 @@ LABELS = {
 """What readers are told of the kinds in experiment.depths.KINDS."""
 LOOKS = dict(zip(LABELS, (WITHOUT, WITH, *MORE), strict=True))
 """Their colours and dashes."""
+
+ABOVE = 26
+"""Pixels from the first row of panels up to the legend: the panels' headings stand between."""
 
 LEAST = 1e-300
 """Squared norms below it are left out of a logarithmic axis: float64 rounds them to zero soon after."""
@@ -85,28 +89,35 @@ def signal_in_depth(
     theme: str = "light",
     narrow: bool = False,
 ) -> Plot:
-    """Six panels over the layers, a line for each network; dotted beside the gradient: what theory derives.
+    """Six panels over the layers, a line for each network; dotted beside the gradient: what theory derives. In large
+    type the first three alone, as there is no room for six.
 
     From a Signal of each network, on one mini-batch at initialization. depth: of the networks. setting: what they have
     in common, in words. Not to be mistaken for what training makes of them: nothing is trained here. The Jacobian is
     that of one example and of a few layers, between which the line says nothing.
     """
     labels = [item.label for item in networks]
+    large = theme_named(theme).large and not narrow
+    shown = QUANTITIES[:3] if large else QUANTITIES
+    told = (
+        "" if large else " z: the output of a layer. Dotted beside the gradient: theory, where there is one."
+    )
     frame = Frame(
         "How far signal and gradient get, before training",
-        f"{setting} z: the output of a layer. Dotted beside the gradient: theory, where there is one.",
+        setting + told + ("" if narrow else _growths(networks)),
         theme=theme,
         narrow=narrow,
-        height=170 + 185 * len(QUANTITIES) if narrow else height,
+        height=170 + 185 * len(shown) if narrow else height,
         view=("signal", depth, *labels),
         left=56,
         head=24,
         legend=labels,
     )
-    rows, columns = (len(QUANTITIES), 1) if narrow else (2, 3)
+    frame.layout["legend"]["y"] = 1 + ABOVE * frame.theme.size / 13 / frame.plot_height
+    rows, columns = (len(shown), 1) if narrow else (len(shown) // 3, 3)
     grid = frame.panels(rows, columns, _layer_axis(depth), {}, gap_x=0.07, gap_y=62, each_y=True)
     places = [panel for row in grid for panel in row]
-    for place, (panel, quantity) in enumerate(zip(places, QUANTITIES, strict=True)):
+    for place, (panel, quantity) in enumerate(zip(places, shown, strict=True)):
         frame.header(panel, f"<b>{quantity.heading}</b>", frame.theme.ink, crowded=True)
         frame.axis(panel.y).update(_y_axis(quantity, networks))
         frame.axis(panel.y).pop("matches", None)
@@ -122,6 +133,17 @@ def signal_in_depth(
     if not any(len(item.signal.layers) for item in networks):
         frame.place_for_words(None, "A line for each network<br>appears here.")
     return frame.plot(_alt(networks, setting))
+
+
+def _growths(networks: Sequence[Network]) -> str:
+    """Of each network by what factor its squared gradient grows, a sentence; "" before any is measured."""
+    told = [
+        f"{item.label} {item.signal.growth:.3f}"
+        + (f" (theory: {item.expected:.3f})" if math.isfinite(item.expected) else "")
+        for item in networks
+        if math.isfinite(item.signal.growth)
+    ]
+    return f" Squared gradient, times a layer toward the input: {', '.join(told)}." if told else ""
 
 
 def _layer_axis(depth: int) -> dict[str, Any]:

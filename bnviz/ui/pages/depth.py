@@ -123,7 +123,7 @@ def _controls(choice: Choice) -> None:
             format_func=HALVES.__getitem__,
             key=f"{PREFIX}half",
             on_change=link.touch,
-            width=180,
+            width=200,
         )
         if choice.half == "start":
             st.number_input(
