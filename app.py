@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+import bnviz
 from bnviz.web import state
 from bnviz.web.app import routes
 from bnviz.web.fast_path import FastPath
@@ -15,7 +16,7 @@ BASE = st.get_option("server.baseUrlPath")
 ROUTES = routes(BASE)
 
 app = st.App(
-    Path(__file__).parent / "bnviz" / "ui" / "parts" / "navigation.py",
+    Path(bnviz.__file__).parent / "ui" / "parts" / "navigation.py",
     routes=ROUTES,
     middleware=[
         Middleware(SecurityHeaders, headers=security_headers(INDEX, frames())),

@@ -1,4 +1,4 @@
-"""The command line, `python -m bnviz`: train, replay, lesson, lab, bench and load."""
+"""The command line, `python -m bnviz`: app, train, replay, lesson, plan, lab, bench and load."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from bnviz.experiment import Experiment, presets
 from bnviz.recording import Recording
-from bnviz.recording.snapshot import TABLES
+from bnviz.recording.snapshot import LATER_TABLES, TABLES
 
 app = typer.Typer(
-    help="Watch what batch normalization changes inside a deep network. The page itself: streamlit run app.py",
+    help="Watch what batch normalization changes inside a deep network. The page itself: bnviz app",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,6 +68,21 @@ def with_knobs(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+@app.command("app")
+def serve(
+    port: Annotated[int, typer.Option(help="The port to serve at.", min=1, max=65535)] = 8501,
+    address: Annotated[str, typer.Option(help="The address to serve at; 0.0.0.0 for all.")] = "localhost",
+) -> None:
+    """Open the app in a browser. Streamlit's own options: streamlit run, with the path of app.py."""
+    import subprocess
+
+    from bnviz.ui.parts.served import APP
+
+    print(f"bnviz opens at http://{address}:{port}", flush=True)
+    options = ["--server.port", str(port), "--server.address", address]
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(APP), *options]))
+
+
 @app.command()
 @with_knobs
 def train(
@@ -89,7 +104,7 @@ def train(
     recording = train_one(experiment)
     recording.save(out / "recording.bnviz")
     stamp = Stamp.of([recording])
-    for table in TABLES:
+    for table in (*TABLES, *LATER_TABLES):
         frame = getattr(recording, table)
         if len(frame):
             (out / f"{table}.csv").write_bytes(export_numbers(frame, "csv", stamp))
@@ -133,6 +148,31 @@ def lesson(
     page = run_handout([Recording.load(path) for path in recordings], title=title, note=note)
     out.write_text(page, encoding="utf-8")
     print(f"A handout of {len(page.encode()) / 1e6:.1f} MB was written to {out}.")
+
+
+@app.command()
+def plan(
+    file: Annotated[
+        Path, typer.Argument(help="A lesson plan, a TOML file, or the name of one that bnviz has.")
+    ],
+    seeds: Annotated[
+        int, typer.Option(help="With how many seeds networks are trained; 0 trains none.", min=0)
+    ] = 3,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes; as a rule one per core.", show_default=False)
+    ] = None,
+) -> None:
+    """Try a lesson before the class: what each part will say, and which answers will be right."""
+    from bnviz.classroom.lesson_plans import find_plan, read_plan
+    from bnviz.classroom.rehearsal import rehearse
+    from bnviz.runs.pool import train_many
+
+    found = read_plan(file) if file.suffix == ".toml" else find_plan(str(file))
+    if not seeds:
+        print(f"{file}: {len(found.parts)} parts, nothing wrong.")
+        return
+    for line in rehearse(found, seeds, lambda jobs: train_many(jobs, workers)):
+        print(line, flush=True)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from bnviz.experiment import Experiment
 from bnviz.recording import CurvePoint, Recording, Snapshot
 from bnviz.recording.snapshot import (
     BOUNDARY_POINTS,
+    GRADIENT_EDGES,
     HISTOGRAM_EDGES,
     LAYER_COLUMNS,
     QUANTILE_COLUMNS,
@@ -56,6 +57,8 @@ def snapshot(experiment: Experiment, step: int, mean: float, std: float, share: 
     layers[:, column["drift"]] = abs(mean) * np.arange(1, depth + 1)
     if step:
         layers[:, column["grad_norm"]] = 0.5 / np.arange(1, depth + 1) / (1 + 9 * share)
+        layers[:, column["update_ratio"]] = 3e-3 / np.arange(1, depth + 1) / (1 + 9 * share)
+    layers[:, column["weight_norm"]] = np.arange(1, depth + 1) * (1 + share)
     per_unit = np.zeros((units, len(UNIT_COLUMNS)), np.float32)
     per_unit[:, :3] = quantiles[[1, 3, 5]]
     below = special.ndtr((HISTOGRAM_EDGES - mean) / std)
@@ -70,7 +73,18 @@ def snapshot(experiment: Experiment, step: int, mean: float, std: float, share: 
     if experiment.dataset in FLAT:
         row = np.linspace(0, 255 * max(share, 0.6), BOUNDARY_POINTS).astype(np.uint8)
         grid = np.tile(row, (BOUNDARY_POINTS, 1))
-    return Snapshot(step, layers, per_unit, rounded, curves, grid)
+    return Snapshot(
+        step, layers, per_unit, rounded, curves, grid, gradient_counts(depth, share) if step else None
+    )
+
+
+def gradient_counts(depth: int, share: float) -> np.ndarray:
+    """A third is exactly zero; the logarithms of the others are a Gaussian that moves down as training goes on."""
+    with np.errstate(divide="ignore"):
+        edges = np.log10(GRADIENT_EDGES[1:])
+    rows = [np.diff(special.ndtr((edges + 3 + share + layer) / 0.5)) for layer in range(depth)]
+    counts = np.rint(2000 * np.array(rows)).astype(np.int32)
+    return np.concatenate([np.full((depth, 1), 1000, np.int32), counts], axis=1)
 
 
 def pair(**changes: object) -> list[Recording]:

@@ -43,7 +43,7 @@ SETS = {
 """How many values share their statistics in layer 2 with 7 examples, by what each paper says."""
 
 
-@pytest.fixture(scope="module", params=TRAITS)
+@pytest.fixture(scope="module", params=SETS)
 def batch(request: pytest.FixtureRequest) -> SharedBatch:
     trainer = Trainer(SMALL.replace(normalizer=request.param))
     trainer.advance(25)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
+from bnviz.classroom.codes import digest
 from bnviz.classroom.rooms import Rooms
 from bnviz.classroom.store import Store
 from bnviz.experiment import Experiment
@@ -83,6 +85,37 @@ def finish(site, lab):
     site.rooms.find(lab.code).run = finished.run
     assert finished.done
     return finished
+
+
+def test_the_teacher_saves_the_answers_once_they_are_shown_and_nobody_else_does(site, lab):
+    path = f"{lab.path}/answers.csv"
+    assert site.get(path, key=lab.key).status_code == 409
+    for number, answers in ((1, {VOTER: "plain", OTHER: "bn"}), (2, {VOTER: "bn"})):
+        site.post(f"{lab.path}/ask", {}, key=lab.key)
+        for voter, answer in answers.items():
+            assert (
+                site.post(f"{lab.path}/vote", {"round": number, "answer": answer}, voter=voter).status_code
+                == 200
+            )
+        assert site.get(path, key=lab.key).status_code == 409, "open"
+        site.post(f"{lab.path}/close", {"show": number == 2}, key=lab.key)
+        assert site.get(path, key=lab.key).status_code == (409, 200)[number - 1], "withheld"
+    for key in ({}, {"key": "wrong"}):
+        assert site.get(path, **key).status_code == 403
+    answer = site.get(path, key=lab.key)
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="bnviz-answers-{lab.code}.csv"'
+    rows = list(csv.DictReader(answer.content.decode("utf-8-sig").splitlines()))
+    assert [row["round"] for row in rows] == ["1", "1", "2"]
+    assert {row["question"] for row in rows} == {find("figure-1").question}
+    assert {row["right"] for row in rows} == {""}
+    first = {row["phone"]: row["answer"] for row in rows if row["round"] == "1"}
+    assert sorted(first.values()) == ["bn", "plain"]
+    assert first[rows[2]["phone"]] == "plain", "the phone that changed its answer"
+    for secret in (VOTER, OTHER, digest(VOTER, lab.code).hex(), lab.key):
+        assert secret not in answer.text
+    finish(site, lab)
+    rows = list(csv.DictReader(site.get(path, key=lab.key).content.decode("utf-8-sig").splitlines()))
+    assert [row["right"] == "yes" for row in rows] == [row["answer"] == "plain" for row in rows]
 
 
 def test_students_are_told_which_run_it_is_and_no_key(site, shared):

@@ -495,10 +495,13 @@ def test_an_intervention_takes_no_truth_value_and_no_blank(values):
 
 @pytest.mark.parametrize(
     ("architecture", "normalizer"),
-    [item for item in itertools.product(["mlp", "conv"], NORMALIZERS) if item != ("mlp", "instance")],
+    [
+        *(item for item in itertools.product(["mlp", "conv"], NORMALIZERS) if item != ("mlp", "instance")),
+        *itertools.product(["inception", "residual"], ["batch", "none"]),
+    ],
 )
 def test_a_mini_batch_of_one_example_trains_or_is_refused_with_the_reason(architecture, normalizer):
-    shape = (1, 4, 3, 3) if architecture == "conv" and normalizer != "input-only" else (1, 4)
+    shape = (1, 4, 3, 3) if architecture != "mlp" and normalizer != "input-only" else (1, 4)
     name = "batch-no-affine" if normalizer == "input-only" else normalizer
     module = make(name, 4, Generator().manual_seed(0))
     try:  # of one value torch takes no statistics, and what is written out divides by zero

@@ -167,7 +167,7 @@ def test_a_question_that_cannot_be_answered_is_a_sentence(asked, monkeypatch):
 
 
 def test_a_view_and_its_link_are_one():
-    view = View("companions", 7, 2, 9, 16, "batch", 5, 0.25, -1.5, True, 16, "drop", 0.03, 2, 11)
+    view = View("companions", 7, 2, 9, 16, "batch", False, 5, 0.25, -1.5, True, 16, "drop", 0.03, 2, 11)
     query = query_of(SMALL, view)
     experiment, ignored = experiment_of(query)
     assert ignored == ()

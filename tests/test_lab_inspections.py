@@ -265,6 +265,14 @@ def whitened(experiment: Experiment, good: bool) -> Outcome:
     return Outcome(ended(experiment, (0.1, 0.95), (0.2, 0.95)), found)
 
 
+def smoothed(experiment: Experiment, good: bool) -> Outcome:
+    size = 1.0 if (experiment.normalizer == "batch") == good else 5.0
+    along = np.tile(np.linspace(0.25, 1.0, 4), (5, 1))
+    found = {"steps": np.arange(5), "loss": np.ones(5), "losses": 1 + size * along}
+    found |= {"change": size**2 * along, "distance": size * along}
+    return Outcome(ended(experiment, (0.1, 0.95), (0.2, 0.95)), found)
+
+
 MADE = {
     "regularizer": regularized,
     "ensemble": member,
@@ -272,6 +280,7 @@ MADE = {
     "whitening": whitened,
     "effective-rate": effective_rate,
     "depth": depth,
+    "landscape": smoothed,
 }
 
 

@@ -197,6 +197,18 @@ def test_a_lab_in_a_lesson_has_no_way_on_but_the_lessons(page):
     assert not own & taught
 
 
+def test_next_leads_through_the_labs_in_the_order_of_the_list(page):
+    app = page()
+    listed = [item.key.removeprefix("open.") for item in app.button if item.key.startswith("open.")]
+    assert sorted(listed) == sorted(all_labs())
+    assert listed == [lab.name for lab in lab_cards.in_order()]
+    app = page(lab=listed[0])
+    app.button(key="labs.Next").click().run()
+    assert app.title[0].value == find(listed[1]).title
+    app.button(key="labs.Previous").click().run()
+    assert app.title[0].value == find(listed[0]).title
+
+
 def test_a_lab_that_was_done_says_so_on_its_card(page, manager):
     app = page(lab="figure-1", said="bn", steps="40")
     finished(next(reversed(state.lab_runs()._all.values())))

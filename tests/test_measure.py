@@ -13,9 +13,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import wasserstein_distance
 
 from bnviz.engine.network import ACTIVATION_FUNCTIONS
-from bnviz.recording.measure import Distribution, order_statistics, quantiles
+from bnviz.recording.measure import Distribution, gradient_counts, order_statistics, quantiles
 from bnviz.recording.nonlinearities import NONLINEARITIES
-from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
+from bnviz.recording.snapshot import GRADIENT_EDGES, HISTOGRAM_EDGES, QUANTILES
 
 SLOPES = {"sigmoid": 0.25, "tanh": 1.0}
 
@@ -110,6 +110,18 @@ def test_the_histogram_is_numpy_s_with_what_lies_beyond_in_the_outermost_bins():
     np.testing.assert_array_equal(counts, expected)
     assert counts.sum() == values.size
     assert counts.dtype == np.int32
+
+
+def test_counts_of_gradients_are_numpy_s_of_their_magnitudes_with_zeros_in_a_bin_of_their_own():
+    rng = np.random.default_rng(0)
+    values = (rng.choice([-1, 1], 5000) * np.exp2(rng.uniform(-60, 30, 5000))).astype(np.float32)
+    values[:70] = 0.0
+    values[70:80] = -0.0
+    values[80:83] = [1.5, -(2.0**-40), np.inf]
+    counted = gradient_counts(values)
+    expected = np.histogram(np.abs(values[80:]), [0, *GRADIENT_EDGES[2:-1], np.inf])[0]
+    assert counted.tolist() == [80, *expected.tolist()]
+    assert gradient_counts(np.array([np.nan, 1e-44], np.float32))[[1, -1]].tolist() == [1, 1]
 
 
 def test_the_histogram_is_even_where_a_sigmoid_lives_and_symmetric():

@@ -17,7 +17,14 @@ import pytest
 from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import CurvePoint, Provenance, Recording, Snapshot
-from bnviz.recording.snapshot import BOUNDARY_POINTS, HISTOGRAM_EDGES, LAYER_COLUMNS, TABLES, UNIT_COLUMNS
+from bnviz.recording.snapshot import (
+    BOUNDARY_POINTS,
+    HISTOGRAM_EDGES,
+    LATER_TABLES,
+    LAYER_COLUMNS,
+    TABLES,
+    UNIT_COLUMNS,
+)
 
 TINY = Experiment(hidden=(5, 3), batch_size=40, steps=12, device="cpu")
 CHANGES = (Intervention(3, "learning_rate", 0.1), Intervention(5, "momentum", 0.9))
@@ -135,7 +142,8 @@ def test_a_recording_without_snapshots_is_saved_and_read_back_equal(tmp_path):
 
 def test_a_file_holds_json_and_parquet_that_others_can_read(sigmoid, saved):
     with zipfile.ZipFile(saved) as archive:
-        assert set(archive.namelist()) == {"recording.json", *(f"{name}.parquet" for name in TABLES)}
+        tables = (*TABLES, *LATER_TABLES)
+        assert set(archive.namelist()) == {"recording.json", *(f"{name}.parquet" for name in tables)}
         about = json.loads(archive.read("recording.json"))
         layers = pd.read_parquet(io.BytesIO(archive.read("layers.parquet")))
     assert Experiment(**about["experiment"]) == TINY
@@ -222,6 +230,8 @@ def test_equality_asks_for_every_number_and_not_for_where_it_was_made(sigmoid):
         with_last(layers=nudged),
         with_last(units=units),
         with_last(histogram=histogram),
+        with_last(gradients=last.gradients + 1),
+        with_last(gradients=None),
         with_last(curves=()),
         with_last(curves=(dataclasses.replace(point, loss=point.loss + 1e-9), *last.curves[1:])),
         with_last(curves=(dataclasses.replace(point, split="other"), *last.curves[1:])),

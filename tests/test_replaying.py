@@ -79,6 +79,7 @@ def test_a_network_that_diverged_diverges_at_the_same_step():
         ("layers", (0, 9), "saturated of layer 1"),
         ("units", (5, 1), "q50 of unit 2 of layer 2"),
         ("histogram", (0, 30), "how many inputs of layer 1 lie between"),
+        ("gradients", (1, 60), "how many gradients of layer 2 lie between"),
         ("boundary", (3, 4), "the probability in row 4, column 5 of the map"),
     ],
 )
@@ -107,6 +108,13 @@ def test_every_part_of_a_snapshot_is_compared(recording):
     assert first_difference(first, first, recording) == ""
     assert "nothing in the file" in first_difference(replace(first, curves=()), first, recording)
     assert "one of the two" in first_difference(replace(first, boundary=None), first, recording)
+
+
+def test_a_recording_of_before_gradients_were_counted_is_replayed_without_a_difference(recording):
+    old = replace(recording, snapshots=tuple(replace(item, gradients=None) for item in recording.snapshots))
+    done = replay(old)
+    assert done.agrees
+    assert all(item.gradients is None for item in done.again.snapshots)
 
 
 def test_a_record_that_was_cut_out_is_missed(recording):

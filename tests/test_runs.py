@@ -142,6 +142,27 @@ def test_after_a_pause_no_step_is_taken_until_play(manager: RunManager) -> None:
     run.stop()
 
 
+@pytest.mark.parametrize("speed", [None, 5000.0])
+def test_a_run_pauses_once_at_the_step_that_it_is_told(manager: RunManager, speed: float | None) -> None:
+    arms = pair(seed=471 if speed else 472)
+    run = manager.open(arms)
+    run.set_speed(speed)
+    run.pause_at(37)
+    run.play()
+    until(lambda: run.state == "paused")
+    assert run.step == 37
+    assert "37" in run.message
+    run.pause_at(37)  # a page says so at each of its reruns
+    run.play()
+    finish(run)
+    assert list(run.recordings) == list(map(train, arms))
+    run.reset()
+    run.play(fresh=True)
+    until(lambda: run.state == "paused")
+    assert run.step == 37
+    run.reset()
+
+
 def test_single_steps_are_recorded_each_and_then_it_pauses(manager: RunManager) -> None:
     run = manager.open(pair(seed=4))
     run.advance(30)

@@ -96,7 +96,7 @@ def test_a_kept_run_is_a_card_and_opens_with_all_its_figures(manager, library):
     app.button(key=f"runs.show.{entry.id}").click().run()
     assert not app.exception
     assert app.query_params == {"arms": f"{entry.id}.0,{entry.id}.1"}
-    assert len(app.get("bidi_component")) == 9  # the scrubber, the numbers and seven figures
+    assert len(app.get("bidi_component")) == 13  # the scrubber, the numbers and eleven figures
     run = shown_run(app, manager)
     assert list(run.recordings) == PAIR
     assert run.state == "finished"

@@ -21,13 +21,13 @@ from bnviz.engine import recorder
 from bnviz.engine.batches import stratified_subset
 from bnviz.engine.build import build
 from bnviz.engine.network import generator
-from bnviz.engine.recorder import MOST_RECORDS, schedule
+from bnviz.engine.recorder import GRADIENTS, MOST_RECORDS, schedule
 from bnviz.engine.trainer import Trainer, pick_device, train
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.knob import NORMALIZERS
 from bnviz.figures.frame.thinning import MOST_POINTS
 from bnviz.recording import Recording
-from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
+from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE, GRADIENT_EDGES
 
 TINY = Experiment(
     hidden=(12, 9), batch_size=40, steps=50, learning_rate=0.3, init="xavier", init_scale=1.0, device="cpu"
@@ -455,6 +455,23 @@ def test_gradient_norm_and_update_ratio_are_those_of_autograd_and_of_the_weights
         }
         for column, value in expected.items():
             assert recording.layer_column(layer, column)[0] == pytest.approx(value, rel=1e-4)
+        edges = [*GRADIENT_EDGES[1:-1], np.inf]  # the first bin is of exact zeros
+        magnitudes = old.affine.weight.grad.abs().numpy().ravel()
+        counts = np.histogram(magnitudes[magnitudes > 0], edges)[0]
+        counted = snapshot.gradients[layer - 1]
+        assert counted.sum() == magnitudes.size
+        # rounding may move a gradient that lies at an edge
+        assert np.abs(counted - [np.count_nonzero(magnitudes == 0), *counts]).sum() <= 4
+
+
+def test_of_a_layer_with_many_weights_so_many_gradients_are_counted_all_over_it():
+    trainer = Trainer(TINY.replace(hidden=(300, 300)))
+    (snapshot,) = trainer.advance(1)[1:]
+    assert snapshot.gradients.sum(axis=1).tolist() == [GRADIENTS, GRADIENTS]
+    (chosen,) = trainer.recorder.counted_weights[1]
+    rows, columns = np.divmod(chosen.numpy(), 300)
+    assert len(np.unique(rows)) == len(np.unique(columns)) == 300
+    assert snapshot.gradients[0][0] > 100  # the corner pixels of the digits are always 0
 
 
 def test_there_is_no_update_to_measure_at_step_0():

@@ -416,10 +416,11 @@ def test_of_many_layers_the_first_hundred_are_recorded_and_it_is_told_how_to_nam
     recording = watch(model, torch.randn(8, 4))
     recording.close()
     assert len(recording.widths) == 100
-    assert any(
-        "120 layers were found" in note.text and 'layers=["Linear 200"' in note.text
-        for note in recording.notes
-    )
+    told = next(note.text for note in recording.notes if "120 layers were found" in note.text)
+    name = told.split('layers=["')[1].split('"')[0]
+    other = watch(model, torch.randn(8, 4), layers=[name])
+    other.close()
+    assert other.layer_names == ("Linear 200",)
 
 
 # G. Probes are whole

@@ -67,6 +67,14 @@ def test_health_answers_under_the_base_path(run: FakeRun) -> None:
     assert site_of_run(run, "/some/where/").get("/some/where/bnviz/health").json() == {"ok": True}
 
 
+@pytest.mark.parametrize("base", ["", "/some/where"])
+def test_the_playground_answers_to_its_name_too_and_keeps_its_controls(run: FakeRun, base: str) -> None:
+    for path in ("/playground", "/playground/"):
+        answer = site_of_run(run, base).get(f"{base}{path}?dataset=mnist&hidden=8-8")
+        assert (answer.status_code, answer.headers["Location"]) == (307, f"{base}/?dataset=mnist&hidden=8-8")
+    assert site_of_run(run, base).get(f"{base}/playground").headers["Location"] == f"{base}/"
+
+
 def test_status_tells_how_the_run_stands_and_counts_as_watching(site: TestClient, run: FakeRun) -> None:
     status = site.get("/bnviz/runs/run-1").json()
     assert (status["state"], status["step"], status["steps"], status["revision"]) == ("running", 2, 50, 7)

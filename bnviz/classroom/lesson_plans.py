@@ -20,7 +20,8 @@ A lesson plan is a TOML file, `$BNVIZ_HOME/lessons/my-lesson.toml`, opened by th
     title = "Predict"
     lab = "figure-1"
 
-A part opens the Playground, a lab, or, with neither, its text alone.
+A part opens the Playground, a lab or, by its link, another page; with none of them, its text alone. What else a part
+can have stands in `lesson_part` and in docs/lessons.md.
 """
 
 from __future__ import annotations
@@ -29,81 +30,21 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bnviz.classroom.restrictions import Restrictions
+from bnviz.classroom.lesson_part import Part
 from bnviz.data.paths import home
-from bnviz.experiment.comparison import Comparison
-from bnviz.labs import find
-from bnviz.labs.formulas import set_apart
 
 SHIPPED = Path(__file__).parent / "lessons"
 MOST_BYTES = 100_000
 MOST_PARTS = 50
-VIEW_SETTINGS = ("layer", "unit", "before", "speed")
-"""The Playground's parameters that a part may set, besides those of the networks."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
-
-Place = Literal["class", "playground", "labs"]
-Setting = bool | int | float | Annotated[str, Field(max_length=500)]
 
 
 class LessonPlanError(ValueError):
     """There is no lesson plan of that name, or its file is not allowed; the message is a sentence."""
-
-
-class Part(BaseModel):
-    """One step of a lesson."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    title: str = Field(min_length=1, max_length=120)
-    text: str = Field(default="", max_length=8000)
-    playground: dict[str, Setting] | None = None
-    lab: str | None = None
-    hide: tuple[str, ...] = ()
-    lock: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _can_be_opened(self) -> Self:
-        if self.playground is not None and self.lab is not None:
-            raise ValueError("a part opens the Playground or a lab, not both")
-        if self.lab is not None:
-            find(self.lab)
-        Restrictions.of(self.hide, self.lock)
-        if self.place == "playground":
-            networks = {name: text for name, text in self.settings.items() if name not in VIEW_SETTINGS}
-            ignored = Comparison.salvage(networks)[1]
-            if ignored:
-                raise ValueError("; ".join(ignored))
-        return self
-
-    @property
-    def place(self) -> Place:
-        """The page on which it is shown."""
-        if self.lab is not None:
-            return "labs"
-        return "class" if self.playground is None else "playground"
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """The link's parameters of that page."""
-        if self.lab is not None:
-            return {"lab": self.lab}
-        return {name: _text(value) for name, value in (self.playground or {}).items()}
-
-    @property
-    def restrictions(self) -> Restrictions:
-        """The controls that it hides or locks."""
-        return Restrictions.of(self.hide, self.lock)
-
-    @property
-    def shown_text(self) -> str:
-        """The Markdown, its formulas set apart, without pictures: they could ask another machine for something."""
-        return set_apart(self.text).replace("![", "!\\[")
 
 
 class LessonPlan(BaseModel):
@@ -183,7 +124,3 @@ def _words(error: ValidationError) -> str:
         where = ".".join(str(step + 1 if isinstance(step, int) else step) for step in item["loc"])
         told.append(f"{where}: {item['msg'][:300]}")
     return "; ".join(told)
-
-
-def _text(value: bool | int | float | str) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

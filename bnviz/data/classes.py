@@ -1,4 +1,4 @@
-"""How many classes a dataset has, and how large its images are, known without loading it."""
+"""How many classes and training examples a dataset has, and how large its images are, without loading it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,25 @@ CLASS_COUNTS: Mapping[str, int] = MappingProxyType(
     }
 )
 
+TRAINING_COUNTS: Mapping[str, int] = MappingProxyType(
+    {"digits": 1437, "textures": 4000, "cifar-10": 50_000, "spirals": 1000, "moons": 1000, "circles": 1000}
+)
+"""The training examples of datasets that have fewer than MNIST."""
+MOST_COUNTED = 60_000
+"""Those of MNIST, which stand for a folder's too."""
+
 LOADED_IN_COLOUR = ("textures", "cifar-10")
 
 
 def class_count(dataset: str) -> int | None:
     """The number of classes of the dataset `dataset`; None where only its files tell, as of a folder of images."""
     return CLASS_COUNTS.get(dataset)
+
+
+def training_count(experiment: Experiment) -> int:
+    """About how many training examples it learns from; of a folder of images as many as MNIST has."""
+    count = TRAINING_COUNTS.get(experiment.dataset, MOST_COUNTED)
+    return min(experiment.train_examples, count) if experiment.train_examples else count
 
 
 def image_shape(experiment: Experiment) -> tuple[int, int, int]:

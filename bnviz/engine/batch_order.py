@@ -21,7 +21,7 @@ class BatchOrder:
 
     def __init__(self, experiment: Experiment, labels: Tensor, rng: Generator) -> None:
         self.rng, self.device = rng, labels.device
-        self.size = min(experiment.batch_size, len(labels))
+        self.size = experiment.batch_of(len(labels))
         self.classes = experiment.batch_classes
         self.labels = labels.cpu()
         self.batches = len(labels) // self.size

@@ -99,7 +99,10 @@ class HiddenLayer(Layer):
 
     def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
         """The layer's Probe of u in training mode without dropout, and its output."""
-        before, pre_activations, z = self.computed(u, self.normalizer.as_in_training, kept)
+        return self.probed(*self.computed(u, self.normalizer.as_in_training, kept))
+
+    def probed(self, before: Tensor, pre_activations: Tensor, z: Tensor) -> tuple[Probe, Tensor]:
+        """The Probe of what was computed, and the output."""
         if isinstance(self.normalizer, NoNormalizer):
             before = pre_activations
         return Probe(before, pre_activations), z
@@ -118,14 +121,25 @@ class HiddenLayer(Layer):
         return mapped(self.affine, self.normalizer, u)
 
 
-class Block(HiddenLayer):
-    """z = g(N(A(u)))."""
+class AffineFirst(HiddenLayer, ABC):
+    """A hidden layer whose affine map is the first thing done, so that layers of one input can share it."""
+
+    @abstractmethod
+    def followed(self, y: Tensor, normalize: Step, drop: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """As `computed`, given the affine map's output y."""
 
     def computed(self, u: Tensor, normalize: Step, drop: Step) -> tuple[Tensor, Tensor, Tensor]:
         """As in HiddenLayer."""
-        before = self.mapped(u)
-        pre_activations = normalize(before)
-        return before, pre_activations, drop(self.passed_on(pre_activations))
+        return self.followed(self.mapped(u), normalize, drop)
+
+
+class Block(AffineFirst):
+    """z = g(N(A(u)))."""
+
+    def followed(self, y: Tensor, normalize: Step, drop: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """As in AffineFirst."""
+        pre_activations = normalize(y)
+        return y, pre_activations, drop(self.passed_on(pre_activations))
 
     def passed_on(self, pre_activations: Tensor) -> Tensor:
         """The layer's output before dropout, given the input of its nonlinearity."""
@@ -133,14 +147,13 @@ class Block(HiddenLayer):
         return z
 
 
-class NormalizedAfter(HiddenLayer):
+class NormalizedAfter(AffineFirst):
     """z = N(g(A(u))): γ and β, too, stand behind the nonlinearity."""
 
-    def computed(self, u: Tensor, normalize: Step, drop: Step) -> tuple[Tensor, Tensor, Tensor]:
-        """As in HiddenLayer."""
-        pre_activations = self.mapped(u)
-        before = self.activation(pre_activations)
-        return before, pre_activations, drop(self.pooling(normalize(before)))
+    def followed(self, y: Tensor, normalize: Step, drop: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """As in AffineFirst."""
+        before = self.activation(y)
+        return before, y, drop(self.pooling(normalize(before)))
 
 
 class PreNormalized(HiddenLayer):
@@ -167,7 +180,11 @@ def mapped(affine: nn.Linear | nn.Conv2d, normalizer: Normalizer, u: Tensor) -> 
     weight, bias = normalizer.weight(affine.weight), affine.bias
     if not isinstance(affine, nn.Conv2d):
         return F.linear(u, weight, bias)
-    y = F.conv2d(u, weight, bias, affine.stride, affine.padding)
+    return averaged_if_asked(affine, F.conv2d(u, weight, bias, affine.stride, affine.padding))
+
+
+def averaged_if_asked(affine: nn.Module, y: Tensor) -> Tensor:
+    """A convolution's output y, averaged where the convolution is one of averages."""
     return average_of_neighbours(y) if isinstance(affine, ConvolutionOfAverages) else y
 
 

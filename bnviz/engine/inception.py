@@ -11,37 +11,39 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from bnviz.engine.block import HiddenLayer, Layer, Probe
+from bnviz.engine.block import AffineFirst, Layer, Probe, averaged_if_asked, kept
 from bnviz.engine.normalizers.base import Pair
 
 
 class Branch(nn.Module):
-    """Pooling where the branch has it, and convolutions one behind the other."""
+    """Convolutions one behind the other, the first of them 1×1."""
 
-    def __init__(self, convolutions: Sequence[HiddenLayer], pools: bool = False) -> None:
+    def __init__(self, convolutions: Sequence[AffineFirst]) -> None:
         super().__init__()
-        self.pooling = (
-            nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False) if pools else nn.Identity()
-        )
         self.convolutions = nn.ModuleList(convolutions)
 
     @property
-    def layers(self) -> list[HiddenLayer]:
+    def layers(self) -> list[AffineFirst]:
         """The convolutions, from the input on."""
-        return [item for item in self.convolutions if isinstance(item, HiddenLayer)]
+        return [item for item in self.convolutions if isinstance(item, AffineFirst)]
 
-    def forward(self, u: Tensor) -> Tensor:
-        """(B, inputs, height, width) -> (B, features, height, width)."""
-        for layer in self.convolutions:
-            u = layer(u)
-        return u
+    def forward(self, y: Tensor) -> Tensor:
+        """What the first convolution gives, (B, features, height, width), to the branch's output, as large."""
+        first, *others = self.layers
+        z = first.followed(y, first.normalizer, first.dropout)[2]
+        for layer in others:
+            z = layer(z)
+        return z
 
-    def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
-        """The last convolution's Probe, and its output, in training mode without dropout."""
-        for layer in self.layers:
-            probe, u = layer.probe(u)
-        return probe, u
+    def probe(self, y: Tensor) -> tuple[Probe, Tensor]:
+        """The last convolution's Probe, and its output, in training mode without dropout. y: as in `forward`."""
+        first, *others = self.layers
+        probe, z = first.probed(*first.followed(y, first.normalizer.as_in_training, kept))
+        for layer in others:
+            probe, z = layer.probe(z)
+        return probe, z
 
 
 class InceptionBlock(Layer):
@@ -53,16 +55,30 @@ class InceptionBlock(Layer):
 
     def forward(self, u: Tensor) -> Tensor:
         """(B, inputs, height, width) -> (B, F, height, width)."""
-        return torch.cat([branch(u) for branch in self.branches], dim=1)
+        outputs = [branch(y) for branch, y in zip(self._branches, self.first_maps(u), strict=True)]
+        return torch.cat(outputs, dim=1)
 
     def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
         """As in Layer."""
-        probes, outputs = zip(*(branch.probe(u) for branch in self._branches), strict=True)
+        each = [branch.probe(y) for branch, y in zip(self._branches, self.first_maps(u), strict=True)]
+        probes, outputs = zip(*each, strict=True)
         pre_activations = torch.cat([probe.pre_activations for probe in probes], dim=1)
         before = pre_activations
         if any(probe.before is not probe.pre_activations for probe in probes):
             before = torch.cat([probe.before for probe in probes], dim=1)
         return Probe(before, pre_activations), torch.cat(outputs, dim=1)
+
+    def first_maps(self, u: Tensor) -> list[Tensor]:
+        """What each branch's first convolution gives, in one convolution of all their filters: half the time."""
+        firsts = [branch.layers[0] for branch in self._branches]
+        weight = torch.cat([layer.normalizer.weight(layer.affine.weight) for layer in firsts])
+        biases = [layer.affine.bias for layer in firsts if layer.affine.bias is not None]
+        y = F.conv2d(u, weight, torch.cat(biases) if biases else None)
+        maps = y.split([len(layer.affine.weight) for layer in firsts], dim=1)
+        return [
+            averaged_if_asked(layer.affine, each.contiguous(memory_format=torch.channels_last))
+            for layer, each in zip(firsts, maps, strict=True)
+        ]
 
     @property
     def weights(self) -> list[Tensor]:

@@ -23,13 +23,15 @@ from bnviz.experiment import Experiment
 from bnviz.experiment.architecture import CONVOLUTIONAL as CONVOLUTIONAL_KINDS
 from bnviz.experiment.architecture import IN_BLOCKS
 from bnviz.recording import CurvePoint, Snapshot
-from bnviz.recording.measure import Distribution, quantiles, summary
+from bnviz.recording.measure import Distribution, gradient_counts, quantiles, summary
 from bnviz.recording.snapshot import BOUNDARY_POINTS, BOUNDARY_RANGE
 
 POSITIONS = 4096
 """The most values that are measured of each channel of a convolutional layer."""
 MOST_RECORDS = 300
 """The most records in a schedule: as many as a figure draws points of a curve."""
+GRADIENTS = 4096
+"""The most weights of a layer whose gradients are counted, evenly spaced."""
 USUAL_PIXELS = 32 * 32
 """Of an image; of larger ones fewer are evaluated together."""
 
@@ -138,6 +140,7 @@ class Recorder:
         self.plane = _plane(self.probe_inputs.device) if self.probe_inputs.shape[1] == 2 else None
         places = {id(parameter): place for place, parameter in enumerate(network.parameters())}
         self.hidden_weights = [[places[id(weight)] for weight in layer.weights] for layer in network.layers]
+        self.counted_weights = [_evenly(layer.weights) for layer in network.layers]
 
     def snapshot(self, step: int, update: Update | None) -> Snapshot:
         """Measure the network after `step` updates, the last of which was `update` (None at step 0)."""
@@ -163,6 +166,7 @@ class Recorder:
                 histogram=np.stack([values.histogram() for values in inputs]),
                 curves=self.evaluate(step) if evaluated else (),
                 boundary=self.boundary() if evaluated else None,
+                gradients=None if update is None else self.gradient_rows(update),
             )
 
     def as_table(self, values: Tensor) -> np.ndarray:
@@ -176,15 +180,28 @@ class Recorder:
 
     def step_sizes(self, update: Update | None) -> list[tuple[float, float, float]]:
         """For each hidden layer's weights: norm of gradient, norm, and the update's norm over their own."""
-        norms = [_norm(layer.weights) for layer in self.network.layers]
+        weights = _norms([layer.weights for layer in self.network.layers])
         if update is None:
-            return [(math.nan, norm, math.nan) for norm in norms]
-        gradients = [_norm([update.gradients[place] for place in places]) for places in self.hidden_weights]
-        steps = [_norm([update.steps[place] for place in places]) for places in self.hidden_weights]
+            return [(math.nan, norm, math.nan) for norm in weights]
+        gradients = _norms([[update.gradients[place] for place in places] for places in self.hidden_weights])
+        steps = _norms([[update.steps[place] for place in places] for places in self.hidden_weights])
         return [
             (gradient, norm, update.rate * step / norm if norm else math.nan)
-            for gradient, norm, step in zip(gradients, norms, steps, strict=True)
+            for gradient, norm, step in zip(gradients, weights, steps, strict=True)
         ]
+
+    def gradient_rows(self, update: Update) -> np.ndarray:
+        """(L, bins) int32: how many gradients of each hidden layer's weights have a magnitude between GRADIENT_EDGES.
+
+        Of GRADIENTS weights at most, the same at every step.
+        """
+        rows = []
+        for places, chosen in zip(self.hidden_weights, self.counted_weights, strict=True):
+            values = [
+                update.gradients[place].take(index) for place, index in zip(places, chosen, strict=True)
+            ]
+            rows.append(gradient_counts(torch.cat(values).cpu().numpy()))
+        return np.stack(rows)
 
     def evaluate(self, step: int) -> tuple[CurvePoint, ...]:
         """Loss and accuracy in inference mode; at the experiment's end on every held-out example.
@@ -261,9 +278,22 @@ def as_table(values: Tensor, axis: int = 1, most: int = POSITIONS) -> np.ndarray
     return values.cpu().numpy()
 
 
-def _norm(tensors: Sequence[Tensor]) -> float:
-    """Of all their numbers together."""
-    return math.hypot(*(float(tensor.detach().norm()) for tensor in tensors))
+def _evenly(weights: Sequence[Tensor]) -> list[Tensor]:
+    """For each of a layer's tensors of weights the indices of those that are counted, of all together evenly spaced."""
+    ends = torch.tensor([0, *(weight.numel() for weight in weights)]).cumsum(0)
+    count = int(ends[-1])
+    chosen = torch.linspace(0, count - 1, min(GRADIENTS, count), dtype=torch.float64).long()
+    return [
+        (chosen[(chosen >= low) & (chosen < high)] - low).to(weight.device)
+        for weight, low, high in zip(weights, ends[:-1], ends[1:], strict=True)
+    ]
+
+
+@torch.no_grad()
+def _norms(layers: Sequence[Sequence[Tensor]]) -> list[float]:
+    """For each layer that of all its tensors' numbers together."""
+    norms = iter(torch._foreach_norm([tensor for tensors in layers for tensor in tensors]))  # one call
+    return [math.hypot(*(float(next(norms)) for _ in tensors)) for tensors in layers]
 
 
 def _plane(device: torch.device) -> Tensor:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
 
 from bnviz.engine.trainer import Trainer
 from bnviz.recording import Recording, Snapshot
-from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS
+from bnviz.recording.snapshot import GRADIENT_EDGES, HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMNS
 
 VERSIONS = ("bnviz", "torch", "python", "device")
 """The fields of Provenance that can change a Recording's numbers."""
@@ -99,7 +99,14 @@ def replay(before: Recording) -> Replay:
     again = Recording(
         experiment, before.interventions, reference_step=before.reference_step, provenance=trainer.provenance
     )
-    kept = [item for item in snapshots if item.step in due]
+    uncounted = {
+        item.step for item in before.snapshots if item.gradients is None
+    }  # as earlier versions recorded
+    kept = [
+        replace(item, gradients=None) if item.step in uncounted else item
+        for item in snapshots
+        if item.step in due
+    ]
     return Replay(before, again.extended(kept, diverged_at=trainer.diverged_at))
 
 
@@ -126,6 +133,14 @@ def first_difference(mine: Snapshot, theirs: Snapshot, recording: Recording) -> 
         low, high = HISTOGRAM_EDGES[place], HISTOGRAM_EDGES[place + 1]
         what = f"how many inputs of {names[layer]} lie between {low:g} and {high:g}"
         return _both(what, mine.histogram[at], theirs.histogram[at])
+    if mine.gradients is not None and theirs.gradients is not None:
+        if at := _place(mine.gradients, theirs.gradients):
+            layer, place = at
+            low, high = GRADIENT_EDGES[place], GRADIENT_EDGES[place + 1]
+            what = f"how many gradients of {names[layer]} lie between {low:g} and {high:g}"
+            return _both(what, mine.gradients[at], theirs.gradients[at])
+    elif mine.gradients is not theirs.gradients:
+        return "the gradients are counted in one of the two"
     splits = [[point.split for point in item.curves] for item in (mine, theirs)]
     if splits[0] != splits[1]:
         return f"what was evaluated is {' and '.join(splits[0]) or 'nothing'} in the file, " + (

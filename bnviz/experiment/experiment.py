@@ -56,7 +56,7 @@ class Experiment(BaseModel):
         str,
         Knob(
             "Examples",
-            "What the network learns to tell apart. Digits come with bnviz; MNIST is fetched once.",
+            "What the network learns to tell apart. Digits come with bnviz; MNIST is downloaded once.",
             "Data",
             choices=DATASETS,
             prefixes=("folder:",),
@@ -79,18 +79,19 @@ class Experiment(BaseModel):
         int,
         Knob(
             "Mini-batch",
-            "How many examples each training step sees.",
+            "How many examples each training step sees. 0: all training examples, which is gradient descent.",
             "Data",
-            low=1,
+            low=0,
             high=4096,
-            suggestions=(2, 10, 30, 60, 120, 250),
+            suggestions=(0, 2, 10, 30, 60, 120, 250),
+            zero="all training examples",
         ),
     ] = 60
     batch_classes: Annotated[
         int,
         Knob(
             "Classes in a mini-batch",
-            "Of how many classes, drawn at random, the examples of a mini-batch are, in equal parts. 0: any, as all "
+            "How many classes, drawn at random, each mini-batch has, with equally many examples of each. 0: all "
             "examples are shuffled together.",
             "Data",
             low=0,
@@ -104,7 +105,7 @@ class Experiment(BaseModel):
         str,
         Knob(
             "Image size",
-            "Of the images in a folder, in pixels. In colour, unless all of them are grey.",
+            "The size, in pixels, of the images in a folder. They keep their colours, unless all of them are grey.",
             "Data",
             choices=IMAGE_SIZES,
         ),
@@ -112,9 +113,9 @@ class Experiment(BaseModel):
     augment: Annotated[
         str,
         Knob(
-            "Training images",
-            "Move each image by a few pixels, and flip half of them from left to right, another way in every step. "
-            "A flipped shoe is a shoe; a flipped 2 is no 2.",
+            "Augmentation",
+            "Change the training images at random in every step: move each by a few pixels, and flip half of them from "
+            "left to right. A flipped shoe is still a shoe; a flipped 2 is not a 2.",
             "Data",
             choices=AUGMENTATIONS,
         ),
@@ -199,8 +200,8 @@ class Experiment(BaseModel):
         int,
         Knob(
             "Plain steps",
-            "So many steps are plain batch normalization; the limits of the correction have grown to d = 5 after 5 "
-            "times and to r = 3 after 8 times as many. The paper has 5,000, 25,000 and 40,000.",
+            "How many first steps are plain batch normalization. Then the limits of the correction grow: of d to 5 "
+            "after 5 times as many steps, of r to 3 after 8 times as many. The paper: 5,000, 25,000 and 40,000.",
             "Network",
             low=0,
             high=100_000,
@@ -275,7 +276,7 @@ class Experiment(BaseModel):
         float,
         Knob(
             "Dropout",
-            "The share of units silenced at random in each step.",
+            "The share of units set to 0 at random in each step.",
             "Network",
             low=0.0,
             high=0.95,
@@ -311,7 +312,7 @@ class Experiment(BaseModel):
         int,
         Knob(
             "Seed",
-            "Fixes all chance: initial weights, order of examples, dropout.",
+            "Fixes all random choices: initial weights, order of examples, dropout.",
             "Start",
             low=0,
             high=2**31 - 1,
@@ -352,7 +353,7 @@ class Experiment(BaseModel):
         int,
         Knob(
             "Warm-up",
-            "In how many first steps the learning rate rises evenly to its value.",
+            "Over how many first steps the learning rate rises evenly to its value.",
             "Learning",
             low=0,
             high=1_000_000,
@@ -388,7 +389,8 @@ class Experiment(BaseModel):
         float,
         Knob(
             "Gradient clipping",
-            "A gradient that is longer than this, over all weights together, is shortened to this length. 0: none is.",
+            "A gradient that is longer than this, over all weights together, is shortened to this length. 0: no "
+            "gradient is shortened.",
             "Learning",
             low=0.0,
             high=1_000_000.0,
@@ -434,11 +436,16 @@ class Experiment(BaseModel):
                 f"batch_classes = {self.batch_classes} does not divide batch_size = {self.batch_size:,} into equal "
                 "parts; allowed is 0, or a number that does"
             )
+        if self.batch_classes and not self.batch_size:
+            conflicts.append(
+                f"batch_classes = {self.batch_classes} is not allowed with batch_size = 0, all training examples; "
+                "allowed is 0, or a batch_size of 1 to 4,096"
+            )
         if self.schedule == "one-cycle" and self.warmup:
             conflicts.append(
                 f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
             )
-        positions = self.architecture in ("conv", "inception") and self.normalizer != "input-only"
+        positions = self.architecture in architecture.CONVOLUTIONAL and self.normalizer != "input-only"
         if self.batch_size == 1 and self.normalizer in normalization.NEED_TWO and not positions:
             conflicts.append(
                 f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
@@ -452,6 +459,10 @@ class Experiment(BaseModel):
                 )
         conflicts += architecture.conflicts(self, has_images=self.dataset not in POINT_DATASETS)
         return [*conflicts, *normalization.conflicts(self)]
+
+    def batch_of(self, examples: int) -> int:
+        """How many examples a mini-batch has where there are so many training examples."""
+        return min(self.batch_size, examples) if self.batch_size else examples
 
     def canonical(self) -> Self:
         """The same network, with the default for every setting of normalization that has no effect on it."""

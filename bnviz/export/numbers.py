@@ -75,11 +75,31 @@ def _overview(recording: Recording, **view: Any) -> pd.DataFrame:
 def _histogram(
     recording: Recording, layer: int | None = None, step: int | None = None, **_: Any
 ) -> pd.DataFrame:
-    if not recording.snapshots:
-        return recording.histograms
+    table = recording.histograms
+    return _at(table, recording, layer, step) if recording.snapshots else table
+
+
+def _at(table: pd.DataFrame, recording: Recording, layer: int | None, step: int | None) -> pd.DataFrame:
+    """The rows of one layer, the last if None, and of the latest record at or before `step`."""
     at = recording.at(recording.last_step if step is None else step).step
-    shown = recording.upto(at).histograms
-    return shown[(shown["step"] == at) & (shown["layer"] == (layer or len(recording.widths)))]
+    return table[(table["step"] == at) & (table["layer"] == (layer or len(recording.widths)))]
+
+
+def _activations_and_gradients(
+    recording: Recording, layer: int | None = None, step: int | None = None, **_: Any
+) -> pd.DataFrame:
+    both = {"input": recording.histograms, "gradient": recording.gradients}
+    if recording.snapshots:
+        both = {name: _at(table, recording, layer, step) for name, table in both.items()}
+    return pd.concat([table.assign(of=name) for name, table in both.items()])
+
+
+def _over_time(recording: Recording, layer: int | None = None, **_: Any) -> pd.DataFrame:
+    """The counts of every record, and beside them the quantiles."""
+    number = layer or len(recording.widths)
+    counted, measured = recording.histograms, recording.layers
+    quantiles = measured[measured["layer"] == number][["step", "q05", "q15", "q50", "q85", "q95"]]
+    return counted[counted["layer"] == number].merge(quantiles, on="step")
 
 
 def _learning_rate(recording: Recording, **_: Any) -> pd.DataFrame:
@@ -120,6 +140,10 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         "gradients": _layers("grad_norm"),
         "drift": _layers("drift"),
         "saturation": _layers("saturated", "dead"),
+        "over_time": _over_time,
+        "activations_and_gradients": _activations_and_gradients,
+        "update_ratio": _layers("update_ratio"),
+        "weight_norm": _layers("weight_norm"),
         "learning_rate": _learning_rate,
         "boundary": _boundary,
     }

@@ -12,13 +12,17 @@ thumbnail   a small picture of a run
 """
 
 from bnviz.figures.charts.accuracy import accuracy
+from bnviz.figures.charts.activations_and_gradients import activations_and_gradients
 from bnviz.figures.charts.decision_boundary import boundary
 from bnviz.figures.charts.distribution_at_one_step import histogram
+from bnviz.figures.charts.distribution_over_time import over_time
 from bnviz.figures.charts.drift import drift
 from bnviz.figures.charts.gradients import gradients
 from bnviz.figures.charts.learning_rate import learning_rate
 from bnviz.figures.charts.loss import loss
 from bnviz.figures.charts.saturation import saturation
+from bnviz.figures.charts.update_ratio import update_ratio
+from bnviz.figures.charts.weight_norm import weight_norm
 from bnviz.figures.charts.what_each_layer_receives import bands
 from bnviz.figures.registry import FIGURES, FigureKind
 from bnviz.figures.story import Readout, readouts, story
@@ -28,6 +32,7 @@ __all__ = [
     "FigureKind",
     "Readout",
     "accuracy",
+    "activations_and_gradients",
     "bands",
     "boundary",
     "drift",
@@ -35,7 +40,10 @@ __all__ = [
     "histogram",
     "learning_rate",
     "loss",
+    "over_time",
     "readouts",
     "saturation",
     "story",
+    "update_ratio",
+    "weight_norm",
 ]

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from bnviz.figures.charts.accuracy import accuracy
+from bnviz.figures.charts.activations_and_gradients import activations_and_gradients
 from bnviz.figures.charts.decision_boundary import boundary
 from bnviz.figures.charts.distribution_at_one_step import histogram
+from bnviz.figures.charts.distribution_over_time import over_time
 from bnviz.figures.charts.drift import drift
 from bnviz.figures.charts.gradients import gradients
 from bnviz.figures.charts.learning_rate import learning_rate
 from bnviz.figures.charts.loss import loss
 from bnviz.figures.charts.overview import overview
 from bnviz.figures.charts.saturation import saturation
+from bnviz.figures.charts.update_ratio import update_ratio
+from bnviz.figures.charts.weight_norm import weight_norm
 from bnviz.figures.charts.what_each_layer_receives import bands
 from bnviz.figures.frame.plot import PlotFunction
 from bnviz.recording import Recording
@@ -62,9 +66,9 @@ def _size(
 
 
 _BANDS = (
-    "**The heart of it.** Each panel shows what the nonlinearities of one layer receive. The line is the median, the "
-    "bands hold 70 % and 90 % of the values. Where a band moves or widens, the layers above learn from inputs that "
-    "keep changing. In the grey zones the slope of the nonlinearity is almost zero, and units hardly learn."
+    "Each panel shows what the nonlinearities of one layer receive. The line is the median, the bands hold 70 % and "
+    "90 % of the values. Where a band moves or widens, the layers above learn from inputs that keep changing. In the "
+    "grey zones the slope of the nonlinearity is almost zero, and units hardly learn."
 )
 
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(
@@ -120,6 +124,34 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             (330, 480),
             "The share of each layer that lies where the slope of the nonlinearity is almost zero. There it "
             "hardly learns.",
+        ),
+        "over_time": FigureKind(
+            over_time,
+            "Distribution over time",
+            (370, 550),
+            "What one layer receives, step by step: the darker, the more values. Both networks have the same shades. "
+            "See when the distribution moves, and whether it grows wider.",
+        ),
+        "activations_and_gradients": FigureKind(
+            activations_and_gradients,
+            "Activations and gradients",
+            (370, 640),
+            "One layer at one step: what its nonlinearities receive, and how large the gradients of its weights are. "
+            "Gradients far to the left are small: these weights hardly learn.",
+        ),
+        "update_ratio": FigureKind(
+            update_ratio,
+            "Update ratio",
+            (330, 480),
+            "How far one step moves the weights, relative to their length. About 10⁻³ is customary: much more is "
+            "restless, much less is slow.",
+        ),
+        "weight_norm": FigureKind(
+            weight_norm,
+            "Weight norm",
+            (330, 480),
+            "How long each layer’s weights are. Behind batch normalization a longer weight vector changes nothing in "
+            "the output, but makes each step turn it less.",
         ),
         "learning_rate": FigureKind(
             learning_rate,

@@ -60,7 +60,7 @@ def story(recordings: Sequence[Recording], step: int | None = None, layer: int |
     arms = arm_styles(recordings)
     numbers = readouts(recordings, step)
     if not any(item.snapshots for item in recordings):
-        return "Nothing has been measured yet. Watch whether the bands wander or hold still, and in which network."
+        return "Nothing has been measured yet. Watch in which network the bands move, and in which they stay."
     at = max(number.step for number in numbers)
     number = layer if layer is not None and 1 <= layer <= depth(recordings) else depth(recordings)
     sentences = [

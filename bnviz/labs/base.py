@@ -162,7 +162,7 @@ class Lab:
     inspection_trains: whether its inspection trains every network a second time.
     units: the number of units one of which its figures show, 0 where they show none in particular.
     images: whether it can be run on Fashion-MNIST with an Inception network.
-    number: its place among the labs. quote: the paper's words, or, if not verbatim, the claim in ours.
+    number: its place in `all_labs`; no page shows it. quote: the paper's words, or, if not verbatim, the claim in ours.
     paper, section: which paper says it, and where. question, prediction: what to commit to before it runs.
     explanation: Markdown with formulas between dollar signs, and what later papers doubt.
     """

@@ -141,7 +141,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "training",
             training,
-            "The same networks while they train in the smallest mini-batches. Which of the lines is not steady?",
+            "The same networks while they train in the smallest mini-batches. Which line goes up and down most?",
         ),
     )
 
@@ -213,8 +213,8 @@ LAB = Lab(
     "estimation",
     paper="Wu & He 2018",
     section="Abstract; Figure 1",
-    question="We train in mini-batches of 2 instead of 32, on as many examples. With which normalizer does the "
-    "held-out error rise most?",
+    question="We train in mini-batches of 2 instead of 32, on the same number of examples. With which normalizer does "
+    "the held-out error rise most?",
     prediction=Choice(
         {
             "none": "no normalization",
@@ -259,7 +259,7 @@ lose more here than there.
 plain batch norm for 100 steps. At a size of 32 and more there are so few steps that it is batch norm for all or most
 of them.
 
-**What it may be mistaken for.** Two things change with the size: the statistics, and how often and how far the
+**What else changes.** Two things change with the size: the statistics, and how often and how far the
 weights move. Without normalization only the second changes. So compare each line with “none”.
 
 **What to try next.** Lab “Running averages of tiny batches” asks whether a network trained in mini-batches of 2 does

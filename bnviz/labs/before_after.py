@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from bnviz.experiment import Experiment
@@ -11,7 +13,7 @@ from bnviz.figures.frame.palette import MORE, WITH
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
 from bnviz.labs.predictions import Choice
-from bnviz.labs.verdicts import Measure, Verdict, counted, final_accuracy, percent, steps_to
+from bnviz.labs.verdicts import Measure, Verdict, final_accuracy, percent, steps_to
 
 QUICK = Experiment(
     dataset="digits", hidden=(50, 50, 50), init="xavier", init_scale=1.0, learning_rate=0.5, steps=300
@@ -104,11 +106,13 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     shown = result.shown(view, *(f"tanh-{place}-0" for place in PLACES))
     small = (
-        " Small digits are too few to part them: choose the full size too." if result.setting.quick else ""
+        " Small digits are too few to tell the places apart: choose the full size."
+        if result.setting.quick
+        else ""
     )
     return (
-        Drawing("error", error, f"Do the dots of the two places lie apart, or among each other?{small}"),
-        Drawing("steps", speed, "Which place gets there sooner, and by how many steps?"),
+        Drawing("error", error, f"Are the dots of the two places separated or mixed?{small}"),
+        Drawing("steps", speed, "Which place reaches it sooner, and by how many steps?"),
         Drawing(
             "inputs",
             histogram.draw(shown, **view.looks),
@@ -134,9 +138,9 @@ def verdict(result: Result) -> Verdict:
         middle = {place: measured[f"error_{activation}_{place}"].median for place in PLACES}
         sooner = {place: measured[f"steps_{activation}_{place}"].median for place in PLACES}
         told.append(
-            f"{name}: {percent(middle['before'])} wrong before and {percent(middle['after'])} after "
-            f"({_WORDS[better[activation]]}); {percent(TARGET, 0)} right in {counted(sooner['before'])} and "
-            f"{counted(sooner['after'])}"
+            f"{name[0].upper()}{name[1:]}: error {percent(middle['before'])} if normalized before, "
+            f"{percent(middle['after'])} if after ({_WORDS[better[activation]]}); steps to {percent(TARGET, 0)} "
+            f"accuracy: {_steps(sooner['before'])} and {_steps(sooner['after'])}"
         )
     found = set(better.values())
     return Verdict(
@@ -151,6 +155,10 @@ def verdict(result: Result) -> Verdict:
 
 
 _WORDS = {"before": "before is better", "after": "after is better", "alike": "no difference beyond the seeds"}
+
+
+def _steps(number: float) -> str:
+    return f"{number:,.0f}" if math.isfinite(number) else "never"
 
 
 def _better(ends: dict[str, tuple[float, ...]]) -> str:
@@ -186,7 +194,7 @@ $$
 z = g(\mathrm{BN}(Wu))
 $$
 
-One can also normalize its output, which is the next layer's input $u$:
+One can also normalize its output, which is the next layer’s input $u$:
 
 $$
 z = \mathrm{BN}(g(Wu))

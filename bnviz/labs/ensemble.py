@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from bnviz.experiment import Experiment, presets
-from bnviz.figures import accuracy
 from bnviz.figures.charts.by_setting import Series, by_setting
+from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH
 from bnviz.figures.frame.scale import Scale
@@ -35,6 +35,8 @@ IMAGE_DROPOUTS = (0.05, 0.1)
 """Of the members on images, in turn: the paper's are from 5 to 10 %."""
 SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 """Of each member's initial weights, as multiples of the Experiment's."""
+SHOWN = {0: MORE[0], SCALES.index(1.0): WITH, len(SCALES) - 1: MORE[1]}
+"""The places of the members whose training is shown, and their looks."""
 SEEDS_APART = 100
 """From one member's seed to the next one's: more than a lab is ever repeated, so that no network serves twice."""
 
@@ -143,7 +145,6 @@ def spread(result: Result) -> tuple[np.ndarray, np.ndarray]:
 def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     """Errors of each member and of more and more of them, and how the members learned."""
     alone, first, average = (100 * values for values in measured_errors(result))
-    experiment = result.shown(view)[0].experiment
     chart = by_setting.draw(
         {
             "each member": [Series("alone", MORE[2], alone, joined=False)],
@@ -161,7 +162,18 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         guess=_guessed_errors(alone, view),
         **view.looks,
     )
-    some = [result.arms[0].name, result.arms[2].name, result.arms[-1].name]
+    some = [(result.arms[place], look) for place, look in SHOWN.items()]
+    curves = figure_2.draw(
+        [
+            Network(arm.label, look, item)
+            for (arm, look), item in zip(
+                some, result.shown(view, *(arm.name for arm, _ in some)), strict=True
+            )
+        ],
+        title="Accuracy on held-out data",
+        subtitle="Share of held-out examples classified correctly, in inference mode.",
+        **view.looks,
+    )
     return (
         Drawing(
             "errors",
@@ -171,9 +183,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "accuracy",
-            accuracy.draw(result.shown(view, *some), **view.looks),
-            f"Three of the members on {experiment.dataset}: with the smallest, the usual and the largest first "
-            "weights.",
+            curves,
+            "Three of the members, all with batch norm: with the smallest, the usual and the largest initial weights.",
         ),
     )
 
@@ -231,7 +242,7 @@ def verdict(result: Result) -> Verdict:
         holds=agreed([times >= FEWER for times in ratios]) if known else None,
         sentence=sentence if known else "No network made an error, so there is nothing to improve.",
         criterion=f"In every seed: the ensemble of six makes at least {FEWER:g} times fewer errors than the average "
-        "member. The best member is reported, not judged: which one it is, only the held-out examples tell.",
+        "member. The best member is reported, not judged: only the held-out examples tell which one it is.",
         measured=measured,
         answer=(ratio.median,) if known else None,
     )
@@ -268,8 +279,8 @@ last hidden layers are normalized. The ensemble lowered the error on ImageNet fr
 and from 5.82 % to 4.9 % for five guesses (144 crops each; the paper’s Figure 4). With *images* our members, too,
 differ in dropout; their last layers are normalized like all others.
 
-**The interval** tells how much hangs on which examples were held out. The examples are drawn again and again from the
-held-out ones, with replacement, and the ratio is computed each time. Of 100 such ratios, 95 lie in it.
+**The interval** tells how much the ratio depends on the choice of the held-out examples. Examples are drawn many times
+from the held-out ones, with replacement, and the ratio is computed each time. Of 100 such ratios, 95 lie in it.
 
 **What this does not show.** The inequality holds for networks of any kind. A good ensemble says that its members are
 good and different. It says little about batch normalization. Batch norm helps so that networks can learn from

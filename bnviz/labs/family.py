@@ -277,9 +277,9 @@ def verdict(result: Result) -> Verdict:
     return Verdict(
         holds=(all(seeds) if len(set(seeds)) == 1 else None) if known else None,
         sentence=f"The plain network learned at rates up to {short(Measure('', rates['mlp', 'none']).median)}. As a "
-        f"multiple of that, the largest rate was: {told}. Weight norm had "
-        f"{short(measured['largest_rate_mlp_weight'].median)}, dynamic tanh "
-        f"{short(measured['largest_rate_mlp_dynamic_tanh'].median)}. At its best rate batch norm reached "
+        f"multiple of that, the largest rate was: {told}. With weight norm the largest rate was "
+        f"{_rate(measured['largest_rate_mlp_weight'])}, with dynamic tanh "
+        f"{_rate(measured['largest_rate_mlp_dynamic_tanh'])}. At its best rate batch norm reached "
         f"{target} in {counted(measured['fastest_mlp_batch'].median)}, layer norm in "
         f"{counted(measured['fastest_mlp_layer'].median)}, the plain network in "
         f"{counted(measured['fastest_mlp_none'].median)}."
@@ -296,6 +296,10 @@ def verdict(result: Result) -> Verdict:
     )
 
 
+def _rate(largest: Measure) -> str:
+    return "unknown" if math.isnan(largest.median) else short(largest.median)
+
+
 def _answer(much: set[str]) -> str:
     if not much:
         return "none"
@@ -305,7 +309,7 @@ def _answer(much: set[str]) -> str:
 LAB = Lab(
     number=20,
     name="family",
-    title="How much do its relatives allow?",
+    title="Higher rates, other normalizers?",
     quote="Where the scale of a layer’s weights has no effect on its output, the learning rate can be much higher",
     verbatim=False,
     section="3.3",
@@ -315,7 +319,7 @@ LAB = Lab(
         {
             "all": "with all four",
             "batch": "with batch norm alone",
-            "some": "with some others",
+            "some": "with another choice of them",
             "none": "with none of them",
         }
     ),
@@ -330,28 +334,28 @@ $$
 \mathrm{BN}((aW)u) = \mathrm{BN}(Wu)
 $$
 
-So a step that was too large, and made the weights too large, does no harm in the forward pass; and the next gradient is
-smaller, by $1/a$.
+So a step that made the weights too large does no harm in the forward pass. The next gradient is $1/a$ as large.
 
-**The same holds for its relatives.** Layer, group and RMS norm divide by a deviation as well, if of one example. The
-argument holds for them word for word. If it were the whole reason, all four would allow the same.
+**The same holds for the other three.** Layer, group and RMS norm divide by a deviation too: that of one example. The
+argument holds for them unchanged. If it were the whole reason, all four would allow the same.
 
-**What is different.** Batch norm gives *each unit* mean 0 and variance 1 over the mini-batch. With ReLU, some examples
-switch the unit on whatever the weights are. Layer norm gives this to *each example* over its units. A unit may then be
-negative for all examples: its gradient is 0, and it learns nothing more. After 100 steps at a rate of 2, none of batch
-norm’s units in the last hidden layer was so, and 54 % of layer norm’s (measured on digits, one seed).
+**What is different.** Batch norm gives *each unit* mean 0 and variance 1 over the mini-batch. So with ReLU
+some examples pass every unit, whatever its weights are. Layer norm gives this to *each example* over its units. A unit
+may then be negative for all examples: its gradient is 0, and it learns nothing more. After 100 steps at a rate of 2,
+54 % of layer norm’s units in the last hidden layer were in this state, and none of batch norm’s (measured on digits,
+one seed).
 
-**Instance norm**, in the full size, gives each unit, here a feature map, mean 0 too, in one example alone. If the mean
-of each unit is what matters, it does as well as batch norm. See whether it does.
+**Instance norm**, in the full size, gives each feature map mean 0 too, but in one example alone. If the mean
+of each unit is what matters, it allows the same rates as batch norm. See whether it does.
 
 **Weight norm** (Salimans & Kingma 2016) divides the weights by their length, and learns a length $g$ in its place. $g$
 can grow, and nothing behind it divides by it. **Dynamic tanh** (Zhu et al. 2025) takes no statistics at all: it bounds
 the values. It was proposed for transformers, with a residual connection around each block.
 
-**The lower end.** At the smallest rates nothing breaks, there are only too few steps. So the left end of a line says
+**The lower end.** At the smallest rates nothing diverges, but the steps are too few. So the left end of a line says
 how fast a network learns, the right end which steps are too large for it.
 
-**What it may be mistaken for.** This is one depth, one nonlinearity, one optimizer. With residual connections, with
+**What this does not show.** This is one depth, one nonlinearity, one optimizer. With residual connections, with
 Adam or with warm-up the differences may be others. Layer norm is used there with success.
 
 **What to try next.** Open the Playground’s preset “The family of normalizations”, raise the rate, and look at the dead

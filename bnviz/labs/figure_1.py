@@ -105,8 +105,12 @@ def verdict(result: Result) -> Verdict:
     learned = min(targets) >= LEARNED
     sentence = (
         f"Without batch norm the inputs of the last hidden layer moved {short(ratio.median)} times as far as with "
-        f"it{ratio.over_seeds}. The plain network ended at about {percent(target.median)}. Batch norm reached that "
-        f"accuracy {reached(measured['steps_bn'].median)}, {in_part_of(speed.median)}."
+        f"it{ratio.over_seeds}. The plain network ended at about {percent(target.median)}. "
+        + (
+            f"Batch norm reached that accuracy {reached(measured['steps_bn'].median)}, {in_part_of(speed.median)}."
+            if math.isfinite(measured["steps_bn"].median)
+            else "Batch norm never reached that accuracy."
+        )
     )
     unlearned = (
         f"The plain network ended at {percent(min(targets))}. Train for more steps, so that it learns."

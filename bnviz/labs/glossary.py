@@ -45,6 +45,10 @@ GLOSSARY = (
     ),
     Entry("held-out examples", "Examples that are not used for training and only measure what was learned."),
     Entry(
+        "inference",
+        "Using the trained network: it classifies each example on its own, by population or running statistics.",
+    ),
+    Entry(
         "initialization",
         "How the initial weights are drawn; σ is their standard deviation where they are Gaussian.",
     ),
@@ -74,6 +78,10 @@ GLOSSARY = (
     Entry(
         "population statistics",
         "The mean and variance over the training examples, which replace those of the mini-batch at inference.",
+    ),
+    Entry(
+        "probe batch",
+        "The held-out examples, the same at every step, on which the layers’ inputs are measured.",
     ),
     Entry(
         "residual",

@@ -73,15 +73,15 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         return [*lines, series(result, "bn", "population", settings, "population", level)]
 
     def short(arm: str) -> str:
-        return f"trained in {next(item for item in result.arms if item.name == arm).experiment.batch_size}s"
+        return f"batches of {next(item for item in result.arms if item.name == arm).experiment.batch_size}"
 
     by_size = by_setting.draw(
         {"": both("by_size", len(SIZES))},
         [str(size) for size in SIZES],
         Scale("accuracy", percent=True),
         title="Accuracy by the size of the mini-batch",
-        subtitle="Random mini-batches of held-out examples, normalized by their own statistics. Dotted: by population "
-        "statistics (Algorithm 2), which need no mini-batch. A dot for each seed.",
+        subtitle="Random mini-batches of held-out examples, normalized by their own statistics; networks trained in "
+        "batches of two sizes. Dotted: by population statistics (Algorithm 2). A dot for each seed.",
         setting_title="examples in the mini-batch",
         **view.looks,
     )
@@ -90,8 +90,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         [str(count) for count in CLASSES],
         Scale("accuracy", percent=True),
         title="Accuracy by the number of classes in the mini-batch",
-        subtitle="Mini-batches of 32 held-out examples, normalized by their own statistics. Dotted: by population "
-        "statistics, on all held-out examples. A dot for each seed.",
+        subtitle="Mini-batches of 32 held-out examples, normalized by their own statistics; networks trained in "
+        "batches of two sizes. Dotted: by population statistics, on all held-out examples. A dot for each seed.",
         setting_title="classes in the mini-batch",
         guess=None if view.guess is None else view.guess / 100,
         **view.looks,

@@ -164,10 +164,10 @@ def verdict(result: Result) -> Verdict:
     known = not any(map(math.isnan, gain_layers))
     return Verdict(
         holds=agreed([times >= SOONER for times in gain_layers]) if known else None,
-        sentence=f"The network reached {percent(TARGET, 0)} {when['none']} without normalization, "
-        f"{when['input-only']} with its input normalized, and {when['batch']} with every layer normalized."
+        sentence=f"Accuracy of {percent(TARGET, 0)}: {when['none']} without normalization, "
+        f"{when['input-only']} with the input normalized, {when['batch']} with every layer normalized."
         + (
-            f" With every layer normalized it got there {in_part_of(gain.median)} that it needs with the input alone "
+            f" Every layer normalized reaches it {in_part_of(gain.median)} that the input alone needs "
             f"({short(gain.median)} times fewer)."
             if known and math.isfinite(gain.median)
             else ""

@@ -230,9 +230,10 @@ def verdict(result: Result) -> Verdict:
         )
         if known
         else None,
-        sentence=f"Batch norm reached {percent(TARGET, 0)} {reached(measured['steps_bn'].median)}, noisy batch norm "
-        f"{reached(measured['steps_noisy_bn'].median)}, the plain network {reached(measured['steps_plain'].median)}, "
-        f"noise alone {reached(measured['steps_noise'].median)}. With batch norm the drift of the inputs was "
+        sentence=f"Accuracy of {percent(TARGET, 0)}: batch norm {reached(measured['steps_bn'].median)}, noisy batch "
+        f"norm {reached(measured['steps_noisy_bn'].median)}, the plain network "
+        f"{reached(measured['steps_plain'].median)}, noise alone {reached(measured['steps_noise'].median)}. "
+        "With batch norm the drift of the inputs was "
         f"{_told(less['drift_ratio'])} ({short(less['drift_ratio'])} times that of the plain network). The shift of "
         f"Definition 2.1 was {_told(less['distance_ratio'])} in length ({short(less['distance_ratio'])} times) and "
         f"{_told(less['turn_ratio'])} in direction ({short(less['turn_ratio'])} times, as 1 − cosine)."

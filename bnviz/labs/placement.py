@@ -185,7 +185,7 @@ LAB = Lab(
             "before": "γ, β before, as in the paper",
             "after": "γ, β after",
             "without": "no γ, β",
-            "alike": f"no network has {FREER:g} times as many as the next",
+            "alike": f"none has {FREER:g} times as many as the next",
         }
     ),
     arms=arms,

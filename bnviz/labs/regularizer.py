@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from bnviz.experiment import Experiment, presets
-from bnviz.figures import accuracy
+from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.charts.generalization_gap import GeneralizationGap, generalization_gap
 from bnviz.figures.charts.outputs_for_one_example import Answers, outputs_for_one_example
 from bnviz.figures.frame.numbers import short
@@ -136,6 +136,15 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         "batch norm moves most. Dotted: at inference. ±: standard deviation.",
         **view.looks,
     )
+    curves = figure_2.draw(
+        [
+            Network(label, look, item)
+            for (label, *_, look), item in zip(ARMS.values(), result.shown(view), strict=True)
+        ],
+        title="Accuracy on held-out data",
+        subtitle="Share of held-out examples classified correctly, in inference mode.",
+        **view.looks,
+    )
     return (
         Drawing(
             "gap-loss",
@@ -151,8 +160,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "accuracy",
-            accuracy.draw(result.shown(view), **view.looks),
-            "Accuracy on held-out examples during training.",
+            curves,
+            "The five networks while they train.",
         ),
     )
 
@@ -263,16 +272,16 @@ $$
 \mu_B = \frac1m \sum_{j \in B} x_j
 $$
 
-So the output depends on the $m - 1$ other examples in the mini-batch, which are others in every epoch. The network
+So the output depends on the $m - 1$ other examples in the mini-batch, which change in every epoch. The network
 cannot rely on the exact value of a unit. Dropout has a similar effect: it sets random units to 0. The paper concludes
 that dropout can be removed or reduced (Section 3.4).
 
 **Is this the reason here?** The last network is the control. Its mini-batch is the whole training set, so nothing in
 its outputs is random. If its gap is as narrow as that of batch norm with small mini-batches, chance is not the
-reason. Then batch norm narrows the gap because it trains a different, better conditioned network. The verdict asks
-for both: a narrower gap, and the control without it.
+reason. Another reason could be that batch norm trains a better conditioned network. The verdict asks for both: a
+narrower gap, and the control without it.
 
-**It depends on the network.** On digits and MNIST it has three layers of sigmoids and few examples. Other
+**It depends on the network.** On digits and on MNIST it is three layers of sigmoids, trained on few examples. Other
 nonlinearities, learning rates and numbers of examples can come out differently. The paper says “in some cases”.
 """,
 )

@@ -9,7 +9,7 @@ import numpy as np
 from bnviz.experiment import Experiment
 from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.charts.figure_2 import Network, figure_2
-from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
+from bnviz.figures.frame.palette import MORE, WITH
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs import inference
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -47,7 +47,7 @@ layer norm 0.96 and 0.93 to 0.94."""
 BETTER = 0.2
 """By how much batch renorm must then be better: the seeds of either differ by as much in mini-batches of one class."""
 STATISTICS = {
-    "own": ("its mini-batch", WITHOUT),
+    "own": ("its mini-batch", MORE[2]),
     "moving": ("running averages", WITH),
     "population": ("after training", MORE[1]),
 }
@@ -197,8 +197,8 @@ def verdict(result: Result) -> Verdict:
         f"{told['batch-renorm', SHUFFLED]}, {told['layer', SHUFFLED]} and {told['none', SHUFFLED]}. In mini-batches of "
         f"two classes batch norm had {told['batch', 2]}, batch renorm {told['batch-renorm', 2]}."
         if learned
-        else "In the usual order batch norm did not learn in some seed, so there is nothing to lose. Train for more "
-        "steps.",
+        else "In the usual order batch norm did not learn in some seed, so there is no accuracy to lose. Train for "
+        "more steps.",
         criterion=f"In every seed: from the usual order to mini-batches of one class, batch norm loses at least "
         f"{100 * LOST:.0f} points of accuracy; and in mini-batches of one class batch renorm is at least "
         f"{100 * BETTER:.0f} points better than batch norm. Other numbers of classes and other normalizers are "
@@ -230,9 +230,9 @@ LAB = Lab(
     figures=figures,
     verdict=verdict,
     explanation=r"""
-Stochastic gradient descent assumes that the examples of a mini-batch are drawn independently. They are not where data
-comes sorted, from one camera, from one user. Here we sort on purpose: the examples of a mini-batch are of few classes.
-Ioffe’s own experiment (Section 4.3) has 16 classes with two images each in every mini-batch; one class alone is ours.
+Stochastic gradient descent assumes that the examples of a mini-batch are drawn independently. They are not if data
+comes sorted, or from one camera or one user. Here we sort on purpose: the examples of a mini-batch are of few classes.
+Ioffe’s own experiment (Section 4.3) has 16 classes with two images each in every mini-batch. We also use one class.
 
 **Batch norm.** What the examples of one class have in common is their mean, and the mean is subtracted:
 
@@ -263,9 +263,9 @@ Compare one class with two in the first figure.
 **Layer norm and group norm** take their statistics from one example. Their lines show, like the line without
 normalization, what the order alone costs: each step pulls all of the network toward one class.
 
-**What it may be mistaken for.** This is not the lab “Inference: which statistics?”, which trains in the usual order and
-sorts only at inference. There a good network gets the wrong statistics. Here the network was trained with them: see in
-the second figure whether it does better with the statistics that it was trained with.
+**Another lab.** The lab “Inference: which statistics?” trains in the usual order and sorts only at inference. There a
+good network gets the wrong statistics. Here the network was trained with them. See in the second figure whether it does
+better with the statistics that it was trained with.
 
 **What to try next.** In the Playground set “Classes in a mini-batch” to 1 or 2, and compare ghost batches, instance
 normalization or weight normalization. Which of them take statistics over the mini-batch?

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures import accuracy
 from bnviz.figures.charts.by_setting import Series, by_setting
+from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
-from bnviz.labs.lines import KINDS, LABELS, line
+from bnviz.labs.lines import KINDS, LABELS, LOOKS, line
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import Measure, Verdict, agreed, final_accuracy, guessing, percent, quotients
 from bnviz.recording import Recording
@@ -136,6 +136,18 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         setting_title="initial weights of the first layer",
         **view.looks,
     )
+    four = [(kind, start) for kind in KINDS for start in STARTS]
+    curves = figure_2.draw(
+        [
+            Network(f"{LABELS[kind]}, ×{start:g}", _look(kind, start), item)
+            for (kind, start), item in zip(
+                four, result.shown(view, *(name(*which) for which in four)), strict=True
+            )
+        ],
+        title="Accuracy on held-out data, by the first layer’s weights",
+        subtitle="Share of held-out examples classified correctly, in inference mode.",
+        **view.looks,
+    )
     return (
         Drawing(
             "agreement",
@@ -153,10 +165,14 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             gradients,
             "The third identity during training, in float32. " + _shrunk(result),
         ),
-        Drawing(
-            "curves", accuracy.draw(result.shown(view), **view.looks), "The four networks during training."
-        ),
+        Drawing("curves", curves, "The four networks while they train."),
     )
+
+
+def _look(kind: str, start: float) -> tuple[str, str]:
+    """The kind's colour; dotted where the first layer's weights are too large."""
+    colour, dash = LOOKS[kind]
+    return (colour, dash if start == 1 else "dot")
 
 
 def _shrunk(result: Result) -> str:

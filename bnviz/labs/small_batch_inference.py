@@ -8,7 +8,7 @@ import numpy as np
 
 from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.charts.figure_2 import Network, figure_2
-from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
+from bnviz.figures.frame.palette import MORE, WITH
 from bnviz.figures.frame.scale import Scale
 from bnviz.labs import inference
 from bnviz.labs.base import Arm, Drawing, Lab, Result, Setting, View
@@ -23,7 +23,7 @@ FULL = QUICK.replace(dataset="mnist", steps=4800)
 WEIGHTS = {"fast": 0.1, "slow": 0.01}
 """The weight of the newest mini-batch in the running averages: PyTorch's default, and a tenth of it."""
 KINDS = {
-    "own": ("its mini-batch", WITHOUT),
+    "own": ("its mini-batch", MORE[2]),
     "running": ("running, 0.1", WITH),
     "slow": ("running, 0.01", MORE[0]),
     "population": ("after training", MORE[1]),
@@ -104,7 +104,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     names = (
         (f"fast-{SMALL}", f"{SMALL}, weight 0.1", WITH),
         (f"slow-{SMALL}", f"{SMALL}, weight 0.01", MORE[0]),
-        (f"fast-{USUAL}", f"{USUAL}, weight 0.1", WITHOUT),
+        (f"fast-{USUAL}", f"{USUAL}, weight 0.1", (WITH[0], "dot")),
     )
     training = figure_2.draw(
         [
@@ -225,14 +225,14 @@ values, 0 and 1. In mini-batches of 32 there are few steps here.
 **The same weights.** Running averages do not enter training. So the networks with the two weights $\alpha$ are the
 same network, and differ at inference alone.
 
-**Two errors, told apart.** The averages taken after training (Algorithm 2) are over up to 1,000 mini-batches. If they
+**Two possible errors.** The averages taken after training (Algorithm 2) are over up to 1,000 mini-batches. If they
 do better than the running averages, these were noisy. If they do no better, noise is not the reason.
 
-**In pairs.** In a mini-batch of 2 every $\hat x$ is about $+1$ or $-1$: only which of the two is larger is left. The
-next pair may turn it round. See the second figure.
+**In pairs.** In a mini-batch of 2 every $\hat x$ is about $+1$ or $-1$: only which of the two is larger is left. In
+another pair the same example may get the other sign. See the second figure.
 
-**What it may be mistaken for.** If running averages do better than pairs, the training was still not a good one.
-Compare both with the networks that were trained in mini-batches of 32.
+**Better is not good.** Where running averages do better than pairs, the training may still be poor. Compare both with
+the networks that were trained in mini-batches of 32.
 
 **Same examples.** As in the lab “How small may a mini-batch be?”, each network sees the same number of examples, and
 the learning rate is proportional to the size of the mini-batch.

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from bnviz.experiment import Experiment
-from bnviz.figures import accuracy
 from bnviz.figures.charts.by_setting import Series, by_setting
 from bnviz.figures.charts.correlation import correlation
+from bnviz.figures.charts.figure_2 import Network, figure_2
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import MORE, WITH, WITHOUT
 from bnviz.figures.frame.scale import Scale
@@ -38,6 +38,15 @@ ARMS = {
     "bn-small": ("batch norm, small mini-batches", "batch", True),
     "whiten-small": ("full whitening, small mini-batches", "whiten", True),
 }
+
+CURVES = {
+    "plain": WITHOUT,
+    "bn": WITH,
+    "whiten": MORE[0],
+    "bn-small": (WITH[0], "dot"),
+    "whiten-small": (MORE[0][0], "dot"),
+}
+"""The looks of their curves; dotted are those of small mini-batches."""
 
 COSTLY = 5.0
 """How many times as long a step must take in the widest network. The measured ratio is several times that, and
@@ -136,6 +145,15 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         setting_title="examples in the mini-batch",
         **view.looks,
     )
+    curves = figure_2.draw(
+        [
+            Network(label, CURVES[arm], item)
+            for (arm, (label, *_)), item in zip(ARMS.items(), result.shown(view), strict=True)
+        ],
+        title="Accuracy on held-out data",
+        subtitle="Share of held-out examples classified correctly, in inference mode.",
+        **view.looks,
+    )
     return (
         Drawing(
             "cost",
@@ -154,7 +172,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         ),
         Drawing(
             "accuracy",
-            accuracy.draw(result.shown(view), **view.looks),
+            curves,
             "Does whitening make the network more accurate than batch norm does?",
         ),
     )

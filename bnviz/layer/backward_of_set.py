@@ -1,8 +1,9 @@
 """The backward pass through any normalizer by statistics: formulas, numbers and table cells.
 
 A set holds the n values that share μ and σ². In batch normalization it is one unit of all examples, in layer
-normalization all units of one example. k counts the values of the set, i the examples of the mini-batch. The formulas
-are those of Section 3 of Ioffe & Szegedy 2015 with the set in the place of the mini-batch.
+normalization all units of one example; with feature maps it has all their positions. k counts the values of the set,
+i the values of a unit: the m examples of the mini-batch, or m′ = m·p·q with positions. The formulas are those of
+Section 3 of Ioffe & Szegedy 2015 with the set in the place of the mini-batch.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def _derivative(of: str) -> str:
 
 _DY, _DX_HAT, _DX = _derivative("y_k"), _derivative(r"\hat{x}_k"), _derivative("x_k")
 _DMEAN, _DGAMMA, _DBETA = _derivative(r"\mu"), _derivative(r"\gamma_j"), _derivative(r"\beta_j")
-_SUM, _OVER_EXAMPLES = r"\sum_{k=1}^n", r"\sum_{i=1}^m"
+_SUM = r"\sum_{k=1}^n"
 
 _WORDS = {
     "x_hat": "x̂",
@@ -65,13 +66,13 @@ class SetPass:
     dx: Array
 
 
-def set_pass(batch: SharedBatch, example: int, unit: int) -> SetPass:
-    """The set that a unit's value of an example belongs to, both counted from 1."""
+def set_pass(batch: SharedBatch, example: int, unit: int, position: int = 1) -> SetPass:
+    """The set that a unit's value of an example, in a feature map at a position, belongs to; all counted from 1."""
     traits = TRAITS[batch.normalizer]
-    followed = (example - 1) * batch.x.shape[1] + unit - 1
+    followed = batch.place(example, unit, position)
     ids = batch.ids.ravel()
     places = np.nonzero(ids == ids[followed])[0]
-    units = places % batch.x.shape[1]
+    units = batch.units(places)
     x, dy, gamma, r = (
         batch.x.ravel()[places],
         batch.dy.ravel()[places],
@@ -115,14 +116,23 @@ def set_pass(batch: SharedBatch, example: int, unit: int) -> SetPass:
 
 
 def of_gamma_and_beta(batch: SharedBatch, unit: int) -> tuple[float, float]:
-    """∂ℓ/∂γ and ∂ℓ/∂β of a unit, counted from 1: sums over the examples, whatever shares the statistics."""
-    own = [set_pass(batch, example, unit) for example in range(1, len(batch.x) + 1)]
-    x_hat = (
-        np.array([each.x_hat[each.at] for each in own]) * batch.correction.r[unit - 1]
-        + batch.correction.d[unit - 1]
-    )
+    """∂ℓ/∂γ and ∂ℓ/∂β of a unit, counted from 1: sums over all its values, whatever shares the statistics."""
+    own, values = batch.ids[:, unit - 1], batch.x[:, unit - 1]
+    x_hat = np.empty_like(values)
+    for example, position in _one_of_each(own):
+        found = set_pass(batch, example, unit, position)
+        mine = batch.units(found.places) == unit - 1
+        x_hat[own == batch.ids.flat[found.places[0]]] = found.x_hat[mine]
     dy = batch.dy[:, unit - 1]
-    return float((dy * x_hat).sum()), float(dy.sum())
+    corrected = x_hat * batch.correction.r[unit - 1] + batch.correction.d[unit - 1]
+    return float((dy * corrected).sum()), float(dy.sum())
+
+
+def _one_of_each(ids: Array) -> list[tuple[int, int]]:
+    """An example and a position, counted from 1, of each set among a unit's values. ids: (m,) or (m, p, q)."""
+    first = np.unique(ids, return_index=True)[1]
+    examples, positions = np.divmod(first, ids[0].size)
+    return [(int(e) + 1, int(p) + 1) for e, p in zip(examples, positions, strict=True)]
 
 
 def dx_in_one_line(batch: SharedBatch, found: SetPass) -> Array:
@@ -137,17 +147,22 @@ def dx_in_one_line(batch: SharedBatch, found: SetPass) -> Array:
 
 
 class BackwardOfSet:
-    """The gradients of one set as tables. example, unit: of the followed value, counted from 1."""
+    """The gradients of one set as tables. example, unit, position: of the followed value, counted from 1."""
 
-    def __init__(self, batch: SharedBatch, example: int, unit: int) -> None:
+    def __init__(self, batch: SharedBatch, example: int, unit: int, position: int = 1) -> None:
         self.batch, self.example, self.unit = batch, example, unit
         self.traits = TRAITS[batch.normalizer]
-        self.found = set_pass(batch, example, unit)
-        self.own = int(batch.ids[example - 1, unit - 1])
+        self.found = set_pass(batch, example, unit, position)
+        self.own = int(batch.ids.flat[self.found.places[self.found.at]])
 
     @property
     def numbers(self) -> tuple[str, Array]:
-        """What tells the values of the set apart, "unit" or "example", and the number of each from 1, (n,)."""
+        """What tells the values of the set apart, "unit" or "example", and the number of each from 1, (n,).
+
+        With feature maps "value", counted along the set.
+        """
+        if self.batch.positions > 1:
+            return "value", np.arange(1, len(self.found.x) + 1)
         rows, units = np.divmod(self.found.places, self.batch.x.shape[1])
         return ("example", rows + 1) if units[0] == units[-1] else ("unit", units + 1)
 
@@ -165,9 +180,10 @@ class BackwardOfSet:
             "beta": (beta, theirs.beta[at_unit], nudged.beta),
         }
         filled = self._filled(gamma, beta)
+        maps = self.batch.positions > 1
         return [
             self._row(name, formula, filled[name], *every[name])
-            for name, formula in formulas(self.traits).items()
+            for name, formula in formulas(self.traits, maps).items()
         ]
 
     def in_one_line(self) -> list[str]:
@@ -177,16 +193,29 @@ class BackwardOfSet:
         return self._row("x", one_line(self.traits), self._filled_line(), mine, theirs, self.batch.nudged.x)
 
     def _row(self, name: str, formula: str, filled: str, *values: Array | float) -> list[str]:
-        """One gradient. values: by the formula, by autograd, by finite differences; (n,) or one number each."""
+        """One gradient. values: by the formula, by autograd, by finite differences; (n,) or one number each.
+
+        Finite differences of a large set are of some of its values, the followed one among them.
+        """
         mine, *others = (np.ravel(item) for item in values)
         at = self.found.at if len(mine) > 1 else 0
         said = f'<span class="bnviz-spoken">gradient for {_WORDS[name]}</span>'
         numbers = ml.block(filled) if filled else ""
         cells = [said + ml.block(formula) + numbers, n.scientific(float(mine[at]), 6)]
         for other in others:
-            apart = float(np.abs(mine - other).max())
-            cells += [n.scientific(float(other[at]), 6), n.scientific(apart, 1)]
+            of = np.arange(len(mine)) if len(other) == len(mine) else self.batch.nudged_at
+            own, apart = other[of == at], np.abs(mine[of] - other)
+            known = apart[~np.isnan(apart)]
+            cells += [
+                _text(float(own[0]), 6),
+                _text(float(known.max()) if known.size else np.nan, 1),
+            ]
         return cells
+
+    @property
+    def kinks(self) -> int:
+        """At how many of the values that finite differences are of the loss has no slope."""
+        return int(np.isnan(self.batch.nudged.x).sum())
 
     def terms(self) -> tuple[list[str], list[list[str]]]:
         """The terms of the sums: headings, a row for each value that is shown, and a last one with the sums."""
@@ -203,17 +232,14 @@ class BackwardOfSet:
             del columns[(r"\gamma_k", "γ")]
         if not self.traits.divides:  # no sum needs it
             del columns[(rf"{_DX_HAT} \cdot \hat{{x}}_k", "gradient for x̂ times x̂")]
-        shown = range(min(ROWS, len(found.x)))
+        shown = shown_of(len(found.x), found.at)
         heads, texts = ["value"], []
         for head, column in columns.items():
             adds_up = head[1] != "γ"
             power, cells = n.in_powers(np.append(column, summed(column) if adds_up else 0.0))
             heads.append(ml.heading(*head) + (f" / {n.power_of_ten(power)}" if power else ""))
             texts.append([*(cells[i] for i in shown), cells[-1] if adds_up else ""])
-        units = self.batch.x.shape[1]
-        named = [
-            f"example {place // units + 1}, unit {place % units + 1}" for place in found.places[: len(shown)]
-        ]
+        named = [self.batch.named(int(found.places[at])) for at in shown]
         rows = [[name, *cells] for name, *cells in zip(named, *texts, strict=False)]
         if len(found.x) > len(shown):
             rows.append([f"… {len(found.x) - len(shown)} more", *["…"] * len(texts)])
@@ -268,8 +294,22 @@ class BackwardOfSet:
         }
 
 
-def formulas(traits: Traits) -> dict[str, str]:
-    """Of the gradients that a normalizer has, in LaTeX and in the paper's order."""
+def _text(value: float, digits: int) -> str:
+    return "–" if np.isnan(value) else n.scientific(value, digits)
+
+
+def shown_of(count: int, at: int) -> list[int]:
+    """The places of the values of a set that are shown: its first ROWS, the followed one `at` in any case."""
+    shown = list(range(min(ROWS, count)))
+    return shown if at in shown else [*shown[:-1], at]
+
+
+def formulas(traits: Traits, maps: bool = False) -> dict[str, str]:
+    """Of the gradients that a normalizer has, in LaTeX and in the paper's order.
+
+    maps: with feature maps, where a unit has m′ = m·p·q values.
+    """
+    over_unit = r"\sum_{i=1}^{m'}" if maps else r"\sum_{i=1}^m"
     statistic = r"\sigma^2" if traits.around_mean else r"\overline{x^2}"
     root = rf"\sqrt{{{statistic} + \varepsilon}}"
     kept = r"(x_k - \mu)" if traits.subtracts else "x_k"
@@ -303,9 +343,9 @@ def formulas(traits: Traits) -> dict[str, str]:
     own = _derivative("y_i")
     if traits.scaled:
         x_hat = r"(r \hat{x}_i + d)" if traits.corrected else r"\hat{x}_i"
-        found["gamma"] = rf"{_DGAMMA} = {_OVER_EXAMPLES} {own} \cdot {x_hat}"
+        found["gamma"] = rf"{_DGAMMA} = {over_unit} {own} \cdot {x_hat}"
     if traits.shifted:
-        found["beta"] = rf"{_DBETA} = {_OVER_EXAMPLES} {own}"
+        found["beta"] = rf"{_DBETA} = {over_unit} {own}"
     return found
 
 

@@ -6,6 +6,7 @@ are a map of p × q positions for each example.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,15 +141,20 @@ class Correction:
     most_d: float
 
 
+def middle_position(sides: Sequence[int]) -> int:
+    """The position in the middle of a feature map of so many rows and columns, counted from 1; 1 where it has none."""
+    return int(np.ravel_multi_index([side // 2 for side in sides], tuple(sides))) + 1 if sides else 1
+
+
 @dataclass(frozen=True, eq=False)
 class SharedBatch:
-    """One mini-batch in a fully connected layer with any normalizer by statistics, forward and backward.
+    """One mini-batch in a layer with any normalizer by statistics, forward and backward.
 
-    normalizer: its name. x, y, dy: (m, F), what entered it, what left its own module, and ∂loss/∂y. ids: (m, F);
-    values with equal numbers share their statistics. gamma, beta: (F,), 1 and 0 where it has none.
-    gradients: autograd's; x_hat and x (m, F), variance and mean (sets,) through the formulas written out, gamma and
+    normalizer: its name. x, y, dy: (m, F) or (m, F, p, q), what entered it, what left its own module, and ∂loss/∂y.
+    ids: like x; values with equal numbers share their statistics. gamma, beta: (F,), 1 and 0 where it has none.
+    gradients: autograd's; x_hat and x like x, variance and mean (sets,) through the formulas written out, gamma and
     beta (F,); x, gamma and beta through its own module. nudged: finite differences; x and x_hat of the followed
-    value's set, the others of its set or unit alone.
+    value's set, where they are of its values `nudged_at` and NaN at a kink, the others of its set or unit alone.
     """
 
     normalizer: str
@@ -166,6 +172,33 @@ class SharedBatch:
     loss: float
     gradients: Gradients
     nudged: Gradients
+    nudged_at: Array
+
+    def place(self, example: int, unit: int, position: int = 1) -> int:
+        """Of a value in the flattened mini-batch. All are counted from 1, a feature map's positions row by row."""
+        return ((example - 1) * self.x.shape[1] + unit - 1) * self.positions + position - 1
+
+    def units(self, places: Array) -> Array:
+        """The units, counted from 0, of values at these places."""
+        return np.asarray(places // self.positions % self.x.shape[1])
+
+    @property
+    def positions(self) -> int:
+        """Of a feature map; 1 in a fully connected layer."""
+        return int(self.x[0, 0].size)
+
+    @property
+    def middle(self) -> int:
+        """The position in the middle of a feature map, counted from 1."""
+        return middle_position(self.x.shape[2:])
+
+    def named(self, place: int) -> str:
+        """A value at a place in words, such as "example 2, channel 3, row 1, column 4"."""
+        example, unit, *position = np.unravel_index(place, self.x.shape)
+        if not position:
+            return f"example {example + 1}, unit {unit + 1}"
+        row, column = position
+        return f"example {example + 1}, channel {unit + 1}, row {row + 1}, column {column + 1}"
 
     @property
     def finite(self) -> bool:

@@ -27,9 +27,10 @@ TRAITS = {
     "ghost-batch": Traits(),
     "layer": Traits(),
     "group": Traits(),
+    "instance": Traits(),
     "rms": Traits(subtracts=False, around_mean=False, shifted=False),
     "mean-only": Traits(divides=False, scaled=False),
     "variance-only": Traits(subtracts=False, shifted=False),
     "batch-renorm": Traits(corrected=True),
 }
-"""Of the normalizers that fully connected layers may have, by name."""
+"""By the normalizer's name. All but "instance" are defined for fully connected layers; all are for feature maps."""

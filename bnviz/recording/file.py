@@ -1,4 +1,4 @@
-"""The file format of a Recording, `.bnviz`: a zip of recording.json and five Parquet tables.
+"""The file format of a Recording, `.bnviz`: a zip of recording.json and five Parquet tables, or six.
 
 Where a watched network's passes were recorded in several modes, each other mode is a file of this kind in the file.
 
@@ -28,7 +28,7 @@ from typing import Any, BinaryIO
 from bnviz.experiment import Experiment, Intervention
 from bnviz.experiment.intervention import MAX_INTERVENTIONS
 from bnviz.recording.parquet import RefusedError, parquet_bytes, read_snapshots
-from bnviz.recording.snapshot import TABLES, Provenance, Snapshot
+from bnviz.recording.snapshot import LATER_TABLES, TABLES, Provenance, Snapshot
 from bnviz.recording.subject import Subject
 from bnviz.recording.tables import all_tables
 from bnviz.recording.watched import MODES, Watched
@@ -47,6 +47,7 @@ GROWTH = 8
 ABOUT = "recording.json"
 ABOUT_BYTES = 2**20
 MEMBERS = (ABOUT, *(f"{name}.parquet" for name in TABLES))
+LATER = tuple(f"{name}.parquet" for name in LATER_TABLES)
 OTHERS = tuple(f"mode-{number}{SUFFIX}" for number in range(2, len(MODES)))
 """What the files of other modes are called. `MODES` begins with the one that is not known."""
 SUBJECTS: Mapping[str, Callable[[dict[str, Any]], Subject]] = MappingProxyType(
@@ -63,7 +64,7 @@ PLAIN_TEXT = re.compile(r"[\w .,:;+()/@®™-]{0,120}")
 
 _DIRECTORY_END = struct.Struct("<4s4H2LH")
 _ZIP64_LOCATOR_BYTES = 20
-_DIRECTORY_BYTES = 200 * (len(MEMBERS) + len(OTHERS))
+_DIRECTORY_BYTES = 200 * (len(MEMBERS) + len(LATER) + len(OTHERS))
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,9 @@ def _read(file: BinaryIO, most: int, others: Sequence[str] = OTHERS) -> Parts:
     if not isinstance(interventions, list) or len(interventions) > MAX_INTERVENTIONS:
         raise RefusedError(f"interventions are no list of at most {MAX_INTERVENTIONS:,}")
     diverged_at = about["diverged_at"]
-    tables = {name: members[f"{name}.parquet"] for name in TABLES}
+    tables = {
+        name: members[member] for name in (*TABLES, *LATER_TABLES) if (member := f"{name}.parquet") in members
+    }
     left = GROWTH * most - sum(map(len, members.values()))
     return Parts(
         subject=subject,
@@ -206,8 +209,9 @@ def _unpack(file: BinaryIO, most: int, others: Sequence[str]) -> dict[str, bytes
         for name in MEMBERS:
             if name not in names:
                 raise RefusedError(f"{name} is missing")
-        if len(set(names) & {*MEMBERS, *others}) < len(names):
-            raise RefusedError(f"it holds {len(names)} parts, and {len(MEMBERS)} are allowed")
+        if len(set(names) & {*MEMBERS, *LATER, *others}) < len(names):
+            allowed = len(MEMBERS) + len(LATER)
+            raise RefusedError(f"it holds {len(names)} parts, and {allowed} are allowed")
         if sum(info.file_size for info in infos) > GROWTH * most:
             raise RefusedError(f"unpacked it is larger than the allowed {GROWTH * most:,} bytes")
         return {info.filename: _content(archive, info) for info in infos}

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from bnviz.recording.nonlinearities import NONLINEARITIES
-from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
+from bnviz.recording.snapshot import GRADIENT_EDGES, HISTOGRAM_EDGES, QUANTILES, SMALLEST_GRADIENT
 
 Array = np.ndarray
 
@@ -24,6 +24,8 @@ EVEN, BINS_A_UNIT = 8.0, 4.0
 of a value is computed without rounding."""
 BELOW_0 = float(np.searchsorted(HISTOGRAM_EDGES, 0.0))
 """The number of bins of HISTOGRAM_EDGES below 0."""
+FRACTION_BITS, EXPONENT_OF_1 = 23, 127
+"""Of a float32 (IEEE 754): the bits of its fraction, and the exponent's field of 1."""
 
 
 def quantiles(ordered: Array, shares: tuple[float, ...]) -> Array:
@@ -80,6 +82,19 @@ def summary(values: Array) -> tuple[float, float, Array]:
     return float(mean), math.sqrt(deviations.mean()), _between(at[: low.size], at[low.size :], part)
 
 
+def gradient_counts(values: Array) -> Array:
+    """(bins,) int32: the number of magnitudes of values between GRADIENT_EDGES. values: (N,) float32.
+
+    A float32's exponent and the first bit of its fraction name its half of a doubling, so no logarithm is taken.
+    """
+    bits = values.view(np.int32) & np.int32(0x7FFFFFFF)  # without the sign
+    halves = (bits >> (FRACTION_BITS - 1)) - 2 * (EXPONENT_OF_1 + SMALLEST_GRADIENT)
+    last = len(GRADIENT_EDGES) - 2
+    bins = np.clip(halves + 2, 1, last)  # before them the bins of zeros and of what is smaller
+    bins[bits == 0] = 0
+    return np.bincount(bins, minlength=last + 1).astype(np.int32)
+
+
 @dataclass(frozen=True, eq=False)
 class Distribution:
     """A layer's values on the probe batch: `per_unit` (F, N), sorted along each unit."""
@@ -105,10 +120,13 @@ class Distribution:
     def histogram(self) -> Array:
         """(bins,) int32: the number of values between HISTOGRAM_EDGES; the outermost bins take all beyond."""
         values, last = self.pooled, len(HISTOGRAM_EDGES) - 2
-        bins = np.floor(values * BINS_A_UNIT) + BELOW_0
-        outside = ~(np.abs(values) < EVEN)  # also what is not a number
-        found = np.searchsorted(HISTOGRAM_EDGES, values[outside], side="right") - 1
-        bins[outside] = np.clip(found, 0, last)
+        bins = values * BINS_A_UNIT
+        np.floor(bins, out=bins)
+        bins += BELOW_0
+        if not (self.per_unit[:, 0].min() >= -EVEN and self.per_unit[:, -1].max() < EVEN):  # units are sorted
+            outside = ~(np.abs(values) < EVEN)  # also what is not a number
+            found = np.searchsorted(HISTOGRAM_EDGES, values[outside], side="right") - 1
+            bins[outside] = np.clip(found, 0, last)
         return np.bincount(bins.astype(np.int64), minlength=last + 1).astype(np.int32)
 
     def saturated(self, activation: str) -> float:

@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 
 from bnviz.recording.snapshot import (
     BOUNDARY_POINTS,
+    GRADIENT_EDGES,
     HISTOGRAM_EDGES,
+    LATER_TABLES,
     LAYER_COLUMNS,
     TABLES,
     UNIT_COLUMNS,
@@ -56,6 +58,13 @@ SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
                 ("high", pa.float64()),
                 ("count", pa.int32()),
             ],
+            "gradients": [
+                ("step", pa.int64()),
+                ("layer", pa.int64()),
+                ("low", pa.float64()),
+                ("high", pa.float64()),
+                ("count", pa.int32()),
+            ],
             "boundaries": [("step", pa.int64()), ("point", pa.int64()), ("probability", pa.uint8())],
         }.items()
     }
@@ -82,12 +91,14 @@ def read_snapshots(
 ) -> tuple[Snapshot, ...]:
     """The Snapshots in the Parquet files, after every key was compared with the expected one.
 
-    files: by the names in TABLES. widths: of the network's layers. last: the largest allowed step.
+    files: by the names in TABLES, and those of LATER_TABLES that there are.
+    widths: of the network's layers. last: the largest allowed step.
     fewest_examples: on which a curve's point may have been evaluated. most: bytes that all tables may take in
     memory. Raises RefusedError, and whatever pyarrow raises for a damaged file.
     """
     depth, bins = len(widths), len(HISTOGRAM_EDGES) - 1
-    tables = {name: _Table(name, files[name]) for name in TABLES}
+    later = [name for name in LATER_TABLES if name in files]
+    tables = {name: _Table(name, files[name]) for name in (*TABLES, *later)}
     if sum(table.bytes for table in tables.values()) > most:
         raise RefusedError(f"its tables are larger than the allowed {most:,} bytes")
 
@@ -125,8 +136,9 @@ def read_snapshots(
     grids = boundaries["probability"].reshape(-1, BOUNDARY_POINTS, BOUNDARY_POINTS)
     grid_at = dict(zip(drawn_at.tolist(), grids, strict=True))
     points = _curves(tables["curves"].columns(), steps, fewest_examples)
+    gradients = _gradients(tables["gradients"].columns(), steps, depth) if "gradients" in tables else {}
     return tuple(
-        Snapshot(step, layer, unit, count, points.get(step, ()), grid_at.get(step))
+        Snapshot(step, layer, unit, count, points.get(step, ()), grid_at.get(step), gradients.get(step))
         for step, layer, unit, count in zip(
             steps.tolist(), per_layer, per_unit, counts.reshape(records, depth, bins), strict=True
         )
@@ -144,6 +156,26 @@ def _expect(name: str, columns: Mapping[str, np.ndarray], steps: np.ndarray, **k
             raise RefusedError(f"{name} has {len(columns[key]):,} rows, and {len(values):,} are expected")
         if not np.array_equal(columns[key], values):
             raise RefusedError(f"the column {key} of {name} does not hold what is expected")
+
+
+def _gradients(columns: Mapping[str, np.ndarray], steps: np.ndarray, depth: int) -> dict[int, np.ndarray]:
+    """The counts of gradients by step, (depth, bins) each."""
+    bins = len(GRADIENT_EDGES) - 1
+    at = columns["step"][:: depth * bins]
+    if not (np.isin(at, steps).all() and (np.diff(at) > 0).all()):
+        raise RefusedError("the steps of gradients are not among those of layers")
+    _expect(
+        "gradients",
+        columns,
+        at,
+        layer=np.repeat(np.arange(1, depth + 1), bins),
+        low=np.tile(GRADIENT_EDGES[:-1], depth),
+        high=np.tile(GRADIENT_EDGES[1:], depth),
+    )
+    counts = columns["count"]
+    if len(counts) and counts.min() < 0:
+        raise RefusedError("a count in gradients is negative")
+    return dict(zip(at.tolist(), counts.reshape(-1, depth, bins), strict=True))
 
 
 def _side_by_side(columns: Mapping[str, np.ndarray], names: tuple[str, ...], dtype: type) -> np.ndarray:

@@ -167,7 +167,8 @@ class Recording:
         if not self.snapshots:
             return 0
         last = self.snapshots[-1]
-        own = 2 * len(self.snapshots) * (last.layers.nbytes + last.units.nbytes + last.histogram.nbytes)
+        arrays = (last.layers, last.units, last.histogram, last.gradients)
+        own = 2 * len(self.snapshots) * sum(item.nbytes for item in arrays if item is not None)
         return own + sum(item.nbytes for item in self.other_modes)
 
     @property
@@ -237,6 +238,15 @@ class Recording:
     def histograms(self) -> pd.DataFrame:
         """A row per (step, layer, bin): the bin's edges and how many probe values fell between them."""
         return tables.histograms_table(self.snapshots, len(self.widths))
+
+    @cached_property
+    def gradients(self) -> pd.DataFrame:
+        """A row per (step, layer, bin): the bin's edges and how many of the weights' gradients fell between them.
+
+        Magnitudes, of the mini-batch of the update that led to the step. Empty for a recording of before they were
+        counted, and of a network that was watched.
+        """
+        return tables.gradients_table(self.snapshots, len(self.widths))
 
     @cached_property
     def boundaries(self) -> pd.DataFrame:

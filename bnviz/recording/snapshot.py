@@ -33,6 +33,19 @@ HISTOGRAM_EDGES: np.ndarray = np.concatenate([-_OUTER_EDGES[::-1], np.linspace(-
 """Bin edges, the same for every layer, step and arm: even from −8 to 8, where a sigmoid lives, then
 widening geometrically. Values beyond ±80,000 are counted in the outermost bins."""
 
+SMALLEST_GRADIENT, LARGEST_GRADIENT = -40, 20
+"""Powers of two between which GRADIENT_EDGES stand: from 10⁻¹² to 10⁶."""
+
+GRADIENT_EDGES: np.ndarray = np.concatenate(
+    [
+        [0.0, 0.0],
+        np.outer(np.exp2(np.arange(SMALLEST_GRADIENT, LARGEST_GRADIENT)), [1.0, 1.5]).ravel(),
+        [2.0**LARGEST_GRADIENT],
+    ]
+)
+"""Edges of the bins that magnitudes of gradients are counted in: the first bin holds exact zeros, the second what is
+smaller than 2⁻⁴⁰; then there are two to a doubling. The last holds all beyond, too."""
+
 BOUNDARY_POINTS = 48
 
 BOUNDARY_RANGE = (-1.5, 1.5)
@@ -59,6 +72,8 @@ class Snapshot:
     curves: loss and accuracy, or empty where they were not evaluated.
     boundary: (BOUNDARY_POINTS, BOUNDARY_POINTS) uint8, 255 × the probability of class 1, rows along the
         second coordinate; None unless the data are two-dimensional and curves were evaluated.
+    gradients: (L, bins) int32, counts between GRADIENT_EDGES of the magnitudes of the mini-batch's gradient with
+        respect to the layer's weights; None where they were not counted: at step 0, and in earlier recordings.
     """
 
     step: int
@@ -67,6 +82,7 @@ class Snapshot:
     histogram: np.ndarray
     curves: tuple[CurvePoint, ...] = ()
     boundary: np.ndarray | None = None
+    gradients: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -83,10 +99,15 @@ class Provenance:
 TABLES = ("layers", "units", "curves", "histograms", "boundaries")
 """The tables of a Recording, each a property of it and a part of its file."""
 
+LATER_TABLES = ("gradients",)
+"""Tables that came later: a property of every Recording, and a part of its file where they are not empty."""
+
 
 def same_numbers(mine: Snapshot, theirs: Snapshot) -> bool:
     """Whether two snapshots hold the same numbers, bit for bit."""
     if (mine.boundary is None) != (theirs.boundary is None):
+        return False
+    if (mine.gradients is None) != (theirs.gradients is None):
         return False
     if [point.split for point in mine.curves] != [point.split for point in theirs.curves]:
         return False
@@ -101,4 +122,6 @@ def same_numbers(mine: Snapshot, theirs: Snapshot) -> bool:
     ]
     if mine.boundary is not None and theirs.boundary is not None:
         pairs.append((mine.boundary, theirs.boundary))
+    if mine.gradients is not None and theirs.gradients is not None:
+        pairs.append((mine.gradients, theirs.gradients))
     return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in pairs)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bnviz.recording.snapshot import (
     BOUNDARY_POINTS,
+    GRADIENT_EDGES,
     HISTOGRAM_EDGES,
     LAYER_COLUMNS,
     UNIT_COLUMNS,
@@ -75,15 +76,29 @@ def curves_table(snapshots: Sequence[Snapshot]) -> pd.DataFrame:
 
 def histograms_table(snapshots: Sequence[Snapshot], layers: int) -> pd.DataFrame:
     """A row per (step, layer, bin): the bin's edges and how many probe values fell between them."""
-    records, bins = len(snapshots), len(HISTOGRAM_EDGES) - 1
     counts = [item.histogram for item in snapshots]
+    return _counts_table(recorded_steps(snapshots), counts, HISTOGRAM_EDGES, layers)
+
+
+def gradients_table(snapshots: Sequence[Snapshot], layers: int) -> pd.DataFrame:
+    """A row per (step, layer, bin): the bin's edges and how many magnitudes of the gradient fell between them."""
+    counted = [(item.step, item.gradients) for item in snapshots if item.gradients is not None]
+    steps = np.array([step for step, _ in counted], np.int64)
+    return _counts_table(steps, [counts for _, counts in counted], GRADIENT_EDGES, layers)
+
+
+def _counts_table(
+    steps: np.ndarray, counts: Sequence[np.ndarray], edges: np.ndarray, layers: int
+) -> pd.DataFrame:
+    """counts: of each step, (layers, bins)."""
+    records, bins = len(steps), len(edges) - 1
     return pd.DataFrame(
         {
-            "step": np.repeat(recorded_steps(snapshots), layers * bins),
+            "step": np.repeat(steps, layers * bins),
             "layer": np.tile(np.repeat(np.arange(1, layers + 1), bins), records),
-            "low": np.tile(HISTOGRAM_EDGES[:-1], records * layers),
-            "high": np.tile(HISTOGRAM_EDGES[1:], records * layers),
-            "count": np.stack(counts).ravel() if counts else np.empty(0, np.int32),
+            "low": np.tile(edges[:-1], records * layers),
+            "high": np.tile(edges[1:], records * layers),
+            "count": np.stack(counts).ravel() if len(counts) else np.empty(0, np.int32),
         }
     )
 
@@ -104,12 +119,13 @@ def boundaries_table(snapshots: Sequence[Snapshot]) -> pd.DataFrame:
 
 
 def all_tables(snapshots: Sequence[Snapshot], widths: Sequence[int]) -> dict[str, pd.DataFrame]:
-    """Every table by its name, in the order of TABLES."""
+    """Every table by its name, in the order of TABLES; then those of LATER_TABLES that are not empty."""
     steps = recorded_steps(snapshots)
+    later = {"gradients": gradients_table(snapshots, len(widths))}
     return {
         "layers": layers_table(steps, layer_values(snapshots, widths)),
         "units": units_table(steps, unit_values(snapshots, widths), widths),
         "curves": curves_table(snapshots),
         "histograms": histograms_table(snapshots, len(widths)),
         "boundaries": boundaries_table(snapshots),
-    }
+    } | {name: frame for name, frame in later.items() if len(frame)}

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from bnviz.data.classes import image_shape
+from bnviz.data.classes import image_shape, training_count
 from bnviz.experiment import Experiment, ExperimentError
 from bnviz.experiment.architecture import IN_BLOCKS, branch_widths
 from bnviz.experiment.job import Job
@@ -77,7 +77,7 @@ def step_millions(experiment: Experiment) -> float:
         flat = experiment.dataset in POINT_DATASETS
         inputs = POINT_INPUTS if flat else math.prod(image_shape(experiment))
         each = sum(a * b for a, b in itertools.pairwise((inputs, *experiment.hidden, CLASSES)))
-    return each * experiment.batch_size / 1e6
+    return each * (experiment.batch_size or training_count(experiment)) / 1e6
 
 
 def _in_blocks(experiment: Experiment) -> int:

@@ -36,13 +36,15 @@ class Orders:
     """What a Pump is to do next.
 
     recordings: so far, with the interventions to make. speed: steps per second, None for as fast as possible.
-    single: how many single steps to take, 0 to play on. every_step: whether to record each step.
+    single: how many single steps to take, 0 to play on. every_step: whether to record each step. most: how many steps
+    the next call may take, None for any number.
     """
 
     recordings: tuple[Recording, ...]
     speed: float | None
     single: int
     every_step: bool
+    most: int | None = None
 
 
 class PumpedRun(Protocol):
@@ -194,6 +196,8 @@ class Pump:
         """How many steps the next call takes."""
         live = [arm for arm in self._arms if isinstance(arm, LiveArm)]
         possible = max(arm.steps for arm in self._run.arms)
+        if orders.most is not None:
+            possible = min(possible, orders.most)
         if live:
             slowest = max(arm.seconds_per_step or 0.0 for arm in live)
             share = self._trainers.share(self._run.person, len(live))

@@ -57,6 +57,7 @@ class Run:
         self._lock = threading.RLock()
         self._revision = 0
         self._speed: float | None = None
+        self._until: int | None = None
         self._touched = time.monotonic()
         self._pump: Pump | None = None
         self._every_single = True  # whether each single step is recorded
@@ -161,6 +162,12 @@ class Run:
             self.touch()
             self._rewind()
 
+    def pause_at(self, step: int | None) -> None:
+        """Have the run pause once when it comes to this step, None for never. After a reset it pauses there again."""
+        with self._lock:
+            if step != self._until:
+                self._until = self._ahead = step
+
     def stop(self) -> None:
         """End the run and release its trainers; its Recordings stay."""
         with self._lock:
@@ -200,6 +207,10 @@ class Run:
         with self._lock:
             if pump is not self._pump:
                 return None
+            if self._ahead is not None and self._ahead <= self.step:
+                if self._playing and self._ahead == self.step:
+                    self._playing, self._pause_message = False, f"Paused at step {self.step:,}. Play goes on."
+                self._ahead = None
             if not (self._playing or self._single):
                 if self.active:
                     self._show("paused", self._pause_message)
@@ -211,7 +222,8 @@ class Run:
             slow = speed is not None and speed < self._limits.slow_motion
             every_step = slow or (self._single > 0 and self._every_single)
             self._on_schedule = self._on_schedule and not every_step
-            return Orders(self._trained.recordings, speed, self._single, every_step)
+            most = None if self._ahead is None else self._ahead - self.step
+            return Orders(self._trained.recordings, speed, self._single, every_step, most)
 
     def append(self, pump: Pump, progress: dict[int, Progress], goal: int) -> None:
         """Append what the arms returned, by the arm's index, on the way to the step `goal`."""
@@ -274,6 +286,7 @@ class Run:
         self._end_pump()
         self._trained = Trained(self.arms, self._planned, self._measured)
         self._kept = False
+        self._ahead = self._until
         self._on_schedule = True
         self._playing, self._single, self._pause_message = False, 0, ""
         if self._measured:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from bnviz.runs import Run, RunManager
@@ -36,6 +36,7 @@ PROBED = ("health", "host-config")
 def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[BaseRoute]:
     """The routes to mount beside Streamlit's, given its server.baseUrlPath."""
     base, labs = prefix(base_path), lab_runs()
+    root = base.removesuffix("bnviz")
 
     def find(run_id: str) -> Run:
         return find_run(manager(), run_id)
@@ -55,7 +56,8 @@ def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[
                 *FeedRoutes(manager, token()).all(),
             ],
         ),
-        *(Route(f"{base.removesuffix('bnviz')}{{page}}/_stcore/{name}", not_here) for name in PROBED),
+        *(Route(f"{root}{{page}}/_stcore/{name}", not_here) for name in PROBED),
+        *(Route(f"{root}playground{end}", to_the_first_page) for end in ("", "/")),
     ]
 
 
@@ -70,6 +72,14 @@ async def not_here(request: Request) -> Response:
     It takes any answer but a success for no; a 404 would also stand as an error in the reader's console.
     """
     return Response(status_code=304)
+
+
+async def to_the_first_page(request: Request) -> Response:
+    """The Playground is the first page, and Streamlit knows a first page by the root's address alone."""
+    query = request.url.query
+    return RedirectResponse(
+        f"{request.url.path.rstrip('/').removesuffix('playground')}{'?' * bool(query)}{query}", 307
+    )
 
 
 async def health(request: Request) -> Response:

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from bnviz.classroom.answers import answers_csv
 from bnviz.classroom.codes import spaced
 from bnviz.classroom.rooms import MOST_ROUNDS, Room
 from bnviz.classroom.voting import measured, middle, right, score, tally
@@ -38,7 +39,7 @@ def class_json(room: Room, run: Run, lab_run: LabRun | None, link: str, figures:
         "link": link,
         "ended": row.ended,
         "run": run.id,
-        "title": f"Lab {lab.number}. {lab.title}" if lab else f"{counted(len(run.arms))}, side by side",
+        "title": f"Lab: {lab.title}" if lab else f"{counted(len(run.arms))}, side by side",
         "quote": _quote(lab),
         "figures": orjson.Fragment(figures),
         "layers": 0 if lab else min(len(arm.hidden) for arm in run.arms),
@@ -174,6 +175,13 @@ def _answers(room: Room, lab_run: LabRun | None) -> dict[str, Any]:
         "verdict": _verdict(lab, lab_run, answer) if judged else None,
         "guess": middle(lab.prediction, room.answers(row.round)) if judged and row.round else None,
     }
+
+
+def answers_file(room: Room, lab_run: LabRun | None) -> bytes | None:
+    """The answers of all rounds as CSV; None while they may not be shown, or where nothing was asked."""
+    if room.lab is None or not _answers(room, lab_run)["tallies"]:
+        return None
+    return answers_csv(room.lab, room.votes, _answer(lab_run) if _judged(room, lab_run) else None)
 
 
 def _judged(room: Room, lab_run: LabRun | None) -> bool:

@@ -3,6 +3,7 @@
 GET  bnviz/c/{code}                    the page that students open
 GET  bnviz/classes/{code}              how the class stands; with the teacher's key also the key of its run
 GET  bnviz/classes/{code}/qr.svg       the students' link as a QR code
+GET  bnviz/classes/{code}/answers.csv  the answers by question and round, once they are shown; needs the teacher's key
 GET  bnviz/classes/{code}/mine         what the voter who asks has answered; who asks has joined the class
 POST bnviz/classes/{code}/vote         answer the open question
 POST bnviz/classes/{code}/{action}     ask, close, show, end, address; needs the teacher's key
@@ -29,6 +30,7 @@ from bnviz.classroom.rooms import Room, Rooms, open_rooms
 from bnviz.runs import Run, RunManager
 from bnviz.runs.lab_run import LabRun, LabRuns
 from bnviz.web import class_json, class_page
+from bnviz.web.downloads import download
 from bnviz.web.errors import text_error
 from bnviz.web.rate_limit import RateLimit
 from bnviz.web.requests import ActionReader, JsonObject, RequestError, json_object, read, whole
@@ -109,6 +111,7 @@ class ClassRoutes:
             Route("/c/{code}", self.page),
             Route("/classes/{code}", self.status),
             Route("/classes/{code}/qr.svg", self.qr_code),
+            Route("/classes/{code}/answers.csv", self.answers),
             Route("/classes/{code}/mine", self.votes),
             Route("/classes/{code}/vote", self.vote, methods=["POST"]),
             Route("/classes/{code}/{action}", self.teach, methods=["POST"]),
@@ -148,6 +151,17 @@ class ClassRoutes:
         headers = {**HEADERS, "Cache-Control": "no-cache", "Content-Security-Policy": "default-src 'none'"}
         return Response(picture, headers=headers, media_type="image/svg+xml")
 
+    async def answers(self, request: Request) -> Response:
+        """What the class answered, as a file for its teacher."""
+        room, _, lab_run = await self._find(request)
+        self._check_teacher(room, request)
+        table = await to_thread.run_sync(class_json.answers_file, room, lab_run)
+        if table is None:
+            raise RequestError(409, "The answers can be saved once they are shown.")
+        return download(
+            Response(table, media_type="text/csv; charset=utf-8"), f"bnviz-answers-{room.code}.csv"
+        )
+
     async def votes(self, request: Request) -> Response:
         """What one voter has answered."""
         room, _, lab_run = await self._find(request)
@@ -171,11 +185,15 @@ class ClassRoutes:
     async def teach(self, request: Request) -> Response:
         """Do what the teacher wants, and tell how the class stands then."""
         room, run, lab_run = await self._find(request)
-        if not self._rooms().entitled(room, request.headers.get("X-Bnviz-Key", "")):
-            raise RequestError(403, "Only the teacher of this class may do this.")
+        self._check_teacher(room, request)
         action = teacher_actions.read(request.path_params["action"], await json_object(request))
         await to_thread.run_sync(perform, self._rooms(), room, run, action)
         return json_response({"class": orjson.Fragment((await self._body(room, run, lab_run)).plain)})
+
+    def _check_teacher(self, room: Room, request: Request) -> None:
+        """Raises RequestError unless the request has the teacher's key."""
+        if not self._rooms().entitled(room, request.headers.get("X-Bnviz-Key", "")):
+            raise RequestError(403, "Only the teacher of this class may do this.")
 
     def _admits(self, room: Room, request: Request) -> Callable[[], bool]:
         """Says whether one more new voter may come from where the request does."""

@@ -16,15 +16,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from bnviz.classroom.lesson_plans import MOST_PARTS, LessonPlanError, find_plan
 from bnviz.experiment.knob import MAX_LAYERS
 from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
 from bnviz.figures.frame.palette import DASHES
+from bnviz.figures.measured import filled
 from bnviz.figures.story import changes, readouts, story
 from bnviz.recording import Recording
 from bnviz.recording.recording import fingerprint
 from bnviz.runs import Run, RunManager
 from bnviz.runs.lab_run import LabRun, LabRuns
-from bnviz.web.requests import MAX_NUMBER, Query, RequestError, json_object, read, whole
+from bnviz.web.requests import MAX_NUMBER, Query, RequestError, json_object, read, text, whole
 from bnviz.web.response_cache import ResponseCache
 from bnviz.web.responses import json_response
 from bnviz.web.run_actions import perform, run_actions
@@ -34,11 +36,16 @@ MAX_ID = 64
 
 
 class RunQuery(Query):
-    """The step and layer to tell of, and what the client knows: "count:last" of the recorded steps."""
+    """The step and layer to tell of, and what the client knows: "count:last" of the recorded steps.
+
+    lesson, part: of a lesson, whose words on what is measured are asked for. part counts from 1.
+    """
 
     step: int | None = whole(0, MAX_NUMBER, None)
     layer: int | None = whole(1, MAX_LAYERS, None)
     known: str = ""
+    lesson: str = text(60, "")
+    part: int = whole(1, MOST_PARTS, 1)
 
 
 class RunRoutes:
@@ -82,6 +89,7 @@ class RunRoutes:
         )
         steps = max((item.steps for item in recordings), key=len)
         known = known_steps(query.known, steps)
+        lesson = lesson_told(query, run, recordings) if query.lesson else None
         return json_response(
             {
                 "state": run.state,
@@ -96,8 +104,29 @@ class RunRoutes:
                 "known": known,
                 "recorded_steps": steps[known:].tolist(),
                 "words": orjson.Fragment(body.plain),
+                "lesson": lesson,
             }
         )
+
+
+def lesson_told(query: RunQuery, run: Run, recordings: Sequence[Recording]) -> dict[str, object]:
+    """What the lesson's part says of these recordings, and the right answer to its question once the run got there.
+
+    Raises RequestError for a lesson that does not exist.
+    """
+    try:
+        _, part = find_plan(query.lesson).part(str(query.part))
+    except LessonPlanError as error:
+        raise RequestError(404, str(error)) from error
+    reached = run.state == "finished" or (part.until is not None and run.step >= part.until)
+    ask = part.ask
+    return {
+        "told": filled(part.measured, recordings, query.step),
+        "right": ask.right(recordings, part.until) if ask and reached else None,
+        "measured": ask.told(recordings, part.until) if ask and reached else "",
+        "options": ask.options if ask else (),
+        "explanation": ask.explanation if ask else "",
+    }
 
 
 def find_run(manager: RunManager, run_id: str) -> Run:

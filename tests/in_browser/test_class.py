@@ -90,7 +90,7 @@ def test_a_student_joins_with_enter_in_the_same_tab_and_is_told_what_a_code_look
     code.fill(f" {links.code[:4].upper()}-{links.code[4:]} ")
     code.press("Enter")
     page.wait_for_url(server.url + links.path)
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Lab 1")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Lab: Figure 1")
     assert len(page.context.pages) == 1
 
 

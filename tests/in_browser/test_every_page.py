@@ -127,6 +127,17 @@ def test_play_is_the_first_stop_of_the_tab_key_and_each_stop_has_a_clear_outline
 
 
 @pytest.mark.slow
+def test_on_a_phone_the_menu_closes_once_a_page_was_chosen_in_it(open_page):
+    page = open_page("playground", 390, 844)
+    menu = page.get_by_test_id("stSidebar")
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.wait_for_selector('[data-testid="stSidebar"][data-collapsed="false"]')
+    menu.get_by_role("link", name="Labs").click()
+    page.get_by_role("button", name="Figure 1").wait_for()
+    page.wait_for_selector('[data-testid="stSidebar"][data-collapsed="true"]', state="attached")
+
+
+@pytest.mark.slow
 def test_nothing_moves_by_itself_for_those_who_asked_for_less_motion(open_page):
     page = open_page("")
     page.emulate_media(reduced_motion="reduce")

@@ -10,5 +10,5 @@ first_layer    the images that enter, the first filters and their feature maps, 
 coming_batch   the examples that the next update would use, for both
 
 Labs ask for the others: bias, companions, decorrelation, depth, effective_rate, held_out, inference, invariance,
-placement, shift.
+placement, shift, smoothness.
 """

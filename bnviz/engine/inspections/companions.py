@@ -29,7 +29,7 @@ def chances(trainer: Trainer) -> Mapping[str, np.ndarray]:
     blocks = trainer.experiment.architecture in IN_BLOCKS
     batches, count = (BLOCK_BATCHES, BLOCK_EXAMPLES) if blocks else (BATCHES, EXAMPLES)
     examples, labels = test.batch(test.spread(count))
-    size = min(trainer.experiment.batch_size, len(train)) - 1
+    size = trainer.experiment.batch_of(len(train)) - 1
     rng = generator(trainer.experiment.seed, "companions")
     network = copy.deepcopy(
         trainer.network

@@ -123,7 +123,7 @@ def population_statistics(trainer: Trainer) -> Statistics:
     In a convolutional layer m is the number of values, examples times positions. All layers are taken from the
     network as it trains, with mini-batch statistics below them, as the moving averages are.
     """
-    size = min(trainer.experiment.batch_size, len(trainer.train))
+    size = trainer.experiment.batch_of(len(trainer.train))
     order = torch.randperm(len(trainer.train), generator=generator(trainer.experiment.seed, "population"))
     count = min(POPULATION_BATCHES, len(order) // size)
     groups = order[: count * size].view(count, size).to(trainer.device)

@@ -34,7 +34,7 @@ def deviations(trainer: Trainer) -> Mapping[str, np.ndarray]:
     if trainer.network.shape is not None:
         raise ValueError("architecture = 'conv' is not allowed here; allowed is 'mlp'")
     network = copy.deepcopy(trainer.network).double()
-    size = min(trainer.experiment.batch_size, len(trainer.train))
+    size = trainer.experiment.batch_of(len(trainer.train))
     inputs, labels = trainer.train.batch(trainer.train.spread(size))
     found = {}
     with one_thread():

@@ -10,20 +10,30 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bnviz.engine.inspections.coming_batch import as_array, coming, in_double, members_of
-from bnviz.engine.inspections.layer_differences import slope
+from bnviz.engine.inspections.layer_differences import NUDGE, slope
 from bnviz.engine.inspections.passing import block_of, in_training, onward, reached
 from bnviz.engine.normalizers import BatchRenorm, Normalizer
+from bnviz.engine.normalizers.base import per_feature
 from bnviz.engine.normalizers.renorm import limits
 from bnviz.engine.trainer import Trainer, one_thread
-from bnviz.layer.captured import Correction, Gradients, SharedBatch
+from bnviz.layer.captured import Correction, Gradients, SharedBatch, middle_position
 from bnviz.layer.traits import TRAITS, Traits
 
+MOST_NUDGED = 128
+"""Values of a set that finite differences are taken of: of feature maps it may have thousands."""
+KINK, ROUNDING = 1e-3, 1e-9
+"""The slopes on the two sides of a value differ at a kink, such as that of max pooling between equal neighbours, which
+images with a flat border have; elsewhere by less than this share of the largest slope, and rounding."""
 
-def backward(trainer: Trainer, layer: int, examples: int, example: int, unit: int) -> SharedBatch:
+
+def backward(
+    trainer: Trainer, layer: int, examples: int, example: int, unit: int, position: int = 0
+) -> SharedBatch:
     """The layer on the first `examples` of the mini-batch that the next update would use.
 
-    layer, example, unit: counted from 1; finite differences are of the set of values that theirs shares with. Raises
-    ValueError for a layer that is not there, or a normalizer that takes no statistics of activations.
+    layer, example, unit, position (of a feature map, 0 for its middle): counted from 1; finite differences are of the
+    set of values that theirs shares with. Raises ValueError for a layer or a position that is not there, or a
+    normalizer that takes no statistics of activations.
     """
     name = trainer.experiment.normalizer
     if name not in TRAITS:
@@ -38,6 +48,10 @@ def backward(trainer: Trainer, layer: int, examples: int, example: int, unit: in
     with one_thread():
         with torch.no_grad():
             x = reached(network, inputs, layer, in_training)
+        positions = x[0, 0].numel()
+        if not 0 <= position <= positions:
+            raise ValueError(f"position = {position} is not allowed; allowed is 0 to {positions}")
+        position = position or middle_position(x.shape[2:])
         ids = normalizer.shares(x.shape)
         assert ids is not None
         correction = _correction(normalizer, x)
@@ -59,7 +73,9 @@ def backward(trainer: Trainer, layer: int, examples: int, example: int, unit: in
         sets = torch.zeros(int(ids.max()) + 1, dtype=x.dtype)
         dx_hat, dvariance, dmean, dy = (sets if item is None else item for item in found)
         with torch.no_grad():
-            nudged = _differences(written, x.detach(), gamma, beta, loss_of, (example - 1, unit - 1))
+            followed = ((example - 1) * x.shape[1] + unit - 1) * positions + position - 1
+            nudged_at = _nudged(ids, followed)
+            nudged = _differences(written, x.detach(), gamma, beta, loss_of, followed, nudged_at)
     arrays = (dx_hat, dvariance, dmean, dx, dgamma, dbeta)
     return SharedBatch(
         normalizer=name,
@@ -77,7 +93,16 @@ def backward(trainer: Trainer, layer: int, examples: int, example: int, unit: in
         loss=float(loss.detach()),
         gradients=Gradients(*map(as_array, arrays)),
         nudged=nudged,
+        nudged_at=nudged_at,
     )
+
+
+def _nudged(ids: Tensor, followed: int) -> np.ndarray:
+    """The places, within the set of the value `followed`, of those that finite differences are taken of."""
+    flat = ids.flatten()
+    places = (flat == flat[followed]).nonzero().flatten()
+    spread = np.linspace(0, len(places) - 1, min(MOST_NUDGED, len(places))).round().astype(int)
+    return np.union1d(spread, int((places == followed).nonzero()))
 
 
 class _WrittenOut:
@@ -105,7 +130,8 @@ class _WrittenOut:
         if x_hat is None:
             x_hat = x - mean[self.ids] if self.traits.subtracts else x * 1.0
             x_hat = x_hat / root[self.ids] if self.traits.divides else x_hat
-        y = gamma * (self.r * x_hat + self.d) + beta
+        r, d, gamma, beta = (per_feature(values, x) for values in (self.r, self.d, gamma, beta))
+        y = gamma * (r * x_hat + d) + beta
         return mean, variance, root, x_hat, y
 
     def _average(self, values: Tensor) -> Tensor:
@@ -119,19 +145,21 @@ def _differences(
     gamma: Tensor,
     beta: Tensor,
     loss_of: Callable[[Tensor], Tensor],
-    at: tuple[int, int],
+    followed: int,
+    nudged_at: np.ndarray,
 ) -> Gradients:
-    """Central finite differences of the loss: of the values in the set of `at`, its statistics, its unit's γ and β.
+    """Central finite differences of the loss: of values in the set of `followed`, its statistics, its unit's γ and β.
 
-    As in the paper, ∂ℓ/∂σ² holds x and μ still, and ∂ℓ/∂μ lets σ² follow.
+    followed: a place in the flattened mini-batch. nudged_at: of the values, within the set. As in the paper, ∂ℓ/∂σ²
+    holds x and μ still, and ∂ℓ/∂μ lets σ² follow.
     """
     mean, variance, root, x_hat, _ = written.steps(x, gamma, beta)
-    own = int(written.ids[at])
-    places = (written.ids == own).flatten().nonzero().flatten()
-    unit = at[1]
+    own = int(written.ids.flatten()[followed])
+    places = (written.ids == own).flatten().nonzero().flatten()[torch.from_numpy(nudged_at)]
+    unit = followed // x[0, 0].numel() % x.shape[1]
 
     def placed(values: Tensor, index: Tensor | int, new: Tensor) -> Tensor:
-        changed = values.clone()
+        changed = values.clone(memory_format=torch.contiguous_format)
         changed.view(-1)[index] = new
         return changed
 
@@ -154,7 +182,14 @@ def _differences(
 
 
 def _each(function: Callable[[Tensor], float], values: Tensor, scale: float) -> np.ndarray:
-    return np.array([slope(function, values, scale, at) for at in range(len(values))])
+    """The central difference along each of the values; NaN at a kink, where it is the slope of neither side."""
+    width, here = NUDGE * scale, function(values)
+    nudges = torch.eye(len(values), dtype=values.dtype) * width
+    both = np.array([(function(values + nudge), function(values - nudge)) for nudge in nudges])
+    slopes = (both[:, 0] - both[:, 1]) / (2.0 * width)
+    bends = np.abs(both.sum(1) - 2.0 * here) / width  # how far the slopes of the two sides are apart
+    kinks = bends > KINK * np.abs(slopes).max() + ROUNDING
+    return np.where(kinks, np.nan, slopes)
 
 
 def _scale_and_shift(normalizer: Normalizer, units: int) -> tuple[Tensor, Tensor]:

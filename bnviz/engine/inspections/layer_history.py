@@ -70,7 +70,7 @@ def history(trainer: Trainer, layer: int) -> History:
 @torch.no_grad()
 def _population(trainer: Trainer, layer: int) -> tuple[np.ndarray, np.ndarray, int]:
     """E[x] and Var[x] of Algorithm 2 with the network held still, each (F,), and over how many mini-batches."""
-    size = min(trainer.experiment.batch_size, len(trainer.train))
+    size = trainer.experiment.batch_of(len(trainer.train))
     batches = min(POPULATION_BATCHES, len(trainer.train) // size)
     order = torch.randperm(len(trainer.train), generator=generator(0, "population")).to(trainer.device)
     means, variances = [], []

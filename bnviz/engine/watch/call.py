@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass_type
 
 from bnviz.engine.watch import operations
 
@@ -57,6 +58,11 @@ def tensors_in(items: Sequence[Any]) -> list[Tensor]:
         elif isinstance(item, list | tuple):
             found += tensors_in(item)
     return found
+
+
+def holds_others(types: Sequence[type]) -> bool:
+    """Whether a tensor of an operation is a shell around others, on which it runs the operation: these are followed."""
+    return any(map(is_traceable_wrapper_subclass_type, types))
 
 
 def _changed(item: Any, change: Callable[[Tensor], Any]) -> Any:

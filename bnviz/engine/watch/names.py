@@ -49,9 +49,9 @@ class Names:
         owners: dict[int, Owner] = {}
         for module in modules:
             for name, parameter in module.named_parameters(recurse=False):
-                owners.setdefault(id(parameter), Owner(module, name, True))
+                owners.setdefault(id(inside(parameter)), Owner(module, name, True))
             for name, buffer in module.named_buffers(recurse=False):
-                owners.setdefault(id(buffer), Owner(module, name, False))
+                owners.setdefault(id(inside(buffer)), Owner(module, name, False))
         return cls(modules, owners)
 
     @staticmethod
@@ -59,8 +59,8 @@ class Names:
         """The same owners by the `id` of what they hold now."""
         now: dict[int, Owner] = {}
         for owner in owners:
-            held = own(owner.module, owner.name) if owner.learned else _own_buffer(owner.module, owner.name)
-            now.setdefault(id(held), owner)
+            held = _own(owner.module, owner.name, owner.learned)
+            now.setdefault(id(held if held is None else inside(held)), owner)
         return now
 
     def called(self, module: nn.Module) -> str:
@@ -74,6 +74,18 @@ class Names:
         if len(matrices) < 2:
             return called
         return plain_name(f"{called}.{owner.name}" if self.modules.get(owner.module) else owner.name)
+
+
+def inside(tensor: Tensor) -> Tensor:
+    """The tensor that operations are given where torch.func has put it into one of its own, as in vmap and grad."""
+    while is_wrapped(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
+
+
+def is_wrapped(tensor: Tensor) -> bool:
+    """Whether torch.func has put a tensor into one of its own, which has no numbers that could be read."""
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))
 
 
 @lru_cache(maxsize=4096)
@@ -96,15 +108,15 @@ def class_name(module: nn.Module) -> str:
 
 
 def own(module: nn.Module, name: str) -> Tensor | None:
-    """A module's own parameter; None where it has none of this name, or computes it from others."""
-    if is_scripted(module):
-        return dict(module.named_parameters(recurse=False)).get(name)
-    parameters: dict[str, Tensor | None] = vars(module)["_parameters"]  # named_parameters takes much longer
-    return parameters.get(name)
+    """A module's own parameter; None where it has none, computes it from others, or torch.func hides it."""
+    found = _own(module, name, learned=True)
+    return None if found is None or is_wrapped(found) else found
 
 
-def _own_buffer(module: nn.Module, name: str) -> Tensor | None:
+def _own(module: nn.Module, name: str, learned: bool) -> Tensor | None:
+    """A parameter, or a buffer if it is not learned."""
     if is_scripted(module):
-        return dict(module.named_buffers(recurse=False)).get(name)
-    buffers: dict[str, Tensor | None] = vars(module)["_buffers"]
-    return buffers.get(name)
+        tensors = module.named_parameters(recurse=False) if learned else module.named_buffers(recurse=False)
+        return dict(tensors).get(name)
+    held: dict[str, Tensor | None] = vars(module)["_parameters" if learned else "_buffers"]
+    return held.get(name)  # named_parameters takes much longer

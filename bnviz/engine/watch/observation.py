@@ -7,8 +7,9 @@ notes never reaches the pass.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bnviz.engine.watch import samples
-from bnviz.engine.watch.names import RECURRENT, Names, is_scripted, own
+from bnviz.engine.watch import call, samples
+from bnviz.engine.watch.names import RECURRENT, Names, inside, is_scripted, own
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.plan import Plan, PlannedLayer
 from bnviz.engine.watch.rules import choice
@@ -33,12 +34,16 @@ PLAIN = (Tensor, nn.Parameter, nn.Buffer)
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A layer as it was seen in one pass: its values, its module, and the parameter whose size is looked at."""
+    """A layer as it was seen in one pass: its values, its module, and the parameter whose size is looked at.
+
+    module_name: as in model.named_modules(); "" where it is not known, or that of the model itself.
+    """
 
     name: str
     part: Part
     module: nn.Module
     weight: Tensor | None
+    module_name: str = ""
 
     @property
     def activation(self) -> str:
@@ -50,12 +55,19 @@ class Observation(TorchDispatchMode):
     """Sees one pass.
 
     names: of the model's modules. asked: names of the modules to watch; None for all layers that a nonlinearity
-    follows. floors: whether to measure by how much batches differ by chance.
+    follows. floors: whether to measure by how much batches differ by chance. over: asked whether the pass was broken
+    off, so that what is computed now is no part of it.
     refused: the modules asked for that gave out nothing to measure, and why.
     faults: what could not be followed. kinds: the classes of tensors that torch hides from it.
     """
 
-    def __init__(self, names: Names, asked: frozenset[str] | None, floors: bool = True) -> None:
+    def __init__(
+        self,
+        names: Names,
+        asked: frozenset[str] | None,
+        floors: bool = True,
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.names = names
         self.asked = asked
@@ -67,7 +79,9 @@ class Observation(TorchDispatchMode):
         self.tracker = Tracker(names, self.running, asked, floors)
         self.open = False
         self._answers: list[Found] = []
+        self._thread = 0
         self._opaque = 0
+        self._over = over
         self._mute = False
         self._signatures: list[Signature] | None = []
         self._hooks: list[Any] = []
@@ -79,6 +93,7 @@ class Observation(TorchDispatchMode):
 
     def begin(self) -> None:
         """Attach to the model's modules, and see every operation from now on."""
+        self._thread = threading.get_ident()
         root, *inside = self.names.modules
         self.running.append(root)  # it takes no hook here: it may be about to call those it has
         for module in inside:
@@ -121,10 +136,16 @@ class Observation(TorchDispatchMode):
             if part.functions and part.origin.layer is not None:
                 by_layer.setdefault(part.origin.layer, []).append(part)
         return [
-            Found(name, part, layer.module, layer.weight)
+            Found(name, part, layer.module, layer.weight, self.names.modules.get(layer.module, ""))
             for layer in sorted(by_layer, key=lambda item: item.number)
             for name, part in _told_apart(layer, by_layer[layer], self.names)
         ]
+
+    @property
+    def unreceived(self) -> list[str]:
+        """The affine maps of which no nonlinearity received anything, by name in the order of the pass."""
+        received = {part.origin.layer for part in self.tracker.parts if part.functions}
+        return [layer.name for layer in self.tracker.layers if layer not in received]
 
     def __torch_dispatch__(
         self,
@@ -135,8 +156,10 @@ class Observation(TorchDispatchMode):
     ) -> Any:
         """Every operation of the pass."""
         named = dict(kwargs or {})
-        if self._mute:
+        if self._mute or self._over():
             return func(*args, **named)
+        if call.holds_others(types):
+            return NotImplemented
         self._sign(func, args, named)
         self.kinds.update(
             type(item).__name__ for item in args if isinstance(item, Tensor) and type(item) not in PLAIN
@@ -185,11 +208,15 @@ class Observation(TorchDispatchMode):
         self.faults.append(f"{func}: {type(error).__name__}: {error}")
 
     def _entered(self, module: nn.Module, inputs: object) -> None:
+        if threading.get_ident() != self._thread:
+            return
         self.running.append(module)
         self.called[module] = None
         self._opaque += isinstance(module, RECURRENT)
 
     def _left(self, module: nn.Module, inputs: object, output: object) -> None:
+        if threading.get_ident() != self._thread:
+            return
         if self.running and self.running[-1] is module:
             self.running.pop()
             self._opaque -= isinstance(module, RECURRENT)
@@ -198,7 +225,7 @@ class Observation(TorchDispatchMode):
             return
         self._mute = True
         try:
-            with torch.no_grad():
+            with torch.no_grad(), torch._C._DisableFuncTorch():
                 if isinstance(module, RECURRENT):
                     self._recur(output)
                 if asked:
@@ -216,7 +243,8 @@ class Observation(TorchDispatchMode):
 
     def _answer(self, module: nn.Module, output: object) -> None:
         """Take what a module gives out that was asked for."""
-        tensor = samples.first_tensor(output)
+        found = samples.first_tensor(output)
+        tensor = None if found is None else inside(found)
         if tensor is None:
             self.refused[self.names.modules[module]] = "it gives out no tensor of real numbers"
             return

@@ -65,7 +65,15 @@ MOVES = frozenset(
         "unsafe_chunk",
         "_unsafe_index",
     }
-    | {"unsafe_split_with_sizes", "split_copy", "im2col", "squeeze_copy", "expand_copy", "swapaxes"}
+    | {
+        "view_as_real",
+        "unsafe_split_with_sizes",
+        "split_copy",
+        "im2col",
+        "squeeze_copy",
+        "expand_copy",
+        "swapaxes",
+    }
 )
 """They take values elsewhere and change none; where the units are afterwards is found by moving their numbers."""
 
@@ -97,6 +105,9 @@ KEEPING = frozenset(
         "native_group_norm",
         "alpha_dropout",
     }
+    | {"fake_quantize_per_tensor_affine_cachemask", "fake_quantize_per_channel_affine_cachemask"}
+    | {"_fake_quantize_per_tensor_affine_cachemask_tensor_qparams", "_fused_moving_avg_obs_fq_helper"}
+    | {"_fake_quantize_learnable_per_tensor_affine", "_fake_quantize_learnable_per_channel_affine"}
     | {"fractional_max_pool2d", "fractional_max_pool3d", "mkldnn_max_pool2d", "bernoulli", "feature_dropout"}
 )
 KEEPING_STEMS = (

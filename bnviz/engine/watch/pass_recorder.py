@@ -48,7 +48,7 @@ class PassRecorder:
 
     def close(self) -> None:
         """Tell of no more passes."""
-        if self._observation is not None:  # a pass was broken off by other than an Exception
+        if self._observation is not None:  # of a pass that was broken off
             self._observation.end()
             self._observation = None
         self.passes.disarm()
@@ -57,13 +57,18 @@ class PassRecorder:
     def _begins(self, inputs: object) -> None:
         self._mode = mode_of(self.model)
         series = self._recorded.series(self._mode)
-        if series is not None and (series.ended or series.last_step == self._step()):
+        if series is not None and series.last_step == self._step():
             return
         try:
             self._kind = (self._mode, torch.is_grad_enabled(), of_inputs(inputs))
             plan = self._plans.get(self._kind) if series is not None and series.begun else None
             observation = (
-                Observation(Names.of(self.model), self._recorded.asked, floors=series is None)
+                Observation(
+                    Names.of(self.model),
+                    self._recorded.asked,
+                    floors=series is None,
+                    over=lambda: self.passes.broken_off,
+                )
                 if plan is None or series is None
                 else PlannedObservation(plan, series.measured)
             )
@@ -77,7 +82,8 @@ class PassRecorder:
         if observation is None:
             return
         try:
-            observation.end()
+            with torch._C._DisableFuncTorch():  # vmap and grad transform what the pass computes, not this
+                observation.end()
             if failed:
                 return
             if isinstance(observation, PlannedObservation):

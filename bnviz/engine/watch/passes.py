@@ -6,7 +6,9 @@ While a record is due torch.compile runs what it has compiled eagerly, so that n
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import torch
@@ -34,6 +36,14 @@ class Hook:
         if self._call is not None:
             self._call(*arguments)
 
+    @property
+    def __name__(self) -> str:
+        """TorchScript asks for it, which cannot have a hook that Python runs. Raises AttributeError."""
+        raise AttributeError(
+            "bnviz is about to look on at this module, and its hook cannot be scripted; script the module before "
+            "watch(...), or after recording.close()"
+        )
+
     def __reduce__(self) -> tuple[type[Hook], tuple[()]]:
         """What copies and files hold of it."""
         return Hook, ()
@@ -54,6 +64,7 @@ class Passes:
         self._began = began
         self._ended = ended
         self._depth = 0
+        self._outer: tuple[int, FrameType] | None = None  # of the pass: its thread, and the call of the model
         self._hooks: list[Any] = []
         self._stance: Any = None
 
@@ -87,7 +98,7 @@ class Passes:
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
-        self._depth = 0
+        self._depth, self._outer = 0, None
 
     def let_compile(self) -> None:
         """Have torch.compile go on as it did. Not from within a pass: it may be one of what it has compiled."""
@@ -101,29 +112,58 @@ class Passes:
         return self._stance is not None
 
     @property
+    def broken_off(self) -> bool:
+        """Whether a pass that began has ended without a hook, as a KeyboardInterrupt ends it."""
+        return self._outer is not None and not is_running(self._outer[1])
+
+    @property
     def armed(self) -> bool:
         """Whether it tells of passes."""
         return bool(self._hooks)
 
     def _enter(self, module: nn.Module, *inputs: object) -> None:
-        if torch.compiler.is_compiling():
+        if _is_traced() or module is not self.model:
             return
-        if module is not self.model:
-            return
+        if self._outer is not None:
+            if self._outer[0] != threading.get_ident():
+                return  # another pass at the same time
+            if self.broken_off:
+                self._depth, self._outer = 0, None
+                self._ended(True)
         self._depth += 1
         if self._depth == 1:
+            self._outer = threading.get_ident(), sys._getframe(2)
             self._have_eager()
             self.seen += 1
             self._began(inputs)
 
     def _leave(self, module: nn.Module, inputs: object, output: object) -> None:
-        if torch.compiler.is_compiling():
+        if _is_traced() or module is not self.model:
             return
-        if module is not self.model or not self._depth:
+        if self._outer is None or self._outer[0] != threading.get_ident():
             return
         self._depth -= 1
         if not self._depth:
+            self._outer = None
             self._ended(output is None and sys.exc_info()[0] is not None)
+
+
+def is_running(call: FrameType) -> bool:
+    """Whether a call is one of those that have led here."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame is not call:
+        frame = frame.f_back
+    return frame is call
+
+
+def _is_traced() -> bool:
+    """Whether somebody calls the model to write down what it does: nothing is computed then that could be measured."""
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch.fx._symbolic_trace.is_fx_symbolic_tracing()
+        or torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
+    )
 
 
 class Parts:
@@ -173,7 +213,7 @@ class Parts:
         return [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
 
     def _enter(self, module: nn.Module, inputs: object) -> None:
-        if not torch.compiler.is_compiling():
+        if not _is_traced():
             self.called[module] = None
             self._calls += 1
             self.passes += module is self._model and mode_of(self._model) == TRAINING

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bnviz.engine.watch import call
 from bnviz.engine.watch.call import tensors_in
 from bnviz.engine.watch.measured import Measured
 from bnviz.engine.watch.names import Names
@@ -69,6 +70,8 @@ class PlannedObservation(TorchDispatchMode):
     ) -> Any:
         """Every operation of the pass."""
         named = kwargs or {}
+        if call.holds_others(types):
+            return NotImplemented
         if self.held:
             try:
                 self._check(func, args, named)

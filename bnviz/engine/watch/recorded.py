@@ -63,7 +63,7 @@ class Recorded:
 
     def has(self, step: int) -> bool:
         """Whether there is a record of the step, or there cannot be one."""
-        return any(series.last_step == step or series.ended for series in self._series.values())
+        return any(series.last_step == step or series.diverged for series in self._series.values())
 
     @property
     def weights(self) -> list[Tensor]:
@@ -122,6 +122,8 @@ class Recorded:
                 notes.append(
                     Note.of("", told + (", see recording.evaluation" if series.mode == EVALUATION else ""))
                 )
+            elif series is not main:
+                notes += [Note.of("", f"passes in {series.mode} mode: {note.text}") for note in series.notes]
         if main is not None:
             notes += main.notes
         return tuple(notes[:MAX_NOTES])
@@ -167,6 +169,9 @@ class Recorded:
             )
         for name, reason in requests.unmet(self.asked or frozenset(), observation, found):
             series.note("", f"asked {name}", reason)
+        unreceived = observation.unreceived if self.asked is None and not series.begun else []
+        if found and unreceived:
+            series.note("", "unreceived", requests.why_left_out(unreceived))
         if not found and not series.begun:
             series.note("", "nothing", f"nothing is recorded: {requests.why_nothing(self.asked)}")
             return found

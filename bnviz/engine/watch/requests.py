@@ -15,6 +15,19 @@ NOTHING_FOUND = (
 )
 
 
+NAMED = 6
+"""Of the modules that are left out, as many are told by name."""
+
+
+def why_left_out(names: Sequence[str]) -> str:
+    """Why maps are not recorded of which no nonlinearity receives anything."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return (
+        f"no nonlinearity receives what these give out, so they are not recorded: {', '.join(names[:NAMED])}{more}; "
+        "layers=[...] records what the modules named in it give out"
+    )
+
+
 def why_nothing(asked: frozenset[str] | None) -> str:
     """Why a pass has shown nothing to record."""
     return NOTHING_FOUND if asked is None else NOTHING_ASKED

@@ -7,12 +7,13 @@ fall in step with the data: every second column of a map that a stride of 2 has 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from bnviz.engine.watch.operations import Units
 from bnviz.experiment.knob import MAX_WIDTH
@@ -116,8 +117,20 @@ def first_tensor(output: object) -> Tensor | None:
     """The first tensor of real numbers in what a module gives out, such as the outputs of an LSTM."""
     for item in torch.utils._pytree.tree_leaves(output):
         if isinstance(item, Tensor) and item.is_floating_point():
-            return item
+            return _held(item)
+        if is_dataclass(item) and not isinstance(item, type):
+            found = first_tensor([getattr(item, part.name) for part in fields(item)])
+            if found is not None:
+                return found
     return None
+
+
+def _held(tensor: Tensor) -> Tensor:
+    """The numbers of a tensor that is a shell around others, such as a nested one."""
+    if is_traceable_wrapper_subclass(tensor):
+        inside = (getattr(tensor, name) for name in tensor.__tensor_flatten__()[0])
+        return next((_held(item) for item in inside if item.is_floating_point()), tensor)
+    return tensor
 
 
 @lru_cache(maxsize=256)

@@ -97,8 +97,8 @@ class Series:
         return None if self._recording is None or not self._recording.snapshots else self._recording.last_step
 
     @property
-    def ended(self) -> bool:
-        """Whether there is nothing finite left to record."""
+    def diverged(self) -> bool:
+        """Whether there was nothing finite to record the last time."""
         return self._recording is not None and self._recording.diverged_at is not None
 
     def note(self, layer: str, kind: str, text: str) -> None:
@@ -142,13 +142,21 @@ class Series:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         assert self._recording is not None
         snapshots: list[Snapshot] = []
+        diverged_at = self._recording.diverged_at
         for record in waiting:
             snapshot = self._snapshot(record)
             if snapshot is None:
-                self._recording = self._recording.extended(snapshots, diverged_at=record.step)
-                return
+                diverged_at = record.step if diverged_at is None else diverged_at
+                continue
+            if diverged_at is not None:  # by a batch that the program may have left out
+                self.note(
+                    "",
+                    "recovered",
+                    f"no layer had finite numbers at step {diverged_at:,}, but later they had",
+                )
+                diverged_at = None
             snapshots.append(snapshot)
-        self._recording = self._recording.extended(snapshots)
+        self._recording = replace(self._recording.extended(snapshots), diverged_at=diverged_at)
         self._measured_at = time.monotonic()
 
     def _snapshot(self, record: Record) -> Snapshot | None:
@@ -201,12 +209,12 @@ class Series:
         kept = found[:MAX_WATCHED_LAYERS]
         if len(found) > len(kept):
             self._left_out = frozenset(item.name for item in found[len(kept) :])
-            left = found[len(kept)].name
+            left = next((item.module_name for item in found[len(kept) :] if item.module_name), "...")
             self.note(
                 "",
                 "many",
                 f"{len(found):,} layers were found and the first {len(kept)} are recorded; name others with "
-                f'layers=["{left}", ...]',
+                f'layers=["{left}"], as in model.named_modules()',
             )
         for item in kept:
             part = item.part

@@ -15,7 +15,7 @@ from bnviz.engine.watch.names import Names
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.plan import MOST_NUMBERS, Reading
 from bnviz.engine.watch.signature import Signer
-from bnviz.engine.watch.streams import STATISTICAL, At, Node, Origin, Part, State, Value
+from bnviz.engine.watch.streams import STATISTICAL, At, Layer, Node, Origin, Part, State, Value
 from bnviz.recording.watched import plain_name
 
 SHIFTED = "measured as its nonlinearity receives it, after it was scaled or shifted by constants"
@@ -41,7 +41,7 @@ class Tracker:
         self.by_owner: dict[Origin, nn.Module] = {}
         self.nodes: Any = WeakTensorKeyDictionary()
         self.calls: Counter[str] = Counter()
-        self.layers = 0
+        self.layers: list[Layer] = []
         self.serial = 0
         self.signer = Signer(names.owners)
         self.readings: list[Reading] | None = []

@@ -167,6 +167,7 @@ class Watcher(InTheMaking):
     def close(self) -> None:
         """Record the last update and let go of the model; what was recorded stays."""
         if self._updates.open:
+            self._tell_of_no_update()
             if self._updates.compiled and not self._updates.by_hand:
                 reason = (
                     "compiled steps of an optimizer are not counted; call recording.step() after each update"
@@ -214,8 +215,7 @@ class Watcher(InTheMaking):
 
     def _due(self) -> None:
         """A record is due: of the next pass, or of a pass of the probe now."""
-        main = self._recorded.main
-        if not self._updates.open or (main is not None and main.ended):
+        if not self._updates.open:
             return
         if self._probe is None:
             self._passes.arm()
@@ -254,6 +254,19 @@ class Watcher(InTheMaking):
         reason = parts.why_never_called()
         self._recorded.note("never", f"nothing is recorded of {self._recorded.name}: {reason}")
         warnings.warn(f"bnviz records nothing of {self._recorded.name}: {reason}", stacklevel=2)
+
+    def _tell_of_no_update(self) -> None:
+        """Say at the end if the model has made passes, but no update of it was counted."""
+        passes = 0 if self._parts is None else self._parts.passes
+        if self.updates or passes < 2:
+            return
+        reason = (
+            f"{passes:,} passes in training mode came, and no update was counted, as no optimizer of torch that holds "
+            "parameters of the model made a step; call recording.step() after each update"
+        )
+        self._recorded.note("uncounted", reason)
+        if passes > self.every:
+            warnings.warn(f"bnviz: {reason}", stacklevel=3)
 
     # What was seen
 

@@ -8,6 +8,10 @@ distribution_at_one_step   Distribution at one step: a histogram
 gradients                  Gradients
 drift                      Drift
 saturation                 Saturation
+distribution_over_time     Distribution over time: a heat map with quantiles
+activations_and_gradients  Activations and gradients at one step: two histograms
+update_ratio               Update ratio
+weight_norm                Weight norm
 learning_rate              Learning rate
 decision_boundary          Decision boundary
 figure_1                   The paper's Figure 1

@@ -63,7 +63,7 @@ def histogram(
     units = units_called(recordings)
     singular = unit_called(recordings)
     at = max((item.step for item in shown if item is not None), default=None)
-    low, high = _range(recordings, number, activation)
+    low, high = input_range(recordings, number, activation)
     densities = [density(item.histogram[number - 1]) if item is not None else np.zeros(0) for item in shown]
     top = rounded_up(1.05 * reach([float(own.max(initial=0.0)) for own in densities], 0.5, ratio=4.0), 0.4)
     late = [
@@ -116,7 +116,7 @@ def _shown(recording: Recording, layer: int, step: int | None) -> Snapshot | Non
     return recording.at(recording.last_step if step is None else step)
 
 
-def _range(recordings: Sequence[Recording], layer: int, activation: str) -> tuple[float, float]:
+def input_range(recordings: Sequence[Recording], layer: int, activation: str) -> tuple[float, float]:
     """The x range for the whole run: what all arms usually need, and at least where the nonlinearity bends."""
     whole = elapsed(recordings)
     needed_low, needed_high = [], []

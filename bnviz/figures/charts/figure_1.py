@@ -87,7 +87,7 @@ def figure_one(
             hovertemplate="%{y:.1%}",
         )
         if target is not None:
-            _reached(frame, panels[0], arm, drawn, target, row)
+            _reached(frame, panels[0], arm, drawn, target, row, last)
         end = float(drawn.values[-1]) if drawn.steps.size else LEAST_ACCURACY
         diverged(frame, panels[0], arm, item.diverged_at, end, last)
     if target is not None:
@@ -119,7 +119,9 @@ def figure_one(
     return frame.plot(_alt(recordings, arms, shown, paths, target))
 
 
-def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: float, row: int) -> None:
+def _reached(
+    frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: float, row: int, last: int
+) -> None:
     """A ring where the curve first reaches the target, and the step in words, in a row of its own below it or above."""
     step = _first(drawn, target)
     if step is None:
@@ -139,7 +141,7 @@ def _reached(frame: Frame, panel: Panel, arm: ArmStyle, drawn: Curve, target: fl
             "line": {"color": arm.colour, "width": frame.theme.line},
         },
     )
-    late = step > 0.5 * float(drawn.steps[-1])
+    late = step > 0.75 * last  # no room to its right; to its left the curve still goes up and down
     low, high = frame.axis("y")["range"]
     below = target > (low + high) / 2  # a network that has hardly learned ends near the axis: no room there
     away = 9 + LINE * frame.size * row

@@ -52,7 +52,7 @@ def bands(
     "before", what the normalizer receives (pooled only). step: marked by a line. Raises ValueError.
 
     Not to be mistaken for a confidence band: it is the spread over examples and units. A pooled band that holds still
-    can hide units that wander in opposite directions; choose one unit to see them.
+    can hide units that move in opposite directions; choose one unit to see them.
     """
     arms = arm_styles(recordings)
     layers = chosen_layers(recordings, layer)
@@ -156,7 +156,7 @@ def invitation(recordings: Sequence[Recording]) -> str:
     """What stands where nothing was recorded yet."""
     zone = ", widen or reach<br>the grey zones" if zones(recordings[0].activation())[0] else " or widen"
     which = ", and in which network" if len(recordings) > 1 else ""
-    return f"The bands grow here while training.<br>Watch whether they wander{zone}{which}."
+    return f"The bands grow here while training.<br>Watch whether they move{zone}{which}."
 
 
 def bands_alt(layer_bands: LayerBands, arms: Sequence[ArmStyle]) -> str:

@@ -15,11 +15,12 @@ from bnviz.figures.frame.layers import axis_end, called, chosen_layers, depth, e
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import faded
 from bnviz.figures.frame.plot import Array, Plot
+from bnviz.figures.frame.scale import Scale
 from bnviz.figures.frame.tabled import tabled
 from bnviz.figures.frame.theme import shades
 from bnviz.figures.frame.thinning import thin
 from bnviz.figures.marks.layer_labels import label_layers, room
-from bnviz.figures.marks.lines import diverged, scrubber
+from bnviz.figures.marks.lines import diverged, level, name_reference, scrubber
 from bnviz.recording import Recording
 from bnviz.recording.layer_inputs import has
 from bnviz.recording.statistics import running_median
@@ -37,7 +38,7 @@ class Quantity:
     axis: the title of the y axis. column: of an arm and a layer, the column of `Recording.layers` that is drawn.
     percent: the values are shares, from 0 to 1. least: where the y axis ends at least. noisy: each line is also drawn
     as its running median. chance: of an arm and a layer, what mini-batches differ by at one step; None where that is
-    not known, or there is no such thing.
+    not known, or there is no such thing. reference: a value drawn as a thin line, and what it is called.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Quantity:
     least: float = 0.1
     noisy: bool = False
     chance: Callable[[Recording, int], float | None] = lambda *_: None
+    reference: tuple[float, str] | None = None
 
 
 def layer_lines(
@@ -107,6 +109,10 @@ def layer_lines(
         height = 10**place if quantity.logarithmic else place
         diverged(frame, panel, arm, item.diverged_at, height, axis_end(recordings))
         scrubber(frame, panel, step)
+        if quantity.reference is not None:
+            scale = Scale(quantity.axis, logarithmic=quantity.logarithmic, reference=quantity.reference)
+            level(frame, panel, quantity.reference[0])
+            name_reference(frame, panel, scale)
         if a in leaving:
             frame.panel_note(panel, leaving[a], xshift=8)
     frame.axis_note("training step")
@@ -191,7 +197,10 @@ def _range(
 ) -> tuple[float, float, dict[int, str]]:
     """The y range of all panels, and for an arm that leaves it a sentence that says so."""
     if quantity.logarithmic:
-        low, high = decades(line for own in values for line in own)
+        lines = [line for own in values for line in own]
+        if quantity.reference is not None and any(np.isfinite(line).any() for line in lines):
+            lines.append(np.array([quantity.reference[0]]))
+        low, high = decades(lines)
         return max(low, high - 12), high, {}
     needed = [
         max(

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import streamlit as st
 
 from bnviz.experiment import Experiment
+from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.captured import LayerBatch
-from bnviz.ui.inside import parts
+from bnviz.ui.inside import parts, trained_with
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.sections import (
     companions,
@@ -23,6 +24,7 @@ from bnviz.ui.inside.sections import (
 )
 from bnviz.ui.inside.view import (
     LEAST,
+    MAPS_IN,
     MOST,
     NETWORK,
     PREFIX,
@@ -48,7 +50,8 @@ def show() -> None:
     layout.intro(
         "<b>Inside one normalization layer.</b><span> A real network, a real mini-batch, every number.</span>"
     )
-    layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
+    classroom_frame.apply(PAGE)
+    layout.notice_ignored(ignored)
     _controls(experiment, view)
     with st.container(key=layout.one_row("inside-sections")):
         st.segmented_control(
@@ -91,10 +94,13 @@ def _section(experiment: Experiment, view: View) -> None:
     if view.section == "sharing":
         sharing.show(ask, view)
         return
-    if view.section == "arithmetic" and view.lines_of != "batch":
+    if view.section in MAPS_IN and view.maps and experiment.dataset in POINT_DATASETS:
+        st.info(maps.NONE)
+        return
+    if view.section == "arithmetic" and (view.maps or view.lines_of != "batch"):
         lines.of_another(ask, view, times_opened())
         return
-    if view.section == "gradients" and view.backward_of != "batch":
+    if view.section == "gradients" and (view.maps or view.backward_of != "batch"):
         gradients_of_set.show(ask, view)
         st.caption(gradients_of_set.WITHOUT_STATISTICS)
         return
@@ -146,7 +152,10 @@ def _controls(experiment: Experiment, view: View) -> None:
             on_change=link.touch,
             width=150,
         )
-        if view.section != "maps":  # of another network, which has a layer and a channel to choose below
+        of_maps = view.maps and view.section in MAPS_IN
+        if of_maps:
+            trained_with.of_maps(view)
+        elif view.section != "maps":  # of another network, which has a layer and a channel to choose below
             st.selectbox(
                 said["layer"].label,
                 options=range(1, len(experiment.hidden) + 1),
@@ -154,14 +163,14 @@ def _controls(experiment: Experiment, view: View) -> None:
                 on_change=link.touch,
                 width=80,
             )
-            if view.section == "arithmetic":
-                lines.controls(view)
-            if view.section == "gradients":
-                gradients_of_set.controls(view)
-            if view.section != "sharing" and not _follows_an_example(view):
-                st.number_input(
-                    said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=80
-                )
+        if view.section == "arithmetic":
+            lines.controls(view)
+        if view.section == "gradients":
+            gradients_of_set.controls(view)
+        if not (of_maps or view.section in ("maps", "sharing") or _follows_an_example(view)):
+            st.number_input(said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=80)
+        if view.section in MAPS_IN and experiment.dataset not in POINT_DATASETS:
+            st.toggle(said["maps"].label, key=f"{PREFIX}maps", help=said["maps"].help, on_change=link.touch)
         if view.section not in ("scale", "inference"):  # these show other mini-batches
             st.slider(
                 said["examples"].label,
@@ -170,9 +179,9 @@ def _controls(experiment: Experiment, view: View) -> None:
                 key=f"{PREFIX}examples",
                 help=said["examples"].help,
                 on_change=link.touch,
-                width=130,
+                width=155,
             )
         with st.popover("The network"):
             for name in NETWORK:
-                if name != "hidden" or view.section != "maps":
+                if name != "hidden" or not (of_maps or view.section == "maps"):
                     field(name, f"{PREFIX}{name}")

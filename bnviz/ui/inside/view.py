@@ -10,6 +10,7 @@ from bnviz.experiment import Experiment
 from bnviz.experiment.normalization import BY_STATISTICS, OF_ONE_EXAMPLE
 from bnviz.layer.traits import TRAITS
 from bnviz.layer.walk import LINES
+from bnviz.layer.walk_of_maps import lines_of_maps
 from bnviz.layer.walk_of_unit import LINES_OF_RENORM, OF_ONE_UNIT
 from bnviz.ui.parts.page_state import PageState, Parameter
 
@@ -31,8 +32,10 @@ SECTIONS = {
     "maps": "Feature maps",
     "sharing": "Which values share a mean?",
 }
-LINES_OF = ("batch", *OF_ONE_EXAMPLE, *OF_ONE_UNIT)
-"""The normalizers that are shown line by line."""
+LINES_OF = ("batch", *OF_ONE_EXAMPLE, "instance", *OF_ONE_UNIT)
+"""The normalizers that are shown line by line, instance normalization with feature maps alone."""
+MAPS_IN = ("arithmetic", "gradients")
+"""The sections that show a fully connected layer or, where `maps` is set, one with feature maps."""
 AMONG = ("batch", "layer", "group", "rms", "batch-renorm", "ghost-batch", "mean-only", "variance-only")
 """The normalizers with which one can change an example and watch the others."""
 BACKWARD_OF = tuple(TRAITS)
@@ -51,6 +54,9 @@ NETWORK = ("hidden", "activation", "init", "init_scale", "learning_rate", "batch
 """The fields that have a control, besides the dataset."""
 
 
+MOST_POSITIONS = 128 * 128
+
+
 def _layers(view: View, experiment: Experiment) -> int:
     return len(experiment.hidden)
 
@@ -64,6 +70,8 @@ def _channels(view: View, experiment: Experiment) -> int:
 
 
 def _lines(view: View, experiment: Experiment) -> int:
+    if view.maps:
+        return lines_of_maps(TRAITS[view.lines_of])
     return LINES_OF_RENORM if view.lines_of == "batch-renorm" else LINES
 
 
@@ -76,7 +84,8 @@ class View(PageState):
     the network with feature maps. first, second: the normalizers whose shared values are compared, in a convolutional
     layer if `positions`. at: the value that is followed there, as its place in the flattened mini-batch.
     lines_of: the normalizer that is shown line by line. among: that of the network in which an example is changed.
-    backward_of: that whose backward pass is shown.
+    backward_of: that whose backward pass is shown. maps: whether it and the lines are of the network with feature maps;
+    position: of the value that is followed there.
     """
 
     section: Annotated[str, Parameter("What to look at", choices=SECTIONS)] = "arithmetic"
@@ -100,6 +109,10 @@ class View(PageState):
         ),
     ] = 8
     lines_of: Annotated[str, Parameter("Normalization", choices=LINES_OF)] = "batch"
+    maps: Annotated[
+        bool,
+        Parameter("Feature maps", "Show a convolutional layer, in another network on the same data."),
+    ] = False
     line: Annotated[int, Parameter(low=1, high=_lines)] = 1
     gamma: Annotated[float | None, Parameter("γ", low=-1e6, high=1e6)] = None
     beta: Annotated[float | None, Parameter("β", low=-1e6, high=1e6)] = None
@@ -126,6 +139,14 @@ class View(PageState):
     at: Annotated[int, Parameter()] = 0
     among: Annotated[str, Parameter("Normalization", choices=AMONG)] = "batch"
     backward_of: Annotated[str, Parameter("Normalization", choices=BACKWARD_OF)] = "batch"
+    position: Annotated[
+        int,
+        Parameter(
+            "Position",
+            "Of the value in its feature map, counted row by row from 1; 0 is the middle.",
+            high=MOST_POSITIONS,
+        ),
+    ] = 0
 
 
 def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, tuple[str, ...]]:

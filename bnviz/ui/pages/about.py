@@ -37,8 +37,8 @@ _DISPUTE = """
 
 Batch normalization works; why it works is argued about.
 
-- **Ioffe and Szegedy (2015)** say: it reduces internal covariate shift, so that layers need not chase a
-  moving input. That also allows higher learning rates, careless initial weights and saturating nonlinearities.
+- **Ioffe and Szegedy (2015)** say: it reduces internal covariate shift, so that layers need not follow a
+  changing input. That also allows higher learning rates, less careful initial weights and saturating nonlinearities.
 - **Santurkar et al. (2018)** added noise *after* batch normalization. The distributions shifted more than
   without any normalization, yet the networks trained nearly as well as with it. They say: it makes the loss smoother.
 - **Bjorck et al. (2018)** say: mainly, it allows larger learning rates; at a small enough rate, networks with

@@ -10,7 +10,16 @@ from bnviz.classroom.lesson_plans import all_plans
 from bnviz.labs import all_labs
 from bnviz.labs.base import Setting
 from bnviz.runs import Run
-from bnviz.ui.parts import classroom_frame, classroom_join, classroom_share, layout, link
+from bnviz.ui.parts import (
+    classroom_frame,
+    classroom_join,
+    classroom_share,
+    lab_cards,
+    layout,
+    lesson_cards,
+    link,
+    memory,
+)
 from bnviz.ui.parts.page_state import PageState
 from bnviz.ui.parts.person import person
 from bnviz.web import state
@@ -53,11 +62,11 @@ def _join() -> None:
 def _start() -> None:
     with st.container(border=True, height="stretch"):
         st.header("Teach a class", anchor=False)
-        labs = all_labs()
+        labs = {lab.name: lab.title for lab in lab_cards.in_order()}
         name = st.selectbox(
             "The lab that the class predicts",
             list(labs),
-            format_func=lambda name: f"{labs[name].number}. {labs[name].title}",
+            format_func=labs.__getitem__,
             key="class.lab",
         )
         classroom_share.button(lambda: _lab(name), key="class.share")
@@ -77,13 +86,9 @@ def _lessons() -> None:
     plans, troubles = all_plans()
     st.header("Lessons", anchor=False)
     layout.notice_ignored(troubles, key="ignored-lessons")
-    for plan in plans:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{layout.plain(plan.title)}**  \n{layout.plain(plan.about)}")
-            st.space("stretch")
-            if st.button("Open", key=f"lesson.{plan.name}", help=f"Open {plan.title}"):
-                classroom_frame.go(plan, 1)
+    lesson_cards.show(plans, memory.places({}))
     st.caption(
         "A lesson plan puts labs and Playground settings in an order, with text between them. "
-        "You can write your own: a TOML file in the folder lessons below BNVIZ_HOME. README.md shows how."
+        "You can write your own: a TOML file in the folder lessons below BNVIZ_HOME. docs/lessons.md shows how."
     )
+    lesson_cards.teachers_link()

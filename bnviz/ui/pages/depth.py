@@ -90,7 +90,8 @@ def show() -> None:
     """Draw the page."""
     choice, ignored = Choice.asked(link.opened(PAGE), PREFIX)
     choice.set_controls(PREFIX)
-    layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
+    classroom_frame.apply(PAGE)
+    layout.notice_ignored(ignored)
     layout.intro(
         "<b>How deep can it be?</b><span> What reaches the last and the first layers before training, and which depths "
         "train.</span>"

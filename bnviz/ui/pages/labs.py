@@ -24,11 +24,11 @@ def show() -> None:
     """Draw the page: the list of labs, or the one that the link names."""
     visit, ignored = Visit.asked(link.opened(PAGE), PREFIX)
     visit.set_controls(PREFIX)
-    classroom_frame.apply(PAGE)
+    shown = classroom_frame.apply(PAGE)
     st.html(f"<style>{_STYLE.read_text()}</style>")
     layout.notice_ignored(ignored)
     if visit.lab:
-        _lab(all_labs()[visit.lab], visit)
+        _lab(all_labs()[visit.lab], visit, shown)
     else:
         _list()
     classroom_frame.foot()
@@ -47,7 +47,7 @@ def _list() -> None:
     lab_cards.show(_go)
 
 
-def _lab(lab: Lab, visit: Visit) -> None:
+def _lab(lab: Lab, visit: Visit, shown: classroom_frame.Shown) -> None:
     """The lab's text beside its figures; on a phone the question, the first figure and the verdict in this order."""
     _heading(lab, visit)
     try:
@@ -57,6 +57,8 @@ def _lab(lab: Lab, visit: Visit) -> None:
         st.error(str(error), icon=":material/block:")
         if visit.said:
             st.button("Change it", on_click=labs_question.commit, args=("",), key="labs.change")
+    if lab_run:
+        shown.follow(lab_run.run)
     with st.container(key="lab"):
         with st.container(key="lab-question"):
             with st.container(key="lab-claim-told" if visit.said else "lab-claim"):
@@ -77,7 +79,7 @@ def _lab(lab: Lab, visit: Visit) -> None:
 
 def _heading(lab: Lab, visit: Visit) -> None:
     """The page's first line: the way back, the title, and the way on, which in a lesson is the lesson's own."""
-    labs = list(all_labs().values())
+    labs = lab_cards.in_order()
     place = labs.index(lab)
     alone = "lesson" not in link.frame()
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="lab-heading"):
@@ -86,7 +88,7 @@ def _heading(lab: Lab, visit: Visit) -> None:
             st.button(
                 "Labs", icon=icon, key="labs.all", on_click=_go, args=("",), type="tertiary", help="All labs"
             )
-        st.title(f"{lab.number}. {lab.title}", anchor=False, width="stretch")
+        st.title(lab.title, anchor=False, width="stretch")
         if lab_cards.find(lab.name):
             st.markdown(":material/done_all: done", width="content")
         classroom_share.button(lambda: _lab_run(lab, visit).run, key="labs.share")

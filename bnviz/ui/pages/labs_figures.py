@@ -93,4 +93,4 @@ def _to_keep(lab: Lab, lab_run: LabRun) -> library.ToKeep:
         for seed in range(seeds)
     ]
     verdict = lab.verdict(lab_run.result()).said if lab_run.done and not lab_run.trouble else ""
-    return library.ToKeep(lab_run.run.recordings, f"Lab {lab.number}", lab.title, names, verdict)
+    return library.ToKeep(lab_run.run.recordings, "Lab", lab.title, names, verdict)

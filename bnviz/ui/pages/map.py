@@ -60,7 +60,8 @@ def show() -> None:
     """Draw the page."""
     choice, ignored = Choice.asked(link.opened(PAGE), PREFIX)
     choice.set_controls(PREFIX)
-    layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
+    classroom_frame.apply(PAGE)
+    layout.notice_ignored(ignored)
     layout.intro(
         "<b>Which settings train?</b><span> Each cell is a network with its own learning rate and its own scale of the "
         "initial weights, without batch normalization and with it.</span>"

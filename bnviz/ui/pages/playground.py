@@ -65,7 +65,8 @@ class View(Look):
 def show() -> None:
     """Draw the page."""
     comparison, view, ignored = _asked(link.opened(PAGE))
-    restrictions = classroom_frame.apply(PAGE)
+    shown = classroom_frame.apply(PAGE)
+    restrictions = shown.restrictions
     with st.sidebar:
         controls.show(restrictions, min(MOST_ARMS - len(view.beside), state.manager().limits.networks))
     try:
@@ -81,8 +82,9 @@ def show() -> None:
     layout.notice_ignored((*ignored, *gone))
 
     layout.intro(_intro(comparison), hidden=True)
+    shown.follow(run)
     fixed_rate = "learning_rate" in restrictions.hidden | restrictions.locked
-    _watch(run, comparison, fixed_rate)
+    _watch(run, comparison, fixed_rate, shown.figures)
     with st.container(horizontal=True, gap="small", key="playground-foot"):
         classroom_share.button(lambda: run, key="playground.share")
         handouts.handout(run)
@@ -92,8 +94,11 @@ def show() -> None:
 
 
 @st.fragment
-def _watch(run: Run, comparison: Comparison, fixed_rate: bool) -> None:
-    """The run and its figures. A fragment: another layer or step redraws this part alone, not the many controls."""
+def _watch(run: Run, comparison: Comparison, fixed_rate: bool, only: tuple[str, ...]) -> None:
+    """The run and its figures. A fragment: another layer or step redraws this part alone, not the many controls.
+
+    only: the figures to show; none for all.
+    """
     if state.manager().get(run.id) is None:
         st.rerun()  # the manager dropped the run after nobody looked at it for long
     networks = _networks(comparison)
@@ -101,10 +106,13 @@ def _watch(run: Run, comparison: Comparison, fixed_rate: bool) -> None:
     view.set_controls(PREFIX)
     at = live.transport(run, can_drive=True, at=view.at, fixed_rate=fixed_rate, on_change=link.touch)
     live.readouts(run, layer=view.layer or len(comparison.arms[0].hidden), headed=True)
-    run_figures.overview(run, view, networks, PREFIX)
-    run_figures.details(run, view, networks, PREFIX)
-    images, example = (view.parameters()[name] for name in ("images", "example"))
-    playground_images.show(run, at, comparison, images, example, PREFIX)
+    if only:
+        run_figures.chosen(run, view, networks, PREFIX, only)
+    else:
+        run_figures.overview(run, view, networks, PREFIX)
+        run_figures.details(run, view, networks, PREFIX)
+        images, example = (view.parameters()[name] for name in ("images", "example"))
+        playground_images.show(run, at, comparison, images, example, PREFIX)
     view = replace(view, at=at, speed=run.speed)
     for name, value in (("at", view.at), ("speed", view.speed)):  # set on the bar, which is no control
         st.session_state[PREFIX + name] = value

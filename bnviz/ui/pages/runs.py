@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Final
 
 import streamlit as st
@@ -19,11 +18,12 @@ from bnviz.ui.parts.opened_files import take_in
 from bnviz.ui.parts.page_state import Parameter
 from bnviz.ui.parts.person import person
 from bnviz.ui.parts.run_figures import Look, Networks
+from bnviz.ui.parts.served import PAGES
 from bnviz.web import state
 
 PAGE: Final = "runs"
 PREFIX: Final = "runs."
-PLAYGROUND = Path(__file__).resolve().parents[3] / "pages" / "playground.py"
+PLAYGROUND = PAGES / "playground.py"
 FOLLOW_SECONDS = 3.0
 _RUNS = "runs.runs"
 _REFUSED = "runs.refused"

@@ -49,7 +49,8 @@ def show(entries: Sequence[Entry], in_all: int, looked_at: Collection[str]) -> N
     else:
         room = f"{library.library().bytes / 1e6:,.1f} of {library.library().most / 1e6:,.0f} MB"
         st.caption(
-            f"{len(entries)} of {in_all} kept runs; {room}. Beyond that the oldest not pinned go first."
+            f"{len(entries)} of {in_all} kept runs; {room}. When it is full, the oldest runs that "
+            "are not pinned are deleted."
         )
     for first in range(0, len(drawn), COLUMNS):
         columns = st.columns(COLUMNS, gap="medium")
@@ -57,7 +58,7 @@ def show(entries: Sequence[Entry], in_all: int, looked_at: Collection[str]) -> N
             with column, st.container(border=True, height="stretch"):
                 draw()
     if len(entries) > MOST_CARDS:
-        st.caption(f"{len(entries) - MOST_CARDS} more: write into Find what you look for.")
+        st.caption(f"{len(entries) - MOST_CARDS} more: search for them with Find.")
 
 
 def _entry(entry: Entry, who: Credentials, looked_at: Collection[str]) -> None:

@@ -21,7 +21,7 @@ from bnviz.ui.parts import control_values, link
 from bnviz.ui.parts.field_control import field, value_words
 
 FITS = 25
-"""Letters of a value that its box shows where the arms stand below each other."""
+"""Letters of a value that its box shows."""
 
 
 def show(restrictions: Restrictions, idle: Mapping[str, str], most: int) -> None:
@@ -51,12 +51,7 @@ def show(restrictions: Restrictions, idle: Mapping[str, str], most: int) -> None
 
 
 def _arms(vary: str, count: int, locked: bool) -> None:
-    """The value of each arm: of two side by side, of more below each other."""
-    if count == LEAST_ARMS:
-        for column, key in zip(st.columns(2, gap="small"), ARM_PARAMETERS, strict=False):
-            with column:
-                field(vary, key, key.upper(), locked=locked)
-        return
+    """The value of each arm, below each other: side by side their names would be cut."""
     for key in ARM_PARAMETERS[:count]:
         with st.container(horizontal=True, vertical_alignment="center", gap=None, key=f"arm-{key}"):
             st.markdown(f"**{key.upper()}**", width=16)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from bnviz.classroom.lesson_plans import LessonPlan, LessonPlanError, Place, find_plan
+from bnviz.classroom.lesson_part import Place
+from bnviz.classroom.lesson_plans import LessonPlanError, find_plan
 from bnviz.classroom.restrictions import Restrictions, controls
-from bnviz.ui.parts import layout, link
+from bnviz.runs import Run
+from bnviz.ui.parts import layout, lesson_beside, link
 
 PROJECTOR = "projector"
 _PARTS = Path(__file__).parents[1] / "static" / "projector.css"
-_PAGES = Path(__file__).resolve().parents[3] / "pages"
 
 _LARGE = """
 html { font-size: 22px; }
@@ -30,8 +32,26 @@ _NO_SIDEBAR = """
 """
 
 
-def apply(page: Place) -> Restrictions:
-    """Set up the page as its link asks. Returns the controls to hide or lock. Call it after `link.opened`.
+@dataclass(frozen=True)
+class Shown:
+    """How the page is shown. lesson: the part of a lesson beside it, None without a lesson."""
+
+    restrictions: Restrictions
+    lesson: lesson_beside.Beside | None = None
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The figures that the part asks for; none for all."""
+        return self.lesson.part.figures if self.lesson else ()
+
+    def follow(self, run: Run) -> None:
+        """Let the lesson's part speak of this run, which the page shows."""
+        if self.lesson:
+            self.lesson.follow(run)
+
+
+def apply(page: Place) -> Shown:
+    """Set up the page as its link asks. Call it after `link.opened`.
 
     The page "class" opens the page that the lesson's part belongs to.
     """
@@ -40,13 +60,14 @@ def apply(page: Place) -> Restrictions:
     ignored = (*ignored, *enlarge())
     if restrictions.hidden >= set(controls()):
         st.html(f"<style>{_NO_SIDEBAR}</style>")
+    beside = None
     if "lesson" in asked:
         try:
-            _lesson(page, find_plan(asked["lesson"]), asked.get("part", ""))
+            beside = lesson_beside.show(page, find_plan(asked["lesson"]), asked.get("part", ""))
         except LessonPlanError as error:
             ignored = (*ignored, str(error))
     layout.notice_ignored(ignored, key="ignored-frame")
-    return restrictions
+    return Shown(restrictions, beside)
 
 
 def enlarge() -> tuple[str, ...]:
@@ -71,48 +92,3 @@ def foot() -> None:
         on_click=link.reframe,
         kwargs={"view": None if on else PROJECTOR},
     )
-
-
-def _lesson(page: Place, lesson: LessonPlan, number: str) -> None:
-    """The text of the lesson's part that the page shows, with Back and Next."""
-    place, part = lesson.part(number)
-    if page == "class" and part.place != page:
-        go(lesson, place)
-    with st.container(border=True, key="lesson"):
-        st.caption(f"{layout.plain(lesson.title)} · part {place} of {len(lesson.parts)}")
-        st.markdown(f"#### {layout.plain(part.title)}")
-        if part.text:
-            st.markdown(part.shown_text)
-        with st.container(horizontal=True, gap="small"):
-            if place > 1:
-                _turn_button(lesson, place - 1, "Back")
-            if place < len(lesson.parts):
-                _turn_button(lesson, place + 1, "Next")
-            st.space("stretch")
-            if st.button("Leave the lesson", key="lesson.leave", type="tertiary"):
-                st.switch_page(_PAGES / "class.py", query_params=_view())
-
-
-def _turn_button(lesson: LessonPlan, number: int, word: str) -> None:
-    onward = word == "Next"
-    pressed = st.button(
-        word,
-        key=f"lesson.{word}",
-        type="primary" if onward else "secondary",
-        help=lesson.parts[number - 1].title,
-        icon=":material/arrow_forward:" if onward else ":material/arrow_back:",
-        icon_position="right" if onward else "left",
-    )
-    if pressed:
-        go(lesson, number)
-
-
-def go(lesson: LessonPlan, number: int) -> None:
-    """Open a part of a lesson, counted from 1, on the page that it belongs to. Does not return."""
-    place: Place = lesson.parts[number - 1].place
-    st.switch_page(_PAGES / f"{place}.py", query_params=lesson.query(number) | _view())
-
-
-def _view() -> dict[str, str]:
-    """The parameter `view`, which is kept from page to page."""
-    return {name: text for name, text in link.frame().items() if name == "view"}

@@ -31,8 +31,8 @@ GROUPS: Final = {
         "before-after",
         "effective-rate",
     ),
-    "What is disputed": ("mechanism", "depth"),
-    "Beside batch normalization": ("batch-size", "small-batch-inference", "renorm", "family"),
+    "What is disputed": ("mechanism", "landscape", "depth"),
+    "Limits and other normalizers": ("batch-size", "small-batch-inference", "renorm", "family"),
 }
 OTHERS: Final = "Other claims"
 """The group of the labs that GROUPS does not name."""
@@ -96,12 +96,17 @@ def groups() -> Iterator[tuple[str, list[Lab]]]:
         yield OTHERS, others
 
 
+def in_order() -> list[Lab]:
+    """All labs in the order in which they are shown."""
+    return [lab for _, labs in groups() for lab in labs]
+
+
 def _card(lab: Lab, open_lab: Callable[[str], None]) -> None:
     done = find(lab.name)
     with st.container(border=True, height="stretch", gap="xsmall", key=f"lab-card-{lab.name}"):
         st.html(_image((done and done.picture) or _empty(lab.name)))
         st.button(
-            f"{lab.number}. {lab.title}",
+            lab.title,
             key=f"open.{lab.name}",
             on_click=open_lab,
             args=(lab.name,),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from bnviz.ui.parts.component import component, data_of
+
 ICON = Path(__file__).parents[1] / "static" / "icon.svg"
 
 _STYLE = """
@@ -14,6 +16,7 @@ _STYLE = """
 .bnviz-intro { font-size: 1.05rem; line-height: 1.45; margin: 0; padding: 0; font-weight: 400; max-width: 62rem; }
 .bnviz-hidden { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
 .stElementContainer:has(.bnviz-hidden) { position: absolute; width: 1px; overflow: hidden; }
+.st-key-sidebar-closer, .st-key-memory { position: absolute; } /* parts that show nothing take no room */
 .stMainBlockContainer { padding: 3.9rem 2rem 5rem; max-width: 1500px; }
 [data-testid="stCaptionContainer"] {
   opacity: 1 !important;
@@ -72,6 +75,8 @@ def frame() -> None:
     st.set_page_config(page_title="bnviz", page_icon=str(ICON), layout="wide")
     st.logo(str(ICON), size="large")
     st.html(_STYLE)
+    closer = component("sidebar", "bnviz_sidebar", "<span hidden></span>")
+    closer(key="sidebar-closer", data=data_of("sidebar.js"))
 
 
 def one_row(name: str) -> str:

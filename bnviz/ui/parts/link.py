@@ -15,7 +15,7 @@ _TOUCHED = "address.touched"
 _PAGE = "address.page"
 _FRAME = "address.frame"
 
-FRAME = ("view", "hide", "lock", "lesson", "part")
+FRAME = ("view", "hide", "lock", "lesson", "part", "teacher")
 """Parameters of how a page is shown. Every page takes them; no page has controls for them."""
 
 

@@ -82,6 +82,17 @@ def readouts(run: Run, *, layer: int | None = None, headed: bool = False, key: s
     part(key=key, data=_data(run, layer=layer))
 
 
+def lesson(run: Run, plan: str, part: int, said: int) -> None:
+    """What a part of a lesson says of what this run measures, and what is right of what it asks.
+
+    part: its number in the plan, from 1. said: the option that was locked in, from 1; 0 for none.
+    """
+    html = '<section data-bnviz class="bnviz-told" aria-live="polite"></section>'
+    component("lesson", "bnviz_lesson", html)(
+        key="lesson.told", data=_data(run, lesson=plan, part=part, said=said)
+    )
+
+
 def figure(
     run: Run,
     name: str,

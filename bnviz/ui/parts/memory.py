@@ -1,4 +1,4 @@
-"""Which labs were done in this browser: their verdicts stay there from visit to visit, and nowhere else."""
+"""Which labs were done in this browser, and where one got to in which lesson: kept there, and nowhere else."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ MOST_CHARACTERS = 80
 """Of a verdict's words."""
 
 _TOLD = "memory.told"
+_PLACES = "memory.places"
 _FORGOTTEN = "memory.forgotten"
 
 
@@ -55,3 +56,27 @@ def read(told: str, times: int = 0) -> dict[str, str]:
         for name, word in kept.items()
         if isinstance(word, str) and word.startswith(WORDS) and len(word) <= MOST_CHARACTERS
     }
+
+
+def places(now: Mapping[str, int]) -> dict[str, int]:
+    """The part of each lesson, from 1, at which this browser left it, by the lesson's name.
+
+    now: the lesson that is open, to be kept. What the browser holds anybody may have written: only whole numbers count.
+    """
+    told: str = st.session_state.get(_PLACES, "")
+    part = component("places", "bnviz_places", "<span hidden></span>")
+    data = data_of("memory.js", now=dict(now), known=told)
+    result = part(key="places", data=data, default={"all": told}, on_all_change=nothing)
+    if isinstance(result.all, str):
+        told = st.session_state[_PLACES] = result.all
+    return _read_places(told) | dict(now)
+
+
+def _read_places(told: str) -> dict[str, int]:
+    try:
+        kept = json.loads(told)
+    except (TypeError, ValueError):
+        return {}
+    if not isinstance(kept, dict):
+        return {}
+    return {name: part for name, part in kept.items() if type(part) is int and part > 0}

@@ -1,16 +1,14 @@
 """The script that Streamlit runs for every page: the navigation over `pages/`."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from bnviz.ui.parts import layout
-
-PAGES = Path(__file__).resolve().parents[3] / "pages"
+from bnviz.ui.parts.served import PAGES
 
 layout.frame()
 page = st.navigation(
     [
+        st.Page(PAGES / "start.py", title="Start", icon=":material/menu_book:"),
         st.Page(PAGES / "playground.py", title="Playground", icon=":material/play_circle:", default=True),
         st.Page(PAGES / "labs.py", title="Labs", icon=":material/science:"),
         st.Page(PAGES / "inside.py", title="Inside", icon=":material/calculate:"),

@@ -10,6 +10,6 @@ that the network never trains on goes through it, and we look at the numbers tha
 - **Grey zones** at top and bottom are where a sigmoid or tanh is nearly flat: its slope is under 5 % of its
   largest. What lies there hardly learns.
 
-Both networks always share the axes. A band that wanders means that the layers above must keep adjusting to a
-moving input. The paper calls this *internal covariate shift*.
+Both networks always share the axes. A band that moves means that the layers above must keep adjusting to a
+changing input. The paper calls this *internal covariate shift*.
 """

@@ -16,6 +16,11 @@ from bnviz.ui.parts import link, live
 from bnviz.ui.parts.page_state import MOST, PageState, Parameter
 from bnviz.ui.parts.reading import BANDS
 
+ONE_LAYER = ("histogram", "activations_and_gradients", "over_time")
+EACH_LAYER = ("gradients", "update_ratio", "weight_norm", "drift", "saturation")
+LARGE = ("overview", *ONE_LAYER, *EACH_LAYER)
+"""The figures of which one is shown large, in place of the overview."""
+
 
 @dataclass(frozen=True)
 class Networks:
@@ -59,7 +64,7 @@ class Look(PageState):
 
     layer: counted from 1; 0 for all. unit: of that layer, counted from 1; 0 for all units together. before: what
     enters the normalizer, in place of what enters the nonlinearity. log: the steps on a logarithmic axis. at: the step
-    looked back at, None to follow.
+    looked back at, None to follow. figure: which is shown large.
     """
 
     layer: Annotated[int, Parameter("Layer", high=_depth)] = 0
@@ -86,34 +91,48 @@ class Look(PageState):
         ),
     ] = False
     at: Annotated[int | None, Parameter(high=_steps)] = None
+    figure: Annotated[
+        str,
+        Parameter(
+            "Figure",
+            "The figure that is shown large, beside the run’s bar. All of them stand below, too.",
+            choices=LARGE,
+        ),
+    ] = "overview"
 
 
 def overview(run: Run, look: Look, networks: Networks, prefix: str) -> None:
-    """What each layer's nonlinearity receives and what is learned, and below it the choice of what is shown.
+    """The large figure: what each layer's nonlinearity receives and what is learned, or the one that was chosen.
 
-    prefix: of the controls' keys.
+    Below it stands the choice of what is shown. prefix: of the controls' keys.
     """
     said = look.parameters()
-    arguments = {
-        "layer": look.layer or None,
-        "unit": look.unit or None,
-        "where": "before" if look.before else "input",
-        "axis": "log" if look.log else "linear",
-    }
-    _figure(run, "overview", prefix, fill=True, **arguments)
+    kind = FIGURES[look.figure]
+    place = "figure" if look.figure == "overview" else "large"  # a figure below has a key of its own
+    _figure(run, look.figure, f"{prefix}{place}", fill=True, **_arguments(look, networks))
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="medium", key=f"{prefix}bands-controls"
     ):
         st.selectbox(
-            said["layer"].label,
-            options=range(len(networks.names) + 1),
-            format_func=lambda number: networks.names[number - 1] if number else "all layers",
-            key=f"{prefix}layer",
-            on_change=_choose_layer,
-            args=(prefix,),
-            width=150,
+            said["figure"].label,
+            options=LARGE,
+            format_func=lambda name: FIGURES[name].title,
+            key=f"{prefix}figure",
+            help=said["figure"].help,
+            on_change=link.touch,
+            width=220,
         )
-        if look.layer:
+        if "layer" in kind.arguments:
+            st.selectbox(
+                said["layer"].label,
+                options=range(len(networks.names) + 1),
+                format_func=lambda number: _layer_called(number, networks, look.figure),
+                key=f"{prefix}layer",
+                on_change=_choose_layer,
+                args=(prefix,),
+                width=150,
+            )
+        if look.layer and "unit" in kind.arguments:
             st.number_input(
                 said["unit"].label,
                 min_value=0,
@@ -124,11 +143,45 @@ def overview(run: Run, look: Look, networks: Networks, prefix: str) -> None:
                 on_change=link.touch,
                 width=130,
             )
-        for name in ("before", "log"):
-            st.toggle(said[name].label, key=f"{prefix}{name}", help=said[name].help, on_change=link.touch)
-        with st.popover("How to read the bands", icon=":material/help:", type="tertiary"):
-            st.markdown(BANDS)
-    st.caption(FIGURES["overview"].caption)
+        for name, argument in (("before", "where"), ("log", "axis")):
+            if argument in kind.arguments:
+                st.toggle(said[name].label, key=f"{prefix}{name}", help=said[name].help, on_change=link.touch)
+        if look.figure == "overview":
+            with st.popover("How to read the bands", icon=":material/help:", type="tertiary"):
+                st.markdown(BANDS)
+    st.caption(kind.caption)
+
+
+def _layer_called(number: int, networks: Networks, figure: str) -> str:
+    """A layer as the choice names it; 0 stands for all, or for the last in a figure of one layer."""
+    if number:
+        return networks.names[number - 1]
+    return "all layers" if figure == "overview" else "last layer"
+
+
+def _arguments(look: Look, networks: Networks, figure: str = "") -> dict[str, Any]:
+    """The view arguments of a figure, by default of the large one."""
+    last = min(map(len, networks.widths))
+    name = figure or look.figure
+    arguments = {
+        "layer": look.layer or None if name == "overview" else min(look.layer or last, last),
+        "unit": look.unit or None,
+        "where": "before" if look.before else "input",
+        "axis": "log" if look.log else "linear",
+    }
+    return {item: value for item, value in arguments.items() if item in FIGURES[name].arguments}
+
+
+def chosen(run: Run, look: Look, networks: Networks, prefix: str, names: Sequence[str]) -> None:
+    """These figures alone, each with its caption. The overview brings the choice of what is shown."""
+    last = min(map(len, networks.widths))
+    for name in names:
+        if name == "overview":
+            overview(run, look, networks, prefix)
+        elif name != "boundary" or flat(run.recordings):
+            layer = {"layer": look.layer or last} if name == "histogram" else {}
+            _figure(run, name, prefix, **layer)
+            st.caption(FIGURES[name].caption)
 
 
 def _choose_layer(prefix: str) -> None:
@@ -140,19 +193,15 @@ def _choose_layer(prefix: str) -> None:
 
 def details(run: Run, look: Look, networks: Networks, prefix: str) -> None:
     """The other figures, in tabs."""
-    last = min(map(len, networks.widths))
     two_dimensional = flat(run.recordings)
     more = ["accuracy", "boundary" if two_dimensional else "loss", *["loss"] * two_dimensional]
     if any(map(_changes_its_rate, run.recordings)):
         more.append("learning_rate")
-    names = ["gradients", "drift", "saturation", *more]
-    panes = st.tabs(["Histogram and slope", *(FIGURES[name].title for name in names)])
-    with panes[0]:
-        _figure(run, "histogram", prefix, layer=min(look.layer or last, last))
-        st.caption(FIGURES["histogram"].caption)
-    for pane, name in zip(panes[1:], names, strict=True):
+    names = [*ONE_LAYER, *EACH_LAYER, *more]
+    panes = st.tabs(["Histogram and slope", *(FIGURES[name].title for name in names[1:])])
+    for pane, name in zip(panes, names, strict=True):
         with pane:
-            _figure(run, name, prefix)
+            _figure(run, name, f"{prefix}figure", **_arguments(look, networks, name))
             st.caption(FIGURES[name].caption)
 
 
@@ -172,4 +221,4 @@ def flat(recordings: Sequence[Recording]) -> bool:
 def _figure(run: Run, name: str, prefix: str, fill: bool = False, **arguments: Any) -> None:
     subjects = [item.subject for item in run.recordings]
     heights = FIGURES[name].size(subjects, **arguments)
-    live.figure(run, name, key=f"{prefix}figure-{name}", heights=heights, fill=fill, **arguments)
+    live.figure(run, name, key=f"{prefix}-{name}", heights=heights, fill=fill, **arguments)

@@ -20,10 +20,16 @@ export class Results {
     const { tallies, verdict } = this.room.standing;
     const votes = this.room.votes.filter(({ sentence }) => sentence);
     this.node.hidden = !tallies.length && !verdict;
-    const shape = JSON.stringify([tallies, verdict, votes]);
+    const shape = JSON.stringify([tallies, verdict, votes, this.room.teacher]);
     if (shape === this.shown) return;
     this.shown = shape;
-    this.node.replaceChildren(...(verdict ? this.verdict(verdict) : []), ...votes.map((vote) => this.own(vote, votes.length)), ...this.answers(tallies, verdict));
+    this.node.replaceChildren(...(verdict ? this.verdict(verdict) : []), ...votes.map((vote) => this.own(vote, votes.length)), ...this.answers(tallies, verdict), ...this.kept(tallies));
+  }
+
+  /** For the teacher: the answers as a file. */
+  kept(tallies) {
+    if (!tallies.length || !this.room.teacher) return [];
+    return [make("p", { class: "bnviz-row" }, make("button", { type: "button", click: () => this.room.saveAnswers() }, "Save the answers (CSV)"))];
   }
 
   verdict({ word, said, holds }) {

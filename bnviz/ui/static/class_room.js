@@ -1,7 +1,7 @@
 // What a class's page knows of its class, and what it sends to the server.
 
 import { Poller } from "./poller.js";
-import { Route, post } from "./route.js";
+import { Route, post, save } from "./route.js";
 
 const ASK_HIDDEN = 10000; // ms between two requests while nobody can see the page
 const TEACHER = "bnviz.teacher.", VOTER = "bnviz.voter";
@@ -73,6 +73,17 @@ export class Room {
   /** Ask, close, show, end, address: what the teacher decides. */
   teach(action, body = {}) {
     return this.#post(action, body, { "X-Bnviz-Key": this.key ?? "" });
+  }
+
+  /** Save the answers that are shown as a file, for the teacher. */
+  async saveAnswers() {
+    this.complaint = "";
+    try {
+      await save(`${this.url}/answers.csv`, `bnviz-answers-${this.code}.csv`, { "X-Bnviz-Key": this.key ?? "" });
+    } catch (error) {
+      this.complaint = error.message;
+    }
+    this.tell();
   }
 
   /** Lock in an answer. */

@@ -19,6 +19,7 @@ export class Hub {
   steps = []; // the recorded steps
   step = null; // the step looked back at; null follows the training
   layer = null; // the layer that the story speaks of; null is the last
+  lesson = null; // the lesson and its part whose words are asked for, as parameters of the query
   key = null; // the key with which this page may drive the run
   complaint = ""; // why the last action was refused, in words
   #name;
@@ -104,6 +105,7 @@ export class Hub {
     const query = new URLSearchParams();
     if (this.layer !== null) query.set("layer", this.layer);
     if (this.step !== null) query.set("step", this.step);
+    for (const [name, value] of Object.entries(this.lesson ?? {})) query.set(name, value);
     if (this.steps.length) query.set("known", `${this.steps.length}:${this.steps.at(-1)}`);
     return query;
   }

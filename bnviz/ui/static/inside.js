@@ -119,29 +119,31 @@ class Walk {
 
   /** The layer's inputs, examples by units; a unit's heading chooses it. */
   inputs(walk) {
+    const feature = walk.feature ?? "unit";
     const [first, end] = walk.set ?? [walk.unit, walk.unit];
     const followed = (index, unit) => unit >= first && unit <= end && (!walk.example || index === walk.example - 1)
       && (!walk.members || walk.members.includes(index));
     const heads = walk.units.map((unit) => make("th", { scope: "col", class: unit === walk.unit ? "bnviz-chosen" : null },
       make("button", { type: "button", "data-name": `unit ${unit}`, "aria-pressed": String(unit === walk.unit),
-        "aria-label": `follow unit ${unit}`, click: () => this.component.setTriggerValue("unit", unit) }, `${unit}`)));
+        "aria-label": `follow ${feature} ${unit}`, click: () => this.component.setTriggerValue("unit", unit) }, `${unit}`)));
     const rows = walk.rows.map((row, index) => make("tr", {}, this.example(row, index),
       ...walk.inputs[index].map((text, place) => make("td", followed(index, walk.units[place]) ? { class: "bnviz-chosen", "data-part": "x" } : {}, text))));
     const last = walk.units.at(-1);
-    const caption = `What enters layer ${walk.layer}’s normalization`
-      + (walk.units.length < walk.all_units ? `: units ${walk.units[0]} to ${last} of ${walk.all_units}` : "");
-    return this.box(caption, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "unit"), ...heads)), make("tbody", {}, ...rows));
+    const caption = `What enters layer ${walk.layer}’s normalization${walk.where ?? ""}`
+      + (walk.units.length < walk.all_units ? `: ${feature}s ${walk.units[0]} to ${last} of ${walk.all_units}` : "");
+    return this.box(caption, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, feature), ...heads)), make("tbody", {}, ...rows));
   }
 
   /** One unit's numbers, which fill as the lines go on. */
   sheet(walk) {
     const heads = walk.columns.map(({ name, head }) => formula("th", { scope: "col", "data-part": name }, head));
-    const named = (row, index) => (walk.example ? make("th", { scope: "row" }, row.name) : this.example(row, walk.members?.[index] ?? index));
+    const head = walk.values ? "value" : walk.example ? "unit" : "example";
+    const named = (row, index) => (walk.values || walk.example ? make("th", { scope: "row" }, row.name) : this.example(row, walk.members?.[index] ?? index));
     const rows = walk.names.map((row, index) => make("tr", {}, named(row, index),
       ...walk.cells[index].map((text, place) => make("td", { "data-part": walk.columns[place].name }, make("span", {}, text)))));
     const numbers = make("dl", { class: "bnviz-statistics" }, ...walk.statistics.map(({ name, head, text }) =>
       make("div", { "data-part": name }, formula("dt", {}, head), make("dd", {}, make("span", {}, text)))));
-    const box = this.box(walk.sheet, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, walk.example ? "unit" : "example"), ...heads)),
+    const box = this.box(walk.sheet, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, head), ...heads)),
       make("tbody", {}, ...rows));
     box.querySelector(".bnviz-caption").after(numbers);
     return box;

@@ -7,11 +7,13 @@
 
 import { Figure } from "./figure.js";
 import { AccuracyMap } from "./map.js";
+import { LessonTold } from "./lesson.js";
 import { mount } from "./mount.js";
 import { Readouts } from "./readouts.js";
 import { Transport } from "./transport.js";
 
 export const transport = (component) => mount(Transport, component);
 export const readouts = (component) => mount(Readouts, component);
+export const lesson = (component) => mount(LessonTold, component);
 export const figure = (component) => mount(Figure, component);
 export const map = (component) => mount(AccuracyMap, component);

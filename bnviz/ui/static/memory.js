@@ -1,12 +1,13 @@
-// Which labs were done in this browser, with their verdicts. Nothing else is kept, and it never leaves the browser
+// Which labs were done in this browser, with their verdicts, and where one got to in which lesson. Nothing else is kept, and it never leaves the browser
 // but for the page that shows it.
 
+const PLACES = "bnviz.lessons";
 const PLACE = "bnviz.labs.done";
 let handled = 0; // how often this visit asked to forget, as far as that is done
 
-function kept() {
+function kept(place = PLACE) {
   try {
-    return JSON.parse(localStorage.getItem(PLACE) ?? "{}");
+    return JSON.parse(localStorage.getItem(place) ?? "{}");
   } catch {
     return {}; // a browser that keeps nothing, or what somebody else wrote there
   }
@@ -24,4 +25,17 @@ export function remember(component) {
   }
   const told = JSON.stringify([forgotten, all]);
   if (told !== known) component.setStateValue("done", told);
+}
+
+/** Keep the part that each lesson was left at, and tell the page all that are kept. */
+export function places(component) {
+  const { now, known } = component.data;
+  const all = { ...kept(PLACES), ...now };
+  try {
+    localStorage.setItem(PLACES, JSON.stringify(all));
+  } catch {
+    // it lasts as long as the visit
+  }
+  const told = JSON.stringify(all);
+  if (told !== known) component.setStateValue("all", told);
 }

@@ -31,6 +31,22 @@ export async function post(url, body = {}, headers = {}) {
   return answer.json();
 }
 
+/** Saves what a route answers as a file; throws an Error with a sentence if there is none. For routes that need a header. */
+export async function save(url, name, headers = {}) {
+  let answer;
+  try {
+    answer = await request(url, { headers });
+  } catch {
+    throw new Error("The server did not answer; please try again.");
+  }
+  if (!answer.ok) throw new Error(await sentence(answer));
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await answer.blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), PATIENCE);
+}
+
 /** A route that is asked several times. It remembers the last answer's ETag, so that the server may answer 304. */
 export class Route {
   #url = "";

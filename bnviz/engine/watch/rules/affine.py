@@ -91,8 +91,9 @@ def _start(tracker: Tracker, call: Call, given: Tensor, owner: Owner | None, axi
         assert owner is not None
         name, module = tracker.names.of_weight(owner), owner.module
         weight = own(module, owner.name)
-    layer = Layer(tracker.count_call(name) if tracker.asked is None else name, tracker.layers, module, weight)
-    tracker.layers += 1
+    called = tracker.count_call(name) if tracker.asked is None else name
+    layer = Layer(called, len(tracker.layers), module, weight)
+    tracker.layers.append(layer)
 
     def follow(output: Tensor) -> None:
         units = (

@@ -60,7 +60,7 @@ def move(tracker: Tracker, call: Call) -> Follow:
         missing = [place for place in range(len(outputs)) if (*token, place) not in origin.parts]
         if missing:
             moved = operations.move_units(
-                units, shape, lambda numbers: call.function(numbers, *rest[0], **rest[1]), outputs
+                units, shape, lambda numbers: _as_real(numbers, call, rest), outputs
             )
             for place in missing:
                 origin.parts[*token, place] = Part(origin, (*token, place), moved[place])
@@ -79,6 +79,13 @@ def move(tracker: Tracker, call: Call) -> Follow:
             tracker.nodes[item] = value
 
     return follow
+
+
+def _as_real(numbers: Tensor, call: Call, rest: tuple[tuple[Any, ...], dict[str, Any]]) -> Any:
+    """The operation on the numbers of units, which are real where its own are complex."""
+    if call.name == "view_as_real":  # a real and an imaginary part of each
+        return numbers.unsqueeze(-1).expand(*numbers.shape, 2)
+    return call.function(numbers, *rest[0], **rest[1])
 
 
 def _rounds(output: Tensor, value: Value) -> bool:

@@ -30,7 +30,7 @@ def statistics(
     frame = Frame(
         f"Layer {history.layer}, unit {unit}: three ways to know the mean and the variance",
         f"Dots: mini-batches of {history.values:,} values. Line: running average, weight of the newest {newest:g}. "
-        f"Diamonds: the population, from {history.population_batches} mini-batches with the network held still.",
+        f"Diamonds: the population, from {history.population_batches} mini-batches without training in between.",
         theme=theme,
         narrow=narrow,
         height=640 if narrow else 400,

@@ -15,11 +15,13 @@ from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.view import CHANNELS, PREFIX, STEPS, View, with_maps
 from bnviz.ui.parts import link
 
+NONE = "Points in the plane have no feature maps. Choose digits or other images above."
+
 
 def show(ask: Ask, view: View) -> None:
     """The convolutional case: one mean for each channel, over examples and positions."""
     if ask.experiment.dataset in POINT_DATASETS:
-        st.info("Points in the plane have no feature maps. Choose digits or other images above.")
+        st.info(NONE)
         return
     picture, words = st.columns(parts.BESIDE, gap="large")
     words.write(

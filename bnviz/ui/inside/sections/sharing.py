@@ -11,15 +11,12 @@ from bnviz.layer.captured import SharedValues
 from bnviz.layer.sharing import MOST_FEATURES, content, miss
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
+from bnviz.ui.inside.trained_with import NO_POSITIONS
 from bnviz.ui.inside.view import CHANNELS, PREFIX, View, with_maps
 from bnviz.ui.parts import link
 
 _BLOCKS = f"{PREFIX}sharing"
 GROUPS = 2
-ALONE = (
-    "Instance normalization takes its mean over the positions of a feature map. A fully connected layer has none: "
-    "each value would be its own mean, and every output 0. Choose feature maps."
-)
 
 
 def show(ask: Ask, view: View) -> None:
@@ -46,7 +43,7 @@ def show(ask: Ask, view: View) -> None:
     maps = view.positions and not flat
     names = (view.first, view.second)
     if "instance" in names and not maps:
-        st.info(ALONE)
+        st.info(NO_POSITIONS)
         return
     asked = Ask(with_maps(ask.experiment)) if maps else ask
     layer = min(view.layer, len(CHANNELS)) if maps else view.layer
