@@ -1,4 +1,4 @@
-"""The command line, `python -m bnviz`: app, train, replay, lesson, plan, lab, bench and load."""
+"""The command line, `python -m bnviz`: app, train, replay, lesson, plan, site, lab, bench and load."""
 
 from __future__ import annotations
 
@@ -173,6 +173,31 @@ def plan(
         return
     for line in rehearse(found, seeds, lambda jobs: train_many(jobs, workers)):
         print(line, flush=True)
+
+
+@app.command()
+def site(
+    out: Annotated[
+        Path, typer.Option(help="The folder to write into; it is made if it is not there.")
+    ] = Path("site"),
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes; as a rule one per core.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a web site without a server: lessons, labs and a Playground of recordings, all really trained."""
+    from collections.abc import Sequence
+
+    from bnviz.experiment.job import Job
+    from bnviz.recording.outcome import Outcome
+    from bnviz.runs.pool import train_many
+    from bnviz.site.build import build
+
+    def train_them(jobs: Sequence[Job]) -> list[Outcome]:
+        with tqdm(total=sum(job.steps for job in jobs), unit="step", unit_scale=True, mininterval=0.5) as bar:
+            return train_many(jobs, workers, lambda done, _: _move(bar, done))
+
+    changed = build(out, train_them, print)
+    print(f"Written to {out}." if changed else f"{out} is as new: nothing has changed.")
 
 
 @app.command()

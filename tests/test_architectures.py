@@ -190,6 +190,30 @@ def test_a_blocks_probe_is_the_branches_beside_each_other() -> None:
     torch.testing.assert_close(output, probe.pre_activations.relu())
 
 
+def test_in_inference_mode_an_inception_block_folds_batch_normalization_into_its_convolutions() -> None:
+    network = build(IMAGES.replace(bias="kept"), (1, 8, 8), 10)
+    x = torch.randn(6, 64, generator=torch.Generator().manual_seed(2))
+    for _ in range(3):
+        network(x)  # running statistics that are not 0 and 1
+    for parameter in network.parameters():
+        parameter.data.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(4)))
+    block, u = network.blocks[1].eval(), network.blocks[0].eval()(network.shaped(x))
+    called: list[str] = []
+    for branch in block.branches:
+        for layer in branch.convolutions:
+            layer.normalizer.register_forward_hook(lambda *_: called.append("normalizer"))
+    one = block(u)
+    assert not called
+    outputs = []
+    for branch in block.branches:
+        z = u
+        for layer in branch.convolutions:
+            z = layer(z)
+        outputs.append(z)
+    assert len(called) == 7
+    torch.testing.assert_close(one, torch.cat(outputs, 1), rtol=1e-5, atol=1e-6)
+
+
 def allowed(kind: str, normalizer: str) -> Experiment | None:
     try:
         return KINDS[kind].replace(normalizer=normalizer, groups=1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -342,3 +344,59 @@ def test_fewer_large_images_are_evaluated_together(flags: Path) -> None:
     )
     recorders = [Trainer(small.replace(image_size=size)).recorder for size in ("28-grey", "32", "64")]
     assert [recorder.at_once for recorder in recorders] == [500, 500, 125]
+
+
+def of_all_kinds(folder: Path) -> None:
+    """3,000 photos of two classes, in every format; most of them are further names of 18 files.
+
+    Ten are of 24 million pixels.
+    """
+    rng = np.random.default_rng(1)
+    noise = Image.fromarray(rng.integers(0, 256, (600, 800, 3), np.uint8))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    kinds = {
+        "small.jpg": noise.resize((320, 240)),
+        "turned.jpeg": noise,
+        "print.jpg": noise.convert("CMYK"),
+        "clear.png": noise.convert("RGBA"),
+        "palette.gif": noise.quantize(64),
+        "deep.png": Image.fromarray(rng.integers(0, 65536, (300, 400)).astype(np.uint16)),
+        "grey.webp": noise.convert("L"),
+        "scan.tif": noise.convert("1"),
+        "plain.bmp": noise.resize((400, 300)),
+    }
+    for name in ("one", "two"):
+        place = folder / name
+        place.mkdir(parents=True)
+        for kind, image in kinds.items():
+            image.save(place / kind, **({"exif": turned} if kind == "turned.jpeg" else {}))
+        noise.resize((6000, 4000)).save(place / "huge.jpg")
+        for number in range(5):
+            (place / f"{number}-huge.jpg").hardlink_to(place / "huge.jpg")
+        (place / "huge.jpg").unlink()
+        for number in range(1500 - 5 - len(kinds)):
+            kind = list(kinds)[number % len(kinds)]
+            (place / f"{number:04}-{kind}").hardlink_to(place / kind)
+
+
+MEASURED = """
+import resource
+from bnviz import Experiment, train
+recording = train(Experiment(
+    dataset="folder:photos", image_size="64", architecture="inception", hidden=(8, 16), batch_size=32, steps=20,
+    activation="relu", device="cpu",
+))
+assert recording.finished
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_three_thousand_photos_of_all_kinds_are_read_and_learned_from_in_less_than_two_gigabytes(
+    tmp_path: Path,
+) -> None:
+    of_all_kinds(tmp_path / "data" / "photos")
+    # The test's environment, of which BNVIZ_DATA and BNVIZ_HOME are its own.
+    done = subprocess.run([sys.executable, "-c", MEASURED], check=True, capture_output=True, text=True)
+    assert float(done.stdout.splitlines()[-1]) < 2000

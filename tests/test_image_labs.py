@@ -58,10 +58,12 @@ def test_the_arms_of_figure_2_have_the_papers_rates_and_mini_batch() -> None:
     assert {arm.batch_size for arm in arms.values()} == {32}
 
 
-def test_the_members_of_the_ensemble_differ_in_first_weights_and_dropout() -> None:
+def test_the_members_of_the_ensemble_differ_as_the_papers_do() -> None:
     members = experiments("ensemble").values()
     assert len({member.init_scale for member in members}) == 6
     assert {member.dropout for member in members} == {0.05, 0.1}
+    assert sorted(member.per_activation for member in members) == [0, 0, 0, 1, 1, 1]
+    assert len({(member.dropout, member.per_activation) for member in members}) == 4
 
 
 def test_times_are_told_that_a_laptop_can_keep() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bnviz.engine.build import build
-from bnviz.engine.inspections import companions, decorrelation, held_out, invariance
+from bnviz.engine.inspections import changed_images, companions, decorrelation, held_out, invariance
 from bnviz.engine.network import generator
 from bnviz.engine.trainer import Trainer
 from bnviz.experiment import Experiment
@@ -31,6 +31,7 @@ from bnviz.recording.outcome import Outcome
 from bnviz.recording.snapshot import LAYER_COLUMNS
 from bnviz.recording.statistics import mean_correlation
 from tests.recordings import recording
+from tests.test_changed_images import shifted
 from tests.test_depth import measured as depth
 from tests.test_effective_rate import measured as effective_rate
 
@@ -60,7 +61,14 @@ def in_numpy(trainer: Trainer, x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "inspection", [companions.chances, held_out.probabilities, invariance.deviations, decorrelation.layer]
+    "inspection",
+    [
+        changed_images.on_changed_images,
+        companions.chances,
+        held_out.probabilities,
+        invariance.deviations,
+        decorrelation.layer,
+    ],
 )
 def test_an_inspection_leaves_no_trace_in_training(inspection: Any) -> None:
     looked_into, left_alone = (trained(normalizer="batch", dropout=0.2) for _ in range(2))
@@ -281,6 +289,7 @@ MADE = {
     "effective-rate": effective_rate,
     "depth": depth,
     "landscape": smoothed,
+    "test-shift": shifted,
 }
 
 

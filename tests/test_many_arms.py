@@ -42,6 +42,7 @@ WITH_EFFECT = {
     "ghost_batch": {"normalizer": "ghost-batch"},
     "renorm_start": {"normalizer": "batch-renorm"},
     "residual": {"hidden": (8, 8)},
+    "per_activation": {"architecture": "conv", "normalizer": "batch"},
     "image_size": {"dataset": "folder:pets"},
 }
 """What a field needs to have an effect."""

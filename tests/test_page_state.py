@@ -13,6 +13,7 @@ from bnviz.experiment import Experiment
 from bnviz.recording import Recording
 from bnviz.ui.inside.view import View as Inside
 from bnviz.ui.pages.labs_visit import Visit as Labs
+from bnviz.ui.pages.landscape import View as Landscape
 from bnviz.ui.pages.map import Choice as Map
 from bnviz.ui.pages.playground import View as Playground
 from bnviz.ui.pages.runs import Visit as Runs
@@ -27,6 +28,7 @@ PAGES: list[tuple[type[PageState], object]] = [
     (Labs, None),
     (Runs, UNEVEN),
     (Map, None),
+    (Landscape, None),
     (Inside, Experiment(hidden=(12, 9))),
 ]
 

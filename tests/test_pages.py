@@ -53,7 +53,12 @@ def test_the_playground_opens_on_two_arms_that_differ_in_the_normalizer(opened):
 def test_every_field_has_one_control_and_the_varied_one_has_two(opened):
     app = page()
     keys = {item.key for item in app.selectbox}
-    of_one_kind = {"groups", "ghost_batch", "renorm_start"}  # of normalizations that no arm has
+    of_one_kind = {
+        "groups",
+        "ghost_batch",
+        "renorm_start",
+        "per_activation",
+    }  # of normalizations that no arm has
     assert keys >= (set(Experiment.knobs()) - {"normalizer"} - of_one_kind) | {"vary", "a", "b"}
     assert not keys & of_one_kind
     assert "normalizer" not in keys

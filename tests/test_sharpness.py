@@ -77,9 +77,9 @@ def test_the_curvature_of_a_network_whose_loss_is_no_number_is_unknown() -> None
 
 def test_what_is_followed_is_the_training_itself_with_its_limit() -> None:
     experiment = TINY.replace(schedule="cosine", steps=20)
-    rows = [row for _, row in followed(Trainer(experiment))]
+    rows = [row for _, row in followed(experiment)]
     assert [row["step"] for row in rows] == steps_of(20) == list(range(21))
-    shares = [share for share, _ in followed(Trainer(experiment))]
+    shares = [share for share, _ in followed(experiment)]
     assert all(a < b for a, b in itertools.pairwise(shares))
     assert shares[-1] == 1.0
     trainer = Trainer(experiment)

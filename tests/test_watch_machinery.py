@@ -221,6 +221,28 @@ def test_the_units_of_quantized_and_of_nested_values_are_known():
         assert_recorded(recording, name, 4, model[:2](x).values())
 
 
+def test_a_normalizer_behind_a_nonlinearity_begins_a_layer():
+    torch.manual_seed(0)
+    parts = (
+        nn.Linear(6, 8),
+        nn.ReLU(),
+        nn.BatchNorm1d(8),
+        nn.Tanh(),
+        nn.Linear(8, 4),
+        nn.ReLU(),
+        nn.LayerNorm(4),
+    )
+    model = nn.Sequential(*parts)
+    with watch(model) as recording:
+        model(batches(1)[0])
+    assert recording.layer_names == ("Linear 0", "BatchNorm1d 2", "Linear 4")
+    layer = recording.watched.layers[1]
+    assert (layer.activation, layer.normalizer, layer.width) == ("tanh", "BatchNorm1d", 8)
+    assert_recorded(recording, "BatchNorm1d 2", 0, model[:3](batches(1)[0]))
+    received = model[:2](batches(1)[0]).mean().item()
+    assert recording.layer_column(2, "before_mean")[0] == pytest.approx(received, rel=1e-5)
+
+
 # What is told
 
 

@@ -30,6 +30,9 @@ UNTOUCHED = {
     "/maps/{id}",
     "/maps/{id}/figure",
     "/maps/{id}/open",
+    "/exports/landscapes/{file}",
+    "/landscapes/{id}",
+    "/landscapes/{id}/figure",
     "/classes/{code}/qr.svg",
 }
 """Routes that know no run, and the picture of a link: what a class looks at is not in them."""

@@ -180,6 +180,13 @@ def mapped(affine: nn.Linear | nn.Conv2d, normalizer: Normalizer, u: Tensor) -> 
     weight, bias = normalizer.weight(affine.weight), affine.bias
     if not isinstance(affine, nn.Conv2d):
         return F.linear(u, weight, bias)
+    return convolved(affine, u, weight, bias)
+
+
+def convolved(affine: nn.Linear | nn.Conv2d, u: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Wu + b with this weight and bias in place of the convolution's own."""
+    if not isinstance(affine, nn.Conv2d):
+        raise TypeError("affine is not allowed here; allowed is a convolution")
     return averaged_if_asked(affine, F.conv2d(u, weight, bias, affine.stride, affine.padding))
 
 

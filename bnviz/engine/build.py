@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bnviz.engine import normalizers
 from bnviz.engine.block import (
+    AffineFirst,
     Block,
     ConvolutionOfAverages,
     Dropout,
@@ -22,11 +23,17 @@ from bnviz.engine.block import (
 )
 from bnviz.engine.inception import Branch, InceptionBlock
 from bnviz.engine.network import ACTIVATION_FUNCTIONS, Network, generator, initialize
-from bnviz.engine.normalizers import BatchNorm, NoNormalizer, Normalizer, Settings
+from bnviz.engine.normalizers import (
+    BatchNorm,
+    NoNormalizer,
+    Normalizer,
+    PerActivationBatchNorm,
+    Settings,
+)
 from bnviz.engine.residual import Parts, PostActivated, PreActivated
 from bnviz.experiment import Experiment
 from bnviz.experiment.architecture import CONVOLUTIONAL, IN_BLOCKS, branch_widths
-from bnviz.experiment.normalization import has_bias, is_normalized, passes_by
+from bnviz.experiment.normalization import has_bias, is_normalized, is_per_activation, passes_by
 
 OUTPUT_INDEX = 20
 """Of the output layer's weights among the random generators: behind the 20 layers that networks once had at most.
@@ -52,7 +59,10 @@ def build(
 
 
 class Builder:
-    """Makes the parts of one network, from the input on."""
+    """Makes the parts of one network, from the input on.
+
+    size: height and width of the feature maps where it has arrived; 0 and 0 in a fully connected network.
+    """
 
     def __init__(self, experiment: Experiment, device: torch.device | str) -> None:
         self.experiment = experiment
@@ -71,8 +81,9 @@ class Builder:
         """The whole network. shape, classes: as in `build`."""
         experiment = self.experiment
         convolves = experiment.architecture in CONVOLUTIONAL
+        self.size = (shape[1], shape[2]) if convolves else (0, 0)
         inputs = shape[0] if convolves else math.prod(shape)
-        blocks = self.blocks(inputs) if experiment.architecture in IN_BLOCKS else self.layers(inputs, shape)
+        blocks = self.blocks(inputs) if experiment.architecture in IN_BLOCKS else self.layers(inputs)
         width = experiment.hidden[-1]
         output = self.matrix(width, classes, OUTPUT_INDEX, bias=True)
         if experiment.architecture in IN_BLOCKS:
@@ -93,20 +104,21 @@ class Builder:
             input_normalizer, blocks, last_normalizer, output, shape if convolves else None, last_activation
         )
 
-    def layers(self, inputs: int, shape: tuple[int, ...]) -> list[Layer]:
+    def layers(self, inputs: int) -> list[Layer]:
         """Those with one affine map each: matrices, or 3×3 convolutions that pool while images are large."""
         experiment = self.experiment
         convolves = experiment.architecture in CONVOLUTIONAL
-        side = min(shape[1:]) if convolves else 0
         made: list[Layer] = []
         for layer, (fan_in, features) in enumerate(itertools.pairwise((inputs, *experiment.hidden)), start=1):
             bias = has_bias(experiment, layer)
             make = self.filters if convolves else self.matrix
             affine = make(fan_in, features, _weights_index(layer), bias)
-            pooling = nn.MaxPool2d(2) if side > POOLED_WIDTH else nn.Identity()
-            side = side // 2 if side > POOLED_WIDTH else side
             normalizer = self.normalizer(layer, layer, features)
             normalizer.start(affine.weight)
+            pools = min(self.size) > POOLED_WIDTH
+            pooling = nn.MaxPool2d(2) if pools else nn.Identity()
+            if pools:
+                self.size = (self.size[0] // 2, self.size[1] // 2)
             kind = _kind(experiment, layer)
             made.append(kind(affine, normalizer, self.activation, pooling, self.dropout))
         return made
@@ -125,9 +137,9 @@ class Builder:
         widths = branch_widths(features)
         numbers = itertools.count()
 
-        def chain(*sizes: tuple[int, int]) -> list[HiddenLayer]:
+        def chain(*sizes: tuple[int, int]) -> list[AffineFirst]:
             """Convolutions of these kernels and features, one behind the other."""
-            before, made = inputs, []
+            before, made = inputs, list[AffineFirst]()
             for place, (kernel, width) in enumerate(sizes, start=1):
                 drops = place == len(sizes)
                 made.append(self.convolution(layer, next(numbers), before, width, kernel, drops=drops))
@@ -160,7 +172,9 @@ class Builder:
             else self.filters(inputs, features, base + 2, bias=False, kernel=1, stride=stride)
         )
         in_front = before and experiment.normalizer != "weight"
-        first_normalizer = self.normalizer(base, layer, inputs if in_front else features)
+        before_first = self.normalizer(base, layer, inputs) if in_front else None
+        self.halve(stride)
+        first_normalizer = before_first or self.normalizer(base, layer, features)
         second_normalizer = self.normalizer(base + 1, layer, features)
         first_normalizer.start(first.weight)
         second_normalizer.start(second.weight)
@@ -179,7 +193,7 @@ class Builder:
         stride: int = 1,
         drops: bool = True,
         averages: bool = False,
-    ) -> HiddenLayer:
+    ) -> AffineFirst:
         """One convolution with its normalizer and nonlinearity.
 
         number: within the block. drops: has dropout. averages: sees the averages of its input.
@@ -187,16 +201,23 @@ class Builder:
         index = INDICES_IN_A_BLOCK * layer + number if layer > 1 else 0
         bias = has_bias(self.experiment, layer)
         affine = self.filters(inputs, features, index, bias, kernel, stride, averages)
+        self.halve(stride)
         normalizer = self.normalizer(index or 1, layer, features)
         normalizer.start(affine.weight)
         dropout = self.dropout if drops else Dropout(0.0, self.dropout.rng)
-        kind = _kind(self.experiment, layer)
+        kind = _affine_first(self.experiment, layer)
         return kind(affine, normalizer, self.activation, nn.Identity(), dropout)
+
+    def halve(self, stride: int) -> None:
+        """Know that a convolution of this stride, 1 or 2, has made the maps smaller."""
+        self.size = (-(-self.size[0] // stride), -(-self.size[1] // stride))
 
     def normalizer(self, index: int, layer: int, features: int) -> Normalizer:
         """The normalizer of a layer, counted from 1. index: of its generator."""
         if layer <= len(self.experiment.hidden) and not is_normalized(self.experiment, layer):
             return NoNormalizer(features)
+        if is_per_activation(self.experiment, layer):
+            return PerActivationBatchNorm(features, self.size, self.settings)
         rng = generator(self.experiment.seed, "noise", index, self.device)
         return normalizers.make(self.experiment.normalizer, features, rng, self.settings)
 
@@ -264,6 +285,11 @@ def _kind(experiment: Experiment, layer: int) -> type[HiddenLayer]:
     """What a hidden layer of one affine map computes. layer: counted from 1."""
     if experiment.residual != "none" and passes_by(experiment, layer):
         return {"pre": PreNormalized, "post": PostNormalized}[experiment.residual]
+    return _affine_first(experiment, layer)
+
+
+def _affine_first(experiment: Experiment, layer: int) -> type[AffineFirst]:
+    """The same where nothing passes by."""
     after = experiment.norm_placement == "after" and is_normalized(experiment, layer)
     return NormalizedAfter if after else Block
 

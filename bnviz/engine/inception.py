@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bnviz.engine.block import AffineFirst, Layer, Probe, averaged_if_asked, kept
+from bnviz.engine.block import AffineFirst, Layer, Probe, averaged_if_asked, convolved, kept
+from bnviz.engine.folded import folded, is_foldable
 from bnviz.engine.normalizers.base import Pair
 
 
@@ -37,6 +38,14 @@ class Branch(nn.Module):
             z = layer(z)
         return z
 
+    def inferred(self, y: Tensor) -> Tensor:
+        """The same in inference mode. y: what the first convolution gives with its normalizer folded into it."""
+        first, *others = self.layers
+        z = first.followed(y, kept, kept)[2]
+        for layer in others:
+            z = layer.followed(convolved(layer.affine, z, *folded(layer)), kept, kept)[2]
+        return z
+
     def probe(self, y: Tensor) -> tuple[Probe, Tensor]:
         """The last convolution's Probe, and its output, in training mode without dropout. y: as in `forward`."""
         first, *others = self.layers
@@ -55,12 +64,18 @@ class InceptionBlock(Layer):
 
     def forward(self, u: Tensor) -> Tensor:
         """(B, inputs, height, width) -> (B, F, height, width)."""
-        outputs = [branch(y) for branch, y in zip(self._branches, self.first_maps(u), strict=True)]
+        if all(is_foldable(layer) for branch in self.parts for layer in branch.layers):
+            maps = self.first_maps(u, [folded(branch.layers[0]) for branch in self.parts])
+            outputs = [branch.inferred(y) for branch, y in zip(self.parts, maps, strict=True)]
+        else:
+            maps = self.first_maps(u, self.firsts)
+            outputs = [branch(y) for branch, y in zip(self.parts, maps, strict=True)]
         return torch.cat(outputs, dim=1)
 
     def probe(self, u: Tensor) -> tuple[Probe, Tensor]:
         """As in Layer."""
-        each = [branch.probe(y) for branch, y in zip(self._branches, self.first_maps(u), strict=True)]
+        maps = self.first_maps(u, self.firsts)
+        each = [branch.probe(y) for branch, y in zip(self.parts, maps, strict=True)]
         probes, outputs = zip(*each, strict=True)
         pre_activations = torch.cat([probe.pre_activations for probe in probes], dim=1)
         before = pre_activations
@@ -68,33 +83,41 @@ class InceptionBlock(Layer):
             before = torch.cat([probe.before for probe in probes], dim=1)
         return Probe(before, pre_activations), torch.cat(outputs, dim=1)
 
-    def first_maps(self, u: Tensor) -> list[Tensor]:
-        """What each branch's first convolution gives, in one convolution of all their filters: half the time."""
-        firsts = [branch.layers[0] for branch in self._branches]
-        weight = torch.cat([layer.normalizer.weight(layer.affine.weight) for layer in firsts])
-        biases = [layer.affine.bias for layer in firsts if layer.affine.bias is not None]
-        y = F.conv2d(u, weight, torch.cat(biases) if biases else None)
-        maps = y.split([len(layer.affine.weight) for layer in firsts], dim=1)
+    @property
+    def firsts(self) -> list[tuple[Tensor, Tensor | None]]:
+        """The filters and the bias of each branch's first convolution."""
+        layers = [branch.layers[0] for branch in self.parts]
+        return [(layer.normalizer.weight(layer.affine.weight), layer.affine.bias) for layer in layers]
+
+    def first_maps(self, u: Tensor, firsts: Sequence[tuple[Tensor, Tensor | None]]) -> list[Tensor]:
+        """What each branch's first convolution gives, in one convolution of all their filters: half the time.
+
+        firsts: as the property gives them, or folded.
+        """
+        weights, biases = zip(*firsts, strict=True)
+        bias = None if biases[0] is None else torch.cat(biases)
+        maps = F.conv2d(u, torch.cat(weights), bias).split([len(weight) for weight in weights], dim=1)
         return [
-            averaged_if_asked(layer.affine, each.contiguous(memory_format=torch.channels_last))
-            for layer, each in zip(firsts, maps, strict=True)
+            averaged_if_asked(branch.layers[0].affine, each.contiguous(memory_format=torch.channels_last))
+            for branch, each in zip(self.parts, maps, strict=True)
         ]
 
     @property
     def weights(self) -> list[Tensor]:
         """Those of all convolutions, branch by branch."""
-        return [layer.affine.weight for branch in self._branches for layer in branch.layers]
+        return [layer.affine.weight for branch in self.parts for layer in branch.layers]
 
     def scale_and_shift(self) -> Pair | None:
         """Those of each branch's last normalizer, behind each other."""
-        pairs = [branch.layers[-1].scale_and_shift() for branch in self._branches]
+        pairs = [branch.layers[-1].scale_and_shift() for branch in self.parts]
         if any(pair is None for pair in pairs):
             return None
         gammas, betas = zip(*(pair for pair in pairs if pair is not None), strict=True)
         return _behind_each_other(gammas), _behind_each_other(betas)
 
     @property
-    def _branches(self) -> list[Branch]:
+    def parts(self) -> list[Branch]:
+        """The branches, in the order of their outputs."""
         return [branch for branch in self.branches if isinstance(branch, Branch)]
 
 

@@ -70,16 +70,16 @@ CONVOLUTIONAL = replace(CONNECTED, probe=64, at_once=500)
 """A convolution computes for every position what a layer of units computes once, and takes much memory for an image."""
 BLOCKS = Amounts(
     probe=32,
-    test=500,
-    train=100,
+    test=300,
+    train=60,
     last=2000,
-    positions=2048,
+    positions=1024,
     at_once=100,
-    records=100,
+    records=64,
     evaluate_every=3,
 )
-"""Of blocks of convolutions, in which a record costs as much as a step. The feature maps of so few images at once stay
-in the processor's caches: a quarter of the time."""
+"""Of blocks of convolutions, in which an image takes a third of its step's time to be evaluated. The feature maps of so
+few images at once stay in the processor's caches: a quarter of the time."""
 
 
 def schedule(steps: int, records: int = MOST_RECORDS) -> np.ndarray:

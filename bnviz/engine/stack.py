@@ -40,6 +40,7 @@ PLAIN = (
     "norm_epsilon",
     "bias",
     "residual",
+    "trainable",
 )
 """Fields that must be at their defaults: a stack trains by plain SGD, and normalizes as the paper does."""
 FEWEST = 6

@@ -24,9 +24,11 @@ from bnviz.engine.backprop import differentiation
 from bnviz.engine.batch_order import BatchOrder
 from bnviz.engine.batches import examples_of
 from bnviz.engine.build import build
+from bnviz.engine.masks import masks
 from bnviz.engine.network import generator
 from bnviz.engine.optimizers import OPTIMIZER_CLASSES, clipped
 from bnviz.engine.recorder import Recorder, Update
+from bnviz.engine.whole_step import whole_step
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.schedule import rate_factor
 from bnviz.recording import Provenance, Recording, Snapshot
@@ -89,7 +91,9 @@ class Trainer:
             self.network = build(experiment, dataset.shape, len(dataset.classes), self.device)
         self.differentiation = differentiation(self.network)
         self.parameters: list[Tensor] = list(self.network.parameters())
+        self.masks = masks(self.network, experiment)
         self.optimizer = OPTIMIZER_CLASSES[experiment.optimizer](self.parameters)
+        self.whole_step = whole_step(self.network, self.optimizer, experiment)
         self.order_rng = generator(experiment.seed, "order")
         self.order = BatchOrder(experiment, self.train.labels, self.order_rng)
         self.settings = experiment
@@ -130,19 +134,38 @@ class Trainer:
                 snapshots.append(self.recorder.snapshot(0, None))
             while self.step < goal and self.diverged_at is None:
                 self.intervene()
-                gradients = self.backward()
-                if gradients is None:
+                update = self.next_update()
+                if update is None:
                     self.diverged_at = self.step
                     break
-                update = self.update(gradients)
                 self.step += 1
-                if every_step or self.step in self.recorder.due:
+                due = every_step or self.step in self.recorder.due
+                if (due or self.step == goal) and self.has_stopped():
+                    break
+                if due:
                     snapshot = self.recorder.snapshot(self.step, update)
                     if np.isfinite(snapshot.layers[:, 0]).all():  # the layers' means
                         snapshots.append(snapshot)
                     else:
                         self.diverged_at = self.step
         return snapshots
+
+    def next_update(self) -> Update | None:
+        """Take the next step; None if its loss is not a finite number, which a whole step does not say at once."""
+        if self.whole_step is None:
+            gradients = self.backward()
+            return None if gradients is None else self.update(gradients)
+        now = self.settings
+        rate = now.learning_rate * rate_factor(now, self.step)
+        self.whole_step.take(*self.next_batch(), now, rate)
+        return Update(self.whole_step.gradients, self.whole_step.steps, rate)
+
+    def has_stopped(self) -> bool:
+        """Whether a whole step met a loss that is no finite number; goes back to that step. Waits for the device."""
+        if self.whole_step is None or int(self.whole_step.taken) == self.step:
+            return False
+        self.diverged_at = self.step = int(self.whole_step.taken)
+        return True
 
     def intervene(self) -> None:
         """Make the changes due at this step."""
@@ -173,9 +196,13 @@ class Trainer:
         """Take the optimizer's step at the rate that the schedule gives now."""
         now = self.settings
         followed = list(gradients)
+        if self.masks is not None:
+            followed = list(torch._foreach_mul(followed, self.masks))
         if now.gradient_clipping:
             followed = clipped(followed, now.gradient_clipping)
         steps = self.optimizer.step(followed, now)
+        if self.masks is not None:  # weight decay is not for what is frozen either
+            steps = list(torch._foreach_mul(steps, self.masks))
         rate = now.learning_rate * rate_factor(now, self.step)
         torch._foreach_add_(self.parameters, steps, alpha=-rate)
         return Update(gradients, steps, rate)

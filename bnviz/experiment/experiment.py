@@ -25,6 +25,7 @@ from bnviz.experiment.knob import (
     IMAGE_SIZES,
     INITS,
     INPUT_NORMALIZATIONS,
+    MAX_CONVOLUTIONS,
     MAX_LAYERS,
     NORM_PLACEMENTS,
     NORMALIZERS,
@@ -32,6 +33,7 @@ from bnviz.experiment.knob import (
     POINT_DATASETS,
     RESIDUALS,
     SCHEDULES,
+    TRAINABLE,
     ExperimentError,
     Knob,
     Layers,
@@ -228,6 +230,20 @@ class Experiment(BaseModel):
             form=f"all, or layers from 1 to {MAX_LAYERS}, such as 1,3 or 1,10-50",
         ),
     ] = ALL_LAYERS
+    per_activation: Annotated[
+        int,
+        Knob(
+            "Per-activation layers",
+            "In how many of the last layers batch normalization takes each position of a feature map by itself, with "
+            "a mean, a variance, γ and β of its own. Otherwise all positions of a map are normalized together.",
+            "Network",
+            low=0,
+            high=MAX_CONVOLUTIONS,
+            suggestions=(0, 1, 2),
+            unit="last layers per activation",
+            zero="none",
+        ),
+    ] = 0
     norm_momentum: Annotated[
         float,
         Knob(
@@ -398,6 +414,17 @@ class Experiment(BaseModel):
             zero="none",
         ),
     ] = 0.0
+    trainable: Annotated[
+        str,
+        Knob(
+            "Parameters that learn",
+            "All others stay as they were drawn. γ and β: whatever the normalization learns. Two weights of each unit: "
+            "two of its inputs’ weights, drawn at random, as many as γ and β are.",
+            "Learning",
+            choices=TRAINABLE,
+            before="learns:",
+        ),
+    ] = "all"
     steps: Annotated[
         int,
         Knob(
@@ -445,7 +472,12 @@ class Experiment(BaseModel):
             conflicts.append(
                 f"warmup = {self.warmup} is not allowed: schedule = 'one-cycle' rises by itself; allowed is 0"
             )
-        positions = self.architecture in architecture.CONVOLUTIONAL and self.normalizer != "input-only"
+        layers = range(1, len(self.hidden) + 1)
+        positions = (
+            self.architecture in architecture.CONVOLUTIONAL
+            and self.normalizer != "input-only"
+            and not any(normalization.is_per_activation(self, layer) for layer in layers)
+        )
         if self.batch_size == 1 and self.normalizer in normalization.NEED_TWO and not positions:
             conflicts.append(
                 f"batch_size = 1 is not allowed with normalizer = {self.normalizer!r}, since statistics of a "
@@ -457,6 +489,11 @@ class Experiment(BaseModel):
                     f"{name} = {getattr(self, name)!r} needs images and dataset = {self.dataset!r} has none; "
                     "allowed is 'none', or dataset = 'digits' and others of images"
                 )
+        if self.trainable == "normalizer" and self.normalizer not in normalization.LEARN:
+            conflicts.append(
+                f"trainable = 'normalizer' leaves nothing that learns with normalizer = {self.normalizer!r}; allowed "
+                "is trainable = 'all', or normalizer = 'batch' and others with γ or β"
+            )
         conflicts += architecture.conflicts(self, has_images=self.dataset not in POINT_DATASETS)
         return [*conflicts, *normalization.conflicts(self)]
 

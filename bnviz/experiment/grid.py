@@ -75,8 +75,10 @@ class Grid:
                 raise ExperimentError(
                     f"{name} = {value:,} is not allowed on the map; allowed is 1 to {most:,}"
                 )
-        if base.init != "gaussian" or base.architecture != "mlp" or base.dropout:
-            raise ExperimentError("the map has Gaussian initial weights, layers of units, and no dropout")
+        if base.init != "gaussian" or base.architecture != "mlp" or base.dropout or base.trainable != "all":
+            raise ExperimentError(
+                "the map has Gaussian initial weights, layers of units that all learn, and no dropout"
+            )
 
     @property
     def work(self) -> str:

@@ -112,6 +112,15 @@ NORMALIZERS = MappingProxyType(
 
 NORM_PLACEMENTS = MappingProxyType({"before": "Before the nonlinearity", "after": "After the nonlinearity"})
 
+TRAINABLE = MappingProxyType(
+    {
+        "all": "All",
+        "normalizer": "γ and β alone",
+        "two-weights": "Two weights of each unit",
+        "output": "The output layer alone",
+    }
+)
+
 BIASES = MappingProxyType(
     {
         "auto": "Unless it is subtracted again",

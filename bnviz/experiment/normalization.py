@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bnviz.experiment.architecture import CONVOLUTIONAL, IN_BLOCKS, convolution_widths
-from bnviz.experiment.knob import ALL_LAYERS, layer_numbers, short_repr
+from bnviz.experiment.knob import ALL_LAYERS, NORMALIZERS, layer_numbers, short_repr
 
 if TYPE_CHECKING:
     from bnviz.experiment.experiment import Experiment
@@ -61,6 +61,12 @@ OF_ONE_EXAMPLE = ("layer", "group", "rms")
 BY_STATISTICS = ("batch", "layer", "group", "instance", "rms", "ghost-batch", "mean-only", "variance-only")
 """Those that subtract a mean, divide by a deviation, or both, and do nothing else before γ and β."""
 
+NOTHING_LEARNED = NO_LAYERS | {"batch-no-affine", "batch-stop-mean", "batch-stop-statistics", "noise"}
+"""Those without a parameter of their own."""
+
+LEARN = frozenset(NORMALIZERS) - NOTHING_LEARNED
+"""Those that learn something themselves: γ or β, and what else they have."""
+
 GROUPS = frozenset({"group", "weight-standardized"})
 """Those that form groups of features."""
 
@@ -69,6 +75,16 @@ def is_normalized(experiment: Experiment, layer: int) -> bool:
     """Whether a normalizer belongs to this layer."""
     chosen = experiment.normalized_layers
     return experiment.normalizer not in NO_LAYERS and (chosen == ALL_LAYERS or layer in layer_numbers(chosen))
+
+
+def is_per_activation(experiment: Experiment, layer: int) -> bool:
+    """Whether batch normalization takes each position of this layer's feature maps by itself.
+
+    What a pre-activation network normalizes behind its last layer belongs to that layer.
+    """
+    last = layer > len(experiment.hidden) - experiment.per_activation
+    maps = experiment.architecture in CONVOLUTIONAL
+    return bool(experiment.per_activation and last and maps and experiment.normalizer == "batch")
 
 
 def passes_by(experiment: Experiment, layer: int) -> bool:
@@ -102,6 +118,12 @@ def without_effect(experiment: Experiment) -> dict[str, str]:
         reasons["ghost_batch"] = "This normalization forms no ghost batches."
     if name != "batch-renorm":
         reasons["renorm_start"] = "Only batch renormalization has this schedule."
+    if not any(is_normalized(experiment, layer) and is_per_activation(experiment, layer) for layer in layers):
+        reasons["per_activation"] = (
+            "Only batch normalization of feature maps has this choice."
+            if name != "batch" or experiment.architecture not in CONVOLUTIONAL
+            else "None of the last layers is normalized."
+        )
     if name not in RUNNING_STATISTICS:
         reasons["norm_momentum"] = "This normalization keeps no running statistics."
     if name not in EPSILON:
@@ -138,6 +160,8 @@ def canonical_changes(experiment: Experiment) -> dict[str, Any]:
     layers = range(1, len(experiment.hidden) + 1)
     if experiment.normalizer not in NO_LAYERS and all(is_normalized(experiment, layer) for layer in layers):
         changes["normalized_layers"] = ALL_LAYERS
+    if experiment.per_activation > len(layers):
+        changes.setdefault("per_activation", len(layers))
     automatic = experiment.replace(bias="auto")
     if all(has_bias(automatic, layer) == has_bias(experiment, layer) for layer in layers):
         changes["bias"] = "auto"

@@ -145,7 +145,7 @@ export function tablesOf({ data, layout }) {
       continue;
     }
     const x = trace.xaxis ?? "x", y = trace.yaxis ?? "y";
-    const kind = trace.type === "table" || trace.type === "heatmap" ? `${trace.type} ${groups.size}` : about.points ? "points" : "columns";
+    const kind = ["table", "heatmap", "surface"].includes(trace.type) ? `${trace.type === "surface" ? "heatmap" : trace.type} ${groups.size}` : about.points ? "points" : "columns";
     const key = `${kind}|${about.panel || `${x}|${y}`}`;
     const caption = about.panel || headingOf(layout, x, y) || "";
     if (!groups.has(key)) groups.set(key, { kind: kind.split(" ")[0], caption: unmarked(caption), y, parts: [] });

@@ -183,7 +183,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "rates",
             rates,
-            "The same over again, upside down: weights of twice the length learn at a quarter.",
+            "The rate divided by the squared length: weights of twice the length learn at a quarter of the rate.",
         ),
         Drawing("angles", angles, f"How far each step turns the direction of the weights. {_angles(result)}"),
         Drawing(
@@ -334,7 +334,7 @@ $$
 So behind batch norm weight decay does not keep the function simple, as it does elsewhere. It sets the effective
 learning rate (van Laarhoven 2017; Zhang et al. 2019).
 
-**What it may be mistaken for.** The plain network’s starts can come together too. There weight decay changes the
+**Without normalization.** The plain network’s starts can come together too. There weight decay changes the
 function that the network computes, and from ten times the weights it may not learn at all.
 
 **What to try next.** In the Playground set weight decay to 0.01 and compare two values of *Scale*. Then double the

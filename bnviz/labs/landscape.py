@@ -151,7 +151,7 @@ def verdict(result: Result) -> Verdict:
     over = ", ".join(f"{short(measured[f'{name}_ratio'].median)} times" for name in MEASURES)
     return Verdict(
         holds=None if trouble else agreed(seeds),
-        sentence=f"Not comparable: {trouble} The numbers all the same: {told}."
+        sentence=f"Not comparable: {trouble} These were the numbers: {told}."
         if trouble
         else f"Median over the steps: {told}. Without over with batch norm: {over}.",
         criterion="In every seed each of the three, as a median over the recorded steps, is at least "
@@ -226,7 +226,7 @@ and 0.5 the range was 6 to 14 times smaller, and β 1.3 to 1.5 times (measured o
 plain network did not begin to learn in 300 steps: β was 1.0 without and 15 with batch norm (measured on MNIST, one
 seed). This is no argument against batch norm, and none for it. The lab then says *not comparable*.
 
-**What it may be mistaken for.** The measures are taken in one direction, the gradient’s, and on one mini-batch. The
+**What this does not show.** The measures are taken in one direction, the gradient’s, and on one mini-batch. The
 scale of the weights counts too: batch norm makes the loss independent of it, so that larger weights alone make a
 smaller gradient and a smaller β (see the lab *scale-invariance*). A smaller β is then not a better path.
 

@@ -37,6 +37,13 @@ def quantiles(ordered: Array, shares: tuple[float, ...]) -> Array:
     return _between(ordered[..., low], ordered[..., high], part)
 
 
+def select_quantiles(values: Array, shares: tuple[float, ...]) -> Array:
+    """The same quantiles of values in any order, which it rearranges: faster than to sort them. values: (N,)."""
+    low, high, part = _neighbours(shares, len(values))
+    values.partition(np.concatenate([low, high]))
+    return _between(values[low], values[high], part)
+
+
 @lru_cache(maxsize=64)
 def _neighbours(shares: tuple[float, ...], size: int) -> tuple[Array, Array, Array]:
     """The ranks below and above each quantile of `size` values, and its position between them, from 0 to 1."""
@@ -95,6 +102,27 @@ def gradient_counts(values: Array) -> Array:
     return np.bincount(bins, minlength=last + 1).astype(np.int32)
 
 
+def is_even(per_unit: Array) -> bool:
+    """Whether all values lie where HISTOGRAM_EDGES are even. per_unit: (F, N), sorted along each unit."""
+    return bool(per_unit[:, 0].min() >= -EVEN and per_unit[:, -1].max() < EVEN)
+
+
+def histogram(values: Array, even: bool) -> Array:
+    """(bins,) int32: the number of values between HISTOGRAM_EDGES; the outermost bins take all beyond.
+
+    values: (N,) in any order. even: whether it is known that all of them lie where the edges are even.
+    """
+    last = len(HISTOGRAM_EDGES) - 2
+    bins = values * BINS_A_UNIT
+    np.floor(bins, out=bins)
+    bins += BELOW_0
+    if not even:
+        outside = ~(np.abs(values) < EVEN)  # also what is not a number
+        found = np.searchsorted(HISTOGRAM_EDGES, values[outside], side="right") - 1
+        bins[outside] = np.clip(found, 0, last)
+    return np.bincount(bins.astype(np.int64), minlength=last + 1).astype(np.int32)
+
+
 @dataclass(frozen=True, eq=False)
 class Distribution:
     """A layer's values on the probe batch: `per_unit` (F, N), sorted along each unit."""
@@ -119,15 +147,7 @@ class Distribution:
 
     def histogram(self) -> Array:
         """(bins,) int32: the number of values between HISTOGRAM_EDGES; the outermost bins take all beyond."""
-        values, last = self.pooled, len(HISTOGRAM_EDGES) - 2
-        bins = values * BINS_A_UNIT
-        np.floor(bins, out=bins)
-        bins += BELOW_0
-        if not (self.per_unit[:, 0].min() >= -EVEN and self.per_unit[:, -1].max() < EVEN):  # units are sorted
-            outside = ~(np.abs(values) < EVEN)  # also what is not a number
-            found = np.searchsorted(HISTOGRAM_EDGES, values[outside], side="right") - 1
-            bins[outside] = np.clip(found, 0, last)
-        return np.bincount(bins.astype(np.int64), minlength=last + 1).astype(np.int32)
+        return histogram(self.pooled, is_even(self.per_unit))
 
     def saturated(self, activation: str) -> float:
         """The share of (example, unit) pairs in the flat zone of the nonlinearity; NaN where none is saturated."""

@@ -12,6 +12,7 @@ TrainerActor      a Trainer in a worker process (actor.py); TrainerCache keeps t
 RecordingCache    finished Recordings, played back in place of training again (recording_cache.py)
 Questions         functions called on a trained network in a worker process (questions.py)
 Sweeps, LabRuns   the trainings of the page Map and of the labs (sweeps.py, lab_run.py)
+Measurements         what is found in networks while a worker trains them, for the page Landscape (measurements.py)
 ShownRun, Feeds    a run that only shows (shown_run.py), also what other programs send while they train (feeds.py)
 train_many        trainings of the command line, in processes of their own (pool.py)
 """

@@ -18,7 +18,7 @@ POINT_INPUTS, CLASSES = 2, 10
 
 STEP_SECONDS, MILLION_SECONDS, RECORD_SECONDS = 1e-4, 9e-5, 2.1e-3
 """What a step takes by itself, what each million multiplications adds, and what a record takes, each on one core."""
-BLOCK_MILLION_SECONDS, BLOCK_RECORD_SECONDS, BLOCK_RECORDS = 2.2e-4, 0.07, 100
+BLOCK_MILLION_SECONDS, BLOCK_RECORD_SECONDS, BLOCK_RECORDS = 2.0e-4, 0.05, 64
 """The same of blocks of convolutions, whose many small maps take longer; and how many records they have."""
 WHITENING = 2.7
 """How many times as long a step with full whitening takes, in layers as wide as the labs have."""

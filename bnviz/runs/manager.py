@@ -13,6 +13,7 @@ from bnviz.recording import Recording
 from bnviz.runs.cost import check
 from bnviz.runs.feeds import Feeds, FeedSeries
 from bnviz.runs.limits import Limits
+from bnviz.runs.measurements import Measurements
 from bnviz.runs.person import Person
 from bnviz.runs.questions import Answer, Questions
 from bnviz.runs.recording_cache import RecordingCache
@@ -45,6 +46,7 @@ class RunManager:
         )
         self._recording_cache = RecordingCache(self._limits.kept_recordings)
         self.sweeps = Sweeps(self._trainers)
+        self.measurements = Measurements(self._trainers, self._limits)
         self.feeds = Feeds(self._limits)
         self._questions = Questions(self._trainers, self._limits)
         self._lock = threading.Lock()
@@ -151,6 +153,7 @@ class RunManager:
         while True:
             await asyncio.sleep(min(HOUSEKEEPING_SECONDS, limits.unwatched_seconds / 4))
             self.sweeps.stop_unwatched(limits.unwatched_seconds)
+            self.measurements.stop_unwatched(limits.unwatched_seconds)
             self.feeds.drop_idle()
             with self._lock:
                 runs = list(self._runs.values())

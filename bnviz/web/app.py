@@ -2,8 +2,9 @@
 
     GET bnviz/health    whether the server is up
 
-All others stand in the file of their resource: runs, figures, maps, exports, handouts, classes, feeds, assets. Errors
-in any of them are answered by the table in `errors`. Nothing here blocks the event loop or imports torch.
+All others stand in the file of their resource: runs, figures, maps, landscapes, exports, handouts, classes, feeds,
+assets. Errors in any of them are answered by the table in `errors`. Nothing here blocks the event loop or imports
+torch.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from bnviz.web.exports import ExportRoutes
 from bnviz.web.feeds import FeedRoutes
 from bnviz.web.figures import FigureRoutes
 from bnviz.web.handouts import HandoutRoutes
+from bnviz.web.landscapes import LandscapeRoutes
 from bnviz.web.maps import MapRoutes
 from bnviz.web.responses import json_response
 from bnviz.web.runs import RunRoutes, find_run
@@ -49,9 +51,12 @@ def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[
                 *RunRoutes(find, labs).all(),
                 *FigureRoutes(find, labs).all(),
                 *AssetRoutes().all(),
-                *ExportRoutes(find, labs, chrome, stills(), lambda: manager().sweeps).all(),
+                *ExportRoutes(
+                    find, labs, chrome, stills(), lambda: manager().sweeps, lambda: manager().measurements
+                ).all(),
                 *HandoutRoutes(find, labs, chrome).all(),
                 *MapRoutes(base, manager).all(),
+                *LandscapeRoutes(manager).all(),
                 *ClassRoutes(base, manager, labs).all(),
                 *FeedRoutes(manager, token()).all(),
             ],

@@ -5,6 +5,7 @@ GET bnviz/exports/{name}.{kind}            a figure of a run: run=, the figure's
 GET bnviz/exports/labs/{name}.{kind}       one of the figures of a lab: run=, unit=, seed=, guess=
 GET bnviz/exports/stills/{name}.{kind}     a figure that belongs to no run: still=
 GET bnviz/exports/maps/{name}.{kind}       a map: map=
+GET bnviz/exports/landscapes/{name}.{kind}  what the page Landscape measured: landscape=
 GET bnviz/runs/{id}/recording/{arm}        a Recording, the arm counted from 0
 
 Every figure takes footer=0, for none, and by=browser, for what a browser needs to draw the figure itself: not every
@@ -34,12 +35,16 @@ from bnviz.export.browser import NO_CHROME, Chrome
 from bnviz.export.numbers import drawn_numbers, numbers
 from bnviz.export.stamp import comparison_query
 from bnviz.export.stills import Stills
+from bnviz.figures import landscapes
+from bnviz.figures.charts.loss_surface import Shape
 from bnviz.recording.file import SUFFIX
 from bnviz.recording.recording import fingerprint
 from bnviz.runs import Run
 from bnviz.runs.lab_run import LabRuns
+from bnviz.runs.measurements import Measurements
 from bnviz.runs.sweeps import Sweeps
 from bnviz.web.downloads import download, page_address
+from bnviz.web.landscapes import find_measurement, landscape_stamp
 from bnviz.web.maps import drawn, find_sweep, sweep_stamp
 from bnviz.web.requests import Flag, Query, RequestError, read, refusal, whole_number
 from bnviz.web.response_cache import ResponseCache
@@ -63,6 +68,8 @@ class ExportQuery(Query):
     run: str = ""
     still: str = ""
     map: str = ""
+    landscape: str = ""
+    shape: Shape = "contours"
     footer: Flag = True
     by: Literal["server", "browser"] = Field("server", description="server or browser")
 
@@ -88,9 +95,10 @@ class ExportRoutes:
         chrome: Callable[[], Chrome],
         stills: Stills,
         sweeps: Callable[[], Sweeps],
+        measurements: Callable[[], Measurements],
     ) -> None:
         self._find, self._lab_runs, self._chrome = find, lab_runs, chrome
-        self._stills, self._sweeps = stills, sweeps
+        self._stills, self._sweeps, self._measurements = stills, sweeps, measurements
         self._files = ResponseCache(capacity=16, lifetime=0.0, threads=3)
         self._recordings = anyio.CapacityLimiter(2)
         self._pending = 0
@@ -103,6 +111,7 @@ class ExportRoutes:
             Route("/exports/labs/{file}", self.lab_figure),
             Route("/exports/stills/{file}", self.still),
             Route("/exports/maps/{file}", self.map),
+            Route("/exports/landscapes/{file}", self.landscape),
             Route("/runs/{id}/recording/{arm}", self.recording),
         ]
 
@@ -198,6 +207,28 @@ class ExportRoutes:
             "bnviz-map" if isinstance(plan, Grid) else "bnviz-depth",
         )
         return await self._response(request, query, export, kind, str(len(scores)))
+
+    async def landscape(self, request: Request) -> Response:
+        """What the page Landscape measured, as far as it is measured."""
+        _, kind = _requested_file(request)
+        query = read(ExportQuery, request.query_params)
+        measurement = find_measurement(self._measurements(), query.landscape)
+        found, address = measurement.found, page_address(request)
+        export = _Export(
+            ("landscape", measurement.id, query.shape),
+            lambda kind: landscapes.draw(
+                measurement.function,
+                measurement.networks,
+                found,
+                shape=query.shape,
+                theme="print",
+                narrow=kind.column,
+            ).figure(),
+            drawn_numbers,
+            landscape_stamp(measurement, f"{address}/landscape" if address else ""),
+            _file_name("landscape", {}),
+        )
+        return await self._response(request, query, export, kind, measurement.revision)
 
     async def recording(self, request: Request) -> Response:
         """A Recording as the file that `Recording.load` reads."""

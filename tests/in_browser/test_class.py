@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -152,9 +153,26 @@ def test_a_class_predicts_twice_and_sees_neither_round_before_the_second_is_clos
         expect(page.locator(".bnviz-verdict")).to_be_visible()
     for page in phones:
         expect(page.locator(".bnviz-fared")).to_have_count(2)
+        expect(page.get_by_role("button", name="Save the answers (CSV)")).to_have_count(0)
+    with teacher.expect_download() as saved:
+        teacher.get_by_role("button", name="Save the answers (CSV)").click()
+    lines = Path(saved.value.path()).read_text("utf-8-sig").splitlines()
+    assert [line.rsplit(",", 3)[1:] for line in lines[1:]].count(["plain", "without batch norm", "yes"]) == 3
     first = (PLAY, ".bnviz-legend", ".bnviz-bars")
     assert faults.first_screen_faults(wall, first, 0.95) == []
     look(teacher, wall, phones[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lab", ["input-only", "batch-size"])
+def test_the_way_in_is_on_the_walls_first_screen_also_beside_a_long_question(open_page, server, lab):
+    desk = open_page(f"labs?lab={lab}")
+    desk.get_by_role("button", name="Share with the class").click()
+    link = desk.get_by_role("link", name="Open the projector").get_attribute("href")
+    wall = open_page(link.removeprefix(f"{server.url}/"), 1280, 720)
+    expect(wall.get_by_role("button", name="Ask the class")).to_be_visible()
+    first = (PLAY, ".bnviz-question", ".bnviz-join img")
+    assert faults.first_screen_faults(wall, first, 0.95) == []
 
 
 @pytest.mark.slow

@@ -17,7 +17,18 @@ from tests.recordings import pair
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 SCRIPT = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>[x](javascript:window.hit=1)'
-PAGES = ("", "labs", "labs?lab=figure-1&said=still,moves", "inside", "map", "depth", "class", "runs", "about")
+PAGES = (
+    "",
+    "labs",
+    "labs?lab=figure-1&said=still,moves",
+    "inside",
+    "map",
+    "landscape",
+    "depth",
+    "class",
+    "runs",
+    "about",
+)
 PARAMETERS = (
     *("dataset", "hidden", "vary", "steps", "changes", "beside", "lab", "said", "section"),
     *("lesson", "part", "view", "hide", "lock"),

@@ -7,8 +7,9 @@ layer          what the page "Inside" asks of a layer, also layer_differences, l
 sharing        which values of a mini-batch share their statistics, asked for by the same page
 passing        how values pass through a network's layers, for both
 first_layer    the images that enter, the first filters and their feature maps, for the Playground
+block_maps     the feature maps within a block, before and after their normalization, likewise
 coming_batch   the examples that the next update would use, for both
 
-Labs ask for the others: bias, companions, decorrelation, depth, effective_rate, held_out, inference, invariance,
-placement, shift, smoothness.
+Labs ask for the others: bias, changed_images, companions, decorrelation, depth, effective_rate, held_out, inference,
+invariance, placement, shift, smoothness.
 """

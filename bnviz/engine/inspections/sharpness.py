@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from bnviz.engine.inspections.coming_batch import in_double
 from bnviz.engine.network import Network
 from bnviz.engine.trainer import Trainer, one_thread
+from bnviz.experiment import Experiment
 from bnviz.experiment.schedule import rate_factor
 
 RECORDS = 40
@@ -33,13 +34,15 @@ def steps_of(experiment_steps: int) -> list[int]:
     return np.unique(np.linspace(0, experiment_steps, RECORDS).astype(np.int64)).tolist()
 
 
-def followed(trainer: Trainer) -> Iterator[tuple[float, Mapping[str, float]]]:
-    """Train the Trainer to its end; at about RECORDS steps, the share of the work done and what was measured.
+def followed(experiment: Experiment) -> Iterator[tuple[float, Mapping[str, float]]]:
+    """Train a network to its end; at about RECORDS steps, the share of the work done and what was measured.
 
     step; sharpness: the largest eigenvalue of the Hessian, NaN where the loss is not finite; loss: over the same
     examples, in training mode; limit: 2/η, infinite where η is 0.
     """
-    last = trainer.experiment.steps
+    trainer = Trainer(experiment)
+    trainer.recorder.due = frozenset()  # nobody sees the records
+    last = experiment.steps
     for step in steps_of(last):
         trainer.advance(step - trainer.step)
         if trainer.diverged_at is not None:

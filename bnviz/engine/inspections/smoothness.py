@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from bnviz.engine.inspections.shift import random_generators
 from bnviz.engine.network import Network
 from bnviz.engine.trainer import Trainer, one_thread
+from bnviz.experiment import Experiment
 from bnviz.experiment.progress import report
 from bnviz.experiment.schedule import rate_factor
 
@@ -28,32 +30,49 @@ REACH = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
 
 
 def over_training(trainer: Trainer) -> Mapping[str, np.ndarray]:
-    """Loss and gradient along the gradient at about RECORDS steps, in a second training equal to the Trainer's.
+    """All that `followed` finds in a second training equal to the Trainer's, as arrays.
 
-    steps: (R,), each before its update. loss: (R,), at the weights themselves; losses: (R, len(REACH)), along the
-    gradient. change: (R, len(REACH)), ‖∇L(w − s·g) − g‖; distance: (R, len(REACH)), ‖s·g‖. All in training mode, on
-    the mini-batch of the step. A loss that is not finite is infinite, its change too.
+    steps, loss: (R,). losses, change, distance: (R, len(REACH)).
     """
-    twin = Trainer(trainer.experiment)
-    twin.recorder.due = frozenset()  # all that is recorded there is
     rows = []
-    steps = recorded_steps(trainer.experiment.steps)
-    with one_thread():
-        for step in steps:
-            twin.advance(step - twin.step)
-            if twin.diverged_at is not None:
-                break
-            rate = twin.settings.learning_rate * rate_factor(twin.settings, step)
-            rows.append(along_gradient(twin.network, twin.upcoming_batch(), [rate * far for far in REACH]))
-            report((step + 1) / trainer.experiment.steps)
-    measured = np.array(rows, np.float64).reshape(len(rows), 3, 1 + len(REACH))
+    for share, row in followed(trainer.experiment):
+        rows.append(row)
+        report(share)
+    sizes = {"steps": (0,), "loss": (0,), "losses": (0, len(REACH)), "change": (0, len(REACH))}
     return {
-        "steps": np.array(steps[: len(rows)], np.int64),
-        "loss": measured[:, 0, 0],
-        "losses": measured[:, 0, 1:],
-        "change": measured[:, 1, 1:],
-        "distance": measured[:, 2, 1:],
+        name: np.array([row[name] for row in rows]) if rows else np.empty(shape)
+        for name, shape in (sizes | {"distance": (0, len(REACH))}).items()
     }
+
+
+def followed(experiment: Experiment) -> Iterator[tuple[float, Mapping[str, Any]]]:
+    """Train a network; at about RECORDS steps, the share of the work done, and loss and gradient along the gradient.
+
+    steps: the step, before its update. loss: at the weights themselves; losses: (len(REACH),), along the gradient.
+    change: ‖∇L(w − s·g) − g‖; distance: ‖s·g‖; both (len(REACH),). All in training mode, on the mini-batch of the step.
+    A loss that is not finite is infinite, its change too.
+    """
+    trainer = Trainer(experiment)
+    trainer.recorder.due = frozenset()  # nobody sees the records
+    steps = recorded_steps(experiment.steps)
+    for place, step in enumerate(steps, start=1):
+        trainer.advance(step - trainer.step)
+        if trainer.diverged_at is not None:
+            return
+        rate = trainer.settings.learning_rate * rate_factor(trainer.settings, step)
+        with one_thread():
+            found = along_gradient(trainer.network, trainer.upcoming_batch(), [rate * far for far in REACH])
+        losses, change, distance = (np.array(item) for item in found)
+        yield (
+            place / len(steps),
+            {
+                "steps": step,
+                "loss": losses[0],
+                "losses": losses[1:],
+                "change": change[1:],
+                "distance": distance[1:],
+            },
+        )
 
 
 def recorded_steps(last: int) -> list[int]:

@@ -1,9 +1,9 @@
 """Batch normalization and the normalizers that stand beside it, written to be read beside the papers.
 
 base: Algorithm 1 line by line, and what all have in common. batch: batch normalization and what shares its statistics.
-layer, group, instance, rms: each example by itself. renorm, ghost, halves: batch normalization changed in one thing.
-weights: the weights in place of the activations. dyt: a squashing function. whiten: full whitening. noise: noise after
-batch normalization, and alone.
+per_activation: each position of a feature map by itself. layer, group, instance, rms: each example by itself. renorm,
+ghost, halves: batch normalization changed in one thing. weights: the weights in place of the activations. dyt: a
+squashing function. whiten: full whitening. noise: noise after batch normalization, and alone.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from bnviz.engine.normalizers.halves import MeanOnly, VarianceOnly
 from bnviz.engine.normalizers.instance import InstanceNorm
 from bnviz.engine.normalizers.layer import LayerNorm
 from bnviz.engine.normalizers.noise import Noise, NoisyBatchNorm
+from bnviz.engine.normalizers.per_activation import PerActivationBatchNorm
 from bnviz.engine.normalizers.renorm import BatchRenorm
 from bnviz.engine.normalizers.rms import RMSNorm
 from bnviz.engine.normalizers.weights import WeightNorm, WeightStandardized
@@ -59,6 +60,7 @@ __all__ = [
     "Noise",
     "NoisyBatchNorm",
     "Normalizer",
+    "PerActivationBatchNorm",
     "RMSNorm",
     "ScaledAfterActivation",
     "Settings",

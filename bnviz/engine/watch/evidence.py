@@ -58,6 +58,19 @@ def is_linear(values: Tensor) -> bool:
     return bool(np.abs(found - line).max() <= 1e-6 * max(1.0, np.abs(found).max()))
 
 
+def is_linear_in(values: Tensor, before: Tensor) -> bool:
+    """Whether a function's values on GRID are those of another, scaled and shifted."""
+    if not (values.is_floating_point() and before.is_floating_point()) or values.shape != before.shape:
+        return False
+    now, then = values.double(), before.double()
+    low, high = then.argmin(), then.argmax()
+    if not (torch.isfinite(now).all() and torch.isfinite(then).all()) or then[low] == then[high]:
+        return False
+    slope = (now[high] - now[low]) / (then[high] - then[low])
+    line = now[low] + slope * (then - then[low])
+    return bool(slope != 0 and (now - line).abs().max() <= 1e-6 * max(1.0, float(now.abs().max())))
+
+
 def name_of(values: Tensor) -> str:
     """The name of the nonlinearity that has these values on GRID; UNNAMED where none fits.
 

@@ -9,15 +9,12 @@ import numpy as np
 
 from bnviz.engine.watch.drift import wasserstein
 from bnviz.engine.watch.samples import CHUNK, Sample
-from bnviz.recording.measure import quantiles
+from bnviz.recording.measure import histogram, is_even, quantiles, select_quantiles
 from bnviz.recording.nonlinearities import NONLINEARITIES
-from bnviz.recording.snapshot import HISTOGRAM_EDGES, QUANTILES
+from bnviz.recording.snapshot import QUANTILES
 
 COMPARED = 256
 """Of a unit's sorted values as many are kept for drift, evenly spaced where there are more."""
-_NEAREST = HISTOGRAM_EDGES[1:-1].astype(np.float32)
-_EDGES = np.where(HISTOGRAM_EDGES[1:-1] > _NEAREST, np.nextafter(_NEAREST, np.float32(np.inf)), _NEAREST)
-"""The smallest float32 that is not below each inner edge: the same float32 are below both."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,16 +29,15 @@ class Summary:
     def of(cls, sample: Sample) -> Summary:
         """Measure all values of a sample, which hands them over."""
         values = sample.hand_over().reshape(-1)
-        both = sample.moments or moments(values)
-        values.sort()
-        return cls(*both, quantiles(values, QUANTILES))
+        return cls(*(sample.moments or moments(values)), select_quantiles(values, QUANTILES))
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
     """What is kept of a layer's values at one record.
 
-    unit_quantiles: (F, 3). curve: (F, up to COMPARED) sorted values of each unit, to compare with another record's.
+    unit_quantiles: (F, 3). saturated: the share in the flat zone of the nonlinearity; NaN where it has none.
+    curve: (F, up to COMPARED) sorted values of each unit, to compare with another record's.
     drift: from a reference that was given; there is no curve then. floor: the drift between two mini-batches of one
     step; NaN where that was not asked for, or could not be known.
     """
@@ -50,7 +46,7 @@ class Measured:
     units: np.ndarray
     unit_quantiles: np.ndarray
     histogram: np.ndarray
-    saturated: dict[str, float]
+    saturated: float
     dead: float
     curve: np.ndarray
     drift: float
@@ -59,10 +55,17 @@ class Measured:
     remark: str
 
     @classmethod
-    def of(cls, sample: Sample, apart: float = math.nan, reference: Measured | None = None) -> Measured:
-        """Sort and measure a sample that holds a value of each unit, all of them finite, and hands them over.
+    def of(
+        cls,
+        sample: Sample,
+        function: str = "",
+        apart: float = math.nan,
+        reference: Measured | None = None,
+    ) -> Measured:
+        """Measure a sample that holds a value of each unit, all of them finite, and hands them over.
 
-        apart: the floor. There are at most two copies of the values at any time.
+        function: the nonlinearity that receives it. apart: the floor. There are at most two copies of the values at
+        any time.
         """
         per_unit = np.array(sample.hand_over().T, order="C")  # (F, N)
         both = sample.moments or moments(per_unit.reshape(-1))
@@ -73,14 +76,14 @@ class Measured:
         if reference is not None:
             drift = reference.distance(sample.units, curve)
             curve = curve[:0]
-        ordered = per_unit.reshape(-1)
-        ordered.sort()
+        values = per_unit.reshape(-1)
+        counts, saturated = counted(values, is_even(per_unit)), in_flat_zone(values, function)
         return cls(
-            Summary(*both, quantiles(ordered, QUANTILES)),
+            Summary(*both, select_quantiles(values, QUANTILES)),
             sample.units,
             of_units,
-            histogram(ordered),
-            {name: outside(ordered, *kind.flat) for name, kind in NONLINEARITIES.items() if kind.saturates},
+            counts,
+            saturated,
             dead,
             curve,
             drift,
@@ -109,18 +112,19 @@ def moments(values: np.ndarray) -> tuple[float, float]:
     return float(mean), math.sqrt(squares / values.size)
 
 
-def histogram(ordered: np.ndarray) -> np.ndarray:
-    """(bins,) int32: how many sorted float32 are between HISTOGRAM_EDGES; the outermost bins take all beyond."""
-    below = np.empty(len(_EDGES) + 2, np.int32)
-    below[0], below[1:-1], below[-1] = 0, ordered.searchsorted(_EDGES), ordered.size
-    return below[1:] - below[:-1]
+def counted(values: np.ndarray, even: bool) -> np.ndarray:
+    """(bins,) int32: how many values are between HISTOGRAM_EDGES, without a copy of them all. even: as `histogram`."""
+    parts = (values[first : first + CHUNK] for first in range(0, values.size, CHUNK))
+    return np.asarray(sum(histogram(part, even) for part in parts), np.int32)
 
 
-def outside(ordered: np.ndarray, low: float, high: float) -> float:
-    """The share of sorted values that are smaller than `low` or larger than `high`."""
-    least, most = ordered.dtype.type(low), ordered.dtype.type(high)
-    inside = ordered.searchsorted(most, side="right") - ordered.searchsorted(least)
-    return float((ordered.size - inside) / ordered.size)
+def in_flat_zone(values: np.ndarray, function: str) -> float:
+    """The share of values in the flat zone of a nonlinearity; NaN where it is not known, or saturates nowhere."""
+    kind = NONLINEARITIES.get(function)
+    if kind is None or not kind.saturates:
+        return math.nan
+    low, high = kind.flat
+    return float((np.count_nonzero(values < low) + np.count_nonzero(values > high)) / values.size)
 
 
 def _thinned(ordered: np.ndarray) -> np.ndarray:

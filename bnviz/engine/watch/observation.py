@@ -145,7 +145,7 @@ class Observation(TorchDispatchMode):
     def unreceived(self) -> list[str]:
         """The affine maps of which no nonlinearity received anything, by name in the order of the pass."""
         received = {part.origin.layer for part in self.tracker.parts if part.functions}
-        return [layer.name for layer in self.tracker.layers if layer not in received]
+        return [layer.name for layer in self.tracker.layers if layer.mixes and layer not in received]
 
     def __torch_dispatch__(
         self,

@@ -15,6 +15,7 @@ from bnviz.engine.watch.observation import Found
 from bnviz.engine.watch.streams import Part
 from bnviz.engine.watch.weight_changes import Sizes, norms
 from bnviz.recording import CurvePoint
+from bnviz.recording.nonlinearities import NONLINEARITIES
 from bnviz.recording.snapshot import UNIT_COLUMNS
 
 NO_SIZES: Sizes = (math.nan, math.nan, math.nan)
@@ -73,7 +74,7 @@ class Seen:
         if received is not None and received.summary is not None:
             before = received.summary
         kind = self.activation.removesuffix(SCALED)
-        saturated = measured.saturated.get(kind, math.nan)
+        saturated = measured.saturated if kind in NONLINEARITIES else math.nan
         dead = measured.dead if kind == "relu" else math.nan
         drift = measured.drift_from(reference)
         return [*_flat(values), saturated, dead, *self.sizes, drift, *_flat(before)]

@@ -26,7 +26,8 @@ from bnviz.recording.snapshot import HISTOGRAM_EDGES, LAYER_COLUMNS, UNIT_COLUMN
 from bnviz.recording.watched import MAX_WATCHED_LAYERS, Note, Watched, WatchedLayer, plain_name
 
 LATEST_SECONDS = 0.5
-"""A record that comes so long after others were measured is measured at once, with all that wait."""
+"""A record that comes so long after others were measured is measured at once, with all that wait. Of the thread's own
+time on the processor, so that a busy machine measures no more often."""
 WAITING_BYTES = 2**22
 """The most memory that records take which wait to be measured."""
 
@@ -117,7 +118,7 @@ class Series:
         record = Record.of(step, [item for item in found if item.name in self.references], sizes)
         self._waiting.append(record)
         self._waiting_bytes += record.waiting_bytes
-        late = time.monotonic() - self._measured_at >= LATEST_SECONDS
+        late = time.thread_time() - self._measured_at >= LATEST_SECONDS
         if late or self._waiting_bytes > WAITING_BYTES:
             self.measure()
 
@@ -157,7 +158,7 @@ class Series:
                 diverged_at = None
             snapshots.append(snapshot)
         self._recording = replace(self._recording.extended(snapshots), diverged_at=diverged_at)
-        self._measured_at = time.monotonic()
+        self._measured_at = time.thread_time()
 
     def _snapshot(self, record: Record) -> Snapshot | None:
         """A record, measured; None where no layer has a finite number left."""

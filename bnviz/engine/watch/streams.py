@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from bnviz.engine.watch import drift, samples
-from bnviz.engine.watch.evidence import GRID, is_linear, name_of
+from bnviz.engine.watch.evidence import GRID, SCALED, is_inexact, is_linear, name_of
 from bnviz.engine.watch.measured import Measured, Summary
 from bnviz.engine.watch.names import Owner
 from bnviz.engine.watch.operations import Units
@@ -33,13 +33,15 @@ STATISTICAL = frozenset({"square", "abs"})
 class Layer:
     """A call of an affine map.
 
-    module: whose weight it is. weight: the parameter; None where it is computed from others.
+    module: whose weight it is. weight: the parameter; None where it is computed from others. mixes: whether it
+    makes units of others; a normalizer behind a nonlinearity does not, but scales and shifts each.
     """
 
     name: str
     number: int
     module: nn.Module
     weight: Tensor | None
+    mixes: bool = True
 
 
 class At(NamedTuple):
@@ -140,20 +142,27 @@ class Part:
             self.lost = unusual == sample.values.size
         else:
             apart = drift.floor(sample.values, self.origin.by_batch) if floor else math.nan
-            self.measured = Measured.of(sample, apart, reference)
+            function = self.functions[0].removesuffix(SCALED) if len(self.functions) == 1 else ""
+            self.measured = Measured.of(sample, function, apart, reference)
 
 
 @dataclass(frozen=True, eq=False)
 class Inner:
     """A function of values that were scaled or shifted by constants: the sigmoid of 2x is that of u = 2x.
 
-    root: those values. sample: of them, taken there. shadow: what the function makes of GRID.
+    root: those values. sample: of them, taken there. shadow: what the function makes of GRID. plain: as of a Value.
     """
 
     root: Value
     sample: samples.Sample
     at: At
     shadow: Tensor
+    plain: Tensor | None = None
+
+    @property
+    def function(self) -> str:
+        """The name of the nonlinearity."""
+        return _name(self.shadow, self.plain)
 
 
 @dataclass(eq=False)
@@ -163,6 +172,7 @@ class Value:
     source: the part's own tensor, kept while its values may still be wanted. serial: when it was computed.
     consumed: whether any operation has used it. receiving: the part that the first nonlinearity received,
     where the values have been rearranged since. inner: the same function as one of scaled or shifted values.
+    plain: what the function was before it was scaled or shifted in its turn; None where it was not.
     """
 
     part: Part
@@ -173,6 +183,7 @@ class Value:
     consumed: bool = False
     receiving: Part | None = None
     inner: Inner | None = None
+    plain: Tensor | None = None
 
     @classmethod
     def of(
@@ -183,12 +194,13 @@ class Value:
         source: Tensor | None,
         receiving: Part | None = None,
         inner: Inner | None = None,
+        plain: Tensor | None = None,
     ) -> Value:
         """A value whose function has that shadow."""
         linear = shadow is GRID or is_linear(shadow)
         if linear:
             return cls(part, shadow, serial, source)
-        return cls(part, shadow, serial, None, linear, receiving=receiving or part, inner=inner)
+        return cls(part, shadow, serial, None, linear, receiving=receiving or part, inner=inner, plain=plain)
 
     @property
     def identity(self) -> bool:
@@ -204,7 +216,16 @@ class Value:
         """The name of the nonlinearity that was applied; None where there was none, or what it gives are no numbers."""
         if self.linear or not self.shadow.is_floating_point():
             return None
-        return name_of(self.shadow)
+        return _name(self.shadow, self.plain)
+
+
+def _name(shadow: Tensor, plain: Tensor | None) -> str:
+    """The name of a function, or of what it was before it was scaled and shifted, if that alone has one."""
+    name = name_of(shadow)
+    if plain is None or not is_inexact(name):
+        return name
+    before = name_of(plain)
+    return name if is_inexact(before) else before
 
 
 @dataclass(frozen=True, eq=False)

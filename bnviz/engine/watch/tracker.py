@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from bnviz.engine.watch.call import tensors_in
-from bnviz.engine.watch.evidence import GRID, UNNAMED, is_inexact, name_of
+from bnviz.engine.watch.evidence import GRID, UNNAMED, is_inexact
 from bnviz.engine.watch.names import Names
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.plan import MOST_NUMBERS, Reading
@@ -75,6 +75,12 @@ class Tracker:
         self.calls[name] += 1
         return plain_name(f"{name} ({self.calls[name]})") if self.calls[name] > 1 else name
 
+    def begin(self, module: nn.Module) -> Layer:
+        """A normalizer begins a layer, which has no weights of its own."""
+        layer = Layer(self.count_call(self.names.called(module)), len(self.layers), module, None, mixes=False)
+        self.layers.append(layer)
+        return layer
+
     def finish(self, value: Value, *, summed: bool = False) -> None:
         """A function of a part's values ends here: the next operation mixes them."""
         name = value.function()
@@ -82,7 +88,7 @@ class Tracker:
             return  # a variance, a norm, or a count
         part = value.receiving or value.part
         if value.inner is not None and is_inexact(name):
-            inner, root = name_of(value.inner.shadow), value.inner.root
+            inner, root = value.inner.function, value.inner.root
             fits = not is_inexact(inner) or (name == UNNAMED and inner != UNNAMED)
             if fits and part.sample is not None:
                 part.sample, part.root = value.inner.sample, root

@@ -1,6 +1,7 @@
 "use strict";
 // What moves on this page. Figures come as they are to be drawn, in every look; what changes from step to step
-// comes as patches. Nothing is fetched: library and data are in the page, packed.
+// comes as patches. Nothing is fetched: library and data are in the page, packed;
+// the pages of a web site share the library in a file beside them.
 
 /** The text of a packed element. */
 async function unpacked(id) {
@@ -231,10 +232,12 @@ class Question {
   const trouble = document.createElement("p");
   trouble.className = "trouble";
   try {
-    const [library, data] = await Promise.all(["library", "data"].map(unpacked));
-    const script = document.createElement("script");
-    script.textContent = library;
-    document.head.append(script);
+    if (document.getElementById("library")) {
+      const script = document.createElement("script");
+      script.textContent = await unpacked("library");
+      document.head.append(script);
+    }
+    const data = await unpacked("data");
     const content = JSON.parse(data);
     const form = document.querySelector("form.question");
     if (form) new Question(form, content.prediction, (notch) => window.handout.predict(notch));

@@ -27,11 +27,13 @@ DISTRIBUTION = (
 )
 
 
-def lab_handout(lab: Lab, result: Result, *, link: str = "", unit: int | None = None) -> str:
+def lab_handout(
+    lab: Lab, result: Result, *, link: str = "", unit: int | None = None, around: page.Around | None = None
+) -> str:
     """A finished Result as an HTML page.
 
     link: the address of the page with the labs. unit: the unit of figures that show one, None for the lab's choice.
-    Raises ValueError if the Result is not finished.
+    around: for a page of a web site. Raises ValueError if the Result is not finished.
     """
     check_finished(lab, result)
     recordings = result.shown(View())
@@ -46,6 +48,7 @@ def lab_handout(lab: Lab, result: Result, *, link: str = "", unit: int | None = 
         f"{lab.title} · bnviz",
         data,
         lab_files.stamp(lab, result, link, unit),
+        around=around,
         lab=lab,
         options=question.options(lab),
         sliders=question.sliders(lab),

@@ -12,6 +12,7 @@ import functools
 import gzip
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,17 @@ from bnviz.labs.verdicts import Measure, Verdict
 _HERE = Path(__file__).parent
 
 
+@dataclass(frozen=True)
+class Around:
+    """What a page has besides that is one of many on a web site.
+
+    library: the address of plotly.js, which the pages share. navigation: above the page's own content.
+    """
+
+    library: str
+    navigation: Markup
+
+
 def page(
     template: str,
     title: str,
@@ -37,12 +49,14 @@ def page(
     stamp: Stamp,
     *,
     tabled: bool = False,
+    around: Around | None = None,
     **values: Any,
 ) -> str:
     """A whole HTML page.
 
     template: a file in templates/, which takes `values`. data: what the script is to know, as `page_data` makes it;
     None for a page whose figures are drawn already. tabled: whether such a page holds its figures' JSON, for tables.
+    around: None for a page that stands alone.
     """
     script = _script()
     library, digest = _library()
@@ -55,7 +69,8 @@ def page(
         .render(
             values,
             comment=Markup(comment(stamp)),
-            policy=_policy(scripts),
+            policy=_policy(scripts, shared=around is not None),
+            around=around,
             title=plain(title),
             style=table_style() + markup(_HERE / "handout.css"),
             script=script,
@@ -126,8 +141,10 @@ def _digest(script: bytes) -> str:
     return base64.b64encode(hashlib.sha256(script).digest()).decode()
 
 
-def _policy(scripts: Sequence[str]) -> str:
+def _policy(scripts: Sequence[str], shared: bool = False) -> str:
+    """shared: whether plotly.js stands in a file beside the page; a page opened from a folder has no origin."""
     allowed = " ".join(f"'sha256-{digest}'" for digest in scripts) or "'none'"
+    allowed += " 'self' file:" if shared else ""
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
         "base-uri 'none'; form-action 'none'"

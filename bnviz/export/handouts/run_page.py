@@ -56,8 +56,17 @@ Santurkar et al. (2018) and Bjorck et al. (2018) found reasons to doubt it.
 """
 
 
-def run_handout(recordings: Sequence[Recording], *, title: str = "", note: str = "", link: str = "") -> str:
+def run_handout(
+    recordings: Sequence[Recording],
+    *,
+    title: str = "",
+    note: str = "",
+    link: str = "",
+    around: page.Around | None = None,
+) -> str:
     """One to five Recordings as an HTML page. title, note: the teacher's, plain text. link: opens the run again.
+
+    around: for a page of a web site.
 
     Raises ValueError for other numbers of Recordings, and for ones in which nothing was recorded.
     """
@@ -78,6 +87,7 @@ def run_handout(recordings: Sequence[Recording], *, title: str = "", note: str =
         plain(title, MAX_TITLE) or _title(experiments, len(recordings)),
         page_data(slides, pool, steps, last_step(recordings), networks, stories),
         Stamp.of(recordings, link=link),
+        around=around,
         note=_note(note),
         names=names,
         one_seed=len({item.seed for item in experiments}) == 1,

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame.axes import decades, log_ticks
 from bnviz.figures.frame.frame import Frame, Panel
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.palette import faded
@@ -64,26 +63,18 @@ def along_gradient(
         head=26,
         legend=[item.label for item in networks],
     )
+    frame.layout["legend"]["y"] += 24 / frame.plot_height  # above the headings
     x_axis = frame.steps_axis(max(last, 1), panels=3)
-    panels = frame.row(3, x_axis, {"type": "log", "tickmode": "array"}, gap_x=0.07, each_y=True)
+    panels = frame.row(3, x_axis, {}, gap_x=0.07, each_y=True)
     for panel, (name, title) in zip(panels, PANELS.items(), strict=True):
         frame.header(panel, f"<b>{title}</b>", frame.theme.ink, crowded=True)
-        _scaled(frame, panel, [edge for item in networks for edge in item.bounds(name)])
+        frame.own_log_y(panel, [edge for item in networks for edge in item.bounds(name)])
         for item in networks:
             _drawn(frame, panel, name, item, legend=panel is panels[0])
     frame.axis_note("training step")
     if not any(item.found.steps.size for item in networks):
         frame.place_for_words(panels[0], "This is measured<br>when the networks<br>are trained.")
     return frame.plot(_alt(networks))
-
-
-def _scaled(frame: Frame, panel: Panel, values: Sequence[Array]) -> None:
-    """A logarithmic y axis of the panel's own."""
-    low, high = decades(values)
-    axis = frame.axis(panel.y)
-    axis.pop("matches", None)
-    margin = 0.05 * (high - low)
-    axis |= {"range": [low - margin, high + margin], "hoverformat": ".3~g", **log_ticks(low, high)}
 
 
 def _drawn(frame: Frame, panel: Panel, name: str, item: Walks, legend: bool) -> None:

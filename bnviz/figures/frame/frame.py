@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.figures.frame.axes import round_distance
+from bnviz.figures.frame.axes import decades, log_ticks, round_distance
 from bnviz.figures.frame.lines import LINE
 from bnviz.figures.frame.plot import Array, Plot, compact
 from bnviz.figures.frame.theme import readable, template, theme_named
@@ -160,6 +160,17 @@ class Frame:
         axis.pop("matches", None)
         axis["range"] = [low - margin, high + margin]
         return low - margin, high + margin
+
+    def own_log_y(self, panel: Panel, values: Sequence[Array]) -> tuple[float, float]:
+        """Let the panel have a logarithmic y axis of its own. Returns its range, as powers of ten."""
+        low, high = decades(values)
+        margin = 0.05 * (high - low)
+        axis = self.axis(panel.y)
+        axis.pop("matches", None)
+        low, high = low - margin, high + margin
+        ticks = log_ticks(low, high)
+        axis |= {"type": "log", "tickmode": "array", "range": [low, high], "hoverformat": ".3~g", **ticks}
+        return low, high
 
     def row(self, count: int, x: dict[str, Any], y: dict[str, Any], **options: Any) -> list[Panel]:
         """Panels side by side, on a phone below each other; otherwise as `panels`."""

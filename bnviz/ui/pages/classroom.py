@@ -22,6 +22,7 @@ from bnviz.ui.parts import (
 )
 from bnviz.ui.parts.page_state import PageState
 from bnviz.ui.parts.person import person
+from bnviz.ui.parts.served import PAGES
 from bnviz.web import state
 
 PAGE: Final = "class"
@@ -87,8 +88,10 @@ def _lessons() -> None:
     st.header("Lessons", anchor=False)
     layout.notice_ignored(troubles, key="ignored-lessons")
     lesson_cards.show(plans, memory.places({}))
+    if st.button("Write a lesson", key="class.compose", icon=":material/edit_note:"):
+        st.switch_page(PAGES / "compose.py")
     st.caption(
         "A lesson plan puts labs and Playground settings in an order, with text between them. "
-        "You can write your own: a TOML file in the folder lessons below BNVIZ_HOME. docs/lessons.md shows how."
+        "Write your own here, or as a TOML file in the folder lessons below BNVIZ_HOME: docs/lessons.md shows how."
     )
     lesson_cards.teachers_link()

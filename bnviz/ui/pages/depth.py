@@ -187,8 +187,5 @@ def _figure(sweep: Sweep, choice: Choice) -> None:
         view=link.frame().get("view", ""),
         action="Measure" if measures else "Train the networks",
         counted="networks measured" if measures else "depths trained",
-        earlier=" Done earlier on this server.",
-        closed=True,
-        title="the networks",
     )
-    component("map", "bnviz_depth", html)(key="depth.figure", data=data)
+    component("depth", "bnviz_depth", html)(key="depth.figure", data=data)

@@ -35,7 +35,7 @@ initialization” (abstract). If so, the outlined region is larger with it.
   With it the scale drops out: $\mathrm{BN}(aWu) = \mathrm{BN}(Wu)$.
 - **Up the map**, larger initial weights: the gradient with respect to $aW$ is $1/a$ of that with respect to $W$. So
   large weights learn slowly, unless the learning rate is large too: the region is tilted.
-- **To the right**, higher learning rates: batch normalization helps, but not without end.
+- **To the right**, higher learning rates: is there a limit with batch normalization too?
 """
 
 

@@ -46,7 +46,8 @@ class View(Look):
     """How the run is looked at, how fast it trains, and what is shown beside it.
 
     speed: steps a second, None for no limit. beside: arms of kept runs, as `ArmChoice.text`. images: whether
-    `playground_images` is open, example: the held-out example whose feature maps it shows, counted from 1.
+    `playground_images` is open, example: the held-out example whose feature maps it shows, counted from 1. block: the
+    block that it looks into, counted from 1 behind the stem; 0 for none.
     """
 
     speed: Annotated[float | None, Parameter(low=0.1, high=1_000_000, none="max")] = FIRST_SPEED
@@ -60,6 +61,14 @@ class View(Look):
         ),
     ] = False
     example: Annotated[int, Parameter("Held-out example", low=1, high=playground_images.MOST_EXAMPLES)] = 1
+    block: Annotated[
+        int,
+        Parameter(
+            "Look into",
+            "Also show feature maps within a block, before and after their normalization.",
+            high=playground_images.MOST_BLOCKS,
+        ),
+    ] = 0
 
 
 def show() -> None:
@@ -111,8 +120,7 @@ def _watch(run: Run, comparison: Comparison, fixed_rate: bool, only: tuple[str, 
     else:
         run_figures.overview(run, view, networks, PREFIX)
         run_figures.details(run, view, networks, PREFIX)
-        images, example = (view.parameters()[name] for name in ("images", "example"))
-        playground_images.show(run, at, comparison, images, example, PREFIX)
+        playground_images.show(run, at, comparison, view.parameters(), PREFIX)
     view = replace(view, at=at, speed=run.speed)
     for name, value in (("at", view.at), ("speed", view.speed)):  # set on the bar, which is no control
         st.session_state[PREFIX + name] = value

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from bnviz.classroom.lesson_part import Place
+from bnviz.classroom.lesson_part import LINKED, Place
 from bnviz.classroom.lesson_plans import LessonPlanError, find_plan
 from bnviz.classroom.restrictions import Restrictions, controls
 from bnviz.runs import Run
-from bnviz.ui.parts import layout, lesson_beside, link
+from bnviz.ui.parts import layout, lesson_beside, link, own_lesson
 
 PROJECTOR = "projector"
 _PARTS = Path(__file__).parents[1] / "static" / "projector.css"
@@ -81,8 +81,15 @@ def enlarge() -> tuple[str, ...]:
 
 
 def foot() -> None:
-    """The button, at the page's end, that enters and leaves projector mode."""
+    """What stands at the page's end: projector mode, and the page as a part of one's own lesson."""
     on = link.frame().get("view") == PROJECTOR
+    with st.container(horizontal=True, gap="small", key="page-foot"):
+        _projector_button(on)
+        if link.page() in LINKED and not on and "lesson" not in link.frame():
+            own_lesson.add_button(link.page())
+
+
+def _projector_button(on: bool) -> None:
     st.button(
         "Leave projector mode" if on else "Projector mode",
         icon=":material/desktop_windows:" if on else ":material/present_to_all:",

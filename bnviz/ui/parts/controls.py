@@ -20,6 +20,7 @@ MORE = (
     "momentum",
     "weight_decay",
     "gradient_clipping",
+    "trainable",
     "dropout",
     "residual",
     "bias",
@@ -36,7 +37,7 @@ MORE = (
 )
 """Fields folded away under More: most comparisons do not change them."""
 
-OF_ONE_KIND = ("groups", "ghost_batch", "renorm_start")
+OF_ONE_KIND = ("groups", "ghost_batch", "renorm_start", "per_activation")
 """Settings of one kind of normalization, which have no control beside any other."""
 
 PRESET_LABELS = {

@@ -32,7 +32,7 @@ GROUPS: Final = {
         "effective-rate",
     ),
     "What is disputed": ("mechanism", "landscape", "depth"),
-    "Limits and other normalizers": ("batch-size", "small-batch-inference", "renorm", "family"),
+    "Limits and other normalizers": ("batch-size", "small-batch-inference", "renorm", "test-shift", "family"),
 }
 OTHERS: Final = "Other claims"
 """The group of the labs that GROUPS does not name."""

@@ -59,6 +59,11 @@ def reframe(**values: str | None) -> None:
     touch()
 
 
+def page() -> str:
+    """The page that is shown. Call it after `opened`."""
+    return str(st.session_state.get(_PAGE, ""))
+
+
 def left(page: str) -> dict[str, str]:
     """The parameters of the page's link when it was last drawn; none if it never was."""
     found: dict[str, str] = st.session_state.get(f"{_WRITTEN}.{page}", {})

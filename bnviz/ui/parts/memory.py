@@ -1,4 +1,4 @@
-"""Which labs were done in this browser, and where one got to in which lesson: kept there, and nowhere else."""
+"""Which labs were done in this browser, lessons begun or being written: kept there, and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ MOST_CHARACTERS = 80
 
 _TOLD = "memory.told"
 _PLACES = "memory.places"
+_DRAFT = "memory.draft"
 _FORGOTTEN = "memory.forgotten"
 
 
@@ -70,6 +71,21 @@ def places(now: Mapping[str, int]) -> dict[str, int]:
     if isinstance(result.all, str):
         told = st.session_state[_PLACES] = result.all
     return _read_places(told) | dict(now)
+
+
+def draft(text: str) -> str:
+    """Let the browser keep the draft of a lesson. Returns the one that an earlier visit left, once; "" else.
+
+    text: the draft of this visit, "" where it has none.
+    """
+    known: str = st.session_state.get(_DRAFT, "")
+    part = component("draft", "bnviz_draft", "<span hidden></span>")
+    data = data_of("memory.js", text=text, known=known)
+    result = part(key="draft", data=data, default={"text": known}, on_text_change=nothing)
+    if not isinstance(result.text, str) or result.text == known:
+        return ""
+    st.session_state[_DRAFT] = result.text
+    return result.text
 
 
 def _read_places(told: str) -> dict[str, int]:

@@ -31,8 +31,8 @@ class Page {
     const pace = projector || location.hash ? TEACHER : STUDENT;
     this.room = new Room(base, code, pace.room, !projector, () => this.refresh());
     this.question = new Question(this.room, projector);
-    this.results = new Results(this.room);
-    addEventListener("resize", () => this.first && this.measure());
+    this.results = new Results(this.room, projector);
+    addEventListener("resize", () => this.first && this.arrange());
   }
 
   get pace() {
@@ -127,6 +127,7 @@ class Page {
     this.main.replaceChildren(this.first, this.further, ...(room.teacher && !projector ? [desk(room, base, code, changed)] : []));
     this.bar = this.mount(Transport, bar, { key: room.runKey, at: null, simple: !standing.layers, learning_rate: standing.rate });
     if (standing.layers) this.mount(Readouts, numbers, { layer: this.layer || standing.layers });
+    this.invited = null;
     this.place();
   }
 
@@ -185,9 +186,18 @@ class Page {
     this.question.refresh(stage);
     this.results.refresh();
     this.show.hidden = this.further.hidden = still && !this.room.teacher && !projector;
-    const place = stage === "waiting" ? this.first : this.header;
-    if (this.invitation && this.invitation.parentNode !== place) place.append(this.invitation);
+    this.invite(stage === "waiting");
     this.measure();
+  }
+
+  /** The way in below the question while the class joins, or in the header: later, and where it would end below the screen. */
+  invite(joining) {
+    if (!this.invitation) return;
+    const here = joining && `${innerWidth} ${innerHeight}`;
+    if (this.invited === here) return;
+    this.invited = here;
+    (joining ? this.first : this.header).append(this.invitation);
+    if (joining && this.invitation.getBoundingClientRect().bottom > innerHeight) this.header.append(this.invitation);
   }
 
   /** Tell the style sheet what stands above the figure, which takes the rest of the first screen. */

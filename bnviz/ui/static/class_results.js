@@ -11,8 +11,9 @@ const total = (tally) => tally.parts[0].bars.reduce((sum, bar) => sum + bar.coun
 export class Results {
   shown = "";
 
-  constructor(room) {
+  constructor(room, projector) {
     this.room = room;
+    this.projector = projector;
     this.node = make("section", { class: "bnviz-results", "aria-label": "Answers of the class" });
   }
 
@@ -28,7 +29,7 @@ export class Results {
 
   /** For the teacher: the answers as a file. */
   kept(tallies) {
-    if (!tallies.length || !this.room.teacher) return [];
+    if (!tallies.length || !this.room.teacher || this.projector) return [];
     return [make("p", { class: "bnviz-row" }, make("button", { type: "button", click: () => this.room.saveAnswers() }, "Save the answers (CSV)"))];
   }
 

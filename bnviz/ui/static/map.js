@@ -14,6 +14,10 @@ export class AccuracyMap {
   shown = ""; // what the drawn figure belongs to
   complaint = ""; // why the last action was refused, in words
   route = new Route();
+  folder = "maps"; // of the routes
+  parameter = "map"; // by which files are asked for
+  verb = "Train the map";
+  counted = "cells trained";
 
   constructor(node) {
     this.node = node;
@@ -34,16 +38,11 @@ export class AccuracyMap {
     const another = data.id !== this.data?.id;
     this.drawing.classList.toggle("bnviz-fill", data.view === "projector");
     this.data = data;
-    if (data.title) {
-      this.menu.name(data.title);
-      this.table.name(data.title);
-      this.bar.setAttribute("aria-label", data.counted);
-    }
     if (!another) {
       this.poller.ask();
       return;
     }
-    this.url = `${data.base}/maps/${encodeURIComponent(data.id)}`;
+    this.url = `${data.base}/${this.folder}/${encodeURIComponent(data.id)}`;
     this.status = null;
     this.poller?.stop();
     this.poller = new Poller({
@@ -58,7 +57,7 @@ export class AccuracyMap {
 
   /** What the files are asked for by. */
   query() {
-    return new URLSearchParams({ map: this.data.id });
+    return new URLSearchParams({ [this.parameter]: this.data.id, ...this.data.args });
   }
 
   close() {
@@ -66,6 +65,11 @@ export class AccuracyMap {
     this.menu.close();
     this.table.close();
     this.plot.close();
+  }
+
+  /** What changes with every visible change. */
+  get revision() {
+    return this.status.done;
   }
 
   get running() {
@@ -92,31 +96,38 @@ export class AccuracyMap {
 
   tell() {
     const { status, poller: { gone, away } } = this;
-    write(this.play, this.running ? "Stop" : this.data.action ?? "Train the map");
+    write(this.play, this.running ? "Stop" : this.verb);
     this.play.disabled = !status || gone || status.state === "finished";
     const trouble = gone || (away ? "Reconnecting…" : this.complaint);
     if (!status) {
       write(this.words, trouble);
       return;
     }
+    write(this.words, trouble || this.told());
+  }
+
+  /** How far it is, in words and on the bar. */
+  told() {
+    const { status } = this;
     this.bar.value = status.done / status.cells;
     const left = this.running && status.seconds_left >= 2 ? `, about ${Math.ceil(status.seconds_left)} s left` : "";
-    const kept = status.kept && status.done === status.cells ? this.data.earlier ?? " Trained earlier on this server." : "";
-    write(this.words, trouble || `${status.done} of ${status.cells} ${this.data.counted ?? "cells trained"}${left}. ${status.message}${kept}`);
+    const kept = status.kept && status.done === status.cells ? " Done earlier on this server." : "";
+    return `${status.done} of ${status.cells} ${this.counted}${left}. ${status.message}${kept}`;
   }
 
   async draw() {
     if (!this.status || this.busy || !this.plot.shown) return;
-    const query = new URLSearchParams({ theme: this.plot.theme });
+    const query = new URLSearchParams({ theme: this.plot.theme, ...this.data.args });
     if (this.plot.narrow) query.set("narrow", 1);
-    const wanted = `${this.data.id}?${query}@${this.status.done}`;
+    const wanted = `${this.data.id}?${query}@${this.revision}`;
     if (wanted === this.shown) return;
     this.busy = true;
     try {
       const answer = await this.route.get(`${this.url}/figure?${query}`);
       if (answer.ok) {
         const first = !this.plot.drawn;
-        await this.plot.draw(this.data.plotly, await answer.json(), false);
+        const figure = await answer.json();
+        await this.plot.draw(this.data.plotly, figure, Boolean(figure.layout.scene)); // what has depth can be turned
         this.table.renew();
         if (first && this.plot.drawn) this.plot.node.on("plotly_click", ({ points: [point] }) => this.open(point));
       }
@@ -130,7 +141,6 @@ export class AccuracyMap {
   }
 
   open({ x, y }) {
-    if (this.data.closed) return;
     window.open(`${this.url}/open?row=${y}&column=${x}`, "_blank", "noopener");
   }
 }

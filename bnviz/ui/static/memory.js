@@ -1,5 +1,5 @@
-// Which labs were done in this browser, with their verdicts, and where one got to in which lesson. Nothing else is kept, and it never leaves the browser
-// but for the page that shows it.
+// Which labs were done in this browser, with their verdicts, where one got to in which lesson, and the draft of one's own.
+// Nothing else is kept, and it never leaves the browser but for the page that shows it.
 
 const PLACES = "bnviz.lessons";
 const PLACE = "bnviz.labs.done";
@@ -38,4 +38,34 @@ export function places(component) {
   }
   const told = JSON.stringify(all);
   if (told !== known) component.setStateValue("all", told);
+}
+
+const DRAFT = "bnviz.lesson-draft";
+let waiting = null; // null before the first call, then the draft that the page has yet to take in, or ""
+
+/** Keep the lesson that is being written, and tell the page the one that an earlier visit left. */
+export function draft(component) {
+  const { text, known } = component.data;
+  if (waiting === null || (!text && !known)) {
+    waiting = read(DRAFT);
+    if (waiting) {
+      component.setStateValue("text", waiting);
+      return;
+    }
+  }
+  if (waiting && known !== waiting) return;
+  waiting = "";
+  try {
+    if (text) localStorage.setItem(DRAFT, text);
+  } catch {
+    // it lasts as long as the visit
+  }
+}
+
+function read(place) {
+  try {
+    return localStorage.getItem(place) ?? "";
+  } catch {
+    return "";
+  }
 }

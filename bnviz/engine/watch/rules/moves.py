@@ -75,6 +75,7 @@ def move(tracker: Tracker, call: Call) -> Follow:
                 node.linear,
                 receiving=node.receiving,
                 inner=node.inner,
+                plain=node.plain,
             )
             tracker.nodes[item] = value
 

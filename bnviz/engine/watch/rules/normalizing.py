@@ -46,15 +46,17 @@ def normalized(tracker: Tracker, given: Tensor, value: Value, operation: str, by
     by_batch: whether it takes its statistics of each unit from the whole batch.
     """
     layer, before = value.layer, value.part.origin
+    running = tracker.running[-1] if tracker.running else None
+    alone = running if running is not None and _only_normalizes(running) else None
     if layer is None:
-        return Origin(None)
-    if before.normalizer:
+        if alone is None or tracker.asked is not None or not any(True for _ in alone.parameters()):
+            return Origin(None)
+        layer = tracker.begin(alone)  # its scale and shift are an affine map of each unit
+    elif before.normalizer:
         by_batch = by_batch or before.by_batch
         return Origin(
             layer, None, before.normalizer, before.normalizing, before.before, before.joined, by_batch
         )
-    running = tracker.running[-1] if tracker.running else None
-    alone = running if running is not None and _only_normalizes(running) else None
     told = class_name(alone) if alone is not None else operation.replace("native_", "").strip("_")
     received = _received(tracker, given, value) if tracker.asked is None else None
     return Origin(layer, None, plain_name(told), alone, received, before.joined, by_batch)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bnviz.engine.watch import samples
 from bnviz.engine.watch.call import Call, Follow
-from bnviz.engine.watch.evidence import GRID, is_linear
+from bnviz.engine.watch.evidence import GRID, is_linear, is_linear_in
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.rules.normalizing import normalized
 from bnviz.engine.watch.streams import Constant, Inner, Origin, State, Value
@@ -62,7 +62,9 @@ def compose(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]]
     source = next((item if node.identity else node.source for item, node in values if node.linear), None)
     receiving = next((node.receiving for _, node in values if node.receiving is not None), None)
     inner = _inner(tracker, call, values)
-    value = Value.of(part, shadow, tracker.serial, source, receiving, inner)
+    alone = values[0][1] if len(values) == 1 else None
+    plain = None if alone is None or alone.linear else _plain(shadow, alone)
+    value = Value.of(part, shadow, tracker.serial, source, receiving, inner, plain)
     if tracker.wanted(part) and source is not None and (not value.linear or call.in_place):
         part.take(source, tracker.at(source))
         tracker.parts.append(part)
@@ -77,6 +79,13 @@ def compose(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]]
         tracker.nodes[first] = value
 
     return follow
+
+
+def _plain(shadow: Tensor, before: Value | Inner) -> Tensor | None:
+    """What a nonlinearity was before an operation, if that only scales or shifts what it gives out."""
+    if not is_linear_in(shadow, before.shadow):
+        return None
+    return before.shadow if before.plain is None else before.plain
 
 
 def _inner(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]]) -> Inner | None:
@@ -95,7 +104,9 @@ def _inner(tracker: Tracker, call: Call, values: Sequence[tuple[Tensor, Value]])
         shadow = call.on(lambda item: shadows[id(item)] if id(item) in shadows else _scalar(tracker, item))
     shadow = shadow[0] if isinstance(shadow, tuple | list) else shadow
     if inner is not None:
-        return Inner(root, inner.sample, inner.at, shadow)
+        return Inner(
+            root, inner.sample, inner.at, shadow, _plain(shadow, inner) if len(values) == 1 else None
+        )
     if is_linear(shadow):
         return None
     given = values[0][0]

@@ -8,9 +8,11 @@ what_others_receive   What the others receive: y before and after
 feature_maps          Examples and positions share one mean
 entering_images       Images as they enter
 first_filters         First filters, and their maps
+block_maps            Inside block …: feature maps of its convolutions
 """
 
 from bnviz.figures.charts.layer.before_and_after import before_and_after
+from bnviz.figures.charts.layer.block_maps import maps_in_block
 from bnviz.figures.charts.layer.entering_images import entering
 from bnviz.figures.charts.layer.feature_maps import maps
 from bnviz.figures.charts.layer.first_filters import filters_and_maps
@@ -26,6 +28,7 @@ __all__ = [
     "input_gradients",
     "learned",
     "maps",
+    "maps_in_block",
     "moves",
     "statistics",
 ]

@@ -39,8 +39,8 @@ def filters_and_maps(
         ("filters", example.example),
     )
     rows = square_rows(frame, 2 * len(arms), narrow)
-    weights = max(_largest(item.filters) for item in shown)
-    values = max(_largest(item.maps) for item in shown)
+    weights = max(largest(item.filters) for item in shown)
+    values = max(largest(item.maps) for item in shown)
     parts = []
     for index, (arm, item) in enumerate(zip(arms, shown, strict=True)):
         count = len(item.filters)
@@ -51,12 +51,12 @@ def filters_and_maps(
         frame.header(below[0], f"<b>{arm.letter}</b>, their maps", arm.colour, yshift=17)
         drawn = np.concatenate(list(np.moveaxis(item.filters, 1, 0)), axis=2)
         first = not index
-        squares(frame, above, drawn, captions, f"{arm.label}, ", _signed(frame, weights, "weight"), first)
-        scale = _signed(frame, values, "map")
+        squares(frame, above, drawn, captions, f"{arm.label}, ", signed(frame, weights, "weight", 1.0), first)
+        scale = signed(frame, values, "map", 0.48)
         squares(frame, below, item.maps, captions, f"{arm.label}, map of ", scale, first)
         parts.append(
-            f"{arm.label} at step {item.step:,}: the largest weight is {rounded(_largest(item.filters))}, the largest "
-            f"value of a map {rounded(_largest(item.maps))}, both without their sign"
+            f"{arm.label} at step {item.step:,}: the largest weight is {rounded(largest(item.filters))}, the largest "
+            f"value of a map {rounded(largest(item.maps))}, both without their sign"
         )
     return frame.plot(
         "Filters of the first layer, and the feature map of each for one held-out example of class "
@@ -64,9 +64,8 @@ def filters_and_maps(
     )
 
 
-def _signed(frame: Frame, reach: float, name: str) -> dict[str, Any]:
-    """The colours from −reach to reach, and their scale beside the figure: of weights at the top, of maps below."""
-    above = name == "weight"
+def signed(frame: Frame, reach: float, name: str, top: float) -> dict[str, Any]:
+    """The colours from −reach to reach, and their scale beside the figure, from the height `top` of it down."""
     return {
         "zmin": -reach,
         "zmax": reach,
@@ -75,14 +74,14 @@ def _signed(frame: Frame, reach: float, name: str) -> dict[str, Any]:
             "title": {"text": name},
             "thickness": 12,
             "len": 0.48,
-            "y": 1 if above else 0.48,
+            "y": top,
             "yanchor": "top",
             "tickfont": {"size": frame.size - 2},
         },
     }
 
 
-def _largest(values: Array) -> float:
+def largest(values: Array) -> float:
     """The largest finite value without its sign, 1 where there is none but 0."""
     finite = np.abs(values[np.isfinite(values)])
     return float(finite.max(initial=0.0)) or 1.0

@@ -66,7 +66,7 @@ def show(ask: Ask, view: View) -> None:
         parts.figure(figures.maps, batch.x, batch.members.names, view.channel, key="inside-maps")
     kernel = float(np.abs(lines.y - batch.y[:, view.channel - 1].ravel()).max())
     parts.table(
-        f"Layer {view.map_layer}'s channels: what each divides and shifts by",
+        f"Layer {view.map_layer}’s channels: what each divides and shifts by",
         ["channel", "values m′", "mean μ", "variance σ²", "γ", "β"],
         [
             [

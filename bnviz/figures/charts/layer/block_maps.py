@@ -1,0 +1,94 @@
+"""Feature maps within a block, before and after the normalization of each convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnviz.figures.charts.layer.first_filters import largest, signed
+from bnviz.figures.frame.arms import ArmStyle
+from bnviz.figures.frame.numbers import rounded
+from bnviz.figures.frame.plot import Plot, PlotFunction
+from bnviz.figures.marks.squares import square_rows, squares, squares_frame
+from bnviz.layer.block_maps import BlockMaps, ConvolutionMaps
+
+
+@PlotFunction
+def maps_in_block(
+    arms: Sequence[ArmStyle], shown: Sequence[BlockMaps], *, theme: str = "light", narrow: bool = False
+) -> Plot:
+    """What each arm's convolutions in a block give for one held-out example, and what their normalizers make of it.
+
+    All x of all arms are on one scale, all y on another; both are symmetric about 0.
+
+    Not to be mistaken for what training computes: with batch normalization y is by the running statistics, which
+    stand below each map as μ and σ = √(variance + ε).
+    """
+    normalized = [any(item.normalized for item in look.convolutions) for look in shown]
+    groups = len(arms) + sum(normalized)
+    example = shown[0]
+    frame = squares_frame(
+        f"Inside block {example.block}: feature maps of held-out example {example.example}, {example.name}",
+        "x: what a convolution gives. y: what its normalization makes of it, in inference mode.",
+        groups,
+        theme,
+        narrow,
+        ("block-maps", example.block, example.example),
+    )
+    rows = iter(square_rows(frame, groups, narrow))
+    before = max(largest(item.before) for look in shown for item in look.convolutions)
+    after = max(largest(item.after) for look in shown for item in look.convolutions)
+    parts = []
+    first_x, first_y = True, True
+    for arm, look, has_y in zip(arms, shown, normalized, strict=True):
+        row = next(rows)
+        head = f"{arm.heading(False)}, step {look.step:,}: x" + ("" if has_y else ", not normalized")
+        frame.header(row[0], head, arm.colour, yshift=17)
+        x = np.concatenate([item.before for item in look.convolutions])
+        squares(
+            frame,
+            row,
+            x,
+            _captions(look, True),
+            f"{arm.label}, x, ",
+            signed(frame, before, "x", 1.0),
+            first_x,
+        )
+        first_x = False
+        if has_y:
+            row = next(rows)
+            frame.header(row[0], f"<b>{arm.letter}</b>, y", arm.colour, yshift=17)
+            y = np.concatenate([item.after for item in look.convolutions])
+            scale = signed(frame, after, "y", 0.48)
+            squares(frame, row, y, _captions(look, False), f"{arm.label}, y, ", scale, first_y)
+            first_y = False
+        parts.append(f"{arm.label} at step {look.step:,}: {'; '.join(map(_said, look.convolutions))}")
+    return frame.plot(
+        f"Feature maps of the convolutions in block {example.block} for one held-out example of class {example.name}. "
+        f"{'. '.join(parts)}."
+    )
+
+
+def _captions(look: BlockMaps, with_statistics: bool) -> list[str]:
+    """Of each map: its convolution and number and, where it is asked for and known, μ and σ."""
+    captions = []
+    for item in look.convolutions:
+        for index in range(len(item.before)):
+            caption = f"{item.name}, {index + 1}"
+            if with_statistics and item.statistics is not None:
+                mean, deviation = item.statistics.mean[index], item.statistics.deviation[index]
+                caption = f"{caption}<br>μ {rounded(mean)}, σ {rounded(deviation)}"
+            captions.append(caption)
+    return captions
+
+
+def _said(item: ConvolutionMaps) -> str:
+    """A convolution's maps in words."""
+    words = f"{item.name}, {len(item.before)} of {item.features} maps, x with standard deviation {_std(item.before)}"
+    return f"{words}, y with {_std(item.after)}" if item.normalized else words
+
+
+def _std(values: np.ndarray) -> str:
+    finite = values[np.isfinite(values)]
+    return rounded(float(finite.std())) if finite.size else "unknown"

@@ -1,0 +1,23 @@
+// The page Landscape: a figure that fills while networks are trained and measured.
+
+import { AccuracyMap } from "./map.js";
+
+/** What was measured so far: a bar that starts and stops it, and the figure. */
+export class Landscape extends AccuracyMap {
+  folder = "landscapes";
+  parameter = "landscape";
+  verb = "Measure";
+
+  get revision() {
+    return this.status.revision;
+  }
+
+  told() {
+    const { status } = this;
+    this.bar.value = status.done;
+    const left = this.running && status.seconds_left >= 2 ? `, about ${Math.ceil(status.seconds_left)} s left` : "";
+    return `${Math.floor(100 * status.done)} % measured${left}. ${status.message}`;
+  }
+
+  open() {}
+}

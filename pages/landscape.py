@@ -1,0 +1,5 @@
+"""The Landscape: how smooth is the loss?"""
+
+from bnviz.ui.pages import landscape
+
+landscape.show()

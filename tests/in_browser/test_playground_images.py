@@ -1,0 +1,63 @@
+"""The images below the Playground's figures, in a real browser."""
+
+import re
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from bnviz.engine.inspections.block_maps import block_maps
+from bnviz.engine.trainer import Trainer
+from bnviz.experiment.comparison import Comparison
+from tests.in_browser.conftest import button
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+NETWORKS = (
+    "?architecture=inception&hidden=8-12-16&steps=80&batch_size=20&activation=relu&init=kaiming&init_scale=1"
+    "&learning_rate=0.02&seed=3"
+)
+TALL = 4500
+"""Pixels in which the whole page is in sight: figures out of sight are not drawn."""
+SQUARES = """(plot, first) => [...plot._fullData.slice(first, first + 8)]
+    .map((trace) => Array.from(trace.z, (row) => Array.from(row)))"""
+
+
+def figure(page, title):
+    return page.locator(".js-plotly-plot").filter(has_text=title).filter(visible=True).first
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_filters_and_maps_follow_the_scrubber_and_are_those_of_a_script(open_page, width):
+    page = open_page(NETWORKS + "&images=true&block=2&example=5&speed=max", width=width, height=TALL)
+    expect(button(page, "Play")).to_be_enabled()
+    button(page, "Play").click()
+    expect(button(page, "Play")).to_be_disabled()
+    button(page, "Show the latest step").click()
+    filters, block = figure(page, "First filters"), figure(page, "Inside block 2")
+    for shown in (filters, block):
+        expect(shown).to_contain_text("step 80")
+    last = filters.evaluate(SQUARES, 0)
+
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_url(re.compile(r"at=\d"))
+    at = int(dict(parse_qsl(page.url.partition("?")[2]))["at"])
+    assert 0 < at < 80
+    for shown in (figure(page, "Images as they enter"), filters, block):
+        expect(shown).to_contain_text(f"step {at}")
+    now = filters.evaluate(SQUARES, 0)
+    assert now != last
+
+    comparison, _ = Comparison.salvage(dict(parse_qsl(NETWORKS.lstrip("?"))))
+    trainers = [Trainer(arm.replace(device="cpu")) for arm in comparison.arms]
+    for trainer in trainers:
+        trainer.advance(at)
+    weight = trainers[0].network.first_convolution.affine.weight.detach().numpy()
+    np.testing.assert_allclose(np.array(now), weight[:8, 0, ::-1], rtol=1e-4, atol=1e-6)
+    normalized = block_maps(trainers[1], 2, 5)
+    maps = np.concatenate([item.after for item in normalized.convolutions])
+    np.testing.assert_allclose(np.array(block.evaluate(SQUARES, 16)), maps[:, ::-1], rtol=1e-3, atol=1e-4)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
