@@ -22,9 +22,10 @@ PAGE: Final = "depth"
 PREFIX: Final = "depth."
 _OPEN: Final = "depth.open"
 
-HALVES = {"start": "Before training", "training": "Which depths train"}
+HALVES = {"start": "At the start", "training": "Trained"}
 WIDTHS = (16, 32, 64, 100, 200)
 BATCHES = (4, 8, 16, 32, 64, 128, 256)
+NAMES = {**ACTIVATIONS, "identity": "None: linear"}
 STEPS = (50, 100, 200)
 RATES = (0.01, 0.03, 0.1, 0.2, 0.3)
 
@@ -109,7 +110,7 @@ def show() -> None:
         "measured on the first mini-batch of its training, in float64."
     )
     classroom_frame.foot()
-    layout.footer()
+    layout.footer(measured="a network before training" if choice.half == "start" else "a network in training")
     link.write(PAGE, choice.to_query())
 
 
@@ -124,7 +125,7 @@ def _controls(choice: Choice) -> None:
             format_func=HALVES.__getitem__,
             key=f"{PREFIX}half",
             on_change=link.touch,
-            width=200,
+            width=165,
         )
         if choice.half == "start":
             st.number_input(
@@ -132,14 +133,14 @@ def _controls(choice: Choice) -> None:
             )
         for name in choice.controls:
             item = said[name]
-            words = ACTIVATIONS if name == "activation" else {}
+            words = NAMES if name == "activation" else {}
             st.selectbox(
                 item.label,
                 list(item.choices),
                 format_func=lambda value, words=words: words.get(value, str(value)),
                 key=PREFIX + name,
                 on_change=link.touch,
-                width=150 if name == "activation" else 115,
+                width=165 if name == "activation" else 115,
             )
         st.number_input(
             said["seed"].label, 0, 2**31 - 1, key=f"{PREFIX}seed", on_change=link.touch, width=110
