@@ -121,8 +121,8 @@ class Depths:
 
     def experiment(self, cell: Place, seed: int = 0) -> Experiment:
         """The network. seed: counted from that of the base."""
-        changes = KINDS[cell.kind] | {"hidden": (self.base.hidden[0],) * cell.depth}
-        return self.base.replace(**changes, seed=self.base.seed + seed)
+        hidden = (self.base.hidden[0],) * cell.depth
+        return self.base.replace(**KINDS[cell.kind], hidden=hidden, seed=self.base.seed + seed)
 
 
 def _check(kinds: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from bnviz.experiment.experiment import Experiment
 
 
-class Plan(Protocol):
+class Plan(Hashable, Protocol):
     """What runs.sweeps asks of a Grid of the page Map and of the networks of the page Depth. Hashable."""
 
     @property

@@ -84,7 +84,7 @@ def signal(network: Network, inputs: Tensor, labels: Tensor) -> Signal:
 def spread(depth: int) -> list[int]:
     """Up to JACOBIANS layers, from 2 on where there is one: layer 1 sees the input, which is no layer's output."""
     first = min(2, depth)
-    return np.unique(np.linspace(first, depth, JACOBIANS).round().astype(int)).tolist()
+    return sorted({round(float(layer)) for layer in np.linspace(first, depth, JACOBIANS)})
 
 
 def _outputs(network: Network, x: Tensor) -> list[Tensor]:
