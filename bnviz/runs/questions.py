@@ -30,6 +30,7 @@ from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 from bnviz.runs.trainer_cache import TRAINER_CACHE
 from bnviz.runs.trainers import Trainers, TrainersUnavailableError
+from bnviz.runs.workers import MOST_LOST, WorkerLostError
 
 TOPIC = "bnviz-inspections"
 """The topic of the events in which workers report their progress."""
@@ -93,8 +94,8 @@ class Questions:
             answer.set_result(await self._remotely(answer, person, experiment, *question))
         except (ExperimentError, DatasetError, TrainersUnavailableError) as error:
             answer.set_exception(InspectionError(str(error)))
-        except KilledWorker:
-            answer.set_exception(InspectionError("The process that looked into the network ended too often."))
+        except InspectionError as error:
+            answer.set_exception(error)
         except Exception as error:
             answer.set_exception(InspectionError(f"{type(error).__name__}: {error}"))
         finally:
@@ -106,28 +107,30 @@ class Questions:
         if not self._subscribed:
             self._subscribed = True
             client.subscribe_topic(TOPIC, self._on_report)
-        workers = sorted(await client.nthreads())
-        # Ask the process that trained the network, or else always the same one: its cache has the Trainer.
-        home = self._trainers.worker_of(experiment)
-        if home not in workers:
-            home = workers[zlib.crc32(experiment.to_json().encode()) % len(workers)] if workers else None
-        async with self._fair_queue.turn(home or "", person, 0.0) as turn:
-            started = time.monotonic()
-            try:
-                return await self._submitted(client, home, answer, (experiment, *question))
-            finally:
-                turn.seconds = time.monotonic() - started
+        for _ in range(MOST_LOST):
+            # Ask the process that trained the network, or else always the same one: its cache has the Trainer.
+            workers = await self._trainers.addresses()
+            home = self._trainers.worker_of(experiment)
+            if home not in workers:
+                home = workers[zlib.crc32(experiment.to_json().encode()) % len(workers)]
+            async with self._fair_queue.turn(home, person, 0.0) as turn:
+                started = time.monotonic()
+                try:
+                    return await self._submitted(client, home, answer, (experiment, *question))
+                except (WorkerLostError, KilledWorker):
+                    continue
+                finally:
+                    turn.seconds = time.monotonic() - started
+        raise InspectionError("The process that looked into the network ended too often.")
 
-    async def _submitted(
-        self, client: Client, home: str | None, answer: Answer, question: tuple[Any, ...]
-    ) -> Any:
+    async def _submitted(self, client: Client, home: str, answer: Answer, question: tuple[Any, ...]) -> Any:
         name = secrets.token_hex(8)
         self._pending[name] = answer
         future: RemoteFuture[Any] = client.submit(
-            _answered_with_reports, name, *question, pure=False, workers=home, allow_other_workers=True
+            _answered_with_reports, name, *question, pure=False, workers=[home]
         )
         try:
-            return await future
+            return await self._trainers.answer(home, future)
         finally:
             del self._pending[name]
             future.release()
