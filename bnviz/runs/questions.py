@@ -10,18 +10,21 @@ from __future__ import annotations
 import functools
 import importlib
 import secrets
+import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
 from distributed import Client, KilledWorker, get_worker
 from distributed import Future as RemoteFuture
 
 from bnviz.data.dataset import DatasetError
-from bnviz.data.lru import Lru
+from bnviz.data.lru import Held, Lru
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.progress import on_progress
 from bnviz.runs.cost import check
@@ -56,7 +59,7 @@ class Questions:
         self._trainers, self._limits = trainers, limits
         self._fair_queue = FairQueue(at_once=1)
         self._lock = threading.Lock()
-        self._answers: Lru[Hashable, Answer] = Lru(limits.kept_inspections)
+        self._answers: Lru[Hashable, Answer] = Lru(limits.kept_inspections, limits.kept_mb * 1_000_000)
         self._pending: dict[str, Answer] = {}
         self._subscribed = False
 
@@ -80,11 +83,22 @@ class Questions:
             if answer is None or (answer.done() and answer.exception() is not None):
                 answer = Answer()
                 self._answers.put(key, answer)
+                answer.add_done_callback(functools.partial(self._weigh, key))
                 question = functools.partial(
                     self._answer, answer, person, experiment, tuple(interventions), step, function, arguments
                 )
                 self._trainers.soon(functools.partial(self._begin, question))
             return answer
+
+    def held(self) -> Held:
+        """How much is kept."""
+        with self._lock:
+            return self._answers.held()
+
+    def _weigh(self, key: Hashable, answer: Future[Any]) -> None:
+        if answer.exception() is None:
+            with self._lock:
+                self._answers.weigh(key, size_of(answer.result()))
 
     def _begin(self, question: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._trainers.spawn(question())
@@ -139,6 +153,19 @@ class Questions:
         name, share = event[1]
         if name in self._pending:
             self._pending[name].share = float(share)
+
+
+def size_of(value: Any) -> int:
+    """About how many bytes of memory an answer takes: plain data and NumPy arrays."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, Mapping):
+        return sum(map(size_of, value.values())) + sum(map(size_of, value))
+    if isinstance(value, list | tuple | set | frozenset):
+        return sys.getsizeof(value) + sum(map(size_of, value))
+    if is_dataclass(value):
+        return sum(size_of(getattr(value, item.name)) for item in fields(value))
+    return sys.getsizeof(value)
 
 
 def answered(
