@@ -6,6 +6,7 @@ a fork cannot be used after it. An error here stops nothing: each trainer proces
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 
 from bnviz.experiment import Experiment
@@ -16,3 +17,7 @@ SMALL = Experiment(hidden=(8, 8), steps=5, device="cpu")
 
 with suppress(Exception):
     built(SMALL).advance(SMALL.steps)
+
+# A collection in a forked process writes into every object that it looks at, and so copies the memory that is shared.
+gc.collect()
+gc.freeze()
