@@ -21,6 +21,7 @@ from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment
 from bnviz.export.browser import Chrome
 from bnviz.labs import all_labs
+from bnviz.labs.base import Setting
 from bnviz.recording import Recording
 
 SMALL = ["--hidden", "8-8", "--steps", "12"]
@@ -94,7 +95,8 @@ def test_a_lab_writes_recordings_figures_and_a_verdict_for_every_seed(tmp_path: 
     assert len(about["by_seed"]["travel_ratio"]) == 2
     assert about["sentence"] in told
     assert about["score"]["sentence"] in told
-    names = {f"{arm}-seed{seed}.bnviz" for arm in ("plain", "bn") for seed in (0, 1)}
+    arms = all_labs()["figure-1"].arms(Setting(quick=True))
+    names = {f"{arm.name}-seed{seed}.bnviz" for arm in arms for seed in range(arm.seeds or 2)}
     assert {path.name for path in tmp_path.glob("*.bnviz")} == names
     assert (tmp_path / "figure-1.html").exists()
     assert "What is behind it" in (tmp_path / "lesson.html").read_text(encoding="utf-8")

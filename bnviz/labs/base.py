@@ -60,6 +60,10 @@ class Setting:
         """How often every arm is trained."""
         return self.seeds or (1 if self.quick or self.images else FULL_SEEDS)
 
+    def seeds_of(self, arm: Arm) -> int:
+        """How often this arm is trained."""
+        return min(self.seed_count, arm.seeds or self.seed_count)
+
     @property
     def examples(self) -> str:
         """What is learned from, for readers."""
@@ -78,11 +82,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class Arm:
-    """One side of a comparison. name: of its files, lower-case with hyphens; label: for readers."""
+    """One side of a comparison. name: of its files, lower-case with hyphens; label: for readers.
+
+    seeds: it is trained from so many seeds at most; None for as many as the setting has.
+    """
 
     name: str
     label: str
     experiment: Experiment
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -147,8 +155,8 @@ class Result:
     def shown(self, view: View, *arms: str) -> list[Recording]:
         """Of each of the arms, all if none is named, the Recording of the seed that is shown."""
         names = arms or tuple(arm.name for arm in self.arms)
-        seed = min(view.seed, self.setting.seed_count - 1)
-        return [self.recordings(name)[seed] for name in names]
+        found = [self.recordings(name) for name in names]
+        return [recordings[min(view.seed, len(recordings) - 1)] for recordings in found]
 
     def replace(self, **changes: Any) -> Result:
         """A copy with some fields changed."""
@@ -199,7 +207,7 @@ class Lab:
         return [
             self._job(arm.experiment.replace(seed=arm.experiment.seed + extra))
             for arm in self.arms(setting)
-            for extra in range(setting.seed_count)
+            for extra in range(setting.seeds_of(arm))
         ]
 
     def _job(self, experiment: Experiment) -> Job:
@@ -208,9 +216,9 @@ class Lab:
     def result(self, setting: Setting, outcomes: Sequence[Outcome]) -> Result:
         """The Result of the outcomes of `jobs(setting)`, in their order."""
         arms = self.arms(setting)
-        count = setting.seed_count
-        parts = [tuple(outcomes[index * count : (index + 1) * count]) for index in range(len(arms))]
-        return Result(setting, arms, {arm.name: part for arm, part in zip(arms, parts, strict=True)})
+        left = iter(outcomes)
+        parts = {arm.name: tuple(next(left) for _ in range(setting.seeds_of(arm))) for arm in arms}
+        return Result(setting, arms, parts)
 
     def nothing_yet(self, setting: Setting) -> Result:
         """The Result before anything is trained."""

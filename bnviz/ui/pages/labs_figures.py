@@ -86,11 +86,11 @@ def _figure(lab: Lab, lab_run: LabRun, visit: Visit, shown: Shown, fill: bool = 
 
 def _to_keep(lab: Lab, lab_run: LabRun) -> library.ToKeep:
     """What Keep keeps: every network, and the verdict if there is one."""
-    seeds = lab_run.setting.seed_count
+    setting = lab_run.setting
     names = [
-        f"{arm.label}, seed {seed + 1}" if seeds > 1 else arm.label
-        for arm in lab.arms(lab_run.setting)
-        for seed in range(seeds)
+        f"{arm.label}, seed {seed + 1}" if setting.seed_count > 1 else arm.label
+        for arm in lab.arms(setting)
+        for seed in range(setting.seeds_of(arm))
     ]
     verdict = lab.verdict(lab_run.result()).said if lab_run.done and not lab_run.trouble else ""
     return library.ToKeep(lab_run.run.recordings, "Lab", lab.title, names, verdict)
