@@ -32,6 +32,7 @@ from bnviz.recording.snapshot import LAYER_COLUMNS
 from bnviz.recording.statistics import mean_correlation
 from tests.recordings import recording
 from tests.test_changed_images import shifted
+from tests.test_depth import measured as depth
 from tests.test_effective_rate import measured as effective_rate
 from tests.test_length_direction import parted
 
@@ -287,6 +288,7 @@ MADE = {
     "scale-invariance": scaled,
     "whitening": whitened,
     "effective-rate": effective_rate,
+    "depth": depth,
     "landscape": smoothed,
     "test-shift": shifted,
     "length-direction": parted,
