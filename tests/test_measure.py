@@ -118,10 +118,14 @@ def test_counts_of_gradients_are_numpy_s_of_their_magnitudes_with_zeros_in_a_bin
     values[:70] = 0.0
     values[70:80] = -0.0
     values[80:83] = [1.5, -(2.0**-40), np.inf]
-    counted = gradient_counts(values)
+    layer = rng.integers(0, 2, len(values))
+    both = gradient_counts(values, layer, 2)
+    assert both[1].tolist() == gradient_counts(values[layer == 1], np.zeros(sum(layer), int), 1)[0].tolist()
+    counted = both.sum(axis=0)
     expected = np.histogram(np.abs(values[80:]), [0, *GRADIENT_EDGES[2:-1], np.inf])[0]
     assert counted.tolist() == [80, *expected.tolist()]
-    assert gradient_counts(np.array([np.nan, 1e-44], np.float32))[[1, -1]].tolist() == [1, 1]
+    few = gradient_counts(np.array([np.nan, 1e-44], np.float32), np.zeros(2, int), 1)[0]
+    assert few[[1, -1]].tolist() == [1, 1]
 
 
 def test_the_histogram_is_even_where_a_sigmoid_lives_and_symmetric():

@@ -141,6 +141,8 @@ class Recorder:
         places = {id(parameter): place for place, parameter in enumerate(network.parameters())}
         self.hidden_weights = [[places[id(weight)] for weight in layer.weights] for layer in network.layers]
         self.counted_weights = [_evenly(layer.weights) for layer in network.layers]
+        counted = [sum(map(len, chosen)) for chosen in self.counted_weights]
+        self.layer_of_counted = np.repeat(np.arange(len(counted)), counted)
 
     def snapshot(self, step: int, update: Update | None) -> Snapshot:
         """Measure the network after `step` updates, the last of which was `update` (None at step 0)."""
@@ -195,13 +197,14 @@ class Recorder:
 
         Of GRADIENTS weights at most, the same at every step.
         """
-        rows = []
-        for places, chosen in zip(self.hidden_weights, self.counted_weights, strict=True):
-            values = [
-                update.gradients[place].take(index) for place, index in zip(places, chosen, strict=True)
-            ]
-            rows.append(gradient_counts(torch.cat(values).cpu().numpy()))
-        return np.stack(rows)
+        values = [
+            update.gradients[place].take(index)
+            for places, chosen in zip(self.hidden_weights, self.counted_weights, strict=True)
+            for place, index in zip(places, chosen, strict=True)
+        ]
+        return gradient_counts(
+            torch.cat(values).cpu().numpy(), self.layer_of_counted, len(self.counted_weights)
+        )
 
     def evaluate(self, step: int) -> tuple[CurvePoint, ...]:
         """Loss and accuracy in inference mode; at the experiment's end on every held-out example.

@@ -361,8 +361,9 @@ the initial weights. It does not say how it chose its typical sigmoid.
 **Our choice of σ and learning rate.** We wrote the rule down before we trained. The paper says “small random Gaussian
 values”, and its plain curve stands on an axis that begins at 70 %. So we took the smallest σ of 0.02, 0.05, 0.1 and
 0.2 with which the plain network reaches 70 % before step 10,000 (measured on MNIST, 3 seeds), then the smallest
-learning rate of 0.05, 0.1, 0.2 and 0.5. We did not look at the movement of the inputs, nor at the network with batch norm. The choice matters: the
-larger σ is, the wider the inputs are at the start, and the less they move. Therefore the table shows other settings.
+learning rate of 0.05, 0.1, 0.2 and 0.5. We did not look at the movement of the inputs, nor at the network with batch
+norm. The choice matters: the larger σ is, the wider the inputs are at the start, and the less they move. Therefore the
+table shows other settings.
 
 **How far inputs move** is our measure. Each unit has three percentiles: 15, 50 and 85. For each of them we take the
 distance between its lowest and its highest value during training. The result is the mean over percentiles and units.

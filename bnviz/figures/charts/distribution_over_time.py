@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
+from bnviz.figures.frame.axes import rounded_up
 from bnviz.figures.frame.frame import Frame, Panel, side_by_side
 from bnviz.figures.frame.layers import axis_end, called, chosen_layers, depth, last_step, measured_on
 from bnviz.figures.frame.numbers import short
@@ -26,6 +27,8 @@ DARKEST = 0.7
 BRIGHTENED = 0.4
 """The shade grows with this power of the density, so that thin tails are seen beside a narrow peak."""
 SHADES = 13
+TAILS = 1.4
+"""How many times as far as the quantiles the y axis reaches."""
 AXES = ("linear", "log")
 
 
@@ -52,12 +55,12 @@ def over_time(
     arms = arm_styles(recordings)
     number = chosen_layers(recordings, layer or depth(recordings))[0]
     paths = [quantile_path(item, number, None, "input") for item in recordings]
-    low, high, leaving = bands_range(recordings, {(a, 0): path for a, path in enumerate(paths)}, 1)
+    low, high, leaving = _range(recordings, paths)
     rows, columns = side_by_side(len(arms), narrow)
     frame = Frame(
         f"How what {called(recordings, number)} receives is distributed over time",
-        f"Shade: density of the input of the nonlinearity; all units pooled, {measured_on(recordings)}. Thick: median; "
-        "thin: 15 and 85 %; dotted: 5 and 95 %.",
+        f"Shade: density of the inputs; all units pooled, {measured_on(recordings)}. "
+        "Lines: median, 15 and 85 %, 5 and 95 %.",
         theme=theme,
         narrow=narrow,
         height=370 if not narrow else 150 + 200 * rows,
@@ -87,14 +90,24 @@ def over_time(
         _quantiles(frame, panel, arm, path)
         diverged(frame, panel, arm, item.diverged_at, low + 0.1 * (high - low), axis_end(recordings))
         scrubber(frame, panel, step)
-        if (a, 0) in leaving:
-            frame.panel_note(panel, leaving[a, 0], xshift=8, bgcolor=frame.theme.paper)
+        if a in leaving:
+            frame.panel_note(panel, leaving[a], xshift=8, bgcolor=frame.theme.paper)
     frame.axis_note("training step")
     if not any(path.steps.size for path in paths):
         frame.place_for_words(
             panels[0], "The distribution grows here<br>while the networks train.", xref="paper"
         )
     return frame.plot(_alt(recordings, arms, paths, called(recordings, number)))
+
+
+def _range(
+    recordings: Sequence[Recording], paths: Sequence[QuantilePath]
+) -> tuple[float, float, dict[int, str]]:
+    """The y range, with room for the tails, and for each arm whose quantiles leave it a sentence that says so."""
+    near, far, leaving = bands_range(recordings, {(a, 0): path for a, path in enumerate(paths)}, 1)
+    low, high = -rounded_up(TAILS * -near), rounded_up(TAILS * far)
+    outside = [path.steps.size and (path.values.min() < low or path.values.max() > high) for path in paths]
+    return low, high, {a: words for (a, _), words in leaving.items() if outside[a]}
 
 
 def _bins(low: float, high: float) -> slice:
@@ -161,7 +174,7 @@ def _shades(
 def _quantiles(frame: Frame, panel: Panel, arm: ArmStyle, path: QuantilePath) -> None:
     """Five lines; the median's hover text and table name all of them. Each has a rim, to stand out from the shades."""
     count = path.steps.size
-    kept = np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int)) if count else []
+    kept = np.unique(np.linspace(0, max(0, count - 1), min(count, MOST_POINTS)).round().astype(int))
     steps, values = path.steps[kept], path.values[:, kept]
     colour = mixed(arm.colour, frame.theme.ink, frame.theme.lifted)
     for row, dash in ((0, "dot"), (4, "dot"), (1, "solid"), (3, "solid")):

@@ -174,13 +174,11 @@ def _arguments(look: Look, networks: Networks, figure: str = "") -> dict[str, An
 
 def chosen(run: Run, look: Look, networks: Networks, prefix: str, names: Sequence[str]) -> None:
     """These figures alone, each with its caption. The overview brings the choice of what is shown."""
-    last = min(map(len, networks.widths))
     for name in names:
         if name == "overview":
             overview(run, look, networks, prefix)
         elif name != "boundary" or flat(run.recordings):
-            layer = {"layer": look.layer or last} if name == "histogram" else {}
-            _figure(run, name, prefix, **layer)
+            _figure(run, name, f"{prefix}figure", **_arguments(look, networks, name))
             st.caption(FIGURES[name].caption)
 
 
