@@ -1,5 +1,10 @@
 """The entry: `streamlit run app.py`."""
 
+from bnviz import fork_server
+
+fork_server.start()  # before the other imports: it loads torch beside them
+
+# isort: split
 from pathlib import Path
 
 import streamlit as st

@@ -57,12 +57,13 @@ def _children() -> set[psutil.Process]:
 def trainers() -> Iterator[RunManager]:
     """Two trainer processes and their manager, for all tests for which any will do."""
     from bnviz.runs import Limits, RunManager
+    from tests.processes import trainer_processes
 
     before = _children()
     patient = Limits(unwatched_seconds=3600.0)  # tests look at a run when a busy machine lets them
     with RunManager(workers=2, limits=patient) as manager:
         yield manager
-        started = [item for item in _children() - before if "spawn_main" in " ".join(item.cmdline())]
+        started = [item for item in trainer_processes() if item not in before]
         assert started
     manager.close()  # once more harms nobody
     assert psutil.wait_procs(started, timeout=30)[1] == []

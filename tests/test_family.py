@@ -34,6 +34,7 @@ from bnviz.engine.normalizers import (
     WeightStandardized,
 )
 from bnviz.engine.normalizers.renorm import limits
+from bnviz.experiment.normalization import NEED_TWO
 
 SHAPES = [(7, 6), (1, 6), (2, 12), (5, 6, 3, 4), (1, 6, 5, 1)]
 MAPS = [shape for shape in SHAPES if len(shape) == 4]
@@ -427,3 +428,24 @@ def test_values_that_share_statistics_are_those_that_move_with_one_another(name,
     jacobian = torch.autograd.functional.jacobian(layer.as_in_training, x).view(x.numel(), x.numel())
     together = ids.flatten().unsqueeze(0) == ids.flatten().unsqueeze(1)
     assert torch.equal(jacobian.abs() > 1e-12, together)
+
+
+@pytest.mark.parametrize("name", NORMALIZER_CLASSES)
+def test_constant_inputs_and_a_single_example_are_borne_in_both_modes(name):
+    """In float64 and odd shapes. A mini-batch of one is for those that take no variance over examples."""
+    single = name not in NEED_TWO
+    for shape in [(5, 6), (3, 6, 5, 1), *([(1, 6)] if single else []), (1, 6, 3, 2)]:
+        if name == "instance" and len(shape) == 2:
+            continue
+        for x in (torch.full(shape, -2.5, dtype=torch.float64), values(shape).detach()):
+            layer = made(name, ghost_batch=2)
+            layer.train()(values((4, 6, 3, 2)).detach())  # running statistics of something else
+            for training in (True, False):
+                x.requires_grad_()
+                y = layer.train(training)(x)
+                assert (y.shape, y.dtype) == (x.shape, torch.float64)
+                assert y.isfinite().all()
+                assert gradients(y, x)[0].isfinite().all()
+        alone = layer.eval()(x)
+        beside = layer(torch.cat([x.detach(), 7.0 * values(shape).detach()]))[: len(x)]
+        torch.testing.assert_close(alone, beside)

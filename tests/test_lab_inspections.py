@@ -32,7 +32,9 @@ from bnviz.recording.snapshot import LAYER_COLUMNS
 from bnviz.recording.statistics import mean_correlation
 from tests.recordings import recording
 from tests.test_changed_images import shifted
+from tests.test_depth import measured as depth
 from tests.test_effective_rate import measured as effective_rate
+from tests.test_length_direction import parted
 
 SMALL = Experiment(
     hidden=(12, 9), batch_size=40, steps=15, learning_rate=0.3, init="xavier", init_scale=1.0, device="cpu"
@@ -286,8 +288,10 @@ MADE = {
     "scale-invariance": scaled,
     "whitening": whitened,
     "effective-rate": effective_rate,
+    "depth": depth,
     "landscape": smoothed,
     "test-shift": shifted,
+    "length-direction": parted,
 }
 
 

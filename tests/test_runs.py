@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -22,6 +22,7 @@ from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.recording_cache import RecordingCache
 from bnviz.runs.trainer_cache import TRAINER_CACHE, TrainerCache
 from bnviz.runs.trainers import ActorHandle
+from tests.processes import trainer_processes
 from tests.recordings import recording
 
 BASE = Experiment(hidden=(8, 8), steps=150)
@@ -62,10 +63,6 @@ def finish(run: Run) -> None:
     run.set_speed(None)
     until(lambda: run.state in ("finished", "failed"))
     assert run.state == "finished", run.message
-
-
-def workers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
 
 
 def test_whoever_asks_about_a_network_just_trained_gets_the_trainer_itself():
@@ -250,7 +247,7 @@ def test_a_killed_worker_changes_no_number(manager: RunManager) -> None:
     until(lambda: run.step > 30)
     run.intervene("learning_rate", 0.3)
     until(lambda: run.step > 50)
-    workers()[0].send_signal(signal.SIGKILL)
+    trainer_processes()[0].send_signal(signal.SIGKILL)
     until(lambda: run.state == "starting")
     assert "lost" in run.message
     finish(run)
@@ -419,6 +416,9 @@ class Doomed:
     async def acquire(self, experiment: Experiment) -> ActorHandle:
         self.acquired += 1
         return ActorHandle(self, Alive(), "worker")  # type: ignore[arg-type]
+
+    async def answer(self, worker: str, work: Awaitable[Progress]) -> Progress:
+        return await work
 
     def release(self, handle: ActorHandle) -> None:
         self.released += 1

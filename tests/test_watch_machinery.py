@@ -314,3 +314,48 @@ def test_passes_that_show_nothing_in_another_mode_are_told():
         model.eval()
         model(batches(1)[0])
     assert told(recording, "passes in evaluation mode: nothing is recorded")
+
+
+@torch.library.custom_op("bnviz_tests::own_map", mutates_args=())
+def own_map(x: Tensor, weight: Tensor) -> Tensor:
+    """An affine map that no rule knows."""
+    return x @ weight.t()
+
+
+class Experts(nn.Module):
+    """Rows of one tensor are given to the experts whose turn they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.router, self.experts = nn.Linear(6, 8), nn.Parameter(torch.randn(2, 8, 8))
+        self.own = nn.Parameter(torch.randn(5, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        ends = torch.tensor([4, len(x)], dtype=torch.int32)
+        self.hidden = torch._grouped_mm(self.router(x), self.experts.transpose(-2, -1), offs=ends)
+        self.last = own_map(F.silu(self.hidden), self.own)
+        return torch.tanh(self.last)
+
+
+def test_maps_that_no_module_calls_are_layers_of_their_own():
+    torch.manual_seed(0)
+    model = Experts()
+    with watch(model) as recording:
+        model(batches(1)[0])
+    assert recording.layer_names == ("experts", "own")
+    assert_recorded(recording, "experts", 0, model.hidden)
+    assert_recorded(recording, "own", 0, model.last)
+    assert recording.widths == (8, 1)
+    assert told(recording, "own: which axis holds its units is not known")
+
+
+def test_a_nonlinearity_of_which_only_the_linear_part_is_used_is_named():
+    model = nn.Sequential(nn.Linear(6, 8), Softcap())
+    with watch(model) as recording:
+        model(batches(1)[0])
+    assert [layer.activation for layer in recording.watched.layers] == ["tanh"]
+
+
+class Softcap(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(x * 0.05 / 50.0) * 50.0

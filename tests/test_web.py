@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -18,12 +19,14 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from bnviz import Intervention, figures
+from bnviz.data.lru import Held
 from bnviz.experiment import ExperimentError
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.registry import FigureKind
 from bnviz.runs import TooCostlyError
 from bnviz.web import app, errors, response_cache, state, views
 from bnviz.web.fast_path import FastPath
+from bnviz.web.health import HealthRoutes
 from bnviz.web.response_cache import ResponseCache
 from tests.site import FakeManager, FakeRun, get_at_once, recordings, site_of_run
 
@@ -65,6 +68,35 @@ def fresh_parameters() -> Any:
 def test_health_answers_under_the_base_path(run: FakeRun) -> None:
     assert site_of_run(run).get("/bnviz/health").json() == {"ok": True}
     assert site_of_run(run, "/some/where/").get("/some/where/bnviz/health").json() == {"ok": True}
+
+
+def test_health_tells_what_is_kept_to_the_machine_itself_alone() -> None:
+    app = Starlette(routes=HealthRoutes(lambda: {"figures": Held(3, 4000, 12.4)}).all())
+    here = TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 1)).get("/health").json()
+    assert here["kept"] == {"figures": {"count": 3, "bytes": 4000, "oldest_seconds": 12}}
+    assert here["memory_bytes"] > 1_000_000
+    for site in (
+        TestClient(app, base_url="http://127.0.0.1", client=("192.0.2.7", 1)),
+        TestClient(app, base_url="http://bnviz.example", client=("127.0.0.1", 1)),
+        TestClient(
+            app,
+            base_url="http://127.0.0.1",
+            client=("127.0.0.1", 1),
+            headers={"X-Forwarded-For": "192.0.2.7"},
+        ),
+    ):
+        assert site.get("/health").json() == {"ok": True}
+
+
+def test_a_cache_of_figures_keeps_no_more_bytes_than_it_may() -> None:
+    async def scenario() -> None:
+        cache = ResponseCache(most_bytes=25_000)
+        for number in range(10):
+            body = await cache.get(number, "1", lambda: os.urandom(5000))
+            assert body.nbytes > 10_000  # plain, and compressed, which helps nothing here
+        assert (cache.held().count, cache.held().nbytes <= 25_000) == (2, True)
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("base", ["", "/some/where"])

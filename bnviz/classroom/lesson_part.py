@@ -24,7 +24,7 @@ from bnviz.recording import Recording
 VIEW_SETTINGS = ("layer", "unit", "before", "log", "speed", "at", "images", "example")
 """The Playground's parameters that a part may set, besides those of the networks."""
 
-Place = Literal["class", "playground", "labs", "inside", "map", "runs"]
+Place = Literal["class", "playground", "labs", "inside", "map", "landscape", "depth", "runs"]
 PLACES: tuple[Place, ...] = get_args(Place)
 LINKED: tuple[Place, ...] = tuple(place for place in PLACES if place != "class")
 """The pages that a part's link may open."""

@@ -96,7 +96,8 @@ class InceptionBlock(Layer):
         """
         weights, biases = zip(*firsts, strict=True)
         bias = None if biases[0] is None else torch.cat(biases)
-        maps = F.conv2d(u, torch.cat(weights), bias).split([len(weight) for weight in weights], dim=1)
+        together = F.conv2d(u, torch.cat(weights), bias)
+        maps = torch.split(together, [len(weight) for weight in weights], dim=1)
         return [
             averaged_if_asked(branch.layers[0].affine, each.contiguous(memory_format=torch.channels_last))
             for branch, each in zip(self.parts, maps, strict=True)

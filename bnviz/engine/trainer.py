@@ -40,8 +40,10 @@ def pick_device(name: str) -> torch.device:
 
     Raises ExperimentError where the device asked for is not there.
     """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     wanted = (os.environ.get("BNVIZ_DEVICE") or "auto") if name == "auto" else name
+    if wanted == "cpu":  # without a look at the others: a process that has looked at a GPU must not fork
+        return torch.device(wanted)
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         wanted = next(device for device, there in available.items() if there)
     if not available.get(wanted, False):

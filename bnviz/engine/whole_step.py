@@ -41,7 +41,7 @@ class CudaGraphs:
 
     def captured(self, work: Work) -> Work:
         """As in Device."""
-        aside = torch.cuda.Stream()
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(WARM_UP):

@@ -240,7 +240,6 @@ class Experiment(BaseModel):
             low=0,
             high=MAX_CONVOLUTIONS,
             suggestions=(0, 1, 2),
-            unit="last layers per activation",
             zero="none",
         ),
     ] = 0

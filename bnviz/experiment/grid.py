@@ -81,6 +81,11 @@ class Grid:
             )
 
     @property
+    def work(self) -> str:
+        """The function that trains the networks, as Plan has it."""
+        return "bnviz.engine.grid_scores:scores"
+
+    @property
     def learning_rates(self) -> tuple[float, ...]:
         """The learning rate of each column."""
         return _spaced(*LEARNING_RATES, self.size)

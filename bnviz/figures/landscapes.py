@@ -44,19 +44,21 @@ def _sharpness(networks: Sequence[Experiment], found: Found, looks: Mapping[str,
     return sharpness.draw(curves, networks[0].steps, whole=not networks[0].batch_size, **looks)
 
 
-PLANES = {
+PLANES: Mapping[str, tuple[str, str, tuple[float, float] | None]] = {
     "bnviz.engine.inspections.surface:around": (
         "The loss around the weights",
         "Over two random directions, in each of which a unit’s weights change by at most their own length "
         "(filter-normalized). In the middle: the weights. 500 training examples, in training mode.",
+        (0.01, 30.0),
     ),
     "bnviz.engine.inspections.surface:path": (
         "The path of training",
         "Over the two main directions of the path that the weights take; each network’s own. ○: start, ×: end. The "
         "path is projected onto the plane. 500 training examples, in training mode.",
+        None,
     ),
 }
-"""The measurements of a plane: title and subtitle of their figure."""
+"""The measurements of a plane: title and subtitle of their figure, and losses that its scale always reaches."""
 
 
 def _plane(
@@ -67,8 +69,8 @@ def _plane(
         plane = Plane.joined(pieces)
         held = f", {plane.explained.sum():.0%} of the path’s variance" if plane.explained.size else ""
         valleys.append(Valley(label + held, colour, plane))
-    title, subtitle = PLANES[function]
-    return loss_surface.draw(valleys, shape, title=title, subtitle=subtitle, **looks)
+    title, subtitle, span = PLANES[function]
+    return loss_surface.draw(valleys, shape, title=title, subtitle=subtitle, span=span, **looks)
 
 
 FIGURES: Mapping[str, Draw] = MappingProxyType(

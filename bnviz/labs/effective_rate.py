@@ -108,7 +108,7 @@ def length(found: Mapping[str, Any]) -> np.ndarray:
 
 def effective_rate(found: Mapping[str, Any]) -> np.ndarray:
     """η/‖W‖², (R,)."""
-    return np.asarray(found["rate"]) / length(found) ** 2
+    return np.asarray(np.asarray(found["rate"]) / length(found) ** 2)
 
 
 def angle(found: Mapping[str, Any]) -> np.ndarray:

@@ -171,12 +171,11 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         guess=_guessed_errors(alone, view),
         **view.looks,
     )
-    some = [(result.arms[place], look) for place, look in SHOWN.items()]
     curves = figure_2.draw(
         [
-            Network(arm.label, look, item)
-            for (arm, look), item in zip(
-                some, result.shown(view, *(arm.name for arm, _ in some)), strict=True
+            Network(f"scale ×{SCALES[place]:g}", look, item)
+            for (place, look), item in zip(
+                SHOWN.items(), result.shown(view, *(result.arms[place].name for place in SHOWN)), strict=True
             )
         ],
         title="Accuracy on held-out data",

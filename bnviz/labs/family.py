@@ -39,7 +39,7 @@ QUICK = Experiment(
 )
 FULL = QUICK.replace(dataset="mnist", steps=120)
 CONVOLUTIONAL = FULL.replace(
-    architecture="conv", hidden=(4, 8, 16), groups=2, momentum=0.9, learning_rate=0.1, steps=200
+    architecture="conv", hidden=(4, 8, 16), groups=2, momentum=0.9, learning_rate=0.1, steps=130
 )
 """Trained in the full setting alone: a step of it takes five times as long."""
 
@@ -71,7 +71,7 @@ KINDS = {
     ),
     "conv": Kind(
         "convolutional",
-        0.6,
+        0.5,
         (0.03, 0.1, 0.3, 1.0),
         {"convolutional": ("batch", "layer"), "convolutional-more": ("group", "instance")},
     ),

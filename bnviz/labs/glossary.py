@@ -31,6 +31,10 @@ GLOSSARY = (
         "direction changes.",
     ),
     Entry(
+        "effective rank",
+        "How many directions the outputs of a layer take for a mini-batch; 1 if all point the same way.",
+    ),
+    Entry(
         "gradient",
         "The derivative of the loss with respect to each weight; the backward pass computes it from the last layer to "
         "the first.",
@@ -51,6 +55,11 @@ GLOSSARY = (
     Entry(
         "internal covariate shift",
         "The change in the distribution of a layer’s inputs that comes from learning in the layers below it.",
+    ),
+    Entry(
+        "Jacobian",
+        "The matrix of the derivatives of a layer’s outputs with respect to its inputs; its singular values say by "
+        "which factors it lengthens a change.",
     ),
     Entry(
         "layer normalization",

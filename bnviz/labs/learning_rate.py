@@ -30,9 +30,11 @@ from bnviz.labs.verdicts import (
 )
 
 QUICK = Experiment(
-    dataset="digits", hidden=(40,) * 5, activation="relu", init="kaiming", init_scale=1.0, steps=200
+    dataset="digits", hidden=(40,) * 5, activation="relu", init="kaiming", init_scale=1.0, steps=400
 )
 FULL = QUICK.replace(dataset="mnist", hidden=(100,) * 5, steps=2000)
+"""Of QUICK, ten seeds at 400 steps: 0.3 or less without batch norm, 3 with it. At 200 steps some networks with batch
+norm did not reach TARGET at 3 yet, so that training was too short and not the rate too high."""
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 TARGET = 0.9

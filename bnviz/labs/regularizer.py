@@ -138,7 +138,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     )
     curves = figure_2.draw(
         [
-            Network(label, look, item)
+            Network(label.removeprefix("batch norm, "), look, item)
             for (label, *_, look), item in zip(ARMS.values(), result.shown(view), strict=True)
         ],
         title="Accuracy on held-out data",

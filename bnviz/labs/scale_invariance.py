@@ -30,6 +30,8 @@ FULL = QUICK.replace(dataset="mnist", steps=2000)
 STARTS = (1.0, 30.0)
 """What the first layer's weights are multiplied by. From 10 a plain network still learns in some seeds, from 30 in none
 of ten."""
+SHORT = {"none": "plain", "batch": "batch norm"}
+"""Of the kinds of network, where a phone has little room."""
 FACTORS = (0.001, 0.01, 0.1, 10.0, 100.0, 1000.0)
 """The values of a, as in bnviz.engine.inspections.invariance, where the identities are measured."""
 TENFOLD = FACTORS.index(10.0)
@@ -139,7 +141,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
     four = [(kind, start) for kind in KINDS for start in STARTS]
     curves = figure_2.draw(
         [
-            Network(f"{LABELS[kind]}, ×{start:g}", _look(kind, start), item)
+            Network(f"{SHORT[kind]}, ×{start:g}", _look(kind, start), item)
             for (kind, start), item in zip(
                 four, result.shown(view, *(name(*which) for which in four)), strict=True
             )

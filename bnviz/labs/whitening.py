@@ -40,13 +40,13 @@ ARMS = {
 }
 
 CURVES = {
-    "plain": WITHOUT,
-    "bn": WITH,
-    "whiten": MORE[0],
-    "bn-small": (WITH[0], "dot"),
-    "whiten-small": (MORE[0][0], "dot"),
+    "plain": ("none", WITHOUT),
+    "bn": ("batch norm", WITH),
+    "whiten": ("whitening", MORE[0]),
+    "bn-small": ("batch norm, small", (WITH[0], "dot")),
+    "whiten-small": ("whitening, small", (MORE[0][0], "dot")),
 }
-"""The looks of their curves; dotted are those of small mini-batches."""
+"""The names and looks of their curves; a phone has little room. Dotted are those of small mini-batches."""
 
 COSTLY = 5.0
 """How many times as long a step must take in the widest network. The measured ratio is several times that, and
@@ -146,10 +146,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         **view.looks,
     )
     curves = figure_2.draw(
-        [
-            Network(label, CURVES[arm], item)
-            for (arm, (label, *_)), item in zip(ARMS.items(), result.shown(view), strict=True)
-        ],
+        [Network(*CURVES[arm], item) for arm, item in zip(CURVES, result.shown(view, *CURVES), strict=True)],
         title="Accuracy on held-out data",
         subtitle="Share of held-out examples classified correctly, in inference mode.",
         **view.looks,

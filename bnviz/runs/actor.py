@@ -60,6 +60,11 @@ class TrainerActor:
         self.trainer: Trainer | None = None
         self.interventions: tuple[Intervention, ...] = ()
 
+    def warm(self) -> None:
+        """Return when the process is ready to train: a process that dies before has not begun with this network."""
+        with TRAINING:
+            pass
+
     def advance(self, steps: int, interventions: Sequence[Intervention], every_step: bool) -> Progress:
         """Trainer.advance; the first call builds the Trainer, which may have to fetch its data."""
         from bnviz.data.datasets import DatasetError
@@ -69,7 +74,7 @@ class TrainerActor:
             with TRAINING:
                 started = time.perf_counter()
                 if self.trainer is None:
-                    self.trainer = _build(self.experiment)
+                    self.trainer = built(self.experiment)
                 snapshots = self.trainer.advance(steps, interventions, every_step)
                 self.interventions += tuple(interventions)
         except (DatasetError, ExperimentError) as error:
@@ -107,7 +112,8 @@ class TrainerSetup(WorkerPlugin):
         threading.Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
 
 
-def _build(experiment: Experiment) -> Trainer:
+def built(experiment: Experiment) -> Trainer:
+    """A Trainer in this process, at step 0."""
     import torch
 
     from bnviz.engine.trainer import Trainer
@@ -119,4 +125,4 @@ def _build(experiment: Experiment) -> Trainer:
 def _warm_up() -> None:
     """Import what training needs and take a few steps, so that the first Play responds at once."""
     with TRAINING, suppress(Exception):  # the first run reports whatever is wrong here
-        _build(Experiment(hidden=(8, 8), steps=5)).advance(5)
+        built(Experiment(hidden=(8, 8), steps=5)).advance(5)

@@ -5,9 +5,9 @@ Both go on by `advance`, which returns a Progress; `step` is the step that they 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from distributed import KilledWorker
 
@@ -16,12 +16,16 @@ from bnviz.recording import Recording
 from bnviz.runs.actor import Progress
 from bnviz.runs.person import Person
 from bnviz.runs.trainers import ActorHandle, Trainers
+from bnviz.runs.workers import WorkerLostError
 
 FORGET = 0.8
 """The weight of earlier calls in the estimate of a step's duration, which records make uneven."""
 
-CHECK_SECONDS = 0.5
-"""How long a call waits for its answer before it checks, again and again, whether its worker still lives."""
+LOSSES = (OSError, RuntimeError, KilledWorker, WorkerLostError)
+"""What a call raises whose worker ended."""
+
+BEFORE_TRAINING = 0.1
+"""What a death counts that came before the process trained this network: it says little about the network."""
 
 
 class TrainerLostError(Exception):
@@ -57,7 +61,7 @@ class LiveArm:
         self.is_ready = False  # whether a trainer has reached `step`, as far as is known
         self._trainers = trainers
         self._deaths_allowed = deaths
-        self._deaths = 0
+        self._deaths = 0.0
         self._handle: ActorHandle | None = None
         self._seconds, self._steps = 0.0, 0.0  # weighted sums over the latest calls
 
@@ -79,7 +83,7 @@ class LiveArm:
         """
         coming = due(interventions, self.step, self.step + steps)
         progress = await self._call(steps, coming, every_step)
-        self._deaths = 0
+        self._deaths = 0.0
         self.step = progress.step
         return progress
 
@@ -93,8 +97,8 @@ class LiveArm:
     async def _build(self, interventions: Sequence[Intervention]) -> None:
         try:
             self._handle = await self._trainers.acquire(self.experiment)
-        except (OSError, RuntimeError, KilledWorker) as error:
-            raise self._lost() from error
+        except LOSSES as error:
+            raise self._lost(BEFORE_TRAINING) from error
         step = 0
         while step < self.step:
             chunk = min(
@@ -127,25 +131,21 @@ class LiveArm:
         self, handle: ActorHandle, steps: int, interventions: Sequence[Intervention], every_step: bool
     ) -> Progress:
         if handle.future.status != "finished":  # the worker died while the call waited for its turn
-            raise self._lost()
-        call = asyncio.ensure_future(_answer(handle, steps, interventions, every_step))
+            raise self._lost(BEFORE_TRAINING)
         try:
-            while not (await asyncio.wait({call}, timeout=CHECK_SECONDS))[0]:
-                # When a worker dies, its actor's answer may never come; the scheduler knows.
-                if handle.future.status != "finished":
-                    raise self._lost()
-            return call.result()
-        except (OSError, RuntimeError) as error:
+            progress: Progress = await self._trainers.answer(
+                handle.worker, _called(handle, steps, interventions, every_step)
+            )
+        except LOSSES as error:
             raise self._lost() from error
-        finally:
-            call.cancel()
+        return progress
 
-    def _lost(self) -> TrainerLostError:
+    def _lost(self, counts: float = 1.0) -> TrainerLostError:
         """Count a death. Raises TrainerFailedError if there were too many at this step."""
         self.release()
-        self._deaths += 1
+        self._deaths += counts
         if self._deaths >= self._deaths_allowed:
-            self._deaths = 0
+            self._deaths = 0.0
             raise TrainerFailedError(
                 f"The process that trained this network ended {self._deaths_allowed} times "
                 f"at step {self.step:,}. Perhaps it ran out of memory: "
@@ -154,11 +154,10 @@ class LiveArm:
         return TrainerLostError()
 
 
-async def _answer(
+async def _called(
     handle: ActorHandle, steps: int, interventions: Sequence[Intervention], every_step: bool
-) -> Progress:
-    progress: Progress = await handle.actor.advance(steps, tuple(interventions), every_step)
-    return progress
+) -> Any:
+    return await handle.actor.advance(steps, tuple(interventions), every_step)
 
 
 class PlaybackArm:

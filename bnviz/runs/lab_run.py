@@ -99,6 +99,8 @@ class LabRuns:
         """A new one, at step 0. person: to whom it belongs. Raises TooCostlyError for one beyond the limits."""
         item = LabRun(lab, setting, manager, person)
         with self._lock:
+            # A run that the manager has dropped must not live on here, with all that it recorded.
+            self._all = {key: other for key, other in self._all.items() if manager.get(key) is not None}
             self._all[item.run.id] = item
             loose = [key for key, other in self._all.items() if not other.run.held]
             for key in loose[: max(0, len(self._all) - CAPACITY)]:

@@ -33,6 +33,7 @@ class Limits:
     run_steps: int = 2_000_000  # of all networks of a run
     step_millions: int = 1000  # million multiplications in the forward pass of a mini-batch
     kept_recordings: int = 40  # finished ones, played back without training again
+    kept_mb: int = 150  # million bytes of these recordings, and as many of these answers
     kept_inspections: int = 100  # answers to questions about a network at a step
     unwatched_seconds: float = 120.0  # a running run nobody looks at is paused
     dropped_seconds: float = 1800.0  # a run nobody looks at is dropped

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Self
 
+from bnviz.data.lru import Held
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.cost import check
@@ -44,7 +45,7 @@ class RunManager:
             scheduler=scheduler or os.environ.get("BNVIZ_SCHEDULER") or None,
             limits=self._limits,
         )
-        self._recording_cache = RecordingCache(self._limits.kept_recordings)
+        self._recording_cache = RecordingCache(self._limits.kept_recordings, self._limits.kept_mb * 1_000_000)
         self.sweeps = Sweeps(self._trainers)
         self.measurements = Measurements(self._trainers, self._limits)
         self.feeds = Feeds(self._limits)
@@ -142,6 +143,17 @@ class RunManager:
         return self._questions.ask(
             experiment, interventions, step, function, person or Person(""), **arguments
         )
+
+    def held(self) -> Mapping[str, Held]:
+        """How much is kept: runs, finished recordings, and answers about networks."""
+        with self._lock:
+            runs = list(self._runs.values())
+        oldest = max((item.untouched_seconds for item in runs), default=0.0)
+        return {
+            "runs": Held(len(runs), sum(item.nbytes for item in runs), oldest),
+            "recordings": self._recording_cache.held(),
+            "answers": self._questions.held(),
+        }
 
     def _drop(self, run: Run) -> None:
         with self._lock:

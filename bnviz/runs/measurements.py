@@ -23,6 +23,7 @@ from bnviz.runs.actor import TRAINING
 from bnviz.runs.cost import check
 from bnviz.runs.limits import Limits
 from bnviz.runs.trainers import Trainers, TrainersUnavailableError
+from bnviz.runs.workers import MOST_LOST, WorkerLostError
 
 MeasurementState = Literal["running", "stopped", "finished", "failed"]
 Piece = tuple[float, Mapping[str, Any]]
@@ -119,7 +120,7 @@ class Measurement:
             await asyncio.gather(*(self._follow(client, place) for place in places))
         except (ExperimentError, DatasetError, TrainersUnavailableError) as error:
             self._end("failed", str(error))
-        except KilledWorker:
+        except (KilledWorker, WorkerLostError):
             self._end("failed", "The process that measured ended too often.")
         except Exception as error:
             self._end(
@@ -132,9 +133,11 @@ class Measurement:
 
     async def _follow(self, client: Client, place: int) -> None:
         """Have one network measured, always by the same worker, which keeps what it has begun."""
-        workers = sorted(await client.nthreads())
-        home = [workers[place % len(workers)]] if workers else None
+        home, lost = "", 0
         while self.state == "running" and self.shares[place] < 1:
+            workers = await self._trainers.addresses()
+            if home not in workers:
+                home = workers[place % len(workers)]
             future = client.submit(
                 measured,
                 f"{self.id}-{place}",
@@ -143,13 +146,18 @@ class Measurement:
                 self.arguments,
                 len(self.found[place]),
                 pure=False,
-                workers=home,
-                allow_other_workers=True,
+                workers=[home],
             )
             try:
-                pieces: list[Piece] = await future
+                pieces: list[Piece] = await self._trainers.answer(home, future)
+            except WorkerLostError:
+                lost += 1
+                if lost >= MOST_LOST:
+                    raise
+                continue
             finally:
                 future.release()
+            lost = 0
             with self._lock:
                 more = tuple(found for _, found in pieces)
                 share = pieces[-1][0] if pieces else 1.0

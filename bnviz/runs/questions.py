@@ -10,18 +10,21 @@ from __future__ import annotations
 import functools
 import importlib
 import secrets
+import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
 from distributed import Client, KilledWorker, get_worker
 from distributed import Future as RemoteFuture
 
 from bnviz.data.dataset import DatasetError
-from bnviz.data.lru import Lru
+from bnviz.data.lru import Held, Lru
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.progress import on_progress
 from bnviz.runs.cost import check
@@ -30,6 +33,7 @@ from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 from bnviz.runs.trainer_cache import TRAINER_CACHE
 from bnviz.runs.trainers import Trainers, TrainersUnavailableError
+from bnviz.runs.workers import MOST_LOST, WorkerLostError
 
 TOPIC = "bnviz-inspections"
 """The topic of the events in which workers report their progress."""
@@ -55,7 +59,7 @@ class Questions:
         self._trainers, self._limits = trainers, limits
         self._fair_queue = FairQueue(at_once=1)
         self._lock = threading.Lock()
-        self._answers: Lru[Hashable, Answer] = Lru(limits.kept_inspections)
+        self._answers: Lru[Hashable, Answer] = Lru(limits.kept_inspections, limits.kept_mb * 1_000_000)
         self._pending: dict[str, Answer] = {}
         self._subscribed = False
 
@@ -79,11 +83,22 @@ class Questions:
             if answer is None or (answer.done() and answer.exception() is not None):
                 answer = Answer()
                 self._answers.put(key, answer)
+                answer.add_done_callback(functools.partial(self._weigh, key))
                 question = functools.partial(
                     self._answer, answer, person, experiment, tuple(interventions), step, function, arguments
                 )
                 self._trainers.soon(functools.partial(self._begin, question))
             return answer
+
+    def held(self) -> Held:
+        """How much is kept."""
+        with self._lock:
+            return self._answers.held()
+
+    def _weigh(self, key: Hashable, answer: Future[Any]) -> None:
+        if answer.exception() is None:
+            with self._lock:
+                self._answers.weigh(key, size_of(answer.result()))
 
     def _begin(self, question: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._trainers.spawn(question())
@@ -93,8 +108,8 @@ class Questions:
             answer.set_result(await self._remotely(answer, person, experiment, *question))
         except (ExperimentError, DatasetError, TrainersUnavailableError) as error:
             answer.set_exception(InspectionError(str(error)))
-        except KilledWorker:
-            answer.set_exception(InspectionError("The process that looked into the network ended too often."))
+        except InspectionError as error:
+            answer.set_exception(error)
         except Exception as error:
             answer.set_exception(InspectionError(f"{type(error).__name__}: {error}"))
         finally:
@@ -106,28 +121,30 @@ class Questions:
         if not self._subscribed:
             self._subscribed = True
             client.subscribe_topic(TOPIC, self._on_report)
-        workers = sorted(await client.nthreads())
-        # Ask the process that trained the network, or else always the same one: its cache has the Trainer.
-        home = self._trainers.worker_of(experiment)
-        if home not in workers:
-            home = workers[zlib.crc32(experiment.to_json().encode()) % len(workers)] if workers else None
-        async with self._fair_queue.turn(home or "", person, 0.0) as turn:
-            started = time.monotonic()
-            try:
-                return await self._submitted(client, home, answer, (experiment, *question))
-            finally:
-                turn.seconds = time.monotonic() - started
+        for _ in range(MOST_LOST):
+            # Ask the process that trained the network, or else always the same one: its cache has the Trainer.
+            workers = await self._trainers.addresses()
+            home = self._trainers.worker_of(experiment)
+            if home not in workers:
+                home = workers[zlib.crc32(experiment.to_json().encode()) % len(workers)]
+            async with self._fair_queue.turn(home, person, 0.0) as turn:
+                started = time.monotonic()
+                try:
+                    return await self._submitted(client, home, answer, (experiment, *question))
+                except (WorkerLostError, KilledWorker):
+                    continue
+                finally:
+                    turn.seconds = time.monotonic() - started
+        raise InspectionError("The process that looked into the network ended too often.")
 
-    async def _submitted(
-        self, client: Client, home: str | None, answer: Answer, question: tuple[Any, ...]
-    ) -> Any:
+    async def _submitted(self, client: Client, home: str, answer: Answer, question: tuple[Any, ...]) -> Any:
         name = secrets.token_hex(8)
         self._pending[name] = answer
         future: RemoteFuture[Any] = client.submit(
-            _answered_with_reports, name, *question, pure=False, workers=home, allow_other_workers=True
+            _answered_with_reports, name, *question, pure=False, workers=[home]
         )
         try:
-            return await future
+            return await self._trainers.answer(home, future)
         finally:
             del self._pending[name]
             future.release()
@@ -136,6 +153,19 @@ class Questions:
         name, share = event[1]
         if name in self._pending:
             self._pending[name].share = float(share)
+
+
+def size_of(value: Any) -> int:
+    """About how many bytes of memory an answer takes: plain data and NumPy arrays."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, Mapping):
+        return sum(map(size_of, value.values())) + sum(map(size_of, value))
+    if isinstance(value, list | tuple | set | frozenset):
+        return sys.getsizeof(value) + sum(map(size_of, value))
+    if is_dataclass(value):
+        return sum(size_of(getattr(value, item.name)) for item in fields(value))
+    return sys.getsizeof(value)
 
 
 def answered(

@@ -1,37 +1,40 @@
-"""A Sweep trains the networks of a Grid on the workers, tile after tile, coarse to fine."""
+"""A Sweep trains or measures the networks of a Plan, such as a Grid, on the workers, tile after tile."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import secrets
 import threading
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from distributed import Client, KilledWorker
 
 from bnviz.data.dataset import DatasetError
 from bnviz.data.lru import Lru
 from bnviz.experiment import Experiment, ExperimentError
-from bnviz.experiment.grid import Cell, Grid, Score
+from bnviz.experiment.plan import Plan
 from bnviz.recording import Provenance
 from bnviz.runs.actor import TRAINING
 from bnviz.runs.trainers import Trainers, TrainersUnavailableError
 
 SweepState = Literal["running", "stopped", "finished", "failed"]
-NOTHING: Mapping[Cell, tuple[Score, ...]] = MappingProxyType({})
+Scores = Mapping[Any, tuple[Any, ...]]
+"""Of each cell that is done what the Plan's work returned, one for each seed."""
+NOTHING: Scores = MappingProxyType({})
 
 
 class Sweep:
-    """The training of one Grid. Every method may be called from any thread, and returns at once.
+    """The work on one Plan. Every method may be called from any thread, and returns at once.
 
     id: whoever has it may watch. provenance: where it was trained.
-    scores: of the cells trained so far, a Score for each seed; the mapping is replaced, never changed.
+    scores: of the cells done so far, a Score or a Signal for each seed; the mapping is replaced, never changed.
     """
 
-    def __init__(self, grid: Grid, trainers: Trainers, scores: Mapping[Cell, tuple[Score, ...]]) -> None:
+    def __init__(self, grid: Plan, trainers: Trainers, scores: Scores) -> None:
         self.id = secrets.token_urlsafe(12)
         self.grid = grid
         self.scores = scores
@@ -112,15 +115,15 @@ class Sweep:
             if len(self.scores) == len(self.grid.cells):
                 self._end("finished", "")
 
-    async def _drain(self, client: Client, waiting: list[tuple[Cell, ...]]) -> None:
+    async def _drain(self, client: Client, waiting: list[tuple[Any, ...]]) -> None:
         """Train the waiting tiles, one after the other."""
         while waiting and self.state == "running":
             tile = waiting.pop()
             seeds = range(self.grid.seeds)
             experiments = tuple(self.grid.experiment(cell, seed) for cell in tile for seed in seeds)
-            future = client.submit(trained, experiments, pure=False)
+            future = client.submit(trained, self.grid.work, experiments, pure=False)
             try:
-                scores: list[Score]
+                scores: list[Any]
                 scores, self.provenance = await future
             finally:
                 future.release()
@@ -145,10 +148,10 @@ class Sweeps:
         self._trainers = trainers
         self._lock = threading.Lock()
         self._all: Lru[str, Sweep] = Lru(capacity)
-        self._known: Lru[Grid, Mapping[Cell, tuple[Score, ...]]] = Lru(capacity)
+        self._known: Lru[Plan, Scores] = Lru(capacity)
 
-    def open(self, grid: Grid) -> Sweep:
-        """A new Sweep, with the scores that an equal Grid has brought on this server."""
+    def open(self, grid: Plan) -> Sweep:
+        """A new Sweep, with the scores that an equal Plan has brought on this server."""
         with self._lock:
             for item in self._all.values():
                 if len(item.scores) > len(self._known.peek(item.grid) or NOTHING):
@@ -172,9 +175,13 @@ class Sweeps:
                 sweep.stop()
 
 
-def trained(experiments: tuple[Experiment, ...]) -> tuple[list[Score], Provenance]:
-    """In a worker: train all as a stack, in chunks between which live runs on the same worker get their turns."""
-    from bnviz.engine.grid_scores import scores
+def trained(work: str, experiments: tuple[Experiment, ...]) -> tuple[list[Any], Provenance]:
+    """In a worker: train or measure all, in chunks between which live runs on the same worker get their turns.
+
+    work: a function, as Plan names it.
+    """
     from bnviz.engine.trainer import made_on, pick_device
 
-    return scores(experiments, TRAINING), made_on(pick_device(experiments[0].device))
+    module, _, name = work.partition(":")
+    results = getattr(importlib.import_module(module), name)(experiments, TRAINING)
+    return results, made_on(pick_device(experiments[0].device))

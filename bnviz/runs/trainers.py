@@ -12,15 +12,17 @@ import contextvars
 import logging
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, Future, LocalCluster
+from distributed import Client, Future, LocalCluster, Status
+from distributed.utils import get_mp_context
 
+from bnviz import fork_server
 from bnviz.data.lru import Lru
 from bnviz.experiment import Experiment
 from bnviz.runs.actor import TrainerActor, TrainerSetup
@@ -28,9 +30,29 @@ from bnviz.runs.admission import Admission
 from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
+from bnviz.runs.workers import TOPIC, Workers
 
 MOST_REMEMBERED = 1000
 """Experiments of which the worker that trained them is remembered."""
+
+STARTS = 3
+"""Attempts to start the embedded cluster."""
+
+RENEWAL_SECONDS = 1.0
+"""Between two looks whether a worker has to be replaced."""
+
+GIVEN_UP = (Status.closed, Status.failed)
+
+SETTINGS: dict[str, Any] = {
+    # Dask serves HTTP routes even without a dashboard; here it serves none.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    # Dask looks, 15 s after a worker was lost, whether it is back just then; if not, it is given up for good. A worker
+    # that is killed often is often not back just then.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
+    "distributed.worker.multiprocessing-method": "forkserver" if fork_server.AVAILABLE else "spawn",
+}
+"""Of the embedded cluster."""
 
 LEAST_CALL_SECONDS = 0.05
 """Below it the overhead of a call exceeds its training."""
@@ -80,7 +102,7 @@ class Trainers:
             if self._closed or self._thread is not None:
                 return
             self._loop = asyncio.new_event_loop()
-            self._opened: asyncio.Future[Client] = self._loop.create_future()
+            self._opened: asyncio.Future[tuple[Client, Workers]] = self._loop.create_future()
             self._ending = asyncio.Event()
             self._thread = threading.Thread(
                 target=self._live, args=(self._loop, background), name="bnviz-runs", daemon=True
@@ -122,32 +144,34 @@ class Trainers:
 
     async def client(self) -> Client:
         """The cluster's client, once the cluster is open. Raises TrainersUnavailableError."""
-        return await asyncio.shield(self._opened)
+        return (await self._both())[0]
 
     async def acquire(self, experiment: Experiment) -> ActorHandle:
         """Build an actor for `experiment` on the worker that holds fewest; `release` it in the end.
 
-        Dask itself spreads actors evenly too, but no longer when many are alike.
+        Dask itself spreads actors evenly too, but no longer when many are alike. Raises WorkerLostError.
         """
-        client = await asyncio.shield(self._opened)
-        workers = await client.nthreads()
-        worker = min(workers, key=lambda address: self._held[address], default="")
+        client, workers = await self._both()
+        worker = min(await workers.addresses(), key=lambda address: self._held[address])
         self._held[worker] += 1
         self._last_worker.put(experiment, worker)
-        future = client.submit(
-            TrainerActor,
-            experiment,
-            actor=True,
-            pure=False,
-            workers=[worker] if worker else None,
-            allow_other_workers=bool(worker),  # this one may be lost before the actor is built
-        )
+        future = client.submit(TrainerActor, experiment, actor=True, pure=False, workers=[worker])
         handle = ActorHandle(None, future, worker)
         try:
-            return replace(handle, actor=await future)
+            actor = await workers.answer(worker, future)
+            await workers.answer(worker, actor.warm())
+            return replace(handle, actor=actor)
         except BaseException:
             self.release(handle)
             raise
+
+    async def answer(self, worker: str, work: Awaitable[Any]) -> Any:
+        """The result of `work`, which that worker does. Raises WorkerLostError, and what `work` raises."""
+        return await (await self._both())[1].answer(worker, work)
+
+    async def addresses(self) -> list[str]:
+        """Of the workers, sorted; waits while there is none."""
+        return await (await self._both())[1].addresses()
 
     def worker_of(self, experiment: Experiment) -> str | None:
         """The address of the worker that trained `experiment` last; None if it is not remembered."""
@@ -168,6 +192,9 @@ class Trainers:
         each = self._call_seconds * self.workers / ((1 + others) * (mine + arms))
         return max(LEAST_CALL_SECONDS, min(self._call_seconds, each))
 
+    async def _both(self) -> tuple[Client, Workers]:
+        return await asyncio.shield(self._opened)
+
     def _live(
         self, loop: asyncio.AbstractEventLoop, background: Callable[[], Coroutine[Any, Any, None]]
     ) -> None:
@@ -182,10 +209,11 @@ class Trainers:
                 # Actors that arrive in one of our tasks must find this client, not another's.
                 with client.as_current():
                     self._context = contextvars.copy_context()
-                self._opened.set_result(client)
+                self._opened.set_result((client, Workers(client)))
                 self._call_waiting()
                 await self._ending.wait()
                 await self._cancel()
+                client.unsubscribe_topic(TOPIC)  # the scheduler would tell it of its own end
         except (OSError, RuntimeError, ValueError) as error:
             self._opened.set_exception(
                 TrainersUnavailableError(f"The trainer processes could not be started: {error}")
@@ -211,9 +239,22 @@ class Trainers:
                 self.workers = max(1, len(await client.nthreads()))
                 yield client
             return
-        # Dask serves HTTP routes even without a dashboard; here it serves none.
-        with dask.config.set({f"distributed.{node}.http.routes": [] for node in ("scheduler", "worker")}):
-            cluster = await LocalCluster(
+        with dask.config.set(SETTINGS):  # as long as the cluster lives: Dask reads some of them at each death
+            get_mp_context()  # it sets what a fork server loads; ours loads more
+            fork_server.start()
+            cluster = await self._cluster()
+            async with (
+                cluster,
+                Client(cluster, asynchronous=True, set_as_default=False, direct_to_workers=True) as client,
+            ):
+                await client.register_plugin(TrainerSetup(polite=True))
+                self.spawn(self._renew(cluster))
+                yield client
+
+    async def _cluster(self) -> LocalCluster:
+        """An embedded cluster. A worker may be killed while it starts: then it is started once more."""
+        for left in reversed(range(STARTS)):
+            cluster = LocalCluster(
                 n_workers=self.workers,
                 threads_per_worker=1,
                 processes=True,
@@ -222,12 +263,22 @@ class Trainers:
                 asynchronous=True,
                 silence_logs=logging.CRITICAL,  # the page reports a lost worker, and the arm is rebuilt
             )
-        async with (
-            cluster,
-            Client(cluster, asynchronous=True, set_as_default=False, direct_to_workers=True) as client,
-        ):
-            await client.register_plugin(TrainerSetup(polite=True))
-            yield client
+            try:
+                return await cluster
+            except (OSError, RuntimeError):
+                await cluster.close()
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _renew(self, cluster: LocalCluster) -> None:
+        """Replace each worker whose nanny gave up: one that was killed while it started, again and again."""
+        while True:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            if given_up := [name for name, nanny in cluster.workers.items() if nanny.status in GIVEN_UP]:
+                for name in given_up:
+                    del cluster.workers[name]
+                cluster.scale(self.workers)
 
     async def _cancel(self) -> None:
         tasks = list(self._tasks)

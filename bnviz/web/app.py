@@ -1,15 +1,13 @@
 """The routes beside Streamlit's pages, assembled. What moves on a page is fetched from them, without a script run.
 
-    GET bnviz/health    whether the server is up
-
-All others stand in the file of their resource: runs, figures, maps, landscapes, exports, handouts, classes, feeds,
+They stand in the file of their resource: health, runs, figures, maps, landscapes, exports, handouts, classes, feeds,
 assets. Errors in any of them are answered by the table in `errors`. Nothing here blocks the event loop or imports
 torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -17,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from bnviz.data.lru import Held
 from bnviz.runs import Run, RunManager
 from bnviz.web.assets import AssetRoutes
 from bnviz.web.classes import ClassRoutes
@@ -25,9 +24,9 @@ from bnviz.web.exports import ExportRoutes
 from bnviz.web.feeds import FeedRoutes
 from bnviz.web.figures import FigureRoutes
 from bnviz.web.handouts import HandoutRoutes
+from bnviz.web.health import HealthRoutes
 from bnviz.web.landscapes import LandscapeRoutes
 from bnviz.web.maps import MapRoutes
-from bnviz.web.responses import json_response
 from bnviz.web.runs import RunRoutes, find_run
 from bnviz.web.state import chrome, lab_runs, manager, prefix, stills, token
 
@@ -43,13 +42,18 @@ def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[
     def find(run_id: str) -> Run:
         return find_run(manager(), run_id)
 
+    figures = FigureRoutes(find, labs)
+
+    def held() -> Mapping[str, Held]:
+        return {**manager().held(), "figures": figures.cache.held(), "stills": stills().held()}
+
     return [
         mounted(
             base,
             [
-                Route("/health", health),
+                *HealthRoutes(held).all(),
                 *RunRoutes(find, labs).all(),
-                *FigureRoutes(find, labs).all(),
+                *figures.all(),
                 *AssetRoutes().all(),
                 *ExportRoutes(
                     find, labs, chrome, stills(), lambda: manager().sweeps, lambda: manager().measurements
@@ -85,8 +89,3 @@ async def to_the_first_page(request: Request) -> Response:
     return RedirectResponse(
         f"{request.url.path.rstrip('/').removesuffix('playground')}{'?' * bool(query)}{query}", 307
     )
-
-
-async def health(request: Request) -> Response:
-    """Answers while the server is up."""
-    return json_response({"ok": True})

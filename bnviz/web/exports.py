@@ -29,6 +29,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from bnviz.experiment.grid import Grid
 from bnviz.export import KINDS, Kind, Stamp, browser_drawing, export_figure, export_numbers, lab_files
 from bnviz.export.browser import NO_CHROME, Chrome
 from bnviz.export.numbers import drawn_numbers, numbers
@@ -36,7 +37,6 @@ from bnviz.export.stamp import comparison_query
 from bnviz.export.stills import Stills
 from bnviz.figures import landscapes
 from bnviz.figures.charts.loss_surface import Shape
-from bnviz.figures.charts.where_training_works import accuracy_map
 from bnviz.recording.file import SUFFIX
 from bnviz.recording.recording import fingerprint
 from bnviz.runs import Run
@@ -45,7 +45,7 @@ from bnviz.runs.measurements import Measurements
 from bnviz.runs.sweeps import Sweeps
 from bnviz.web.downloads import download, page_address
 from bnviz.web.landscapes import find_measurement, landscape_stamp
-from bnviz.web.maps import find_sweep, map_data, map_stamp
+from bnviz.web.maps import drawn, find_sweep, sweep_stamp
 from bnviz.web.requests import Flag, Query, RequestError, read, refusal, whole_number
 from bnviz.web.response_cache import ResponseCache
 from bnviz.web.responses import body_response, json_response
@@ -194,18 +194,17 @@ class ExportRoutes:
         return await self._response(request, query, export, kind, query.still)
 
     async def map(self, request: Request) -> Response:
-        """A map, as far as it is trained."""
+        """A map, or the networks of the page Depth, as far as they are done."""
         _, kind = _requested_file(request)
         query = read(ExportQuery, request.query_params)
         sweep = find_sweep(self._sweeps(), query.map)
-        grid, scores = sweep.grid, sweep.scores
-        address = page_address(request)
+        plan, scores = sweep.grid, sweep.scores
         export = _Export(
             ("map", sweep.id),
-            lambda kind: accuracy_map(map_data(grid, scores), theme="print", narrow=kind.column),
+            lambda kind: drawn(plan, scores, theme="print", narrow=kind.column).figure(),
             drawn_numbers,
-            map_stamp(grid, sweep.provenance, f"{address}/map" if address else ""),
-            "bnviz-map",
+            sweep_stamp(sweep, page_address(request)),
+            "bnviz-map" if isinstance(plan, Grid) else "bnviz-depth",
         )
         return await self._response(request, query, export, kind, str(len(scores)))
 

@@ -27,11 +27,11 @@ from bnviz.web.views import LabQuery, draw_view, lab_drawing, view_arguments
 
 
 class FigureRoutes:
-    """The handlers and what they share. find: the run of an id."""
+    """The handlers and what they share. find: the run of an id. cache: of figures."""
 
     def __init__(self, find: Callable[[str], Run], lab_runs: LabRuns) -> None:
         self._find, self._lab_runs = find, lab_runs
-        self._cache = ResponseCache()
+        self.cache = ResponseCache()
 
     def all(self) -> list[BaseRoute]:
         """The routes."""
@@ -71,11 +71,11 @@ class FigureRoutes:
         known = request.headers.get("If-None-Match")
         if known == weak_etag(key, version):
             return not_modified(known, {"X-Bnviz-Recorded": version})
-        body = await self._cache.get(key, version, draw)
+        body = await self.cache.get(key, version, draw)
         etag = weak_etag(key, body.version)
         headers = {"X-Bnviz-Recorded": body.version}
         if body.version != version:
-            headers["X-Bnviz-Rest"] = f"{1000 * self._cache.fresh_seconds(key):.0f}"
+            headers["X-Bnviz-Rest"] = f"{1000 * self.cache.fresh_seconds(key):.0f}"
         if known == etag:
             return not_modified(etag, headers)
         headers |= {"ETag": etag, "Cache-Control": "no-cache"}

@@ -19,11 +19,14 @@ from starlette.routing import BaseRoute, Route
 
 from bnviz.experiment.comparison import Comparison
 from bnviz.experiment.grid import KINDS, Cell, Grid, Score
+from bnviz.experiment.plan import Plan
 from bnviz.export.stamp import ArmStamp, Stamp
 from bnviz.figures.charts.where_training_works import MapData, accuracy_map
+from bnviz.figures.frame.plot import Plot
 from bnviz.recording import Provenance
 from bnviz.runs import RunManager
-from bnviz.runs.sweeps import Sweep, Sweeps
+from bnviz.runs.sweeps import Scores, Sweep, Sweeps
+from bnviz.web.depths import depth_stamp, drawn_depths
 from bnviz.web.requests import ActionReader, Flag, JsonObject, Query, RequestError, read, text, whole_number
 from bnviz.web.response_cache import ResponseCache
 from bnviz.web.responses import HEADERS, body_response, json_response, not_modified, weak_etag
@@ -96,9 +99,8 @@ class MapRoutes:
             return not_modified(weak_etag(key, version), {})
 
         def draw() -> bytes:
-            data = map_data(sweep.grid, scores)
             try:
-                return accuracy_map.draw(data, theme=query.theme, narrow=query.narrow).json()
+                return drawn(sweep.grid, scores, theme=query.theme, narrow=query.narrow).json()
             except ValueError as error:
                 raise RequestError(422, str(error)) from error
 
@@ -109,6 +111,8 @@ class MapRoutes:
     async def open(self, request: Request) -> Response:
         """A redirect to the Playground with the two networks of a row and a column."""
         sweep = self._sweep(request)
+        if not isinstance(sweep.grid, Grid):
+            raise RequestError(404, "Only the cells of the page Map open in the Playground.")
         last = sweep.grid.size - 1
         row, column = (
             whole_number(name, request.query_params.get(name) or 0, 0, last) for name in ("row", "column")
@@ -128,6 +132,20 @@ def find_sweep(sweeps: Sweeps, sweep_id: str) -> Sweep:
             404, "This map is over: the server was restarted, or newer maps took its place; reload the page."
         )
     return sweep
+
+
+def drawn(plan: Plan, scores: Scores, *, theme: str, narrow: bool) -> Plot:
+    """The figure of a sweep, as far as it is done."""
+    if isinstance(plan, Grid):
+        return accuracy_map.draw(map_data(plan, scores), theme=theme, narrow=narrow)
+    return drawn_depths(plan, scores, theme=theme, narrow=narrow)
+
+
+def sweep_stamp(sweep: Sweep, address: str) -> Stamp:
+    """Where a sweep's numbers come from. address: of the server, "" where it is unknown."""
+    if isinstance(sweep.grid, Grid):
+        return map_stamp(sweep.grid, sweep.provenance, f"{address}/map" if address else "")
+    return depth_stamp(sweep.grid, sweep.provenance, address)
 
 
 def map_data(grid: Grid, scores: Mapping[Cell, tuple[Score, ...]]) -> MapData:

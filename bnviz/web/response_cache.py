@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import anyio
 from anyio import to_thread
 
-from bnviz.data.lru import Lru
+from bnviz.data.lru import Held, Lru
 
 BUILD_SHARE = 0.3
 """The share of a core that building may take. The more there is to build, the less often each body is built."""
@@ -34,6 +34,9 @@ CROWD_LIFETIME = 0.9
 RECENT_SECONDS = 7.0
 """How far back building counts as recent: a little longer than any lifetime."""
 
+MOST_BYTES = 40_000_000
+"""Of one cache."""
+
 COMPRESSION = 5
 """gzip's level. On a figure, 9 takes three times as long as 5 and saves two percent."""
 
@@ -46,6 +49,11 @@ class Body:
     plain: bytes
     compressed: bytes
 
+    @property
+    def nbytes(self) -> int:
+        """Of memory."""
+        return len(self.plain) + len(self.compressed)
+
 
 @dataclass
 class _Entry:
@@ -57,17 +65,19 @@ class _Entry:
 
 
 class ResponseCache:
-    """The latest Body for each key; beyond `capacity` the least recently used is dropped.
+    """The latest Body for each key; beyond `capacity` or `most_bytes` the least recently used is dropped.
 
     lifetime: a body built less than this many seconds ago is sent even if the request is for a newer version.
     The lifetime grows where much is to be built and where a crowd watches; 0 is for what must never be old.
     threads: how many bodies are built at a time.
     """
 
-    def __init__(self, capacity: int = 256, lifetime: float = 0.2, threads: int = 2) -> None:
+    def __init__(
+        self, capacity: int = 256, lifetime: float = 0.2, threads: int = 2, most_bytes: int = MOST_BYTES
+    ) -> None:
         self._lifetime = lifetime
         self._limiter = anyio.CapacityLimiter(threads)
-        self._entries: Lru[Hashable, _Entry] = Lru(capacity)
+        self._entries: Lru[Hashable, _Entry] = Lru(capacity, most_bytes)
 
     async def get(self, key: Hashable, version: str, build: Callable[[], bytes]) -> Body:
         """The Body for `key`. `build` runs in a thread, unless a body is cached or being built.
@@ -81,6 +91,10 @@ class ResponseCache:
             self._entries.put(key, entry)
         entry.requests += 1
         return await asyncio.shield(entry.building)  # a client that leaves cancels nothing for the others
+
+    def held(self) -> Held:
+        """How much is kept."""
+        return self._entries.held()
 
     def fresh_seconds(self, key: Hashable) -> float:
         """Seconds until a newer body for `key` may be built."""
@@ -117,4 +131,5 @@ class ResponseCache:
         body, seconds = await to_thread.run_sync(in_thread, limiter=self._limiter)
         if entry := self._entries.peek(key):
             entry.seconds = seconds
+            self._entries.weigh(key, body.nbytes)
         return body

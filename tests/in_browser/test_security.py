@@ -24,6 +24,7 @@ PAGES = (
     "inside",
     "map",
     "landscape",
+    "depth",
     "class",
     "runs",
     "about",

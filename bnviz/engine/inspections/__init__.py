@@ -10,6 +10,6 @@ first_layer    the images that enter, the first filters and their feature maps, 
 block_maps     the feature maps within a block, before and after their normalization, likewise
 coming_batch   the examples that the next update would use, for both
 
-Labs ask for the others: bias, changed_images, companions, decorrelation, effective_rate, held_out, inference,
-invariance, placement, shift, smoothness.
+Labs ask for the others: bias, changed_images, companions, decorrelation, depth, effective_rate, halfspace, held_out,
+inference, invariance, placement, shift, smoothness.
 """

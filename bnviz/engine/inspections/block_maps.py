@@ -16,7 +16,7 @@ from bnviz.engine.residual import ResidualBlock
 from bnviz.engine.trainer import Trainer, one_thread
 from bnviz.layer.block_maps import BlockMaps, ConvolutionMaps, Statistics
 
-BRANCHES = ("1×1", "3×3", "3×3 twice", "average")
+BRANCHES = ("1×1", "3×3", "two 3×3", "average")
 """Of an Inception block: what the last convolution of each branch is, or what stands before its 1×1."""
 SHOWN = 8
 """The feature maps shown of a block, as many of each convolution."""
@@ -71,12 +71,13 @@ def _seen(block: Layer, u: Tensor) -> list[tuple[str, tuple[Normalizer, Tensor, 
         return passing
 
     if isinstance(block, InceptionBlock):
+        last: Seen = []
         for branch in block.parts:
             z = u
             for layer in branch.layers:
                 z = layer.computed(z, watched(layer.normalizer), kept)[2]
-            del seen[len(seen) - len(branch.layers) : -1]  # all but the branch's last
-        return list(zip(BRANCHES, seen, strict=True))
+            last.append(seen[-1])
+        return list(zip(BRANCHES, last, strict=True))
     assert isinstance(block, ResidualBlock)
     block.computed(u, watched(block.first_normalizer), watched(block.second_normalizer), kept)
     return list(zip(("first", "second"), seen, strict=True))

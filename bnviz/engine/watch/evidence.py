@@ -55,7 +55,7 @@ def is_linear(values: Tensor) -> bool:
         return False
     found = values.numpy()
     line = found[0] + (found[-1] - found[0]) / SPAN * (_GRID - _GRID[0])
-    return bool(np.abs(found - line).max() <= 1e-6 * max(1.0, np.abs(found).max()))
+    return bool(np.abs(found - line).max() <= 1e-6 * np.abs(found).max())
 
 
 def is_linear_in(values: Tensor, before: Tensor) -> bool:

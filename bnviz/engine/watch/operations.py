@@ -24,6 +24,10 @@ MATRIX_PRODUCTS: Mapping[str, tuple[int, int]] = {
     "linear": (0, 1),
     "matmul": (0, 1),
     "_addmm_activation": (1, 2),
+    "_grouped_mm": (0, 1),
+    "_scaled_grouped_mm": (0, 1),
+    "_scaled_mm": (0, 1),
+    "_int_mm": (0, 1),
     "mkldnn_linear": (0, 1),
 }
 """Where the two factors stand among the arguments."""

@@ -89,7 +89,7 @@ def take(tensor: Tensor, units: Units | None) -> Sample:
         chosen = _chosen(all_units, MAX_WIDTH)
         places, numbers = places[chosen], numbers[chosen]
     rows = math.prod(by_unit.shape[:-1])
-    most = min(ROWS, max(FEWEST_ROWS, VALUES // len(places)))
+    most = VALUES if remark else min(ROWS, max(FEWEST_ROWS, VALUES // len(places)))
     if rows * alike > most:
         kept = min(rows, max(1, most // alike))
         at = np.unravel_index(_chosen(rows, kept), by_unit.shape[:-1])

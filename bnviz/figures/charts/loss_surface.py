@@ -40,10 +40,13 @@ def loss_surface(
     *,
     title: str,
     subtitle: str,
+    span: tuple[float, float] | None = None,
     theme: str = "light",
     narrow: bool = False,
 ) -> Plot:
     """A panel for each network, all with the same colours for the same loss, and the same heights.
+
+    span: losses that the scale reaches in any case, so that figures of several steps have the same scale.
 
     From what the inspection `surface` found. Not to be mistaken for the loss in all directions: a plane is two of tens
     of thousands, and a valley in it may be a ridge in others.
@@ -63,7 +66,7 @@ def loss_surface(
     frame.layout["hovermode"] = "closest"
     frame.meta |= {"x": "first direction", "y": "second direction"}
     grids = [item.plane.grid for item in networks]
-    low, high = _range([losses for _, _, losses in grids])
+    low, high = _range([losses for _, _, losses in grids], span)
     if shape == "surface":
         _surfaces(frame, networks, (low, high))
     else:
@@ -73,9 +76,9 @@ def loss_surface(
     return frame.plot(_alt(networks, title))
 
 
-def _range(losses: Sequence[np.ndarray]) -> tuple[float, float]:
+def _range(losses: Sequence[np.ndarray], span: tuple[float, float] | None) -> tuple[float, float]:
     """The lowest and the highest loss of all, as powers of ten."""
-    found = [logarithm(item) for item in losses if item.size]
+    found = [logarithm(item) for item in (*losses, np.array(span or ())) if item.size]
     if not found:
         return -1.0, 1.0
     low, high = min(float(item.min()) for item in found), max(float(item.max()) for item in found)

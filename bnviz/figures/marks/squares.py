@@ -59,9 +59,14 @@ def squares(
     before: str,
     scale: dict[str, Any],
     first: bool,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Pictures (n, height, width) as coloured squares, the first row at the top; the first of all brings the scale."""
-    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+    """Pictures (n, height, width) as coloured squares, the first row at the top; the first of all brings the scale.
+
+    notes: what the hover text and the table add to each caption.
+    """
+    added = notes or [""] * len(captions)
+    for index, (picture, caption, note) in enumerate(zip(pictures, captions, added, strict=True)):
         panel = panels[index]
         frame.curves.append(
             {
@@ -70,10 +75,10 @@ def squares(
                 "xaxis": panel.x,
                 "yaxis": panel.y,
                 "showscale": False,
-                "hovertemplate": "%{z:.3~g}<extra></extra>",
+                "hovertemplate": f"%{{z:.3~g}}{'<br>' * bool(note)}{note}<extra></extra>",
             }
             | scale
             | ({"showscale": first and not index} if "colorbar" in scale else {})
-            | tabled(panel=before + caption)
+            | tabled(panel=before + caption + ", " * bool(note) + note)
         )
         frame.panel_note(panel, caption, yanchor="bottom", yshift=1)

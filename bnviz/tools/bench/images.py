@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -24,6 +25,8 @@ TENTH = 10
 
 def images(setting: Setting) -> list[Section]:
     """Steps a second of one arm of the preset `inception`, on one thread, and what a record costs.
+
+    By the processor's time of this process, in which all contenders work.
 
     On textures, which need no download, where the setting's images cannot be had.
     """
@@ -53,9 +56,12 @@ def _one(normalizer: str, dataset: str, setting: Setting) -> Section:
         "record": partial(measured.recorder.snapshot, 1, update),
         "evaluation": partial(measured.recorder.evaluate, 1),
     }
-    seconds = in_turns(contenders, setting.repeats, slices)
+    seconds = in_turns(contenders, setting.repeats, slices, clock=time.process_time)
     step = seconds["bnviz"] / steps / slices
-    added = (planned * seconds["record"] + evaluated * seconds["evaluation"]) / slices
+    amounts = measured.recorder.amounts
+    images = amounts.test + amounts.train
+    evaluations = evaluated - 1 + (amounts.last + amounts.train) / images  # the last is of more images
+    added = (planned * seconds["record"] + evaluations * seconds["evaluation"]) / slices
     return Section(
         f"Training an Inception network on {dataset}, {KINDS[normalizer]}, one thread",
         [
@@ -70,7 +76,10 @@ def _one(normalizer: str, dataset: str, setting: Setting) -> Section:
                 seconds["channels last"] / seconds["bnviz"],
             ),
             reading("steps that a record takes as long as", seconds["record"] / slices / step),
-            reading("steps that an evaluation takes as long as", seconds["evaluation"] / slices / step),
+            reading(
+                f"steps that an evaluation of {images} images takes as long as",
+                seconds["evaluation"] / slices / step,
+            ),
             reading(
                 f"share of the training time that recording adds to {base.steps:,} steps",
                 added / (base.steps * step),

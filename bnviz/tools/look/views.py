@@ -79,7 +79,9 @@ PAGES = (
     View("inside-scale", "/inside?section=scale", picture=0.85, picture_on_phone=0.85, ready=PLOT),
     View("map", "/map", "opened", (PLAY,), 0.85, 0.4, PLOT),
     View("landscape", "/landscape", "opened", (PLAY,), 0.85, 0.4, PLOT),
+    View("depth", "/depth", "opened", (PLAY,), 0.85, 0.4, PLOT),
     View("class", "/class"),
+    View("compose", "/compose"),
     View("runs", "/runs"),
     View("about", "/about"),
 )

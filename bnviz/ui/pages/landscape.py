@@ -120,7 +120,11 @@ class View(PageState):
     b: Annotated[str, Parameter("B", choices=NORMALIZERS)] = "batch"
     at: Annotated[
         int,
-        Parameter("Steps of training", "The surface around the weights after so many updates.", high=_steps),
+        Parameter(
+            "Steps of training",
+            "The surface around the weights after so many updates. Once measured, others follow by themselves.",
+            high=_steps,
+        ),
     ] = 100
     shape: Annotated[str, Parameter("Drawn as", choices=SHAPES)] = "contours"
 
@@ -129,10 +133,11 @@ def show() -> None:
     """Draw the page."""
     experiment, view, ignored = _asked(link.opened(PAGE))
     layout.intro(
-        "<b>How smooth is the loss?</b><span> Two networks, with the same start and the same mini-batches, measured "
-        "while they train.</span>"
+        "<b>How smooth is the loss?</b><span> Two networks with the same start and mini-batches, measured in "
+        "training.</span>"
     )
-    layout.notice_ignored((*ignored, *classroom_frame.enlarge()))
+    classroom_frame.apply(PAGE)
+    layout.notice_ignored(ignored)
     _controls(experiment, view)
     try:
         _figure(_measurement(experiment, view), view)
@@ -238,14 +243,17 @@ def _measurement(experiment: Experiment, view: View) -> Measurement:
     _, function = SECTIONS[view.section]
     arguments = {"step": view.at} if view.section == "surface" else {}
     asked = (networks(experiment, view), function, *arguments.values())
-    mine: dict[Hashable, str] = st.session_state.setdefault(_OPEN, {})
+    mine: dict[tuple[Hashable, ...], str] = st.session_state.setdefault(_OPEN, {})
     known = state.manager().measurements
     for other, measurement_id in mine.items():
         if other != asked and (left := known.get(measurement_id)) is not None:
             left.stop()
     found = known.get(mine.get(asked, ""))
     if found is None:
+        before = [known.get(other_id) for other, other_id in mine.items() if other[:2] == asked[:2]]
         found = known.open(networks(experiment, view), function, arguments)
+        if any(item is not None and item.done for item in before):  # another step of what was measured
+            found.play()
         mine[asked] = found.id
     return found
 

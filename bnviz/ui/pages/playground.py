@@ -20,6 +20,7 @@ from bnviz.ui.parts import (
     controls,
     extra_arms,
     handouts,
+    invitation,
     layout,
     library,
     link,
@@ -98,6 +99,8 @@ def show() -> None:
         classroom_share.button(lambda: run, key="playground.share")
         handouts.handout(run)
         library.button(lambda: _to_keep(run))
+    if not link.frame():
+        invitation.show()
     classroom_frame.foot()
     layout.footer(elsewhere=bool(view.beside))
 

@@ -30,8 +30,9 @@ GROUPS: Final = {
         "placement",
         "before-after",
         "effective-rate",
+        "length-direction",
     ),
-    "What is disputed": ("mechanism", "landscape"),
+    "What is disputed": ("mechanism", "landscape", "depth"),
     "Limits and other normalizers": ("batch-size", "small-batch-inference", "renorm", "test-shift", "family"),
 }
 OTHERS: Final = "Other claims"

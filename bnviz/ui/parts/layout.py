@@ -100,11 +100,14 @@ def notice_ignored(sentences: Sequence[str], key: str = "ignored") -> None:
             st.warning(f"Ignored: {plain(shown)}.", icon=":material/info:")
 
 
-def footer(elsewhere: bool = False) -> None:
-    """The page's last line. elsewhere: whether a network may have been trained on another computer."""
+def footer(elsewhere: bool = False, measured: str = "a network in training") -> None:
+    """The page's last line. elsewhere: whether a network may have been trained on another computer.
+
+    measured: on what.
+    """
     where = "some perhaps on another computer" if elsewhere else "on this computer"
     st.caption(
-        f"Every curve here was measured on a network in training, {where}. "
+        f"Every curve here was measured on {measured}, {where}. "
         "After S. Ioffe and C. Szegedy, *Batch Normalization: Accelerating Deep Network Training by "
         "Reducing Internal Covariate Shift*, 2015, arXiv:1502.03167."
     )

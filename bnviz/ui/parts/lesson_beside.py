@@ -179,7 +179,7 @@ def _change(item: Try) -> None:
 
 def _glossary(part: Part) -> str:
     """The terms that the text uses, each with its meaning on hover, focus and touch."""
-    terms = "".join(
+    terms = " ".join(
         f'<span class="bnviz-term" tabindex="0">{entry.term}<span role="tooltip">{entry.meaning}</span></span>'
         for entry in part.terms[:_MOST_TERMS]
     )

@@ -14,6 +14,7 @@ page = st.navigation(
         st.Page(PAGES / "inside.py", title="Inside", icon=":material/calculate:"),
         st.Page(PAGES / "map.py", title="Map", icon=":material/grid_view:"),
         st.Page(PAGES / "landscape.py", title="Landscape", icon=":material/landscape:"),
+        st.Page(PAGES / "depth.py", title="Depth", icon=":material/layers:"),
         st.Page(PAGES / "class.py", title="Class", icon=":material/groups:"),
         st.Page(PAGES / "compose.py", title="Write a lesson", url_path="compose", visibility="hidden"),
         st.Page(PAGES / "runs.py", title="Runs", icon=":material/bookmarks:"),

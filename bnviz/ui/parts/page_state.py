@@ -53,7 +53,10 @@ class Parameter:
         if self.none and text == self.none:
             return None
         if kind is tuple:
-            return tuple(dict.fromkeys(filter(None, text.split(","))))
+            parts = tuple(dict.fromkeys(filter(None, text.split(","))))
+            if self.choices and not set(parts) <= set(self.choices):
+                raise ValueError(f"some of {', '.join(self.choices)}")
+            return parts
         choices = (
             {"true": True, "false": False} if kind is bool else {str(item): item for item in self.choices}
         )

@@ -17,8 +17,9 @@ export class LessonTold extends Part {
   update(component) {
     super.update(component);
     const { lesson, part } = this.data;
-    if (this.hub.lesson?.lesson === lesson && this.hub.lesson.part === part) return;
-    this.hub.lesson = this.query = { lesson, part };
+    const { lesson: asked } = this.hub;
+    if (asked && asked === this.query && asked.lesson === lesson && asked.part === part) return;
+    this.hub.lesson = this.query = { lesson, part }; // its own: the part that it replaces takes leave later
     this.hub.ask();
   }
 

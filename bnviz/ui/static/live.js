@@ -5,6 +5,7 @@
 // tells the parts; a figure is fetched when it is in sight and something new was recorded. Streamlit calls the
 // functions at the end of this file again at every rerun and theme switch; a part lives as long as its element.
 
+import { NetworksInDepth } from "./depth.js";
 import { Figure } from "./figure.js";
 import { Landscape } from "./landscape.js";
 import { AccuracyMap } from "./map.js";
@@ -17,5 +18,6 @@ export const transport = (component) => mount(Transport, component);
 export const readouts = (component) => mount(Readouts, component);
 export const lesson = (component) => mount(LessonTold, component);
 export const figure = (component) => mount(Figure, component);
+export const depth = (component) => mount(NetworksInDepth, component);
 export const map = (component) => mount(AccuracyMap, component);
 export const landscape = (component) => mount(Landscape, component);

@@ -17,6 +17,7 @@ export class AccuracyMap {
   folder = "maps"; // of the routes
   parameter = "map"; // by which files are asked for
   verb = "Train the map";
+  counted = "cells trained";
 
   constructor(node) {
     this.node = node;
@@ -110,8 +111,8 @@ export class AccuracyMap {
     const { status } = this;
     this.bar.value = status.done / status.cells;
     const left = this.running && status.seconds_left >= 2 ? `, about ${Math.ceil(status.seconds_left)} s left` : "";
-    const kept = status.kept && status.done === status.cells ? " Trained earlier on this server." : "";
-    return `${status.done} of ${status.cells} cells trained${left}. ${status.message}${kept}`;
+    const kept = status.kept && status.done === status.cells ? " Done earlier on this server." : "";
+    return `${status.done} of ${status.cells} ${this.counted}${left}. ${status.message}${kept}`;
   }
 
   async draw() {

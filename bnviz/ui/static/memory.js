@@ -69,3 +69,21 @@ function read(place) {
     return "";
   }
 }
+
+const INVITED = "bnviz.invited";
+
+/** Show the invitation to whoever has neither followed nor dismissed it in this browser. */
+export function invite(component) {
+  const line = component.parentElement.querySelector(".bnviz-invitation");
+  line.hidden = Boolean(read(INVITED) || read(PLACES));
+  const answered = () => {
+    line.hidden = true;
+    try {
+      localStorage.setItem(INVITED, "yes");
+    } catch {
+      // it lasts as long as the page
+    }
+  };
+  line.querySelector("button").onclick = answered;
+  line.querySelector("a").onclick = answered;
+}

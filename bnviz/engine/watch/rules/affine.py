@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from bnviz.engine.watch import operations
-from bnviz.engine.watch.call import Call, Follow
+from bnviz.engine.watch.call import Call, Follow, tensors_in
 from bnviz.engine.watch.names import AFFINE, Owner, own
 from bnviz.engine.watch.operations import Units
 from bnviz.engine.watch.rules import constants, mixing
@@ -78,8 +80,28 @@ def bilinear(tracker: Tracker, call: Call) -> Follow:
     return mixing.mix(tracker, call, values, keep=False)
 
 
-def _start(tracker: Tracker, call: Call, given: Tensor, owner: Owner | None, axis: int | None) -> Follow:
-    """An affine map of what is given: a new layer, with its units along an axis."""
+def of_unknown_kind(tracker: Tracker, call: Call) -> Follow | None:
+    """An operation that is none of those known, such as one of the program's own; None where it mixes no parameters.
+
+    What it makes of a learned matrix and of values is a new layer, of which no axis is known to hold the units.
+    """
+    if "attention" in call.name:  # what is learned there is added to products of values
+        return None
+    values = [item for item in call.tensors if isinstance(tracker.node(item), Value)]
+    states = [
+        node for item in call.tensors if item.dim() > 1 and isinstance(node := tracker.node(item), State)
+    ]
+    learned = [node.owner for node in states if node.owner.learned]
+    return _start(tracker, call, values[0], learned[0], None, known=False) if learned else None
+
+
+def _start(
+    tracker: Tracker, call: Call, given: Tensor, owner: Owner | None, axis: int | None, known: bool = True
+) -> Follow:
+    """An affine map of what is given: a new layer, with its units along an axis.
+
+    axis: None for a single unit. known: whether it is known where the units are.
+    """
     node = tracker.node(given)
     if isinstance(node, Value):
         tracker.finish(node)
@@ -95,12 +117,14 @@ def _start(tracker: Tracker, call: Call, given: Tensor, owner: Owner | None, axi
     layer = Layer(called, len(tracker.layers), module, weight)
     tracker.layers.append(layer)
 
-    def follow(output: Tensor) -> None:
-        units = (
-            Units.along(output, axis)
-            if axis is not None
-            else Units(0, torch.zeros(len(output), dtype=torch.long))
+    def follow(outputs: Any) -> None:
+        tracker.forget(outputs)
+        output = next(
+            item for item in tensors_in((outputs,)) if item.is_floating_point() or item.is_complex()
         )
+        units = None if axis is None else Units.along(output, axis)
+        if axis is None and known:
+            units = Units(0, torch.zeros(len(output), dtype=torch.long))
         value = tracker.make_origin(output, Origin(layer), units)
         if tracker.asked is not None and _asked_by_owner(tracker, module):
             tracker.answer(value.part, output, module)

@@ -55,4 +55,6 @@ def plan(tracker: Tracker, function: Any, args: tuple[Any, ...], named: dict[str
     if name in operations.JOINS:
         return mixing.join(tracker, call, values)
     keep = name in operations.SCATTERS or operations.keeps_axes(name)
-    return mixing.mix(tracker, call, values, keep=keep)
+    return (None if keep else affine.of_unknown_kind(tracker, call)) or mixing.mix(
+        tracker, call, values, keep=keep
+    )

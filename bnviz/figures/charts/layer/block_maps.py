@@ -22,15 +22,16 @@ def maps_in_block(
 
     All x of all arms are on one scale, all y on another; both are symmetric about 0.
 
-    Not to be mistaken for what training computes: with batch normalization y is by the running statistics, which
-    stand below each map as μ and σ = √(variance + ε).
+    Not to be mistaken for what training computes: with batch normalization y is by the running statistics, which the
+    hover text and the table give as μ and σ = √(variance + ε).
     """
     normalized = [any(item.normalized for item in look.convolutions) for look in shown]
     groups = len(arms) + sum(normalized)
     example = shown[0]
     frame = squares_frame(
         f"Inside block {example.block}: feature maps of held-out example {example.example}, {example.name}",
-        "x: what a convolution gives. y: what its normalization makes of it, in inference mode.",
+        "x: what a convolution gives. y: what its normalization makes of it, in inference mode. Point at an x for the "
+        "running mean μ and deviation σ of its map.",
         groups,
         theme,
         narrow,
@@ -46,22 +47,15 @@ def maps_in_block(
         head = f"{arm.heading(False)}, step {look.step:,}: x" + ("" if has_y else ", not normalized")
         frame.header(row[0], head, arm.colour, yshift=17)
         x = np.concatenate([item.before for item in look.convolutions])
-        squares(
-            frame,
-            row,
-            x,
-            _captions(look, True),
-            f"{arm.label}, x, ",
-            signed(frame, before, "x", 1.0),
-            first_x,
-        )
+        scale = signed(frame, before, "x", 1.0)
+        squares(frame, row, x, _captions(look), f"{arm.label}, x, ", scale, first_x, _notes(look))
         first_x = False
         if has_y:
             row = next(rows)
             frame.header(row[0], f"<b>{arm.letter}</b>, y", arm.colour, yshift=17)
             y = np.concatenate([item.after for item in look.convolutions])
             scale = signed(frame, after, "y", 0.48)
-            squares(frame, row, y, _captions(look, False), f"{arm.label}, y, ", scale, first_y)
+            squares(frame, row, y, _captions(look), f"{arm.label}, y, ", scale, first_y)
             first_y = False
         parts.append(f"{arm.label} at step {look.step:,}: {'; '.join(map(_said, look.convolutions))}")
     return frame.plot(
@@ -70,17 +64,21 @@ def maps_in_block(
     )
 
 
-def _captions(look: BlockMaps, with_statistics: bool) -> list[str]:
-    """Of each map: its convolution and number and, where it is asked for and known, μ and σ."""
-    captions = []
+def _captions(look: BlockMaps) -> list[str]:
+    """Of each map: its convolution and number."""
+    return [f"{item.name}, {index + 1}" for item in look.convolutions for index in range(len(item.before))]
+
+
+def _notes(look: BlockMaps) -> list[str]:
+    """Of each map: the running mean and deviation, where they are known."""
+    notes: list[str] = []
     for item in look.convolutions:
-        for index in range(len(item.before)):
-            caption = f"{item.name}, {index + 1}"
-            if with_statistics and item.statistics is not None:
-                mean, deviation = item.statistics.mean[index], item.statistics.deviation[index]
-                caption = f"{caption}<br>μ {rounded(mean)}, σ {rounded(deviation)}"
-            captions.append(caption)
-    return captions
+        if item.statistics is None:
+            notes += [""] * len(item.before)
+        else:
+            pairs = zip(item.statistics.mean, item.statistics.deviation, strict=True)
+            notes += [f"μ {rounded(mean)}, σ {rounded(deviation)}" for mean, deviation in pairs]
+    return notes
 
 
 def _said(item: ConvolutionMaps) -> str:
