@@ -32,6 +32,7 @@ def film(browser: Browser, base: str, out: Path) -> None:
     page.goto(base)
     play = page.get_by_role("button", name="Play").first
     play.wait_for(timeout=90_000)
+    page.locator(".js-plotly-plot").first.wait_for(timeout=90_000)
     page.wait_for_timeout(2500)
     frames, steps = [_frame(page.screenshot())], [0]
     play.click()
