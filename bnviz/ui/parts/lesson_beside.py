@@ -58,7 +58,7 @@ def show(page: Place, plan: LessonPlan, number: str) -> Beside:
     alone = "lesson-alone" if part.place == "class" else "lesson-beside"
     with st.container(key=alone), st.container(border=True, key="lesson"):
         st.caption(f"{layout.plain(plan.title)} · part {count} of {len(plan.parts)}")
-        st.markdown(f"#### {layout.plain(part.title)}")
+        st.markdown(f"## {layout.plain(part.title)}")
         if part.text:
             st.markdown(part.shown_text)
         if part.terms:
