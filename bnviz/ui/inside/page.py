@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import streamlit as st
 
@@ -37,7 +38,7 @@ from bnviz.ui.inside.view import (
 from bnviz.ui.parts import classroom_frame, control_values, layout, link
 from bnviz.ui.parts.field_control import field
 
-PAGE = "inside"
+PAGE: Final = "inside"
 _OPENED = f"{PREFIX}opened"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -67,13 +68,13 @@ def show(
     found: list[FirstLayer] = []
     within: list[BlockMaps] = []
     for item in recordings:
-        ask, when = Ask(item.experiment), {"interventions": item.interventions, "example": int(number)}
-        answer = ask("first_layer:first_layer", item.at(step).step, **when)
+        ask = partial(Ask(item.experiment), interventions=item.interventions, example=int(number))
+        answer = ask("first_layer:first_layer", item.at(step).step)
         if answer is None:
             return
         found.append(answer)
         if looked_into:
-            answer = ask("block_maps:block_maps", item.at(step).step, block=looked_into, **when)
+            answer = ask("block_maps:block_maps", item.at(step).step, block=looked_into)
             if answer is None:
                 return
             within.append(answer)
