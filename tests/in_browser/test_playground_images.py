@@ -43,7 +43,8 @@ def test_filters_and_maps_follow_the_scrubber(open_page, width):
     at = int(re.search(r"step ([\d,]+), training", bar.inner_text())[1])
     assert 0 < at < 80
     page.wait_for_url(re.compile(rf"at={at}\b"))
-    for shown in (figure(page, "Images as they enter"), filters, block):
-        expect(shown).to_contain_text(re.compile(rf"step {at}\b"))
+    expect(figure(page, "Images as they enter")).to_contain_text(f"step {at}")
+    for shown in (filters, block):
+        expect(shown).to_contain_text(f"step {at}:")
     assert filters.evaluate(SQUARES, 0) != last
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
