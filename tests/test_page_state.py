@@ -193,6 +193,13 @@ def test_an_answer_that_the_lab_does_not_ask_for_is_refused():
         assert sentence.startswith(f"said = {query['said']!r} is not allowed; allowed is {allowed}")
 
 
+def test_a_link_names_the_figure_that_is_shown_large():
+    assert Playground.salvage({"figure": "over_time"}) == (Playground(figure="over_time"), ())
+    assert Runs(figure="update_ratio").to_query() == {"figure": "update_ratio"}
+    assert Playground().figure == "overview"
+    assert "one of overview" in Playground.salvage({"figure": "none"})[1][0]
+
+
 def test_numbers_keep_every_digit_in_a_link():
     speed = math.pi
     assert Playground(speed=speed).to_query() == {"speed": str(speed)}

@@ -134,6 +134,19 @@ def test_a_preset_fills_the_controls(opened):
     assert {(arm.dataset, arm.steps) for arm in opened[-1].arms} == {("mnist-binary", 50_000)}
 
 
+def test_a_link_opens_with_its_figure_large_and_the_controls_that_it_takes(opened):
+    app = page(figure="update_ratio")
+    assert not app.exception
+    keys = [item.key for item in app.get("bidi_component")]
+    assert "large-update_ratio" in keys
+    assert "figure-overview" not in keys
+    assert not [item for item in app.toggle if item.key == "before"]
+    app.selectbox(key="figure").set_value("over_time").run()
+    assert "large-over_time" in [item.key for item in app.get("bidi_component")]
+    assert [item for item in app.toggle if item.key == "log"]
+    assert app.query_params["figure"] == "over_time"
+
+
 def arm_b(preset):
     """The second arm that a preset opens on."""
     return preset_comparisons[preset].arms[1]

@@ -100,6 +100,12 @@ def test_between_records_nothing_is_read_from_the_device() -> None:
 
 def test_work_that_differs_from_step_to_step_is_not_taken() -> None:
     assert all(WholeStep.takes(experiment) for experiment in KINDS.values())
-    for fields in ({"optimizer": "adam"}, {"dropout": 0.1}, {"normalizer": "batch-renorm"}):
+    others = (
+        {"optimizer": "adam"},
+        {"dropout": 0.1},
+        {"normalizer": "batch-renorm"},
+        {"trainable": "output"},
+    )
+    for fields in others:
         assert not WholeStep.takes(SMALL.replace(**fields))
     assert Trainer(SMALL).whole_step is None

@@ -85,11 +85,12 @@ class WholeStep:
 
     @staticmethod
     def takes(experiment: Experiment) -> bool:
-        """Whether a step of the experiment is the same work as the one before, but for mini-batch and rate."""
+        """Whether a step is the same work as the one before, but for mini-batch and rate, on all parameters."""
         return (
             experiment.optimizer in ("sgd", "nesterov")
             and experiment.normalizer in STEADY
             and not experiment.dropout
+            and experiment.trainable == "all"
         )
 
     def __getstate__(self) -> dict[str, object]:

@@ -368,7 +368,7 @@ table shows other settings.
 **How far inputs move** is our measure. Each unit has three percentiles: 15, 50 and 85. For each of them we take the
 distance between its lowest and its highest value during training. The result is the mean over percentiles and units.
 A wide band may move far and keep its shape. Therefore we also divide by the mean width of the band, from the 15th to
-the 85th percentile. Most of the movement is early: the table compares after 15 % of the training.
+the 85th percentile. Most of the movement is early: the table compares after about a seventh of the training.
 
 **What later papers doubt.** Santurkar et al. (2018) added noise after batch normalization. The distributions became
 less stable, and the network still trained fast. You can see stable inputs and fast training together here. This does

@@ -42,7 +42,8 @@ KINDS = {
 LEARNED = 0.5
 """Held-out accuracy from which γ and β alone are said to have learned: five times guessing."""
 BETTER = 0.05
-"""By how much that must be above as many weights, two of each unit."""
+"""By how much that must be above as many weights, two of each unit. Measured on digits, three seeds: 0.73 to 0.81, and
+0.50 to 0.59. On MNIST, one seed: 0.78 and 0.65."""
 ROUNDING = 1e-10
 """Of the distance, as a share of its start: float64 leaves less."""
 SMALLEST = 1e-14

@@ -176,7 +176,7 @@ class SharedBatch:
 
     def place(self, example: int, unit: int, position: int = 1) -> int:
         """Of a value in the flattened mini-batch. All are counted from 1, a feature map's positions row by row."""
-        return ((example - 1) * self.x.shape[1] + unit - 1) * self.positions + position - 1
+        return int(((example - 1) * self.x.shape[1] + unit - 1) * self.positions + position - 1)
 
     def units(self, places: Array) -> Array:
         """The units, counted from 0, of values at these places."""

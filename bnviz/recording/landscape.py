@@ -39,17 +39,17 @@ class AlongGradient:
     @property
     def lowest(self) -> np.ndarray:
         """(R,), the lowest loss on the way, its beginning included."""
-        return np.minimum(self.loss, self.losses.min(axis=1))
+        return np.asarray(np.minimum(self.loss, self.losses.min(axis=1)))
 
     @property
     def highest(self) -> np.ndarray:
         """(R,), the highest loss on the way, its beginning included."""
-        return np.maximum(self.loss, self.losses.max(axis=1))
+        return np.asarray(np.maximum(self.loss, self.losses.max(axis=1)))
 
     @property
     def loss_range(self) -> np.ndarray:
         """(R,), by how much the loss varies on the way."""
-        return self.highest - self.lowest
+        return np.asarray(self.highest - self.lowest)
 
     @property
     def gradient_change(self) -> np.ndarray:

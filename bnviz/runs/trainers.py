@@ -266,7 +266,8 @@ class Trainers:
             try:
                 return await cluster
             except (OSError, RuntimeError):
-                await cluster.close()
+                if (closing := cluster.close()) is not None:
+                    await closing
                 if not left:
                     raise
         raise AssertionError("unreachable")

@@ -82,7 +82,7 @@ class Workers:
         message = event[1]
         if not isinstance(message, dict):
             return
-        address = message.get("worker")
+        address = str(message.get("worker", ""))
         match message.get("action"):
             case "remove-worker":
                 self._gone.put(address, True)

@@ -131,7 +131,7 @@ def in_batches(network: Network, inputs: Tensor, labels: Tensor, size: int, rng:
 def by_class(network: Network, inputs: Tensor, labels: Tensor, rng: Generator) -> float:
     """The same in mini-batches of ONE_CLASS examples of one class, all that there are; NaN where there are too few."""
     batches = []
-    for label in labels.unique():
+    for label in sorted(set(labels.tolist())):
         own = (labels == label).nonzero()[:, 0]
         own = own[torch.randperm(len(own), generator=rng).to(own.device)]
         batches += list(own[: len(own) // ONE_CLASS * ONE_CLASS].view(-1, ONE_CLASS))

@@ -31,7 +31,8 @@ TOLERANCE = 1e-3
 
 def steps_of(experiment_steps: int) -> list[int]:
     """About RECORDS steps, evenly spaced, the first and the last included."""
-    return np.unique(np.linspace(0, experiment_steps, RECORDS).astype(np.int64)).tolist()
+    steps: list[int] = np.unique(np.linspace(0, experiment_steps, RECORDS).astype(np.int64)).tolist()
+    return steps
 
 
 def followed(experiment: Experiment) -> Iterator[tuple[float, Mapping[str, float]]]:

@@ -77,7 +77,8 @@ def followed(experiment: Experiment) -> Iterator[tuple[float, Mapping[str, Any]]
 
 def recorded_steps(last: int) -> list[int]:
     """About RECORDS steps from 0 on, before the last, evenly spaced."""
-    return np.unique(np.linspace(0, last, RECORDS, endpoint=False).astype(np.int64)).tolist()
+    steps: list[int] = np.unique(np.linspace(0, last, RECORDS, endpoint=False).astype(np.int64)).tolist()
+    return steps
 
 
 def along_gradient(

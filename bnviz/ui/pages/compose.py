@@ -141,7 +141,8 @@ def _editor(part: DraftPart) -> None:
         st.caption(f"Also, from the lesson that you copied: {layout.plain(part.kept.strip())}")
     st.session_state.setdefault(f"{key}kept", part.kept)
     with st.container(border=True):
-        st.markdown(f"#### {layout.plain(part.title)}")
+        if part.title:
+            st.markdown(f"**{layout.plain(part.title)}**")
         st.markdown(shown(part.text))
         if part.question:
             st.markdown(f"**{layout.plain(part.question)}**")
