@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing here
 settings.load_profile("any machine")
+
+
+@pytest.fixture(autouse=True)
+def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's AppTest takes the place of `__main__`, which processes that are spawned later would run again."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
 
 SHARED = {"server": "browser", "chromium": "browser", "trainers": "trainers", "chrome": "chrome"}
 """What is started once a session, and the group of the tests that share it."""

@@ -18,7 +18,10 @@ def test_the_default_arms_differ_in_the_normalizer_alone():
 def test_any_field_can_set_the_arms_apart_and_the_link_brings_them_back(vary):
     owners = {"groups": "group", "ghost_batch": "ghost-batch", "renorm_start": "batch-renorm"}
     dataset = "folder:pets" if vary == "image_size" else "digits"
-    base = Experiment(seed=3, learning_rate=0.3, normalizer=owners.get(vary, "batch"), dataset=dataset)
+    network = {"architecture": "inception", "hidden": (16, 48)} if vary == "per_activation" else {}
+    base = Experiment(
+        seed=3, learning_rate=0.3, normalizer=owners.get(vary, "batch"), dataset=dataset, **network
+    )
     both, in_b = Intervention(40, "learning_rate", 0.02), Intervention(90, "momentum", 0.5)
     comparison = Comparison(base, vary, suggested_values(base, vary), ((both,), (both, in_b)))
     a, b = comparison.arms

@@ -241,7 +241,9 @@ def test_a_thumbnail_without_data_has_axes_alone(name):
     lab = find(name)
     picture = lab_cards.picture(lab, lab.nothing_yet(Setting(quick=True)))
     assert "<path" in picture
-    assert "polyline" not in picture
+    assert (
+        "polyline" not in picture or name == "depth"
+    )  # whose theory stands there before anything is measured
 
 
 def test_a_thumbnail_draws_a_line_where_its_panel_is():

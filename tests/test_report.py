@@ -118,8 +118,9 @@ def test_a_report_is_written_as_html_at_least(lab: Lab, result: Result, tmp_path
 
 
 def test_the_command_line_makes_a_handout_of_recordings(result: Result, tmp_path: Path) -> None:
-    arms = [tmp_path / f"{arm.name}.bnviz" for arm in result.arms]
-    for path, arm in zip(arms, result.arms, strict=True):
+    pair = result.arms[:2]
+    arms = [tmp_path / f"{arm.name}.bnviz" for arm in pair]
+    for path, arm in zip(arms, pair, strict=True):
         result.recordings(arm.name)[0].save(path)
     out = tmp_path / "run.html"
     words = ["--title", "Monday", "--note", "Read <b>."]

@@ -67,6 +67,7 @@ def addresses(school, a_class):
         "/c/{code}": [f"c/{a_class.code}"],
         "/classes/{code}": [f"classes/{a_class.code}"],
         "/classes/{code}/mine": [f"classes/{a_class.code}/mine"],
+        "/classes/{code}/answers.csv": [f"classes/{a_class.code}/answers.csv"],
         "/runs/{id}": [f"runs/{a_class.run.id}", f"runs/{a_class.run.id}?step=400&layer=1"],
         "/runs/{id}/recording/{arm}": [f"runs/{a_class.run.id}/recording/{arm}" for arm in (0, 1)],
         "/figures/{name}": [f"figures/{name}?{run}" for name in playground_figures],

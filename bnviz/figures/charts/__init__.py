@@ -15,6 +15,10 @@ weight_norm                Weight norm
 learning_rate              Learning rate
 decision_boundary          Decision boundary
 figure_1                   The paper's Figure 1
+along_gradient             the loss along the gradient, for the page Landscape
+sharpness                  the largest curvature of the loss over training, beside 2/η, for the same
+loss_surface               the loss over a plane through the weights, for the same
+signal_in_depth            activations and gradients by layer, for the page Depth
 where_training_works       Where training works: the map of learning rate and initial weights
 layer/                     the charts of one normalization layer, for the page "Inside"
 
