@@ -28,6 +28,8 @@ REPORT_KIND = Kind("svg-report", "svg", "", "SVG")
 """Figures in a report: laid out as for a slide, printed to the width of the page."""
 
 _FONTS = re.compile(r"<defs><style>@font-face.*?</style></defs>", re.DOTALL)
+_TABLE_IDS = re.compile(r' id="(?:header|cells\d+)"')
+"""Of the blocks of a Plotly table: the same in every table, and nothing refers to them."""
 
 
 def lab_report(
@@ -127,6 +129,6 @@ def _drawn(lab: Lab, result: Result, view: View, chrome: Chrome | None) -> list[
 
 def _svg(figure: go.Figure, chrome: Chrome) -> Markup:
     text = chrome.draw(ready(figure, REPORT_KIND, None), REPORT_KIND).decode()
-    text = _FONTS.sub("", text[text.index("<svg") :], count=1)
+    text = _TABLE_IDS.sub("", _FONTS.sub("", text[text.index("<svg") :], count=1))
     start = Markup('<svg role="img" aria-label="{}" ').format(alt_text(figure))
     return Markup(text.replace("<svg ", start, 1))
