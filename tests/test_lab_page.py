@@ -145,6 +145,7 @@ def test_a_lab_that_looks_into_its_networks_is_done_only_then(manager):
     assert all(found for arm in lab_run.result().arms for found in lab_run.result().inspections(arm.name))
 
 
+@pytest.mark.slow
 def test_looking_that_trains_again_tells_how_far_it_is(manager):
     lab_run = LabRuns().open(find("mechanism"), Setting(quick=True, steps=120), manager)
     heard = []

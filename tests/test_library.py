@@ -288,6 +288,7 @@ def one(seed: int) -> Recording:
     return recordings.recording(Experiment(hidden=(1,), steps=10, seed=seed), records=3)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 def test_a_process_killed_at_any_line_while_it_keeps_runs_loses_none_and_leaves_none_by_halves(tmp_path):
     """Two runs are kept, one after the other, and for each the oldest must go."""

@@ -135,6 +135,7 @@ def test_a_lab_asks_first_and_then_scores_and_shows(chromium: Browser, tmp_path:
     page.context.close()
 
 
+@pytest.mark.slow
 def test_a_number_that_the_reader_predicts_is_drawn_into_the_figure(
     chromium: Browser, tmp_path: Path
 ) -> None:

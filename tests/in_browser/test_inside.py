@@ -76,6 +76,7 @@ def test_a_click_on_a_unit_follows_it_and_a_link_shows_the_same_numbers(inside):
     expect(current(other)).to_contain_text("8 plus β")
 
 
+@pytest.mark.slow
 def test_the_backward_pass_and_the_lines_of_a_relative_of_batch_normalization_are_set_in_full(inside):
     page = inside("section=gradients&backward_of=batch-renorm&step=150")
     rows = page.locator(".bnviz-table").first.locator("tbody tr")
@@ -136,6 +137,7 @@ def test_every_section_fits_its_width_and_describes_its_figures(inside, width, t
         assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth + 1")
 
 
+@pytest.mark.slow
 def test_a_value_that_is_pointed_at_shows_what_shares_with_it_and_keys_move_on(inside):
     page = inside("section=sharing&positions=false&second=layer")
     blocks = page.locator(".bnviz-block")

@@ -207,6 +207,7 @@ def test_zoom_and_a_hidden_legend_entry_survive_updates(playground):
     button(page, "Pause").click()
 
 
+@pytest.mark.slow
 def test_nonsense_in_a_link_or_typed_is_said_in_one_line_and_defaults_stand_in(playground):
     page = playground("?learning_rate=banana&colour=blue")
     notice = page.locator(".st-key-ignored")
@@ -259,6 +260,7 @@ def test_every_preset_chosen_is_the_one_that_trains_whatever_was_touched_before(
         expect(box).to_have_value(label)
 
 
+@pytest.mark.slow
 def test_a_field_varied_for_a_while_keeps_its_value_and_its_control(playground):
     page = playground("?learning_rate=0.03")
     vary = page.get_by_role("combobox", name=re.compile("A and B differ in"))
