@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import secrets
-import threading
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from distributed import Client, KilledWorker
+from distributed import Client
 
-from bnviz.data.dataset import DatasetError
 from bnviz.data.lru import Lru
-from bnviz.experiment import Experiment, ExperimentError
+from bnviz.experiment import Experiment
 from bnviz.runs.actor import TRAINING
 from bnviz.runs.cost import check
 from bnviz.runs.limits import Limits
-from bnviz.runs.trainers import Trainers, TrainersUnavailableError
+from bnviz.runs.stoppable_work import KeptWork, StoppableWork
+from bnviz.runs.trainers import Trainers
 from bnviz.runs.workers import MOST_LOST, WorkerLostError
 
-MeasurementState = Literal["running", "stopped", "finished", "failed"]
 Piece = tuple[float, Mapping[str, Any]]
 Begun = Lru[str, tuple[Iterator[Piece], int]]
 
@@ -35,12 +32,14 @@ KEPT = 8
 """Begun generators that a worker keeps."""
 
 
-class Measurement:
-    """Every method may be called from any thread, and returns at once.
+class Measurement(StoppableWork):
+    """networks: what is trained. found: of each network the pieces so far; replaced, never changed.
 
-    id: whoever has it may watch. networks: what is trained. found: of each network the pieces so far; replaced, never
-    changed. shares: of each network the share of the work done.
+    shares: of each network the share of the work done.
     """
+
+    name = "the measurement"
+    stopped = "Stopped. Measure goes on."
 
     def __init__(
         self,
@@ -49,17 +48,10 @@ class Measurement:
         arguments: Mapping[str, Hashable],
         trainers: Trainers,
     ) -> None:
-        self.id = secrets.token_urlsafe(12)
+        super().__init__(trainers)
         self.networks, self.function, self.arguments = tuple(networks), function, dict(arguments)
         self.found: tuple[tuple[Mapping[str, Any], ...], ...] = ((),) * len(self.networks)
         self.shares = (0.0,) * len(self.networks)
-        self.state: MeasurementState = "stopped"
-        self.message = ""
-        self._trainers = trainers
-        self._lock = threading.Lock()
-        self._touched = time.monotonic()
-        self._task: asyncio.Task[None] | None = None
-        self._begun, self._done_before = 0.0, 0.0
 
     @property
     def key(self) -> Hashable:
@@ -76,60 +68,8 @@ class Measurement:
         """A text that changes with every piece."""
         return "-".join(str(len(pieces)) for pieces in self.found)
 
-    @property
-    def seconds_left(self) -> float | None:
-        """The remaining seconds at the pace so far; None while it is unknown."""
-        gained = self.done - self._done_before
-        if self.state != "running" or gained <= 0:
-            return None
-        return (time.monotonic() - self._begun) / gained * (1 - self.done)
-
-    @property
-    def untouched_seconds(self) -> float:
-        """Seconds since somebody last looked."""
-        return time.monotonic() - self._touched
-
-    def touch(self) -> None:
-        """Somebody looked."""
-        self._touched = time.monotonic()
-
-    def play(self) -> None:
-        """Measure what is missing."""
-        with self._lock:
-            self.touch()
-            if self.state in ("running", "finished"):
-                return
-            self.state, self.message = "running", ""
-            self._begun, self._done_before = time.monotonic(), self.done
-        self._trainers.soon(self._begin)
-
-    def stop(self) -> None:
-        """Measure no further piece; what was found stays."""
-        with self._lock:
-            if self.state == "running":
-                self.state, self.message = "stopped", "Stopped. Measure goes on."
-
-    def _begin(self) -> None:
-        if self._task is None or self._task.done():
-            self._task = self._trainers.spawn(self._work())
-
-    async def _work(self) -> None:
-        try:
-            client = await self._trainers.client()
-            places = range(len(self.networks))
-            await asyncio.gather(*(self._follow(client, place) for place in places))
-        except (ExperimentError, DatasetError, TrainersUnavailableError) as error:
-            self._end("failed", str(error))
-        except (KilledWorker, WorkerLostError):
-            self._end("failed", "The process that measured ended too often.")
-        except Exception as error:
-            self._end(
-                "failed",
-                f"The measurement stopped because of an error in bnviz: {type(error).__name__}: {error}",
-            )
-        else:
-            if min(self.shares) >= 1:
-                self._end("finished", "")
+    async def _do(self, client: Client) -> None:
+        await asyncio.gather(*(self._follow(client, place) for place in range(len(self.networks))))
 
     async def _follow(self, client: Client, place: int) -> None:
         """Have one network measured, always by the same worker, which keeps what it has begun."""
@@ -164,22 +104,13 @@ class Measurement:
                 self.found = _with(self.found, place, (*self.found[place], *more))
                 self.shares = _with(self.shares, place, share)
 
-    def _end(self, state: MeasurementState, message: str) -> None:
-        with self._lock:
-            if self.state == "running":
-                self.state, self.message = state, message
 
-
-class Measurements:
-    """All Measurements of a server. May be called from any thread.
-
-    capacity: how many are kept; beyond it the least recently used is dropped.
-    """
+class Measurements(KeptWork[Measurement]):
+    """All Measurements of a server."""
 
     def __init__(self, trainers: Trainers, limits: Limits, capacity: int = 60) -> None:
-        self._trainers, self._limits = trainers, limits
-        self._lock = threading.Lock()
-        self._all: Lru[str, Measurement] = Lru(capacity)
+        super().__init__(trainers, capacity)
+        self._limits = limits
 
     def open(
         self, networks: Sequence[Experiment], function: str, arguments: Mapping[str, Hashable]
@@ -191,22 +122,8 @@ class Measurements:
             for item in self._all.values():
                 if item.key == made.key and item.state == "finished":
                     return item
-            for dropped in self._all.put(made.id, made):
-                dropped.stop()
+            self._put(made)
         return made
-
-    def get(self, measurement_id: str) -> Measurement | None:
-        """The one with this id, or None."""
-        with self._lock:
-            return self._all.get(measurement_id)
-
-    def stop_unwatched(self, seconds: float) -> None:
-        """Stop those that nobody has looked at for `seconds`."""
-        with self._lock:
-            all_ = self._all.values()
-        for item in all_:
-            if item.untouched_seconds > seconds:
-                item.stop()
 
 
 BEGUN: Begun = Lru(KEPT)
