@@ -162,8 +162,10 @@ def test_ctrl_c_stops_a_lab_cleanly_and_leaves_no_worker(tmp_path: Path) -> None
     assert process.stderr is not None
     try:
         told = ""
-        while not re.search(r"\b[1-9][\d.]*k?/2\.00M", told):  # until steps are counted
-            told += process.stderr.read(1)
+        while not re.search(r"\b[1-9][\d.]*k?/[\d.]+M", told):  # until steps are counted
+            more = process.stderr.read(1)
+            assert more, told
+            told += more
         workers = psutil.Process(process.pid).children(recursive=True)
         assert workers
         os.killpg(process.pid, signal.SIGINT)
