@@ -113,7 +113,7 @@ def test_a_class_predicts_twice_and_sees_neither_round_before_the_second_is_clos
     teacher.get_by_role("button", name="Ask the class").click()
     for page in phones:
         expect(page.get_by_role("radio").first).to_be_visible()
-        expect(page.locator(".bnviz-figure")).to_have_count(2)  # there, but not shown
+        expect(page.locator(".bnviz-figure")).to_have_count(3)  # there, but not shown
         assert not page.locator(".bnviz-figure").first.is_visible()
         assert page.get_by_role("radio").first.bounding_box()["height"] >= 44
     look(teacher, wall, phones[0])

@@ -18,6 +18,9 @@ _STYLE = """
 .stElementContainer:has(.bnviz-hidden) { position: absolute; width: 1px; overflow: hidden; }
 .st-key-sidebar-closer, .st-key-memory { position: absolute; } /* parts that show nothing take no room */
 .stMainBlockContainer { padding: 3.9rem 2rem 5rem; max-width: 1500px; }
+[data-testid="stBaseButton-primary"], [data-testid="stBaseButton-primary"] p {
+  color: light-dark(#fff, #0e1117) !important;
+}
 [data-testid="stCaptionContainer"] {
   opacity: 1 !important;
   color: color-mix(in srgb, currentColor 80%, transparent) !important;

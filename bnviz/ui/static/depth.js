@@ -2,6 +2,8 @@
 
 import { AccuracyMap } from "./map.js";
 
+const ROOM = 760; // px
+
 /** A bar that starts and stops the work, and the figure. data: action and counted say in words what is done. */
 export class NetworksInDepth extends AccuracyMap {
   constructor(node) {
@@ -15,6 +17,11 @@ export class NetworksInDepth extends AccuracyMap {
     const { action, counted } = component.data;
     Object.assign(this, { verb: action, counted });
     super.update(component);
+  }
+
+  /** Three panels in a row need more room than two. */
+  get narrow() {
+    return this.plot.narrow || this.node.clientWidth < ROOM;
   }
 
   open() {}

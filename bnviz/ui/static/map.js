@@ -115,10 +115,15 @@ export class AccuracyMap {
     return `${status.done} of ${status.cells} ${this.counted}${left}. ${status.message}${kept}`;
   }
 
+  /** Whether the figure stacks its panels. */
+  get narrow() {
+    return this.plot.narrow;
+  }
+
   async draw() {
     if (!this.status || this.busy || !this.plot.shown) return;
     const query = new URLSearchParams({ theme: this.plot.theme, ...this.data.args });
-    if (this.plot.narrow) query.set("narrow", 1);
+    if (this.narrow) query.set("narrow", 1);
     const wanted = `${this.data.id}?${query}@${this.revision}`;
     if (wanted === this.shown) return;
     this.busy = true;
