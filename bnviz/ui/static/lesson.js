@@ -18,14 +18,9 @@ export class LessonTold extends Part {
     super.update(component);
     const { lesson, part } = this.data;
     const { lesson: asked } = this.hub;
-    if (asked && asked === this.query && asked.lesson === lesson && asked.part === part) return;
-    this.hub.lesson = this.query = { lesson, part }; // its own: the part that it replaces takes leave later
+    if (asked?.lesson === lesson && asked.part === part) return;
+    this.hub.lesson = { lesson, part };
     this.hub.ask();
-  }
-
-  close() {
-    if (this.query && this.hub?.lesson === this.query) this.hub.lesson = null;
-    super.close();
   }
 
   refresh() {
