@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +17,7 @@ from bnviz.classroom.lesson_part import Part, texts
 from bnviz.classroom.lesson_plans import (
     MOST_BYTES,
     MOST_PARTS,
+    NAME,
     LessonPlan,
     LessonPlanError,
     find_plan,
@@ -25,8 +25,6 @@ from bnviz.classroom.lesson_plans import (
     read_plan,
 )
 from bnviz.data.paths import home
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ class Draft:
 
 def keep(draft: Draft, name: str) -> LessonPlan:
     """Write the lesson into this server's folder of lessons, over one of that name. Raises LessonPlanError."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         allowed = "allowed are lower-case letters, digits and hyphens"
         raise LessonPlanError(f"name = {name[:40]!r} is not allowed; {allowed}")
     folder = home() / "lessons"

@@ -98,7 +98,6 @@ class Ask(BaseModel):
 
     def told(self, recordings: Sequence[Recording], step: int | None = None) -> str:
         """What was measured, in words: the numbers that decided; "" for a question with a fixed answer."""
-        words = {"moved": "moved", "accuracy": "accuracy", "loss": "loss"}
         parts = []
         for name in self.named:
             number = Measured.read(name)
@@ -106,7 +105,7 @@ class Ask(BaseModel):
             letter = name.split(".")[1] if number.arm is not None else ""
             value = filled(f"{{{{{name}}}}}", recordings, step)
             if value is not None:
-                parts.append(f"{words.get(number.kind, number.kind)}{where} of {letter}: {value}")
+                parts.append(f"{number.kind}{where} of {letter}: {value}")
         return "; ".join(parts)
 
 
@@ -175,8 +174,7 @@ class Part(BaseModel):
 
     def _check_networks(self, settings: dict[str, str]) -> None:
         for changed in (settings, *(settings | texts(item.set) for item in self.tries)):
-            networks = {name: text for name, text in changed.items() if name not in VIEW_SETTINGS}
-            if ignored := Comparison.salvage(networks)[1]:
+            if ignored := _networks(changed)[1]:
                 raise ValueError("; ".join(ignored))
 
     def _check_numbers(self) -> None:
@@ -184,7 +182,7 @@ class Part(BaseModel):
         if names and self.place not in TRAINING:
             raise ValueError("numbers of a run need networks on the Playground or a lab")
         if self.place == "playground":
-            arms = Comparison.salvage(self.settings)[0].arms
+            arms = self.comparison.arms
             for name in names:
                 name.check(len(arms), max(len(arm.hidden) for arm in arms))
 
@@ -212,6 +210,11 @@ class Part(BaseModel):
         return texts(self.playground or {})
 
     @property
+    def comparison(self) -> Comparison:
+        """The networks that it opens on the Playground."""
+        return _networks(self.settings)[0]
+
+    @property
     def restrictions(self) -> Restrictions:
         """The controls that it hides or locks."""
         return Restrictions.of(self.hide, self.lock)
@@ -232,6 +235,11 @@ class Part(BaseModel):
             ((place.start(), entry.term, entry) for place, entry in found if place), key=lambda item: item[:2]
         )
         return tuple(entry for *_, entry in used)
+
+
+def _networks(settings: dict[str, str]) -> tuple[Comparison, tuple[str, ...]]:
+    """The networks of the Playground's settings, and a sentence for each setting that is not allowed."""
+    return Comparison.salvage({name: text for name, text in settings.items() if name not in VIEW_SETTINGS})
 
 
 def shown(markdown: str) -> str:

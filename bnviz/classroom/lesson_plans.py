@@ -26,6 +26,7 @@ can have stands in `lesson_part` and in docs/lessons.md.
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Sequence
@@ -40,7 +41,7 @@ SHIPPED = Path(__file__).parent / "lessons"
 MOST_BYTES = 100_000
 MOST_PARTS = 50
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
 class LessonPlanError(ValueError):
@@ -76,7 +77,7 @@ def folders() -> tuple[Path, ...]:
 
 def find_plan(name: str, places: Sequence[Path] | None = None) -> LessonPlan:
     """The lesson plan of that name. Raises LessonPlanError."""
-    if _NAME.fullmatch(name):
+    if NAME.fullmatch(name):
         for folder in folders() if places is None else places:
             path = folder / f"{name}.toml"
             if path.is_file():
@@ -93,7 +94,7 @@ def all_plans(places: Sequence[Path] | None = None) -> tuple[tuple[LessonPlan, .
     troubles = []
     for folder in folders() if places is None else places:
         for path in sorted(folder.glob("*.toml"))[:200] if folder.is_dir() else ():
-            if path.stem in found or not _NAME.fullmatch(path.stem):
+            if path.stem in found or not NAME.fullmatch(path.stem):
                 continue
             try:
                 found[path.stem] = read_plan(path)
@@ -109,12 +110,18 @@ def read_plan(path: Path) -> LessonPlan:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise LessonPlanError(f"the lesson {path.name} is too long; allowed are {MOST_BYTES:,} bytes")
-        values = tomllib.loads(content.decode())
-        return LessonPlan(**(values | {"name": path.stem}))
+        return _parsed(content, path.stem)
     except ValidationError as error:
         raise LessonPlanError(f"the lesson {path.name} is not allowed: {_words(error)}") from None
     except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise LessonPlanError(f"the lesson {path.name} cannot be read: {error}") from None
+
+
+@functools.lru_cache(
+    maxsize=100
+)  # everyone who watches a lesson's run asks for its words several times a second
+def _parsed(content: bytes, name: str) -> LessonPlan:
+    return LessonPlan(**(tomllib.loads(content.decode()) | {"name": name}))
 
 
 def _words(error: ValidationError) -> str:

@@ -42,7 +42,7 @@ def _lab(name: str, train: Train) -> Iterator[str]:
 
 
 def _networks(part: Part, seeds: int, train: Train) -> Iterator[str]:
-    comparison = Comparison.salvage({**part.settings})[0]
+    comparison = part.comparison
     first = comparison.base.seed
     tried = [first] if comparison.vary == "seed" else list(range(first, first + seeds))
     groups = [

@@ -11,9 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 import bnviz
-from bnviz.classroom.lesson_part import VIEW_SETTINGS, Part
 from bnviz.classroom.lesson_plans import SHIPPED, LessonPlan, all_plans
-from bnviz.experiment.comparison import Comparison
 from bnviz.experiment.job import Job
 from bnviz.export import plotly_js
 from bnviz.export.handouts.lab_page import lab_handout
@@ -99,7 +97,7 @@ def _lesson(out: Path, plan: LessonPlan, train: Train, labs: set[str]) -> None:
         if part.lab in labs:
             beside = f"../labs/{part.lab}.html"
         elif part.place == "playground":
-            arms = Comparison.salvage(_networks(part))[0].arms
+            arms = part.comparison.arms
             recordings = [item.recording for item in train([Job(arm) for arm in arms])]
             name = f"{plan.name}-{number}.html"
             _write(out / "runs" / name, run_handout(recordings, title=part.title, around=_around(Markup(""))))
@@ -110,10 +108,6 @@ def _lesson(out: Path, plan: LessonPlan, train: Train, labs: set[str]) -> None:
             out / "lessons" / f"{plan.name}-{number}.html",
             pages.part(plan, number, beside, told or "", right),
         )
-
-
-def _networks(part: Part) -> dict[str, str]:
-    return {name: text for name, text in part.settings.items() if name not in VIEW_SETTINGS}
 
 
 def _around(navigation: Markup) -> Around:

@@ -7,7 +7,7 @@ let handled = 0; // how often this visit asked to forget, as far as that is done
 
 function kept(place = PLACE) {
   try {
-    return JSON.parse(localStorage.getItem(place) ?? "{}");
+    return JSON.parse(read(place) || "{}");
   } catch {
     return {}; // a browser that keeps nothing, or what somebody else wrote there
   }
