@@ -117,10 +117,9 @@ def read_plan(path: Path) -> LessonPlan:
         raise LessonPlanError(f"the lesson {path.name} cannot be read: {error}") from None
 
 
-@functools.lru_cache(
-    maxsize=100
-)  # everyone who watches a lesson's run asks for its words several times a second
+@functools.lru_cache(maxsize=100)
 def _parsed(content: bytes, name: str) -> LessonPlan:
+    """Kept, since everyone who watches a lesson's run asks for its words several times a second."""
     return LessonPlan(**(tomllib.loads(content.decode()) | {"name": name}))
 
 
