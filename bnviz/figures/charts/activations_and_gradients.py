@@ -9,11 +9,12 @@ import numpy as np
 from bnviz.figures.charts.distribution_at_one_step import input_range
 from bnviz.figures.frame.arms import ArmStyle, arm_styles
 from bnviz.figures.frame.axes import log_ticks, reach, rounded_up
-from bnviz.figures.frame.frame import Frame, Panel
+from bnviz.figures.frame.frame import Frame
 from bnviz.figures.frame.layers import called, chosen_layers, depth, measured_on, unit_called
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.tabled import tabled
+from bnviz.figures.marks.histogram_outline import outline
 from bnviz.figures.marks.zones import shade_zones
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.layer_inputs import counted_median, density, has
@@ -98,8 +99,9 @@ def activations_and_gradients(
         frame.axis(panel.y)["range"] = [0, top]
     shade_zones(frame, left, activation, low, high, upright=True)
     for arm, own, gradient in zip(arms, inputs, gradients, strict=True):
-        _outline(frame, left, arm, HISTOGRAM_EDGES, own, first=True)
-        _outline(frame, right, arm, GRADIENT_EDGES[SMALLEST_BIN:], gradient, first=False)
+        outline(frame, left, arm, HISTOGRAM_EDGES, own, **tabled(panel="Input of the nonlinearity"))
+        edges = GRADIENT_EDGES[SMALLEST_BIN:]
+        outline(frame, right, arm, edges, gradient, legend=False, **tabled(panel="Size of the gradient"))
     for panel, words in (
         (left, f"input of the {unit_called(recordings)}"),
         (right, "size of the gradient (log), per factor of ten"),
@@ -148,23 +150,6 @@ def _range(recordings: Sequence[Recording], layer: int) -> tuple[float, float]:
         return EMPTY
     lows, highs = zip(*ends, strict=True)
     return float(np.floor(2 * min(lows)) / 2), float(np.ceil(2 * max(highs)) / 2)
-
-
-def _outline(frame: Frame, panel: Panel, arm: ArmStyle, edges: Array, own: Array, *, first: bool) -> None:
-    """One arm's histogram as a step outline with a light fill. first: of its two, the one that the legend shows."""
-    frame.line(
-        panel,
-        edges if own.size else np.zeros(0),
-        np.append(own, own[-1]) if own.size else own,
-        name=arm.label,
-        legendgroup=arm.letter,
-        showlegend=first,
-        fill="tozeroy",
-        fillcolor=frame.theme.fill(arm.colour, strong=False),
-        line={"color": arm.colour, "width": frame.theme.line, "dash": arm.dash, "shape": "hv"},
-        hovertemplate=f"%{{y:.3~g}}<extra>{arm.letter}</extra>",
-        **tabled(panel="Input of the nonlinearity" if first else "Size of the gradient"),
-    )
 
 
 def _absent(

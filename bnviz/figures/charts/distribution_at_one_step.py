@@ -23,6 +23,7 @@ from bnviz.figures.frame.layers import (
 from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Array, Plot, PlotFunction
 from bnviz.figures.frame.tabled import UNTABLED
+from bnviz.figures.marks.histogram_outline import outline
 from bnviz.figures.marks.zones import shade_zones
 from bnviz.recording import Recording, Snapshot
 from bnviz.recording.layer_inputs import counted_median, density, has, quantile_path, share_outside
@@ -101,7 +102,7 @@ def histogram(
     )[0][0]
     _behind(frame, panel, activation, low, high, narrow)
     for arm, own in zip(arms, densities, strict=True):
-        _outline(frame, panel, arm, own)
+        outline(frame, panel, arm, HISTOGRAM_EDGES, own)
     if missing and beside:
         frame.panel_note(panel, missing, x=1.0, xanchor="right", yanchor="bottom", yshift=6)
     frame.axis_note(f"input of the {singular}")
@@ -150,22 +151,6 @@ def _missing(
         if own.max(initial=0.0) > top:
             said.append(f"{arm.letter} rises to {short(float(own.max()))}, beyond the frame")
     return said
-
-
-def _outline(frame: Frame, panel: Panel, arm: ArmStyle, own: Array) -> None:
-    """One arm's histogram as a step outline with a light fill."""
-    frame.line(
-        panel,
-        HISTOGRAM_EDGES if own.size else np.zeros(0),
-        np.append(own, own[-1]) if own.size else own,
-        name=arm.label,
-        legendgroup=arm.letter,
-        showlegend=True,
-        fill="tozeroy",
-        fillcolor=frame.theme.fill(arm.colour, strong=False),
-        line={"color": arm.colour, "width": frame.theme.line, "dash": arm.dash, "shape": "hv"},
-        hovertemplate=f"%{{y:.3~g}}<extra>{arm.letter}</extra>",
-    )
 
 
 def _behind(frame: Frame, panel: Panel, activation: str, low: float, high: float, narrow: bool) -> None:
