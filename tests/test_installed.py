@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -57,7 +58,7 @@ def test_its_command_serves_the_app_from_any_folder(installed: Path, tmp_path: P
     command = [sys.executable, "-m", "bnviz", "app", "--port", str(port), "--address", "127.0.0.1"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True) as server:
         try:
-            assert wait_for(f"http://127.0.0.1:{port}/bnviz/health") == b'{"ok":true}'
+            assert json.loads(wait_for(f"http://127.0.0.1:{port}/bnviz/health"))["ok"] is True
             assert b"<html" in wait_for(f"http://127.0.0.1:{port}/start")
         finally:
             os.killpg(server.pid, 15)
