@@ -29,6 +29,7 @@ UNTOUCHED = {
     "/exports/formats",
     "/exports/stills/{file}",
     "/exports/maps/{file}",
+    "/exports/worksheets/{lab}.html",
     "/maps/{id}",
     "/maps/{id}/figure",
     "/maps/{id}/open",
