@@ -59,7 +59,7 @@ def loss_surface(
         height=720 if narrow else 470,
         view=("loss_surface", title, shape),
         wide=130,
-        left=52,
+        left=66,
         right=92,
         head=26,
     )
@@ -92,7 +92,8 @@ def logarithm(losses: np.ndarray) -> np.ndarray:
 
 def _contours(frame: Frame, networks: Sequence[Valley], limits: tuple[float, float]) -> None:
     axis = {"zeroline": False, "showgrid": False, "tickformat": ".3~g"}
-    panels = frame.row(len(networks), axis, dict(axis), gap_x=0.09, gap_y=56, each_y=True)
+    upward = axis | {"title": {"text": "second direction"}}
+    panels = frame.row(len(networks), axis, upward, gap_x=0.09, gap_y=56, each_y=True)
     for panel, item in zip(panels, networks, strict=True):
         frame.header(panel, f"<b>{item.label}</b>", item.colour)
         across, up, losses = item.plane.grid
