@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -114,6 +115,11 @@ def footer(elsewhere: bool = False, measured: str = "a network in training") -> 
         "After S. Ioffe and C. Szegedy, *Batch Normalization: Accelerating Deep Network Training by "
         "Reducing Internal Covariate Shift*, 2015, arXiv:1502.03167."
     )
+
+
+def unbroken(text: str) -> str:
+    """The text with each number and its sign on one line: no line begins with "%" or "×"."""
+    return re.sub(r"(?<=\d) (?=[%×σ](?!\w))", "\N{NO-BREAK SPACE}", text)
 
 
 def plain(text: str) -> str:
