@@ -140,7 +140,7 @@ def _controls(experiment: Experiment, view: View) -> None:
     """The controls of what is looked at, in a row, where they have an effect; those of the network itself in a menu."""
     said, width = view.parameters(), experiment.hidden[view.layer - 1]
     with st.container(
-        horizontal=True, vertical_alignment="bottom", gap="small", key=layout.one_row("inside-controls")
+        horizontal=True, vertical_alignment="bottom", gap="xsmall", key=layout.one_row("inside-controls")
     ):
         with st.container(width=190):
             field("dataset", f"{PREFIX}dataset")
