@@ -28,6 +28,7 @@ _STYLE = """
 }
 [data-testid="stCaptionContainer"] :is(p, li, em) { opacity: 1; color: inherit !important; }
 .stMainBlockContainer [data-testid="stHeading"] h1 { font-size: 2rem; padding: 0.5rem 0 0.75rem; }
+.stMainBlockContainer h2 { font-size: 1.35rem; }
 .stApp :is(button, a, summary, textarea, [role="slider"], [role="tab"], [tabindex="0"]:not(input)):focus-visible,
 .stApp label:has(> input:focus-visible), .stApp [data-rac][data-focus-visible] {
   outline: 3px solid light-dark(#0072b2, #3d9bd6) !important; /* the primary colour of either theme */
