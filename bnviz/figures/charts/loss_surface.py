@@ -100,8 +100,7 @@ def _contours(frame: Frame, networks: Sequence[Valley], limits: tuple[float, flo
         for name, values in ((panel.x, across), (panel.y, up)):
             own = frame.axis(name)
             own.pop("matches", None)
-            if values.size:
-                own["range"] = [float(values[0]), float(values[-1])]
+            own["range"] = [float(values[0]), float(values[-1])] if values.size else [-1.0, 1.0]
         if losses.size:
             _heat(frame, panel, item, limits, bar=panel is panels[0])
             _path(frame, panel, item)
