@@ -29,7 +29,7 @@ LABELS = {
 LOOKS = dict(zip(LABELS, (WITHOUT, WITH, *MORE), strict=True))
 """Their colours and dashes."""
 
-ABOVE = 26
+ABOVE = 30
 """Pixels from the first row of panels up to the legend: the panels' headings stand between."""
 
 LEAST = 1e-300
