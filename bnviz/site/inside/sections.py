@@ -13,7 +13,7 @@ from bnviz.experiment.knob import NORMALIZERS
 from bnviz.export.handouts.animation import Look, Slide, animated
 from bnviz.export.handouts.array_pool import ArrayPool
 from bnviz.figures.charts import layer as figures
-from bnviz.figures.frame.plot import PlotFunction
+from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.layer import arithmetic
 from bnviz.layer import gradients as formulas
 from bnviz.layer import numerals as n
@@ -99,7 +99,7 @@ def _scale(batch: LayerBatch, history: History, looked: Looked, pool: ArrayPool)
         "as learned": (gamma, beta),
     }
 
-    def drawn(pair: tuple[float, float]) -> Callable[[Look], Any]:
+    def drawn(pair: tuple[float, float]) -> Callable[[Look], Plot]:
         return lambda look: _figure(figures.before_and_after, look, x, *pair, batch.epsilon, unit=looked.unit)
 
     apart = float(np.abs(arithmetic.forward(x, *undone, batch.epsilon).y - x).max())
@@ -167,7 +167,7 @@ def _gradients(batch: LayerBatch, nudged: Gradients, looked: Looked, pool: Array
 
 
 def _companions(found: Mapping[str, Companions], looked: Looked, pool: ArrayPool) -> Section:
-    def drawn(name: str, change: str) -> Callable[[Look], Any]:
+    def drawn(name: str, change: str) -> Callable[[Look], Plot]:
         return lambda look: _figure(figures.moves, look, found[name], change, looked.example, looked.unit)
 
     choices = {
@@ -198,7 +198,7 @@ def _companions(found: Mapping[str, Companions], looked: Looked, pool: ArrayPool
 
 
 def _inference(history: History, looked: Looked, pool: ArrayPool) -> Section:
-    def drawn(newest: float) -> Callable[[Look], Any]:
+    def drawn(newest: float) -> Callable[[Look], Plot]:
         return lambda look: _figure(figures.statistics, look, history, looked.unit, newest, looked.step)
 
     return Section(
@@ -252,19 +252,19 @@ def _apart(difference: float) -> str:
     return n.shown(difference, 4) if difference >= 1e-3 else n.scientific(difference, 1)
 
 
-def _figure(make: PlotFunction[...], look: Look, *arguments: Any, **options: Any) -> Any:
-    return make(*arguments, **options, theme=look.theme, narrow=look.narrow)
+def _figure(make: PlotFunction[...], look: Look, *arguments: Any, **options: Any) -> Plot:
+    return make.draw(*arguments, **options, theme=look.theme, narrow=look.narrow)
 
 
 def _chosen(
-    name: str, caption: str, draw: Mapping[str, Callable[[Look], Any]], pool: ArrayPool, asked: str = ""
+    name: str, caption: str, draw: Mapping[str, Callable[[Look], Plot]], pool: ArrayPool, asked: str = ""
 ) -> Slide:
     """A figure for each choice; the last is shown first. Time stands still: there is one frame."""
     frames = {label: _at_any_step(own) for label, own in draw.items()}
     return animated(name, caption, frames, [0], pool, asked)
 
 
-def _at_any_step(draw: Callable[[Look], Any]) -> Callable[[int, Look], Any]:
+def _at_any_step(draw: Callable[[Look], Plot]) -> Callable[[int, Look], Plot]:
     return lambda step, look: draw(look)
 
 
