@@ -53,6 +53,7 @@ class Standing:
             self.done,
             tuple(_judged(poll, self.watched) for poll in self.part.polls.values()),
             run.revision if run and follows else None,
+            played_back(self.watched),
         )
 
     @property
@@ -81,7 +82,19 @@ def class_json(standing: Standing, link: str, figures: bytes) -> dict[str, Any]:
         "rounds": MOST_ROUNDS,
         "joined": len(room.joined),
         "behind": part.row.behind,
+        "kept": played_back(standing.watched),
     }
+
+
+def played_back(watched: Watched) -> str:
+    """That the run was trained earlier, and when, where it is played back; "" for one that trains."""
+    run = watched.run
+    if run is None or not run.kept:
+        return ""
+    dates = {item.provenance.date[:10] for item in run.recordings if item.provenance.date}
+    when = f" on {max(dates)}" if dates else ""
+    what = f", on {watched.lab_run.setting.examples}" if watched.lab_run else ""
+    return f"Played back: trained beforehand{when}{what}."
 
 
 def figures_json(standing: Standing) -> list[dict[str, Any]]:
