@@ -11,6 +11,12 @@ const ICONS = {
 
 export const grouped = (number) => Math.round(number).toLocaleString("en-US");
 
+/** How long something still takes, in words; "" where it is too short to be told. */
+export function lasting(seconds) {
+  if (!(seconds >= 2)) return "";
+  return seconds < 90 ? `${Math.ceil(seconds)} s left` : `${grouped(seconds / 60)} min left`;
+}
+
 /** An element with attributes (functions become listeners) and children. */
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
