@@ -10,6 +10,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,8 +41,9 @@ def keep(lab: Lab, setting: Setting, outcomes: Sequence[Outcome]) -> None:
     try:
         for number, outcome in enumerate(outcomes):
             outcome.recording.save(unfinished / f"{number}.bnviz")
+            arrays: dict[str, Any] = {name: np.asarray(value) for name, value in outcome.inspection.items()}
             with (unfinished / f"{number}.npz").open("wb") as file:
-                np.savez(file, **{name: np.asarray(value) for name, value in outcome.inspection.items()})
+                np.savez(file, **arrays)
         verdicts = [
             lab.verdict(lab.result(setting, found)).to_dict()
             for found in (outcomes, _read(unfinished, len(outcomes)))
