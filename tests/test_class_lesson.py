@@ -140,6 +140,9 @@ def test_a_run_shared_by_hand_leaves_the_lesson_s_votes_alone(site, lesson):
     assert (lesson.told()["part"], lesson.told()["questions"]) == (0, [])
     lesson.teach("turn", part=1)
     assert lesson.told()["questions"][0]["answered"] == [1]
+    lesson.teach("ask")
+    site.rooms.show(room, site.manager.open(arms), None)
+    assert lesson.vote(OTHER, 2, "1", part=1, question="own").status_code == 409
 
 
 def test_a_phone_looks_back_and_ahead_only_where_the_plan_allows(site, lesson, tmp_path):
