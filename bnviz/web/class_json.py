@@ -100,8 +100,9 @@ def played_back(watched: Watched) -> str:
 def figures_json(standing: Standing) -> list[dict[str, Any]]:
     """The figures in their order.
 
-    more: whether one is shown only after a tap. layered: whether it shows the layer that the viewer chooses. fills:
-    whether its height follows the screen. heights: wide and narrow, in pixels, to reserve until it is drawn.
+    more: whether one is shown only after a tap. marked: the layer that the part's text speaks of. layered: whether it
+    shows the layer that the viewer chooses. fills: whether its height follows the screen. heights: wide and narrow, in
+    pixels, to reserve until it is drawn.
     """
     run, lab_run = standing.watched.run, standing.watched.lab_run
     if lab_run is not None:
@@ -122,7 +123,8 @@ def figures_json(standing: Standing) -> list[dict[str, Any]]:
     if run is None:
         return []
     flat = all(arm.dataset in POINT_DATASETS for arm in run.arms)
-    chosen = standing.part.part.figures if standing.part.part else ()
+    said = standing.part.part
+    chosen, marked = (said.figures, said.marked_layer) if said else ((), None)
     more = () if chosen else ("accuracy", "loss", "bands", "histogram", "gradients", "drift", "saturation")
     return [
         {
@@ -133,6 +135,7 @@ def figures_json(standing: Standing) -> list[dict[str, Any]]:
             "layered": name in LAYERED,
             "fills": name == OVERVIEW,
             "more": name in more or (name == "boundary" and not chosen),
+            "marked": marked if "marked" in FIGURES[name].arguments else None,
         }
         for name in chosen or (OVERVIEW, *["boundary"] * flat, *more)
     ]
