@@ -10,12 +10,23 @@ from typing import Annotated, Any
 
 import typer
 from tqdm import tqdm
+from typer.core import TyperGroup
 
 from bnviz.experiment import Experiment, presets
 from bnviz.recording import Recording
 from bnviz.recording.snapshot import LATER_TABLES, TABLES
 
+
+class _Commands(TyperGroup):
+    """The commands, one of which has a second name of two words."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the arguments name."""
+        return super().resolve_command(ctx, ["plan", *args[2:]] if args[:2] == ["lesson", "check"] else args)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Watch what batch normalization changes inside a deep network. The page itself: bnviz app",
     no_args_is_help=True,
     add_completion=False,
@@ -156,22 +167,38 @@ def plan(
         Path, typer.Argument(help="A lesson plan, a TOML file, or the name of one that bnviz has.")
     ],
     seeds: Annotated[
-        int, typer.Option(help="With how many seeds networks are trained; 0 trains none.", min=0)
-    ] = 3,
+        int, typer.Option(help="With how many seeds networks are trained; 0 trains none.", min=0, max=100)
+    ] = 10,
+    compute: Annotated[
+        bool,
+        typer.Option(
+            "--compute", help="Train now what its labs will show in class, to be played back there."
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Worker processes; as a rule one per core.", show_default=False)
     ] = None,
 ) -> None:
-    """Try a lesson before the class: what each part will say, and which answers will be right."""
+    """Write a lesson's run sheet: minutes, what each part will say, and which answers will be right.
+
+    Also by the name: lesson check.
+    """
+    import os
+
+    from bnviz.classroom import rehearsal
     from bnviz.classroom.lesson_plans import find_plan, read_plan
-    from bnviz.classroom.rehearsal import rehearse
     from bnviz.runs.pool import train_many
 
     found = read_plan(file) if file.suffix == ".toml" else find_plan(str(file))
+    many = workers or os.cpu_count() or 1
+    if compute:
+        for line in rehearsal.compute(found, lambda jobs: train_many(jobs, workers), many):
+            print(line, flush=True)
+        return
     if not seeds:
         print(f"{file}: {len(found.parts)} parts, nothing wrong.")
         return
-    for line in rehearse(found, seeds, lambda jobs: train_many(jobs, workers)):
+    for line in rehearsal.rehearse(found, seeds, lambda jobs: train_many(jobs, workers), many):
         print(line, flush=True)
 
 

@@ -7,10 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from bnviz.classroom.answers import ShownPoll, counts
+from bnviz.classroom.asked import LabQuestion
 from bnviz.classroom.lesson_plans import read_plan
+from bnviz.classroom.room import Poll
 from bnviz.classroom.rooms import Rooms
-from bnviz.classroom.store import Store
+from bnviz.classroom.store import QuestionRow, Store
 from bnviz.experiment import Experiment
+from bnviz.figures.charts.votes import ROUNDS, votes
+from bnviz.labs import find
 from bnviz.runs import RunManager
 from tests.recordings import recording
 from tests.test_classroom_routes import OTHER, VOTER, Site
@@ -135,6 +140,9 @@ def test_a_run_shared_by_hand_leaves_the_lesson_s_votes_alone(site, lesson):
     assert (lesson.told()["part"], lesson.told()["questions"]) == (0, [])
     lesson.teach("turn", part=1)
     assert lesson.told()["questions"][0]["answered"] == [1]
+    lesson.teach("ask")
+    site.rooms.show(room, site.manager.open(arms), None)
+    assert lesson.vote(OTHER, 2, "1", part=1, question="own").status_code == 409
 
 
 def test_a_phone_looks_back_and_ahead_only_where_the_plan_allows(site, lesson, tmp_path):
@@ -269,3 +277,38 @@ def test_the_file_of_answers_has_all_parts_and_knows_what_was_right_when_the_run
         ("1", "Words", "2", "1", "no"),
         ("2", "Two networks", "1", "A", "yes"),
     ]
+
+
+def test_the_figures_of_the_answers_count_as_the_votes_say_and_name_nobody(site, lesson):
+    assert site.get(f"{lesson.path}/answers.html", key=lesson.key).status_code == 409
+    for number, answers in ((1, "13"), (2, "11")):
+        lesson.teach("ask")
+        for voter, answer in zip((VOTER, OTHER), answers, strict=True):
+            lesson.vote(voter, number, answer)
+        lesson.teach("close")
+    lesson.teach("tell")
+    assert site.get(f"{lesson.path}/answers.html").status_code == 403
+    page = site.get(f"{lesson.path}/answers.html", key=lesson.key)
+    assert (page.status_code, "2 phones answered" in page.text) == (200, True)
+    told = "before discussing: 0 1, 1 0, 2 1; after discussing: 0 2, 1 0, 2 0. Right: 0."
+    assert told in page.text
+    for secret in (VOTER, OTHER, lesson.key):
+        assert secret not in page.text
+    (poll,) = site.rooms.find(lesson.code).at.polls.values()
+    item = counts(ShownPoll(1, poll))
+    figure = votes(item)
+    for trace, name, heights in zip(figure.data, ROUNDS, ((1, 0, 1), (2, 0, 0)), strict=True):
+        assert (trace.name, tuple(trace.y)) == (name, heights)
+        assert tuple(trace.x) == (0, 1, 2)
+    assert figure.layout.meta["names"]["x"] == ["✓ 0", "1", "2"]
+    assert len({trace.marker.pattern.shape for trace in figure.data}) == 2, "not told apart by colour alone"
+
+
+def test_numbers_are_drawn_between_the_borders_of_their_bars_and_the_measured_one_is_marked():
+    poll = Poll(LabQuestion(find("learning-rate")), QuestionRow(1, "lab", round=1))
+    low, high = (poll.asked.prediction.sliders[0].notches[place] for place in (0, -1))
+    poll.votes[1] = {b"a": f"{low:.6g}", b"b": f"{high:.6g}", b"c": f"{high:.6g}"}
+    poll.row = QuestionRow(1, "lab", round=1, measured=f"[{10 * high}]")
+    item = counts(ShownPoll(1, poll))
+    assert (item.rounds[0][0], item.rounds[0][-1], sum(item.rounds[0])) == (1, 2, 3)
+    assert item.right == len(item.options) - 1

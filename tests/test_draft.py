@@ -32,6 +32,19 @@ def test_a_copy_says_all_that_the_lesson_says(name, tmp_path):
             assert getattr(mine, field) == getattr(theirs, field).strip()
 
 
+def test_a_copy_keeps_the_size_of_a_lab_and_whether_students_read_ahead(tmp_path):
+    (tmp_path / "lessons").mkdir()
+    (tmp_path / "lessons" / "mine.toml").write_text(
+        'title = "Mine"\nahead = true\n[[part]]\ntitle = "Full"\nlab = "figure-1"\nfull = true\nminutes = 8\n'
+    )
+    draft = Draft.copy_of("mine")
+    assert Draft.of_json(draft.to_json()) == draft
+    plan = keep(draft, "copy")
+    assert (plan.ahead, plan.parts[0].lab_setting.quick, plan.parts[0].minutes) == (True, False, 8)
+    earlier = '{"title": "", "about": "", "parts": []}'
+    assert Draft.of_json(earlier) == Draft()
+
+
 def test_parts_are_added_moved_and_removed():
     draft = Draft(title="Mine")
     for name in "abc":

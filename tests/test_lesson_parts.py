@@ -16,6 +16,7 @@ from bnviz.cli import app
 from bnviz.engine.trainer import train
 from bnviz.experiment import Experiment
 from bnviz.figures.measured import Measured, MeasuredNameError, filled
+from bnviz.figures.registry import FIGURES
 from bnviz.labs import all_labs
 from bnviz.recording import Recording
 from bnviz.runs.pool import run_job
@@ -299,3 +300,26 @@ def test_the_command_names_file_part_and_field_of_what_is_wrong(tmp_path):
     assert (told.exit_code, "2 parts, nothing wrong" in told.output) == (0, True)
     refused = CliRunner().invoke(app, ["plan", str(bad), "--seeds", "0"]).exception
     assert all(word in str(refused) for word in ("bad.toml", "part.2", "ask", "los.B"))
+
+
+@pytest.mark.parametrize("name", ["overview", "bands"])
+@pytest.mark.parametrize("narrow", [True, False])
+def test_the_layer_that_a_text_speaks_of_has_a_frame_in_each_arm_s_panel(arms, name, narrow):
+    draw = FIGURES[name].function
+    plain, marked = (draw(list(arms), narrow=narrow, marked=layer) for layer in (None, 2))
+    frames = [shape for shape in marked.layout.shapes if shape.name == "marked"]
+    assert len(frames) == 2
+    assert [shape for shape in plain.layout.shapes if shape.name == "marked"] == []
+    assert "layer 2" in [note.text for note in marked.layout.annotations if note.xref == frames[0].xref]
+    assert marked.layout.meta["alt"] == f"{plain.layout.meta['alt']} A frame marks layer 2."
+    other = draw(list(arms), narrow=narrow, marked=2, layer=1)
+    assert [shape for shape in other.layout.shapes if shape.name == "marked"] == []
+
+
+def test_a_part_highlights_layers_that_its_networks_have():
+    part = Part(title="x", playground={"hidden": "8-6"}, highlight=("layer-2", "play"))
+    assert part.marked_layer == 2
+    assert Part(title="x", playground={}).marked_layer is None
+    for wrong in ({"playground": {"hidden": "8-6"}}, {"lab": "figure-1"}, {}):
+        with pytest.raises(ValidationError, match="layer-3"):
+            Part(title="x", highlight=("layer-3",), **wrong)

@@ -86,6 +86,7 @@ def addresses(school, a_class):
         "/classes/{code}": [f"classes/{a_class.code}{query}" for query in ("", f"?part={PART}")],
         "/classes/{code}/mine": [f"classes/{a_class.code}/mine{query}" for query in ("", f"?part={PART}")],
         "/classes/{code}/answers.csv": [f"classes/{a_class.code}/answers.csv"],
+        "/classes/{code}/answers.html": [f"classes/{a_class.code}/answers.html"],
         "/runs/{id}": [
             f"runs/{a_class.run.id}",
             f"runs/{a_class.run.id}?step=400&layer=1",

@@ -77,7 +77,8 @@ class DraftPart:
         rest = dict(values)
         link = rest.pop("link", "")
         if "lab" in rest:
-            link = f"labs?{urlencode({'lab': rest.pop('lab')})}"
+            size = {"full": "true"} if rest.pop("full", False) else {}
+            link = f"labs?{urlencode({'lab': rest.pop('lab')} | size)}"
         if "playground" in rest:
             link = f"/?{urlencode(texts(rest.pop('playground')))}"
         said = {name: rest.pop(name, "") for name in ("title", "text", "measured", "notes")}
@@ -97,16 +98,18 @@ class DraftPart:
 
 @dataclass(frozen=True)
 class Draft:
-    """A lesson that is being written; it has at least one part."""
+    """A lesson that is being written; it has at least one part. ahead: as in LessonPlan."""
 
     title: str = ""
     about: str = ""
     parts: tuple[DraftPart, ...] = (DraftPart(),)
+    ahead: bool = False
 
     def to_toml(self) -> str:
         """The file."""
         about = {"about": self.about.strip()} if self.about.strip() else {}
-        head = {"title": self.title.strip() or "Untitled", **about}
+        ahead = {"ahead": True} if self.ahead else {}
+        head = {"title": self.title.strip() or "Untitled", **about, **ahead}
         return tomli_w.dumps({**head, "part": [part.values() for part in self.parts]}, multiline_strings=True)
 
     def to_json(self) -> str:
@@ -119,7 +122,8 @@ class Draft:
         try:
             values = json.loads(text[: 4 * MOST_BYTES])
             parts = tuple(DraftPart(**part) for part in values["parts"][:MOST_PARTS])
-            draft = cls(str(values["title"]), str(values["about"]), parts or (DraftPart(),))
+            ahead = values.get("ahead", False) is True  # drafts of earlier versions have none
+            draft = cls(str(values["title"]), str(values["about"]), parts or (DraftPart(),), ahead)
             draft.to_toml()
         except (AttributeError, TypeError, ValueError, KeyError):
             return None
@@ -130,7 +134,8 @@ class Draft:
         """A draft that says what the lesson of that name says. Raises LessonPlanError."""
         plan = find_plan(name)
         values = tomllib.loads(_file(plan.name).read_text(encoding="utf-8"))
-        return cls(f"{plan.title} (my version)", plan.about, tuple(map(DraftPart.of, values["part"])))
+        parts = tuple(map(DraftPart.of, values["part"]))
+        return cls(f"{plan.title} (my version)", plan.about, parts, plan.ahead)
 
     def with_part(self, index: int, part: DraftPart) -> Self:
         """The draft with this part in place of another."""

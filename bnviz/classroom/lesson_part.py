@@ -32,6 +32,9 @@ LINKED: tuple[Place, ...] = tuple(place for place in PLACES if place != "class")
 TRAINING = ("playground", "labs")
 """The pages on which a run trains, whose numbers a part may speak of."""
 
+LAYER = "layer-"
+"""What the name of a layer begins with, among what a part highlights."""
+
 MOST_SEEDS = 10
 """Of a lab that a link opens."""
 
@@ -171,8 +174,11 @@ class Part(BaseModel):
         elif self.full:
             raise ValueError("full needs a lab")
         Restrictions.of(self.hide, self.lock)
+        plays = self.place == "playground"
         _among("figures", self.figures, tuple(FIGURES))
-        _among("highlight", self.highlight, (*Experiment.knobs(), "play", "question"))
+        layers = max((len(arm.hidden) for arm in self.comparison.arms), default=0) if plays else 0
+        bands = tuple(f"{LAYER}{number}" for number in range(1, layers + 1))
+        _among("highlight", self.highlight, (*Experiment.knobs(), "play", "question", *bands))
         if self.place == "playground":
             self._check_networks(self.settings)
         elif self.figures or self.until or any(item.change for item in self.tries):
@@ -216,6 +222,12 @@ class Part(BaseModel):
                 name: text for name, text in parse_qsl(urlsplit(self.link).query) if name not in NOT_TAKEN
             }
         return texts(self.playground or {})
+
+    @property
+    def marked_layer(self) -> int | None:
+        """The layer whose bands the text speaks of, from 1; None for none."""
+        marked = [name for name in self.highlight if name.startswith(LAYER)]
+        return int(marked[0].removeprefix(LAYER)) if marked else None
 
     @property
     def comparison(self) -> Comparison:

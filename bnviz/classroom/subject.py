@@ -7,6 +7,7 @@ from typing import Self
 
 import orjson
 
+from bnviz.classroom import computed
 from bnviz.classroom.lesson_part import Part
 from bnviz.experiment import Experiment, Intervention
 from bnviz.labs import all_labs, find
@@ -88,7 +89,7 @@ class ClassSubject:
         lab = self.found_lab
         if lab is not None:
             setting = Setting(self.quick, self.seeds, self.steps, images=self.images)
-            return lab_runs.open(lab, setting, manager).run
+            return lab_runs.open(lab, setting, manager, computed=computed.find(lab, setting)).run
         arms = [Experiment.from_json(text) for text in self.arms]
         run = manager.open(arms, [Intervention.parse_all(text) for text in self.changes])
         run.set_speed(self.speed)

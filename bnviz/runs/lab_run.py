@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bnviz.labs.base import Lab, Result, Setting
@@ -17,15 +17,30 @@ CAPACITY = 200
 
 
 class LabRun:
-    """One lab being run. Every method may be called from any thread, and returns at once."""
+    """One lab being run. Every method may be called from any thread, and returns at once.
 
-    def __init__(self, lab: Lab, setting: Setting, manager: RunManager, person: Person | None = None) -> None:
+    computed: its outcomes where they were computed before; they are played back.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        setting: Setting,
+        manager: RunManager,
+        person: Person | None = None,
+        computed: Sequence[Outcome] = (),
+    ) -> None:
         self.lab, self.setting = lab, setting
+        self._computed = tuple(computed)
         self._manager = manager
         self._lock = threading.Lock()
         self._answers: list[Answer] = []
         self._since = 0.0  # when the inspections began
-        self.run: Run = manager.open([job.experiment for job in lab.jobs(setting)], person=person)
+        self.run: Run = manager.open(
+            [job.experiment for job in lab.jobs(setting)],
+            person=person,
+            computed=[item.recording for item in self._computed],
+        )
 
     @property
     def trained(self) -> bool:
@@ -72,6 +87,9 @@ class LabRun:
         with self._lock:
             if not self._answers:
                 self._since = time.monotonic()
+                if self._computed and self.run.kept:
+                    self._answers = [_answered(item) for item in self._computed]
+                    return
                 self._answers = [
                     self._manager.inspect(
                         item.experiment, (), item.experiment.steps, self.lab.inspection, self.run.person
@@ -88,6 +106,13 @@ class LabRun:
         return self.lab.result(self.setting, outcomes)
 
 
+def _answered(outcome: Outcome) -> Answer:
+    """What an inspection found, as if it had just been asked."""
+    answer = Answer()
+    answer.set_result(outcome.inspection)
+    return answer
+
+
 class LabRuns:
     """The LabRuns of a server, by the ids of their Runs. May be called from any thread."""
 
@@ -95,9 +120,19 @@ class LabRuns:
         self._lock = threading.Lock()
         self._all: dict[str, LabRun] = {}  # the one opened first comes first
 
-    def open(self, lab: Lab, setting: Setting, manager: RunManager, person: Person | None = None) -> LabRun:
-        """A new one, at step 0. person: to whom it belongs. Raises TooCostlyError for one beyond the limits."""
-        item = LabRun(lab, setting, manager, person)
+    def open(
+        self,
+        lab: Lab,
+        setting: Setting,
+        manager: RunManager,
+        person: Person | None = None,
+        computed: Sequence[Outcome] = (),
+    ) -> LabRun:
+        """A new one, at step 0. person: to whom it belongs. computed: its outcomes, to be played back.
+
+        Raises TooCostlyError for one beyond the limits.
+        """
+        item = LabRun(lab, setting, manager, person, computed)
         with self._lock:
             # A run that the manager has dropped must not live on here, with all that it recorded.
             self._all = {key: other for key, other in self._all.items() if manager.get(key) is not None}

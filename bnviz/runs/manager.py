@@ -90,16 +90,27 @@ class RunManager:
         interventions: Sequence[Sequence[Intervention]] | None = None,
         beside: Sequence[Recording] = (),
         person: Person | None = None,
+        computed: Sequence[Recording] = (),
     ) -> Run:
         """A new run at step 0; nothing trains before `play`.
 
         interventions: to be made, for each arm. beside: earlier Recordings, to compare with.
-        person: to whom it belongs. Raises TooCostlyError for a run beyond the limits.
+        person: to whom it belongs. computed: finished Recordings of these arms, to be played back. Raises
+        TooCostlyError for a run beyond the limits: whoever drives it may have it trained anew.
         """
         check(arms, self._limits)
         planned = [()] * len(arms) if interventions is None else interventions
         return self._add(
-            Run(arms, planned, self._trainers, self._recording_cache, self._limits, (), beside, person)
+            Run(
+                arms,
+                planned,
+                self._trainers,
+                self._recording_cache,
+                self._limits,
+                beside=beside,
+                person=person,
+                computed=computed,
+            )
         )
 
     def show(self, shown: Sequence[Recording | FeedSeries], person: Person | None = None) -> Run:

@@ -31,7 +31,8 @@ class Run:
     id: whoever has it may watch. key: whoever has it may drive the run. person: to whom the run belongs; without
     one, the run belongs to a new person. held: whether it must not be dropped, however long nobody watches.
     measured: earlier Recordings in place of arms: there is nothing to train.
-    beside: earlier Recordings of further arms, shown up to the run's step.
+    beside: earlier Recordings of further arms, shown up to the run's step. computed: finished Recordings of these arms,
+    played back as long as nothing is changed.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Run:
         measured: Sequence[Recording] = (),
         beside: Sequence[Recording] = (),
         person: Person | None = None,
+        computed: Sequence[Recording] = (),
     ) -> None:
         self.id = secrets.token_urlsafe(12)
         self.person = person or Person(self.id)
@@ -52,6 +54,7 @@ class Run:
         self.arms = tuple(arms)
         self._planned = tuple(tuple(items) for items in interventions)
         self._measured = tuple(measured)
+        self._computed = tuple(computed)
         self._beside = Beside(beside)
         self._trainers, self._recording_cache, self._limits = trainers, recording_cache, limits
         self._lock = threading.RLock()
@@ -274,13 +277,22 @@ class Run:
         if self._state == "finished":
             return
         if self._pump is None:
-            kept = None if fresh else self._recording_cache.find(self._trained.recordings)
+            kept = None if fresh else self._find_kept()
             self._kept = kept is not None
             self._pump = Pump(self, self._trainers, self._limits, kept)
         self._playing, self._single, self._pause_message = playing, single, ""
         self._every_single = every_step
         self._show("running" if self._can_move(self._pump) else "starting")
         self._wake()
+
+    def _find_kept(self) -> tuple[Recording, ...] | None:
+        """The finished Recordings of what is to be trained; None where there are none."""
+        wanted = self._trained.recordings
+        if [(item.experiment, item.interventions) for item in wanted] == [
+            (item.experiment, item.interventions) for item in self._computed
+        ]:
+            return self._computed
+        return self._recording_cache.find(wanted)
 
     def _rewind(self) -> None:
         self._end_pump()

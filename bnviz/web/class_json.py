@@ -53,6 +53,7 @@ class Standing:
             self.done,
             tuple(_judged(poll, self.watched) for poll in self.part.polls.values()),
             run.revision if run and follows else None,
+            played_back(self.watched),
         )
 
     @property
@@ -81,14 +82,27 @@ def class_json(standing: Standing, link: str, figures: bytes) -> dict[str, Any]:
         "rounds": MOST_ROUNDS,
         "joined": len(room.joined),
         "behind": part.row.behind,
+        "kept": played_back(standing.watched),
     }
+
+
+def played_back(watched: Watched) -> str:
+    """That the run was trained earlier, and when, where it is played back; "" for one that trains."""
+    run = watched.run
+    if run is None or not run.kept:
+        return ""
+    dates = {item.provenance.date[:10] for item in run.recordings if item.provenance.date}
+    when = f" on {max(dates)}" if dates else ""
+    what = f", on {watched.lab_run.setting.examples}" if watched.lab_run else ""
+    return f"Played back: trained beforehand{when}{what}."
 
 
 def figures_json(standing: Standing) -> list[dict[str, Any]]:
     """The figures in their order.
 
-    more: whether one is shown only after a tap. layered: whether it shows the layer that the viewer chooses. fills:
-    whether its height follows the screen. heights: wide and narrow, in pixels, to reserve until it is drawn.
+    more: whether one is shown only after a tap. marked: the layer that the part's text speaks of. layered: whether it
+    shows the layer that the viewer chooses. fills: whether its height follows the screen. heights: wide and narrow, in
+    pixels, to reserve until it is drawn.
     """
     run, lab_run = standing.watched.run, standing.watched.lab_run
     if lab_run is not None:
@@ -109,7 +123,8 @@ def figures_json(standing: Standing) -> list[dict[str, Any]]:
     if run is None:
         return []
     flat = all(arm.dataset in POINT_DATASETS for arm in run.arms)
-    chosen = standing.part.part.figures if standing.part.part else ()
+    said = standing.part.part
+    chosen, marked = (said.figures, said.marked_layer) if said else ((), None)
     more = () if chosen else ("accuracy", "loss", "bands", "histogram", "gradients", "drift", "saturation")
     return [
         {
@@ -120,6 +135,7 @@ def figures_json(standing: Standing) -> list[dict[str, Any]]:
             "layered": name in LAYERED,
             "fills": name == OVERVIEW,
             "more": name in more or (name == "boundary" and not chosen),
+            "marked": marked if "marked" in FIGURES[name].arguments else None,
         }
         for name in chosen or (OVERVIEW, *["boundary"] * flat, *more)
     ]

@@ -4,6 +4,7 @@ GET  bnviz/c/{code}                    the page that students open
 GET  bnviz/classes/{code}              how the class stands; with the teacher's key also the key of its run
 GET  bnviz/classes/{code}/qr.svg       the students' link as a QR code
 GET  bnviz/classes/{code}/answers.csv  the answers by question and round, once they are shown; needs the teacher's key
+GET  bnviz/classes/{code}/answers.html the same as a page with a figure for each question
 GET  bnviz/classes/{code}/mine         what the voter who asks has answered; who asks has joined the class
 POST bnviz/classes/{code}/vote         answer the open question
 POST bnviz/classes/{code}/{action}     turn, ask, close, show, tell, behind, end, address; needs the teacher's key
@@ -25,13 +26,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bnviz.classroom.answers import ShownPoll, answers_csv
+from bnviz.classroom.answers import ShownPoll, answers_csv, counts, voters
 from bnviz.classroom.asked import Watched
 from bnviz.classroom.codes import EXAMPLE, digest, read_code
 from bnviz.classroom.invitation import qr_code, read_address
 from bnviz.classroom.lesson_plans import MOST_PARTS
 from bnviz.classroom.room import Room, ShownPart
 from bnviz.classroom.rooms import Rooms, open_rooms
+from bnviz.export.handouts.votes_page import votes_page
 from bnviz.runs import RunManager
 from bnviz.runs.lab_run import LabRuns
 from bnviz.web import class_json, class_page
@@ -150,6 +152,7 @@ class ClassRoutes:
             Route("/classes/{code}", self.status),
             Route("/classes/{code}/qr.svg", self.qr_code),
             Route("/classes/{code}/answers.csv", self.answers),
+            Route("/classes/{code}/answers.html", self.answers_drawn),
             Route("/classes/{code}/mine", self.votes),
             Route("/classes/{code}/vote", self.vote, methods=["POST"]),
             Route("/classes/{code}/{action}", self.teach, methods=["POST"]),
@@ -198,15 +201,27 @@ class ClassRoutes:
 
     async def answers(self, request: Request) -> Response:
         """What the class answered, as a file for its teacher."""
+        room, polls = await self._answers(request)
+        table = Response(answers_csv(polls), media_type="text/csv; charset=utf-8")
+        return download(table, f"bnviz-answers-{room.code}.csv")
+
+    async def answers_drawn(self, request: Request) -> Response:
+        """The same as a page with figures."""
+        room, polls = await self._answers(request)
+        title = room.plan.title if room.plan else polls[0].poll.asked.title
+        drawn = await to_thread.run_sync(
+            lambda: votes_page(title, [counts(item) for item in polls], len(voters(polls)))
+        )
+        return download(HTMLResponse(drawn), f"bnviz-answers-{room.code}.html")
+
+    async def _answers(self, request: Request) -> tuple[Room, list[ShownPoll]]:
+        """The questions whose answers are shown, for the teacher. Raises RequestError where there are none."""
         standing = await self._find(request)
         self._check_teacher(standing.room, request)
         polls = await to_thread.run_sync(self._shown_polls, standing.room)
         if not polls:
             raise RequestError(409, "The answers can be saved once they are shown.")
-        return download(
-            Response(answers_csv(polls), media_type="text/csv; charset=utf-8"),
-            f"bnviz-answers-{standing.room.code}.csv",
-        )
+        return standing.room, polls
 
     async def votes(self, request: Request) -> Response:
         """What one voter has answered."""

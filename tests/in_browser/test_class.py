@@ -54,7 +54,7 @@ def phone(chromium, server):
         page.context.close()
     assert noted.problems == []
     assert noted.sockets == []
-    assert noted.asked <= {"c", "classes", "runs", "labs", "assets", "exports"}
+    assert noted.asked <= {"c", "classes", "runs", "labs", "figures", "assets", "exports"}
 
 
 def look(*pages, themes=("light", "dark")):
@@ -205,3 +205,61 @@ def test_a_number_that_was_predicted_is_drawn_into_the_figure_once_it_is_measure
     ]
     assert places[0] == places[2]
     assert places[1] < places[2] < places[3]
+
+
+@pytest.mark.slow
+def test_a_class_goes_through_a_lesson_and_a_phone_looks_back_at_what_was_shown(open_page, phone, server):
+    desk = open_page("class")
+    desk.get_by_role("combobox", name="The lesson that the class goes through").click()
+    desk.get_by_role("option", name="Why does it work? A debate").click()
+    desk.get_by_role("button", name="Open a class on it").click()
+    link = desk.get_by_role("link", name="Open your page").get_attribute("href")
+    path, key = re.fullmatch(rf"{server.url}(/bnviz/c/\w+)#teacher=([\w-]+)", link).groups()
+    desk.close()
+    teacher = open_page(f"{path[1:]}#teacher={key}", 1366, 768)
+    wall = open_page(f"{path[1:]}?view=projector#teacher={key}", 1280, 720)
+    phones = [phone(path) for _ in range(2)]
+    everybody = (teacher, wall, *phones)
+    for page in everybody:
+        expect(page.get_by_role("heading", level=1)).to_have_text("Two explanations")
+    expect(teacher.get_by_text("Write two columns on the board.")).to_have_count(1)
+    for page in (wall, *phones):
+        expect(page.get_by_text("Write two columns on the board.")).to_have_count(0)
+    look(teacher, wall, phones[0])
+
+    teacher.get_by_role("button", name="Next").click()
+    for page in everybody:
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Evidence 1")
+    teacher.get_by_role("button", name="Ask the class").click()
+    expect(teacher.get_by_role("button", name="Next")).to_be_disabled()
+    for page, words in zip(phones, ("Less than half", "More than twice"), strict=True):
+        answer(page, words)
+    expect(wall.get_by_text("2 of 2 answered")).to_be_visible()
+    for page in everybody:
+        assert page.locator(".bnviz-many, .bnviz-verdict").count() == 0
+    look(teacher, wall, phones[0], themes=("dark",))
+    teacher.get_by_role("button", name="Close, don’t show").click()
+    teacher.get_by_role("button", name="Play").click()
+    for page in everybody:
+        expect(page.locator(".bnviz-verdict")).to_contain_text("Measured: ")
+    for page in phones:
+        expect(page.locator(".bnviz-fared")).to_have_count(1)
+    assert faults.first_screen_faults(wall, (PLAY, ".bnviz-verdict", ".bnviz-bars"), 0.95) == []
+    look(teacher, wall, phones[0], themes=("light",))
+    with teacher.expect_download() as saved:
+        teacher.get_by_role("button", name="Save the answers (figures)").click()
+    assert "2 phones answered" in Path(saved.value.path()).read_text("utf-8")
+
+    teacher.get_by_role("button", name="Next").click()
+    expect(phones[0].get_by_role("heading", level=1)).to_contain_text("Evidence 2")
+    phones[1].get_by_label("The part to look at").select_option("2")
+    expect(phones[1].locator(".bnviz-fared")).to_be_visible()
+    teacher.get_by_role("button", name="Ask the class").click()
+    phones[1].get_by_role("button", name="The class votes: go there").click()
+    expect(phones[1].get_by_role("heading", level=1)).to_contain_text("Evidence 2")
+    expect(phones[1].get_by_role("radio").first).to_be_visible()
+    teacher.get_by_role("button", name="End the class").click()
+    teacher.get_by_role("button", name="Really end").click()
+    phones[0].goto(f"{server.url}{path}?part=2")
+    expect(phones[0].get_by_text("This class has ended.")).to_be_visible()
+    expect(phones[0].locator(".bnviz-fared")).to_be_visible()

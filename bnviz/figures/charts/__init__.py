@@ -20,6 +20,7 @@ sharpness                  the largest curvature of the loss over training, besi
 loss_surface               the loss over a plane through the weights, for the same
 signal_in_depth            activations and gradients by layer, for the page Depth
 where_training_works       Where training works: the map of learning rate and initial weights
+votes                      what a class answered to one question
 layer/                     the charts of one normalization layer, for the page "Inside"
 
 Labs give these their titles:

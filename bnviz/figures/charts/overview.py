@@ -23,6 +23,7 @@ from bnviz.figures.frame.theme import theme_named
 from bnviz.figures.marks.arm_headings import head, headings
 from bnviz.figures.marks.arm_lines import ArmLines
 from bnviz.figures.marks.layer_bands import LayerBands
+from bnviz.figures.marks.marked_layer import mark_layer
 from bnviz.figures.marks.zones import zone_label
 from bnviz.figures.story import Readout, readouts
 from bnviz.recording import Recording
@@ -44,6 +45,7 @@ def overview(
     where: str = "input",
     axis: str = "linear",
     points: tuple[Array, Array] | None = None,
+    marked: int | None = None,
     *,
     theme: str = "light",
     step: int | None = None,
@@ -53,7 +55,8 @@ def overview(
 
     Columns: those of `bands`, `accuracy` and `loss`. layer, unit, where: as in `bands`. axis: of the steps, "linear",
     which grows with training, or "log". points: two-dimensional training examples (N, 2) and classes (N,); then the
-    each arm's decision boundary stands in place of the curves. The numbers in the headings are the latest
+    each arm's decision boundary stands in place of the curves. marked: a layer with a frame around its panels, where it
+    is shown. The numbers in the headings are the latest
     evaluated at or before `step`. Raises ValueError.
 
     Not to be mistaken for numbers of the very step: accuracy and loss are evaluated at fewer steps than the bands.
@@ -110,7 +113,11 @@ def overview(
     if layer_bands.is_empty and not (many and narrow and plane):  # where there is no room for words
         _invite(frame, grid, recordings)
     told = "; ".join(f"{item.arm}: {_told(item)}" for item in numbers)
-    return frame.plot(f"{bands_alt(layer_bands, arms).removesuffix('.')}; {told}.")
+    said = ""
+    if marked in layers:
+        mark_layer(frame, [row[layers.index(marked)] for row in grid.layers])
+        said = f" A frame marks layer {marked}."
+    return frame.plot(f"{bands_alt(layer_bands, arms).removesuffix('.')}; {told}.{said}")
 
 
 def _height(arms: int, layers: int, narrow: bool, plane: bool, theme: str) -> int:

@@ -27,6 +27,7 @@ from bnviz.figures.frame.numbers import short
 from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.figures.frame.theme import readable
 from bnviz.figures.marks.layer_bands import LayerBands
+from bnviz.figures.marks.marked_layer import mark_layer
 from bnviz.figures.marks.zones import zone_label
 from bnviz.recording import Recording
 
@@ -37,6 +38,7 @@ def bands(
     layer: int | None = None,
     unit: int | None = None,
     where: str = "input",
+    marked: int | None = None,
     *,
     theme: str = "light",
     step: int | None = None,
@@ -49,7 +51,8 @@ def bands(
 
     layer: one layer, larger; None for all, of more than five for five of them. unit: one unit's 15, 50 and
     85 % as in the paper; None for all units pooled. where: "input", what the nonlinearity receives, or
-    "before", what the normalizer receives (pooled only). step: marked by a line. Raises ValueError.
+    "before", what the normalizer receives (pooled only). marked: a layer with a frame around its panels, where it is
+    shown. step: marked by a line. Raises ValueError.
 
     Not to be mistaken for a confidence band: it is the spread over examples and units. A pooled band that holds still
     can hide units that move in opposite directions; choose one unit to see them.
@@ -95,7 +98,12 @@ def bands(
     frame.axis_note("training step")
     if layer_bands.is_empty:
         frame.place_for_words(grid[0][0], invitation(recordings), xref="paper")
-    return frame.plot(bands_alt(layer_bands, arms))
+    said = ""
+    if marked in layers:
+        place = layers.index(marked)
+        mark_layer(frame, grid[place] if by_layer else [row[place] for row in grid])
+        said = f" A frame marks layer {marked}."
+    return frame.plot(f"{bands_alt(layer_bands, arms)}{said}")
 
 
 def titles(

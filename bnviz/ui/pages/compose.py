@@ -18,7 +18,7 @@ from bnviz.web.peer import at_the_server
 
 PAGE: Final = "compose"
 PREFIX: Final = "compose."
-_HEADS = ("title", "about")
+_HEADS = ("title", "about", "ahead")
 _KEPT = "compose.kept"
 HEAD_WIDTH = 480
 """Pixels of the two lines above; on a phone they stand below each other."""
@@ -69,6 +69,12 @@ def _head() -> None:
             ("about", "For whom, and how long it takes", 500),
         ):
             st.text_input(words, key=PREFIX + name, max_chars=most, on_change=_take, width=HEAD_WIDTH)
+        st.toggle(
+            "students may read ahead",
+            key=f"{PREFIX}ahead",
+            on_change=_take,
+            help="In a class on this lesson; its networks and votes wait for the class.",
+        )
         with st.popover("Begin from another lesson"):
             st.caption("Your draft is replaced by a copy.")
             for plan in all_plans()[0]:

@@ -94,7 +94,7 @@ def show() -> None:
     layout.intro(_intro(comparison), hidden=True)
     shown.follow(run)
     fixed_rate = "learning_rate" in restrictions.hidden | restrictions.locked
-    _watch(run, comparison, fixed_rate, shown.figures)
+    _watch(run, comparison, fixed_rate, shown.figures, shown.marked_layer)
     with st.container(horizontal=True, gap="small", key="playground-foot"):
         classroom_share.button(lambda: run, key="playground.share")
         handouts.handout(run)
@@ -106,10 +106,12 @@ def show() -> None:
 
 
 @st.fragment
-def _watch(run: Run, comparison: Comparison, fixed_rate: bool, only: tuple[str, ...]) -> None:
+def _watch(
+    run: Run, comparison: Comparison, fixed_rate: bool, only: tuple[str, ...], marked: int | None
+) -> None:
     """The run and its figures. A fragment: another layer or step redraws this part alone, not the many controls.
 
-    only: the figures to show; none for all.
+    only: the figures to show; none for all. marked: the layer that the lesson speaks of.
     """
     if state.manager().get(run.id) is None:
         st.rerun()  # the manager dropped the run after nobody looked at it for long
@@ -119,9 +121,9 @@ def _watch(run: Run, comparison: Comparison, fixed_rate: bool, only: tuple[str, 
     at = live.transport(run, can_drive=True, at=view.at, fixed_rate=fixed_rate, on_change=link.touch)
     live.readouts(run, layer=view.layer or len(comparison.arms[0].hidden), headed=True)
     if only:
-        run_figures.chosen(run, view, networks, PREFIX, only)
+        run_figures.chosen(run, view, networks, PREFIX, only, marked)
     else:
-        run_figures.overview(run, view, networks, PREFIX)
+        run_figures.overview(run, view, networks, PREFIX, marked)
         run_figures.details(run, view, networks, PREFIX)
         playground_images.show(run, at, comparison, view.parameters(), PREFIX)
     view = replace(view, at=at, speed=run.speed)

@@ -44,6 +44,11 @@ class Shown:
         """The figures that the part asks for; none for all."""
         return self.lesson.part.figures if self.lesson else ()
 
+    @property
+    def marked_layer(self) -> int | None:
+        """The layer that the part's text speaks of."""
+        return self.lesson.part.marked_layer if self.lesson else None
+
     def follow(self, run: Run) -> None:
         """Let the lesson's part speak of this run, which the page shows."""
         if self.lesson:

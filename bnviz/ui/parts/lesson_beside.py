@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from bnviz.classroom import teachers_link
-from bnviz.classroom.lesson_part import Part, Place, Try, shown, texts
+from bnviz.classroom.lesson_part import LAYER, Part, Place, Try, shown, texts
 from bnviz.classroom.lesson_plans import LessonPlan
 from bnviz.experiment import ExperimentError
 from bnviz.runs import Run
@@ -189,7 +189,9 @@ def _glossary(part: Part) -> str:
 def _marks(part: Part) -> str:
     """The rule that marks what the text speaks of."""
     places = {"play": "#bnviz-play", "question": ".st-key-lab-question"}
-    where = ", ".join(places.get(name, f".st-key-{name}") for name in part.highlight)
+    where = ", ".join(
+        places.get(name, f".st-key-{name}") for name in part.highlight if not name.startswith(LAYER)
+    )
     rule = "outline: 3px solid var(--bnviz-mark); outline-offset: 4px; border-radius: 4px;"
     return f":is({where}) {{ {rule} }}" if where else ""
 

@@ -101,15 +101,16 @@ class Look(PageState):
     ] = "overview"
 
 
-def overview(run: Run, look: Look, networks: Networks, prefix: str) -> None:
+def overview(run: Run, look: Look, networks: Networks, prefix: str, marked: int | None = None) -> None:
     """The large figure: what each layer's nonlinearity receives and what is learned, or the one that was chosen.
 
-    Below it stands the choice of what is shown. prefix: of the controls' keys.
+    Below it stands the choice of what is shown. prefix: of the controls' keys. marked: the layer that a text beside it
+    speaks of.
     """
     said = look.parameters()
     kind = FIGURES[look.figure]
     place = "figure" if look.figure == "overview" else "large"  # a figure below has a key of its own
-    _figure(run, look.figure, f"{prefix}{place}", fill=True, **_arguments(look, networks))
+    _figure(run, look.figure, f"{prefix}{place}", fill=True, **_arguments(look, networks, marked=marked))
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="medium", key=f"{prefix}bands-controls"
     ):
@@ -159,7 +160,7 @@ def _layer_called(number: int, networks: Networks, figure: str) -> str:
     return "all layers" if figure == "overview" else "last layer"
 
 
-def _arguments(look: Look, networks: Networks, figure: str = "") -> dict[str, Any]:
+def _arguments(look: Look, networks: Networks, figure: str = "", marked: int | None = None) -> dict[str, Any]:
     """The view arguments of a figure, by default of the large one."""
     last = min(map(len, networks.widths))
     name = figure or look.figure
@@ -168,17 +169,20 @@ def _arguments(look: Look, networks: Networks, figure: str = "") -> dict[str, An
         "unit": look.unit or None,
         "where": "before" if look.before else "input",
         "axis": "log" if look.log else "linear",
+        "marked": marked,
     }
     return {item: value for item, value in arguments.items() if item in FIGURES[name].arguments}
 
 
-def chosen(run: Run, look: Look, networks: Networks, prefix: str, names: Sequence[str]) -> None:
+def chosen(
+    run: Run, look: Look, networks: Networks, prefix: str, names: Sequence[str], marked: int | None = None
+) -> None:
     """These figures alone, each with its caption. The overview brings the choice of what is shown."""
     for name in names:
         if name == "overview":
-            overview(run, look, networks, prefix)
+            overview(run, look, networks, prefix, marked)
         elif name != "boundary" or flat(run.recordings):
-            _figure(run, name, f"{prefix}figure", **_arguments(look, networks, name))
+            _figure(run, name, f"{prefix}figure", **_arguments(look, networks, name, marked))
             st.caption(FIGURES[name].caption)
 
 

@@ -108,11 +108,11 @@ class Page {
   }
 
   inform(part) {
-    const { layered, name } = part.page;
+    const { layered, name, marked = null } = part.page;
     const all = name === "histogram" ? this.room.standing.layers : null;
     const drawn = this.guess;
     const guessed = part instanceof Figure && drawn !== null ? { guess: drawn } : {};
-    const args = !layered ? guessed : { layer: this.layer || all, ...(name !== "histogram" && { where: this.before ? "before" : "input" }) };
+    const args = !layered ? guessed : { layer: this.layer || all, ...(name !== "histogram" && { where: this.before ? "before" : "input", marked }) };
     part.update({ data: this.data({ ...part.page, args }), setStateValue() {} });
   }
 

@@ -29,7 +29,8 @@ export class Lesson {
     this.said = make("p", { class: "bnviz-measured", "aria-live": "polite" });
     this.folding = make("details", { class: "bnviz-text" }, make("summary", {}, "The text of this part"), written(text));
     this.folding.hidden = !text;
-    return make("div", {}, this.folding, this.said);
+    this.kept = make("p", { class: "bnviz-kept" });
+    return make("div", {}, this.folding, this.said, this.kept);
   }
 
   /** Where the part leads, what may be tried, and the teacher's notes. act: sends an action to the run. */
@@ -54,6 +55,8 @@ export class Lesson {
     }
     write(this.said, this.room.standing.measured);
     this.said.hidden = !this.room.standing.measured;
+    write(this.kept, this.room.standing.kept);
+    this.kept.hidden = !this.room.standing.kept;
     this.lead();
   }
 

@@ -30,7 +30,8 @@ export class Results {
   /** For the teacher: the answers as a file. */
   kept(tallies) {
     if (!tallies.length || !this.room.teacher || this.projector) return [];
-    return [make("p", { class: "bnviz-row" }, make("button", { type: "button", click: () => this.room.saveAnswers() }, "Save the answers (CSV)"))];
+    const save = (kind, words) => make("button", { type: "button", click: () => this.room.saveAnswers(kind) }, words);
+    return [make("p", { class: "bnviz-row" }, save("csv", "Save the answers (CSV)"), save("html", "Save the answers (figures)"))];
   }
 
   verdict({ word, said, holds, claims }) {

@@ -96,11 +96,11 @@ export class Room {
     return this.#post(action, body, { "X-Bnviz-Key": this.key ?? "" });
   }
 
-  /** Save the answers that are shown as a file, for the teacher. */
-  async saveAnswers() {
+  /** Save the answers that are shown as a file, for the teacher. kind: csv, or html for a page with figures. */
+  async saveAnswers(kind) {
     this.complaint = "";
     try {
-      await save(`${this.url}/answers.csv`, `bnviz-answers-${this.code}.csv`, { "X-Bnviz-Key": this.key ?? "" });
+      await save(`${this.url}/answers.${kind}`, `bnviz-answers-${this.code}.${kind}`, { "X-Bnviz-Key": this.key ?? "" });
     } catch (error) {
       this.complaint = error.message;
     }
