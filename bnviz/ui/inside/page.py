@@ -105,6 +105,9 @@ def _section(experiment: Experiment, view: View) -> None:
         gradients_of_set.show(ask, view)
         st.caption(gradients_of_set.WITHOUT_STATISTICS)
         return
+    if view.section == "companions":
+        companions.show(ask, view)
+        return
     batch: LayerBatch | None = ask("layer", view.step, layer=view.layer, examples=view.examples)
     if batch is None:
         return
@@ -121,8 +124,6 @@ def _section(experiment: Experiment, view: View) -> None:
         case "gradients":
             gradients.show(ask, batch, view)
             st.caption(gradients_of_set.WITHOUT_STATISTICS)
-        case "companions":
-            companions.show(ask, batch, view)
 
 
 def _follows_an_example(view: View) -> bool:
@@ -168,6 +169,8 @@ def _controls(experiment: Experiment, view: View) -> None:
             lines.controls(view)
         if view.section == "gradients":
             gradients_of_set.controls(view)
+        if view.section == "companions":
+            companions.controls(view)
         if not (of_maps or view.section in ("maps", "sharing") or _follows_an_example(view)):
             st.number_input(said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=75)
         if view.section in MAPS_IN and experiment.dataset not in POINT_DATASETS:

@@ -48,4 +48,11 @@ export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** HTML that the server has made of Markdown, in which a reader's HTML is text. */
+export function written(html) {
+  const node = make("div", { class: "bnviz-prose" });
+  node.innerHTML = html;
+  return node;
+}
+
 export const capital = (text) => text[0].toUpperCase() + text.slice(1);
