@@ -161,8 +161,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "linear",
             linear,
-            "Without a nonlinearity, and with 8 examples: does the gradient grow here too? Does the effective rank stay "
-            "high?",
+            "Without a nonlinearity, and with 8 examples: does the gradient grow here too? Does the effective rank "
+            "stay high?",
         ),
         Drawing(
             "depths",
