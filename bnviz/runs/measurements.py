@@ -39,7 +39,7 @@ class Measurement(StoppableWork):
     """
 
     name = "the measurement"
-    stopped = "Stopped. Measure goes on."
+    stopped = "Stopped. What is measured is kept."
 
     def __init__(
         self,

@@ -38,7 +38,7 @@ class Sweep(StoppableWork):
     """
 
     name = "the map"
-    stopped = "Stopped. Play goes on."
+    stopped = "Stopped. What is done is kept."
 
     def __init__(self, grid: Plan, trainers: Trainers, scores: Scores) -> None:
         super().__init__(trainers)
