@@ -237,6 +237,8 @@ def test_the_scrubber_stops_at_recorded_steps_first_and_last_included() -> None:
     steps = frame_steps(long)
     assert (steps[0], steps[-1]) == (0, 5000)
     assert len(steps) <= MOST_FRAMES
+    few = frame_steps(long, 7, also=long[0].steps[5] + 1)
+    assert set(few) - set(frame_steps(long, 7)) == {long[0].steps[5]}
     assert set(steps) <= {*long[0].steps.tolist(), *long[1].steps.tolist()}
 
 

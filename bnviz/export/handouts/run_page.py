@@ -72,7 +72,7 @@ def run_handout(
     styles = arm_styles(recordings)
     if not any(item.snapshots for item in recordings):
         raise ValueError("there is nothing to show: nothing was recorded yet")
-    steps = frame_steps(recordings)
+    steps = frame_steps(recordings, *((around.frames, around.stop) if around else ()))
     experiments = _experiments(recordings)
     pool = ArrayPool()
     slides = _slides(recordings, steps, pool)
