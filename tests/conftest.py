@@ -28,6 +28,12 @@ settings.register_profile("any machine", deadline=None)  # how long an example t
 settings.load_profile("any machine")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How hard tests/test_kills.py tries."""
+    parser.addoption("--kills", type=int, default=12, help="trainer processes to kill")
+    parser.addoption("--kill-seed", type=int, default=0, help="which of them, and of which networks")
+
+
 @pytest.fixture(autouse=True)
 def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streamlit's AppTest takes the place of `__main__`, which processes that are spawned later would run again."""

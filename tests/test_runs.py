@@ -18,6 +18,7 @@ from bnviz.recording import Recording
 from bnviz.runs import Limits, Person, Run, RunManager
 from bnviz.runs.actor import Progress, TrainerActor
 from bnviz.runs.arms import LiveArm, TrainerFailedError, TrainerLostError, due
+from bnviz.runs.checkpoints import Checkpoints
 from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.recording_cache import RecordingCache
 from bnviz.runs.trainer_cache import TRAINER_CACHE, TrainerCache
@@ -412,6 +413,7 @@ class Doomed:
     def __init__(self) -> None:
         self.acquired = self.released = 0
         self.fair_queue = FairQueue()
+        self.checkpoints = Checkpoints(1000)
 
     async def acquire(self, experiment: Experiment) -> ActorHandle:
         self.acquired += 1

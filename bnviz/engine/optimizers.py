@@ -21,13 +21,20 @@ EPSILON = 1e-8
 
 
 class Optimizer(ABC):
-    """Computes the step of each parameter, and keeps what it needs from step to step.
+    """Computes the step of each parameter, and keeps what it needs from step to step: tensors in lists, and a count.
 
     parameters: in the order of network.parameters(); they may change in place, not be replaced.
+    taken: the steps so far, of an optimizer that counts them.
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self.parameters = list(parameters)
+        self.taken = 0
+
+    def kept(self) -> dict[str, list[Tensor]]:
+        """The tensors that it keeps from step to step and changes in place, by the name of their list."""
+        lists = {name: value for name, value in vars(self).items() if isinstance(value, list)}
+        return {name: value for name, value in lists.items() if name != "parameters"}
 
     @abstractmethod
     def step(self, gradients: list[Tensor], settings: Experiment) -> list[Tensor]:
@@ -118,7 +125,6 @@ class Adam(Optimizer):
         super().__init__(parameters)
         self.means = self.zeros()
         self.squares = self.zeros()
-        self.taken = 0
 
     def step(self, gradients: list[Tensor], settings: Experiment) -> list[Tensor]:
         """As in Optimizer."""

@@ -110,6 +110,11 @@ class WholeStep:
         self.rate.fill_(rate)
         self.repeat()
 
+    def go_on_from(self, step: int, finite: bool) -> None:
+        """Count on from so many steps. finite: whether every loss so far was a finite number."""
+        self.taken.fill_(step)
+        self.finite.fill_(finite)
+
     def _captured(self) -> Work:
         """The work captured, with everything as it was before."""
         kept = [tensor.detach().clone() for tensor in self._changed]

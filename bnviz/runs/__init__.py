@@ -8,6 +8,7 @@ Pump              drives one run's arms (pump.py), each a LiveArm or a PlaybackA
 Admission         which runs may train at a time, and the queue of the others (admission.py)
 FairQueue         whose call a worker process takes next (fair_queue.py)
 Trainers          the Dask cluster and the loop that drives all pumps (trainers.py)
+Checkpoints       what a training goes on from when its process was lost (checkpoints.py)
 Workers           the cluster's worker processes, and when one ends (workers.py); preloaded.py is what they start with
 TrainerActor      a Trainer in a worker process (actor.py); TrainerCache keeps trained ones there (trainer_cache.py)
 RecordingCache    finished Recordings, played back in place of training again (recording_cache.py)

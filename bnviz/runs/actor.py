@@ -21,6 +21,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.recording import Provenance, Snapshot
+from bnviz.recording.checkpoint import Checkpoint
 from bnviz.runs.trainer_cache import TRAINER_CACHE
 
 if TYPE_CHECKING:
@@ -33,11 +34,19 @@ its exit: a thread inside torch while Python shuts down would abort the process 
 """
 
 
+CHECKPOINT_SECONDS = 0.5
+"""Of training between two Checkpoints. The first follows the first steps, so that a process killed soon gains too."""
+
+CHECKPOINT_BYTES_A_SECOND = 4_000_000
+"""A large network's Checkpoints follow each other later: at most so many bytes for a second of training."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """What one call of `advance` returned.
 
     seconds: spent training, without the wait for a turn. error: why training cannot go on, a sentence.
+    checkpoint: of the Trainer after these steps, from time to time.
     """
 
     step: int
@@ -46,6 +55,7 @@ class Progress:
     provenance: Provenance = field(default_factory=Provenance)
     seconds: float = 0.0
     error: str | None = None
+    checkpoint: Checkpoint | None = None
 
 
 class TrainerActor:
@@ -59,14 +69,25 @@ class TrainerActor:
         self.experiment = experiment
         self.trainer: Trainer | None = None
         self.interventions: tuple[Intervention, ...] = ()
+        self._since = self._pause = 0.0  # seconds of training: since the last Checkpoint, and until the next
 
     def warm(self) -> None:
         """Return when the process is ready to train: a process that dies before has not begun with this network."""
         with TRAINING:
             pass
 
-    def advance(self, steps: int, interventions: Sequence[Intervention], every_step: bool) -> Progress:
-        """Trainer.advance; the first call builds the Trainer, which may have to fetch its data."""
+    def advance(
+        self,
+        steps: int,
+        interventions: Sequence[Intervention],
+        every_step: bool,
+        start: Checkpoint | None = None,
+        made: Sequence[Intervention] = (),
+    ) -> Progress:
+        """Trainer.advance; the first call builds the Trainer, which may have to fetch its data.
+
+        start: what the first call begins from in place of step 0. made: the interventions before it.
+        """
         from bnviz.data.datasets import DatasetError
 
         step = 0 if self.trainer is None else self.trainer.step
@@ -74,9 +95,11 @@ class TrainerActor:
             with TRAINING:
                 started = time.perf_counter()
                 if self.trainer is None:
-                    self.trainer = built(self.experiment)
+                    self.trainer, self.interventions = built(self.experiment, start), tuple(made)
+                begun = time.perf_counter()
                 snapshots = self.trainer.advance(steps, interventions, every_step)
                 self.interventions += tuple(interventions)
+                checkpoint = self._checkpoint(time.perf_counter() - begun) if steps else None
         except (DatasetError, ExperimentError) as error:
             return Progress(step, error=str(error))
         except Exception as error:
@@ -89,7 +112,20 @@ class TrainerActor:
             diverged_at=self.trainer.diverged_at,
             provenance=self.trainer.provenance,
             seconds=time.perf_counter() - started,
+            checkpoint=checkpoint,
         )
+
+    def _checkpoint(self, seconds: float) -> Checkpoint | None:
+        """One of the Trainer, if it is time, after so many seconds of further training."""
+        self._since += seconds
+        if self.trainer is None or self.trainer.ended or self._since < self._pause:
+            return None
+        from bnviz.engine.checkpoints import saved
+
+        checkpoint = saved(self.trainer)
+        self._since = 0.0
+        self._pause = max(CHECKPOINT_SECONDS, checkpoint.nbytes / CHECKPOINT_BYTES_A_SECOND)
+        return checkpoint
 
 
 class TrainerSetup(WorkerPlugin):
@@ -112,14 +148,15 @@ class TrainerSetup(WorkerPlugin):
         threading.Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
 
 
-def built(experiment: Experiment) -> Trainer:
-    """A Trainer in this process, at step 0."""
+def built(experiment: Experiment, start: Checkpoint | None = None) -> Trainer:
+    """A Trainer in this process, at step 0 or at `start`."""
     import torch
 
+    from bnviz.engine.checkpoints import resumed
     from bnviz.engine.trainer import Trainer
 
     torch.set_num_threads(1)
-    return Trainer(experiment)
+    return Trainer(experiment) if start is None else resumed(experiment, start)
 
 
 def _warm_up() -> None:

@@ -13,7 +13,9 @@ from distributed import KilledWorker
 
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
+from bnviz.recording.checkpoint import Checkpoint
 from bnviz.runs.actor import Progress
+from bnviz.runs.checkpoints import before
 from bnviz.runs.person import Person
 from bnviz.runs.trainers import ActorHandle, Trainers
 from bnviz.runs.workers import WorkerLostError
@@ -49,8 +51,9 @@ def affordable(seconds: float, seconds_per_step: float | None) -> int:
 class LiveArm:
     """An arm trained by an actor; it survives the actor's process.
 
-    person: whose run it is. step: where to begin: a new trainer gets there by repeating all steps, exactly.
-    deaths: of the process at one step, after which the arm fails.
+    person: whose run it is. step: where to begin: a new trainer gets there from the nearest Checkpoint, by
+    repeating the steps since, exactly. deaths: of the process, with nothing gained between them, after which the arm
+    fails; a further step and a newer Checkpoint are gains.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class LiveArm:
         self._trainers = trainers
         self._deaths_allowed = deaths
         self._deaths = 0.0
+        self._saved = -1  # the step of the newest Checkpoint
         self._handle: ActorHandle | None = None
         self._seconds, self._steps = 0.0, 0.0  # weighted sums over the latest calls
 
@@ -81,8 +85,7 @@ class LiveArm:
 
         Raises TrainerLostError or TrainerFailedError, and leaves `step` as it was.
         """
-        coming = due(interventions, self.step, self.step + steps)
-        progress = await self._call(steps, coming, every_step)
+        progress = await self._call(self.step, steps, interventions, every_step)
         self._deaths = 0.0
         self.step = progress.step
         return progress
@@ -99,49 +102,67 @@ class LiveArm:
             self._handle = await self._trainers.acquire(self.experiment)
         except LOSSES as error:
             raise self._lost(BEFORE_TRAINING) from error
-        step = 0
-        while step < self.step:
+        start = self._trainers.checkpoints.nearest(self.experiment, interventions, self.step)
+        step = 0 if start is None else start.step
+        while step < self.step or start is not None:
             chunk = min(
                 affordable(self._trainers.share(self.person, 1), self.seconds_per_step), self.step - step
             )
-            progress = await self._call(chunk, due(interventions, step, step + chunk), False)
+            progress = await self._call(step, chunk, interventions, False, start)
             if progress.step != step + chunk:
                 raise TrainerFailedError(
                     f"Step {self.step:,} could not be reached again: training ended at {progress.step:,}."
                 )
-            step = progress.step
+            step, start = progress.step, None
         self.is_ready = True
 
-    async def _call(self, steps: int, interventions: Sequence[Intervention], every_step: bool) -> Progress:
+    async def _call(
+        self,
+        first: int,
+        steps: int,
+        interventions: Sequence[Intervention],
+        every_step: bool,
+        start: Checkpoint | None = None,
+    ) -> Progress:
+        """Train `steps` steps after the step `first`. interventions: all of the arm. start: to begin from."""
         handle = self._handle
         if handle is None:
             raise self._lost()
+        arguments = (
+            steps,
+            due(interventions, first, first + steps),
+            every_step,
+            *(() if start is None else (start, before(interventions, start.step))),
+        )
         seconds = steps * (self.seconds_per_step or 0.0)
         async with self._trainers.fair_queue.turn(handle.worker, self.person, seconds) as turn:
-            progress = await self._answered(handle, steps, interventions, every_step)
+            progress = await self._answered(handle, arguments)
             turn.seconds = progress.seconds
         if progress.error is not None:
             raise TrainerFailedError(progress.error)
         if steps:  # a call of no steps builds the trainer, which takes another time
             self._seconds = FORGET * self._seconds + progress.seconds
             self._steps = FORGET * self._steps + steps
+        if progress.checkpoint is not None:
+            self._keep(progress.checkpoint, interventions)
         return progress
 
-    async def _answered(
-        self, handle: ActorHandle, steps: int, interventions: Sequence[Intervention], every_step: bool
-    ) -> Progress:
+    def _keep(self, checkpoint: Checkpoint, interventions: Sequence[Intervention]) -> None:
+        self._trainers.checkpoints.keep(self.experiment, interventions, checkpoint)
+        if checkpoint.step > self._saved:
+            self._saved, self._deaths = checkpoint.step, 0.0
+
+    async def _answered(self, handle: ActorHandle, arguments: tuple[Any, ...]) -> Progress:
         if handle.future.status != "finished":  # the worker died while the call waited for its turn
             raise self._lost(BEFORE_TRAINING)
         try:
-            progress: Progress = await self._trainers.answer(
-                handle.worker, _called(handle, steps, interventions, every_step)
-            )
+            progress: Progress = await self._trainers.answer(handle.worker, _called(handle, arguments))
         except LOSSES as error:
             raise self._lost() from error
         return progress
 
     def _lost(self, counts: float = 1.0) -> TrainerLostError:
-        """Count a death. Raises TrainerFailedError if there were too many at this step."""
+        """Count a death. Raises TrainerFailedError if there were too many with nothing gained between them."""
         self.release()
         self._deaths += counts
         if self._deaths >= self._deaths_allowed:
@@ -154,10 +175,8 @@ class LiveArm:
         return TrainerLostError()
 
 
-async def _called(
-    handle: ActorHandle, steps: int, interventions: Sequence[Intervention], every_step: bool
-) -> Any:
-    return await handle.actor.advance(steps, tuple(interventions), every_step)
+async def _called(handle: ActorHandle, arguments: tuple[Any, ...]) -> Any:
+    return await handle.actor.advance(*arguments)
 
 
 class PlaybackArm:

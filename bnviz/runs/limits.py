@@ -35,12 +35,13 @@ class Limits:
     kept_recordings: int = 40  # finished ones, played back without training again
     kept_mb: int = 150  # million bytes of these recordings, and as many of these answers
     kept_inspections: int = 100  # answers to questions about a network at a step
+    checkpoints_mb: int = 200  # million bytes of networks on the way, to go on from when a process is lost
     unwatched_seconds: float = 120.0  # a running run nobody looks at is paused
     dropped_seconds: float = 1800.0  # a run nobody looks at is dropped
     call_seconds: float = 0.1  # training between two looks at the Pause button
     playback_seconds: float = 4.0  # for a whole kept recording, unless a speed is set
     slow_motion: float = 30.0  # steps per second; below it every step is recorded
-    deaths: int = 3  # of a trainer process at one step, before the run fails
+    deaths: int = 3  # of a trainer process with nothing gained between them, before the run fails
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

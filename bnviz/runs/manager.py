@@ -145,7 +145,7 @@ class RunManager:
         )
 
     def held(self) -> Mapping[str, Held]:
-        """How much is kept: runs, finished recordings, and answers about networks."""
+        """How much is kept: runs, finished recordings, answers about networks, and checkpoints."""
         with self._lock:
             runs = list(self._runs.values())
         oldest = max((item.untouched_seconds for item in runs), default=0.0)
@@ -153,6 +153,7 @@ class RunManager:
             "runs": Held(len(runs), sum(item.nbytes for item in runs), oldest),
             "recordings": self._recording_cache.held(),
             "answers": self._questions.held(),
+            "checkpoints": self._trainers.checkpoints.held(),
         }
 
     def _drop(self, run: Run) -> None:

@@ -24,11 +24,11 @@ from bnviz.runs.trainers import Trainers, TrainersUnavailableError
 
 logger = logging.getLogger(__name__)
 
-LOST = "A trainer process was lost; it is being rebuilt from its record."
+LOST = "A trainer process was lost; training goes on from the last checkpoint, to the same numbers."
 QUEUE_SECONDS = 0.5
 """Between two attempts of a waiting run to be admitted."""
 
-CATCHING_UP = "The network is trained up to this step again, to go on from here."
+CATCHING_UP = "The network is trained up to this step again, from the nearest checkpoint, to go on from here."
 
 
 @dataclass(frozen=True)

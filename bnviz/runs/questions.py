@@ -27,6 +27,7 @@ from bnviz.data.dataset import DatasetError
 from bnviz.data.lru import Held, Lru
 from bnviz.experiment import Experiment, ExperimentError, Intervention
 from bnviz.experiment.progress import on_progress
+from bnviz.recording.checkpoint import Checkpoint
 from bnviz.runs.cost import check
 from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.limits import Limits
@@ -40,6 +41,9 @@ TOPIC = "bnviz-inspections"
 
 REPORT_SECONDS = 0.25
 """Between two reports on one question."""
+
+MOST_SENT_BYTES = 8_000_000
+"""A larger Checkpoint is not sent with a question: Dask warns of tasks of more than 10 million bytes."""
 
 
 class InspectionError(Exception):
@@ -130,12 +134,19 @@ class Questions:
             async with self._fair_queue.turn(home, person, 0.0) as turn:
                 started = time.monotonic()
                 try:
-                    return await self._submitted(client, home, answer, (experiment, *question))
+                    start = self._start(experiment, *question[:2])
+                    return await self._submitted(client, home, answer, (experiment, *question, start))
                 except (WorkerLostError, KilledWorker):
                     continue
                 finally:
                     turn.seconds = time.monotonic() - started
         raise InspectionError("The process that looked into the network ended too often.")
+
+    def _start(
+        self, experiment: Experiment, interventions: Sequence[Intervention], step: int
+    ) -> Checkpoint | None:
+        found = self._trainers.checkpoints.nearest(experiment, interventions, step)
+        return found if found is not None and found.nbytes <= MOST_SENT_BYTES else None
 
     async def _submitted(self, client: Client, home: str, answer: Answer, question: tuple[Any, ...]) -> Any:
         name = secrets.token_hex(8)
@@ -174,10 +185,14 @@ def answered(
     step: int,
     function: str,
     arguments: dict[str, Any],
+    start: Checkpoint | None = None,
 ) -> Any:
-    """Call the function on the network at the step, or where it diverged before that. Needs torch."""
+    """Call the function on the network at the step, or where it diverged before that. Needs torch.
+
+    start: what to train on from, in place of step 0, if this process has no such network.
+    """
     module, _, name = function.partition(":")
-    trainer = TRAINER_CACHE.trainer(experiment, interventions, step)
+    trainer = TRAINER_CACHE.trainer(experiment, interventions, step, start)
     return getattr(importlib.import_module(module), name)(trainer, **arguments)
 
 

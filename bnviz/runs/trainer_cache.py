@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bnviz.data.lru import Lru
 from bnviz.experiment import Experiment, Intervention
+from bnviz.recording.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from bnviz.engine.trainer import Trainer
@@ -35,17 +36,27 @@ class TrainerCache:
         with self._lock:
             self._all.put((experiment, tuple(interventions), step), trainer)
 
-    def trainer(self, experiment: Experiment, interventions: Sequence[Intervention], step: int) -> Trainer:
-        """A Trainer at `step`, or where it diverged before that; trained now if there is none."""
+    def trainer(
+        self,
+        experiment: Experiment,
+        interventions: Sequence[Intervention],
+        step: int,
+        start: Checkpoint | None = None,
+    ) -> Trainer:
+        """A Trainer at `step`, or where it diverged before that; trained now if there is none.
+
+        start: of the same training up to `step`, to begin from in place of step 0.
+        """
         key = (experiment, tuple(interventions), step)
         with self._lock:
             found = self._all.get(key)
             if found is not None:
                 return found
+        from bnviz.engine.checkpoints import resumed
         from bnviz.engine.trainer import Trainer
 
-        made = Trainer(experiment)
-        made.advance(step, interventions)
+        made = Trainer(experiment) if start is None else resumed(experiment, start)
+        made.advance(step - made.step, [item for item in interventions if item.step >= made.step])
         self.keep(*key, made)
         return made
 

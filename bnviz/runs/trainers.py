@@ -27,6 +27,7 @@ from bnviz.data.lru import Lru
 from bnviz.experiment import Experiment
 from bnviz.runs.actor import TrainerActor, TrainerSetup
 from bnviz.runs.admission import Admission
+from bnviz.runs.checkpoints import Checkpoints
 from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
@@ -78,6 +79,7 @@ class Trainers:
     use instead. `soon`, `start` and `close` may be called from any thread, the other methods in the loop.
 
     fair_queue: the turns of all calls on the workers. admission: which runs may train at a time.
+    checkpoints: what a training goes on from when its worker was lost; used in the loop only.
     """
 
     def __init__(self, workers: int | None, scheduler: str | None, limits: Limits) -> None:
@@ -85,6 +87,7 @@ class Trainers:
         self.scheduler = scheduler
         self.fair_queue = FairQueue()
         self.admission = Admission(limits)
+        self.checkpoints = Checkpoints(limits.checkpoints_mb * 1_000_000)
         self._call_seconds = limits.call_seconds
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
