@@ -262,7 +262,8 @@ def test_changes_on_the_way_divergence_and_planes_are_told() -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_one_to_five_networks_make_a_handout(count: int) -> None:
     arms = [recording(Experiment(hidden=(3,), learning_rate=0.1 * (i + 1)), records=4) for i in range(count)]
-    assert len(Page(run_handout(arms)).all("h3")) == count
+    names = [item for item in Page(run_handout(arms)).all("h2") if item.get("class") == "name"]
+    assert len(names) == count
 
 
 def test_a_network_that_was_only_watched_is_shown_beside_one_that_bnviz_trained() -> None:

@@ -75,7 +75,6 @@ def _part(out: Path, item: Shown, networks: Networks, labs: Mapping[str, str]) -
     part = item.part
     recordings: list[Recording] = []
     beside: list[Beside] = []
-    at = f"#step={part.until}" if part.until else ""
     if part.lab in labs:
         beside.append(Beside(f"../labs/{part.lab}.html"))
     elif part.place in INSTEAD and INSTEAD[part.place] in labs:
@@ -95,7 +94,7 @@ def _part(out: Path, item: Shown, networks: Networks, labs: Mapping[str, str]) -
         title = f"{part.title}: {label}" if label else part.title
         page = run_handout(run, title=title, around=around_run(comparison, pages.navigation(""), part.until))
         write(out / "runs" / name, page)
-        beside.append(Beside(f"../runs/{name}{'' if place else at}", label))
+        beside.append(Beside(f"../runs/{name}#step=0", label))  # the reader answers, then presses Play
     told = filled(part.measured, recordings, part.until) if recordings and part.measured else None
     right = part.ask.right(recordings, part.until) if part.ask else None
     write(

@@ -84,7 +84,15 @@ def run_handout(
     return page.page(
         "run.html",
         plain(title, MAX_TITLE) or _title(experiments, len(recordings)),
-        page_data(slides, pool, steps, last_step(recordings), networks, stories),
+        page_data(
+            slides,
+            pool,
+            steps,
+            last_step(recordings),
+            networks,
+            stories,
+            pause=around.stop if around else None,
+        ),
         Stamp.of(recordings, link=link),
         around=around,
         note=_note(note),
