@@ -35,8 +35,8 @@ TOKEN = "a" * 32
 
 
 @pytest.fixture
-def manager():
-    with_no_trainers = RunManager(workers=1)
+def manager(tmp_path):
+    with_no_trainers = RunManager(workers=1, folder=lambda: tmp_path)
     yield with_no_trainers
     with_no_trainers.close()
 

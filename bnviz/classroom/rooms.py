@@ -133,7 +133,7 @@ class Rooms:
             return room
 
     def run(self, room: Room, manager: RunManager, lab_runs: LabRuns) -> Run:
-        """The run that the class looks at. After a restart of the server it is trained again to where it was.
+        """The run that the class looks at. After a restart of the server it goes on from where it was saved.
 
         Raises ClassroomError where this is impossible.
         """
@@ -141,11 +141,11 @@ class Rooms:
             run = None if room.run is None else manager.get(room.run.id)
             if run is None or (room.subject.lab and lab_runs.get(run.id) is None):
                 try:
-                    run = room.subject.open(manager, lab_runs)
+                    run = room.subject.open(manager, lab_runs, room.code if room.row.step else "")
                 except (ValueError, TypeError) as error:
                     raise ClassroomError(f"This class cannot be opened any more: {error}") from error
-                if room.row.step:
-                    run.advance(room.row.step, every_step=False)
+                if not run.active and run.step < room.row.step:
+                    run.advance(room.row.step - run.step, every_step=False)
                 room.version += 1
             with self._lock:
                 self._hold(room, run)
@@ -165,7 +165,9 @@ class Rooms:
                 raise ClassroomError("The question is open already.")
             if room.row.round >= MOST_ROUNDS:
                 raise ClassroomError(f"This question was asked {MOST_ROUNDS} times already.")
-            self._change(room, round=room.row.round + 1, is_open=True)
+            self._change(
+                room, round=room.row.round + 1, is_open=True, step=0
+            )  # it was reset, if it trained before
 
     def close_question(self, room: Room, show: bool = True) -> None:
         """Close the round that is open. Raises ClassroomError.
@@ -211,7 +213,7 @@ class Rooms:
         with self._lock:
             self._change(room, is_open=False, ended=True)
             if room.run is not None:
-                room.run.held = False
+                _let_go(room.run)
 
     def move(self, room: Room, address: str) -> None:
         """Change the address by which others reach this server."""
@@ -249,12 +251,12 @@ class Rooms:
     def _hold(self, room: Room, run: Run) -> None:
         """Have the manager keep this class's run, and no longer those of classes beyond MOST_HELD."""
         if room.run is not None and room.run is not run:
-            room.run.held = False
+            _let_go(room.run)
         room.run = run
-        run.held = not room.row.ended
+        run.held, run.saved_as = (False, "") if room.row.ended else (True, room.code)
         for other in list(self._rooms.values())[:-MOST_HELD]:
             if other.run is not None:
-                other.run.held = False
+                _let_go(other.run)
 
     def _store_progress(self, room: Room, run: Run) -> None:
         """Store how far the run is and what was changed in it, once in PROGRESS_SECONDS."""
@@ -280,6 +282,11 @@ class Rooms:
     def _changed(self, room: Room, row: ClassRow) -> None:
         room.row = row
         room.version += 1
+
+
+def _let_go(run: Run) -> None:
+    """Let the manager drop a run, and save it no longer."""
+    run.held, run.saved_as = False, ""
 
 
 class _OpenRooms:

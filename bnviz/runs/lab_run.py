@@ -19,13 +19,21 @@ CAPACITY = 200
 class LabRun:
     """One lab being run. Every method may be called from any thread, and returns at once."""
 
-    def __init__(self, lab: Lab, setting: Setting, manager: RunManager, person: Person | None = None) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        setting: Setting,
+        manager: RunManager,
+        person: Person | None = None,
+        saved_as: str = "",
+    ) -> None:
         self.lab, self.setting = lab, setting
         self._manager = manager
         self._lock = threading.Lock()
         self._answers: list[Answer] = []
         self._since = 0.0  # when the inspections began
-        self.run: Run = manager.open([job.experiment for job in lab.jobs(setting)], person=person)
+        arms = [job.experiment for job in lab.jobs(setting)]
+        self.run: Run = manager.open(arms, person=person, saved_as=saved_as)
 
     @property
     def trained(self) -> bool:
@@ -95,9 +103,19 @@ class LabRuns:
         self._lock = threading.Lock()
         self._all: dict[str, LabRun] = {}  # the one opened first comes first
 
-    def open(self, lab: Lab, setting: Setting, manager: RunManager, person: Person | None = None) -> LabRun:
-        """A new one, at step 0. person: to whom it belongs. Raises TooCostlyError for one beyond the limits."""
-        item = LabRun(lab, setting, manager, person)
+    def open(
+        self,
+        lab: Lab,
+        setting: Setting,
+        manager: RunManager,
+        person: Person | None = None,
+        saved_as: str = "",
+    ) -> LabRun:
+        """A new one, at step 0. person: to whom it belongs. saved_as: as for `RunManager.open`.
+
+        Raises TooCostlyError for one beyond the limits.
+        """
+        item = LabRun(lab, setting, manager, person, saved_as)
         with self._lock:
             # A run that the manager has dropped must not live on here, with all that it recorded.
             self._all = {key: other for key, other in self._all.items() if manager.get(key) is not None}
