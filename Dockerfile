@@ -11,9 +11,9 @@ RUN if [ -n "$PACKAGES" ]; then \
 # The usual build of torch brings gigabytes for GPUs; the address of PyTorch's index for processors alone spares them.
 ARG TORCH_INDEX=""
 WORKDIR /app
-COPY requirements.txt .
+COPY requirements.txt requirements-export.txt ./
 RUN pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep '^torch==' requirements.txt)" \
-    && pip install --no-cache-dir -r requirements.txt
+    && pip install --no-cache-dir -r requirements.txt -r requirements-export.txt
 
 # A user without rights: code that trains is not code that may change the machine.
 RUN useradd --create-home --uid 1000 bnviz && mkdir /data && chown bnviz /data

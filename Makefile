@@ -1,8 +1,15 @@
 # make app       sets everything up and starts bnviz    make bench     measures and prints a table
 # make test      sets up and runs the quick tests       make test-all  runs all tests
+# make app CPU=1 TORCH_INDEX=…  with PyTorch's build for processors; README.md says more
 # make check     lint, types and quick tests            make check-all lint, types and all tests
 PYTHON ?= python3
 PORT ?= 8501
+# On Linux PyTorch's usual build brings gigabytes for NVIDIA GPUs. CPU=1 takes its build for processors, CPU=0 the usual
+# one; otherwise a machine without an NVIDIA driver tries for the smaller one. TORCH_INDEX: the index that has it, where
+# pip's own settings do not name it.
+CPU ?= $(if $(shell command -v nvidia-smi || ls -d /proc/driver/nvidia 2>/dev/null),0,try)
+TORCH_INDEX ?=
+TORCH := $(shell grep '^torch==' requirements.txt)
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -48,11 +55,24 @@ bench: $(VENV)/.app
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.app: requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+define torch
+	@if [ "$$(uname -s)" != Linux ] || [ "$(CPU)" = 0 ]; then exit 0; fi; \
+	if $(BIN)/python -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") "$(TORCH)+cpu"; then \
+	  echo "PyTorch's build for processors is installed. For NVIDIA GPUs: make clean, then make app CPU=0"; \
+	else \
+	  echo "pip found no $(TORCH)+cpu, PyTorch's build for processors, which spares gigabytes."; \
+	  echo "PyTorch's page \"Start Locally\" names its index for CPU: make app CPU=1 TORCH_INDEX=address"; \
+	  if [ "$(CPU)" = 1 ]; then exit 1; fi; echo "The usual build is taken now."; \
+	fi
+endef
+
+$(VENV)/.app: requirements.txt requirements-export.txt | $(VENV)/bin/python
+	$(torch)
+	$(BIN)/python -m pip install --quiet -r requirements.txt -r requirements-export.txt
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.dev: requirements.txt requirements-export.txt requirements-dev.txt | $(VENV)/bin/python
+	$(torch)
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	@touch $@ $(VENV)/.app
 

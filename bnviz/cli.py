@@ -222,6 +222,9 @@ def lab(
     ] = None,
     report: Annotated[bool, typer.Option("--report", help="Also write report.html and report.pdf.")] = False,
     lesson: Annotated[bool, typer.Option("--lesson", help="Also write lesson.html.")] = False,
+    worksheet: Annotated[
+        bool, typer.Option("--worksheet", help="Write worksheet.html alone, to print; nothing is trained.")
+    ] = False,
 ) -> None:
     """Put one claim of the paper to the test; write recordings, figures and verdict.json."""
     from bnviz.export import lab_files
@@ -241,6 +244,12 @@ def lab(
     setting = Setting(quick=quick, seeds=seeds, steps=steps, images=images)
     jobs = chosen.jobs(setting)
     out.mkdir(parents=True, exist_ok=True)
+    if worksheet:
+        from bnviz.export.handouts.worksheet import lab_worksheet
+
+        (out / "worksheet.html").write_text(lab_worksheet(chosen, setting), encoding="utf-8")
+        print(f"Written to {out}.")
+        return
     claim = f"“{chosen.quote}”" if chosen.verbatim else f"In our words: {chosen.quote}"
     print(f"{chosen.title}\n{claim} ({chosen.source})\n{len(jobs)} networks to train.")
     try:

@@ -220,13 +220,14 @@ def test_labels_are_moved_the_way_that_keeps_them_apart() -> None:
                 for name, end in (("a", 0.5), ("b", 0.52))
             ]
         },
-        Scale("share", percent=True),
+        Scale("share", percent=True, reference=(0.51, "theory")),
         10,
         **LOOKS,
     )
-    low, high = (note for note in traced.layout.annotations if note.text in "ab")
-    assert (low.text, high.text) == ("a", "b")
-    assert low.yshift < 0 < high.yshift
+    low, high, reference = (note for note in traced.layout.annotations if note.text in ("a", "b", "theory"))
+    assert (low.text, high.text, reference.text) == ("a", "b", "theory")
+    assert low.yshift < reference.yshift < high.yshift
+    assert (reference.xref, reference.x) == ("x domain", 1)
 
 
 @pytest.mark.parametrize("narrow", [False, True])

@@ -18,8 +18,9 @@ from bnviz.classroom.codes import ALPHABET, digest, fits, new_code, new_key, rea
 from bnviz.classroom.invitation import AddressError, is_local, qr_code, reachable, read_address
 from bnviz.classroom.lesson_plans import SHIPPED, LessonPlanError, all_plans, find_plan, read_plan
 from bnviz.classroom.restrictions import Restrictions, controls
-from bnviz.classroom.rooms import ClassroomError, Rooms
-from bnviz.classroom.store import ClassRow, Store, StoreError
+from bnviz.classroom.room import ClassroomError
+from bnviz.classroom.rooms import Rooms
+from bnviz.classroom.store import ClassRow, PartRow, Store, StoreError, VoteRow
 from bnviz.classroom.voting import BARS, measured, right, tally
 from bnviz.data.paths import home
 from bnviz.experiment import Experiment
@@ -112,8 +113,8 @@ def test_a_voter_has_one_vote_a_round_and_it_is_the_first(rooms, lab_run):
     rooms.close_question(room)
     with pytest.raises(ClassroomError, match="2 times"):
         rooms.ask(room)
-    assert Counter(room.answers(1)) == {"bn": 1, "plain": 1}
-    assert room.answers(2) == ["plain"]
+    assert Counter(room.at.poll().answers(1)) == {"bn": 1, "plain": 1}
+    assert room.at.poll().answers(2) == ["plain"]
 
 
 def test_votes_and_the_teachers_key_survive_the_server(rooms, lab_run, path, manager):
@@ -123,8 +124,8 @@ def test_votes_and_the_teachers_key_survive_the_server(rooms, lab_run, path, man
     rooms.close()
     later = Rooms(Store(lambda: path))
     again = later.find(opened.code)
-    assert again.votes == room.votes
-    assert (again.row.round, again.row.is_open) == (1, True)
+    assert again.at.poll().votes == room.at.poll().votes
+    assert (again.at.poll().row.round, again.at.poll().row.is_open) == (1, True)
     assert later.entitled(again, opened.key)
     assert not later.entitled(again, "another")
     assert vote(later, again, TOKEN, "plain") == "bn"
@@ -139,7 +140,7 @@ def test_a_shared_run_is_opened_again_with_what_was_changed_at_the_step_it_had(r
     run.intervene("learning_rate", 0.25, 1)
     opened = rooms.start(run, None, "http://x")
     room = rooms.find(opened.code)
-    rooms._store.change_class(replace(room.row, step=120))
+    rooms._store.change_class(room.row, replace(room.at.row, step=120))
     rooms.close()
     later = Rooms(Store(lambda: path))
     asked = []
@@ -174,26 +175,48 @@ def test_the_run_is_held_while_the_class_lives_and_a_new_one_takes_its_place(roo
     assert not second.held
 
 
-def test_a_file_of_a_version_that_showed_every_closed_round_is_read_and_shows_them_still(
-    path, rooms, lab_run
-):
-    room, opened = lab_room(rooms, lab_run)
-    rooms.ask(room)
-    rooms.close_question(room)
-    rooms.close()
+EARLIER = """
+CREATE TABLE classes (
+    code TEXT PRIMARY KEY, teacher BLOB NOT NULL, shown TEXT NOT NULL, address TEXT NOT NULL,
+    step INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 0, is_open INTEGER NOT NULL DEFAULT 0,
+    ended INTEGER NOT NULL DEFAULT 0, used REAL NOT NULL, withheld INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE votes (
+    code TEXT NOT NULL REFERENCES classes ON DELETE CASCADE, round INTEGER NOT NULL, voter BLOB NOT NULL,
+    answer TEXT NOT NULL, PRIMARY KEY (code, round, voter)
+) WITHOUT ROWID;
+"""
+"""A file of classes as versions without lessons in a class wrote it."""
+
+
+@pytest.mark.parametrize("withheld", [True, False, None])
+def test_a_file_of_an_earlier_version_keeps_its_classes_and_votes(path, manager, withheld):
+    """withheld: None for a version in which every closed round was shown."""
+    code, key = new_code(), new_key()
+    lab = '{"arms":[],"changes":[],"lab":"figure-1","quick":true,"seeds":null,"steps":null,"images":false}'
     with sqlite3.connect(path) as database:
-        database.execute("ALTER TABLE classes DROP COLUMN withheld")
+        database.executescript(EARLIER)
+        row = (code, digest(key, code), lab, "http://x", 40, 2, 0, 0, 1.0, bool(withheld))
+        database.execute("INSERT INTO classes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        for number, answer in ((1, "bn"), (2, "plain")):
+            database.execute(
+                "INSERT INTO votes VALUES (?, ?, ?, ?)", (code, number, digest(TOKEN, code), answer)
+            )
+        if withheld is None:
+            database.execute("ALTER TABLE classes DROP COLUMN withheld")
     database.close()
-    for withheld, closed in (
-        (False, 1),
-        (True, 2),
-    ):  # the second time with the column that the first has added
+    for _ in range(2):  # the second time the file is of this version
         later = Rooms(Store(lambda: path))
-        again = later.find(opened.code)
-        assert (again.row.round, again.row.withheld) == (closed, withheld)
-        if closed == 1:
-            later.ask(again)
-            later.close_question(again, show=False)
+        room = later.find(code)
+        poll = room.at.poll()
+        assert later.entitled(room, key)
+        assert (poll.answers(1), poll.answers(2)) == (["bn"], ["plain"])
+        assert (poll.row.round, poll.row.withheld) == (2, bool(withheld))
+        assert (room.plan, room.at.row.step) == (None, 40)
+        assert (
+            later.run(room, manager, LabRuns()).arms
+            == LabRun(find("figure-1"), Setting(quick=True), manager).run.arms
+        )
         later.close()
 
 
@@ -204,9 +227,9 @@ def test_a_full_disk_keeps_no_vote_open_once_training_began(rooms, lab_run, monk
     def full(*arguments):
         raise StoreError("full")
 
-    monkeypatch.setattr(rooms._store, "change_class", full)
+    monkeypatch.setattr(rooms._store, "change_question", full)
     rooms.close_begun(room)
-    assert not room.row.is_open
+    assert not room.at.is_open
     with pytest.raises(ClassroomError, match="not open"):
         vote(rooms, room, TOKEN, "bn")
 
@@ -217,7 +240,8 @@ def test_another_run_begins_without_the_votes_of_the_last_also_after_a_restart(r
     vote(rooms, room, TOKEN, "bn")
     rooms.show(room, manager.open(ARMS), None)
     anew = Rooms(Store(lambda: path))
-    assert [held.find(opened.code).answers(1) for held in (rooms, anew)] == [[], []]
+    assert [list(held.find(opened.code).at.polls) for held in (rooms, anew)] == [[], []]
+    assert anew._store.votes(opened.code) == []
     anew.close()
 
 
@@ -230,7 +254,7 @@ def test_more_answers_than_a_class_can_have_are_refused(rooms, lab_run, monkeypa
     with pytest.raises(ClassroomError, match="2 answers were given"):
         vote(rooms, room, "c" * 32, "bn")
     assert vote(rooms, room, "a" * 32, "plain") == "bn"  # who has answered is still told
-    assert room.answers(1) == ["bn", "bn"]
+    assert room.at.poll().answers(1) == ["bn", "bn"]
 
 
 def test_an_answer_that_is_allowed_and_endless_is_not_stored(rooms, manager):
@@ -238,7 +262,7 @@ def test_an_answer_that_is_allowed_and_endless_is_not_stored(rooms, manager):
     rooms.ask(room)
     with pytest.raises(PredictionError, match="too long"):
         vote(rooms, room, TOKEN, f"10.{'0' * 300}")
-    assert room.answers(1) == []
+    assert room.at.poll().answers(1) == []
 
 
 def test_a_full_disk_gives_a_sentence_and_loses_no_vote_that_was_confirmed(rooms, lab_run, path):
@@ -257,11 +281,13 @@ def test_a_full_disk_gives_a_sentence_and_loses_no_vote_that_was_confirmed(rooms
     with pytest.raises(StoreError, match="disk is full"):
         vote_until_it_fails()
     assert confirmed
-    assert len(room.answers(1)) == len(confirmed)
+    assert len(room.at.poll().answers(1)) == len(confirmed)
     rooms.close()
     later = Rooms(Store(lambda: path))
     found = later.find(opened.code)
-    assert {digest(token, room.code): answer for token, answer in confirmed.items()} == found.votes[1]
+    assert {digest(token, room.code): answer for token, answer in confirmed.items()} == found.at.poll().votes[
+        1
+    ]
     assert vote(later, found, "f" * 32, "bn") == "bn"  # there is room again
     later.close()
 
@@ -277,9 +303,9 @@ def test_a_hundred_votes_at_once_all_count(rooms, lab_run, path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert Counter(room.answers(1)) == {"bn": 50, "plain": 50}
+    assert Counter(room.at.poll().answers(1)) == {"bn": 50, "plain": 50}
     with sqlite3.connect(path) as other:
-        assert other.execute("SELECT count(*) FROM votes").fetchone() == (100,)
+        assert other.execute("SELECT count(*) FROM answers").fetchone() == (100,)
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     other.close()
 
@@ -299,10 +325,10 @@ def test_beyond_the_limit_the_class_unused_for_longest_goes_with_its_votes(path,
     monkeypatch.setattr("bnviz.classroom.store.MOST_CLASSES", 2)
     store = Store(lambda: path)
     for code in ("aaaaaaaa", "bbbbbbbb"):
-        store.add_class(ClassRow(code, b"", "{}", ""))
-        store.add_vote(code, 1, b"voter", "bn")
-    store.change_class(ClassRow("aaaaaaaa", b"", "{}", "used"))
-    store.add_class(ClassRow("cccccccc", b"", "{}", ""))
+        store.add_class(ClassRow(code, b"", ""), PartRow(0, "{}"))
+        store.add_vote(code, VoteRow(0, "lab", 1, b"voter", "bn"))
+    store.change_class(ClassRow("aaaaaaaa", b"", "used"))
+    store.add_class(ClassRow("cccccccc", b"", ""), PartRow(0, "{}"))
     assert [store.find_class(code) is not None for code in ("aaaaaaaa", "bbbbbbbb", "cccccccc")] == [
         True,
         False,
@@ -336,7 +362,7 @@ def test_a_voter_who_is_not_let_in_leaves_no_vote_and_a_known_one_is_not_asked(r
     rooms.close_question(room)
     rooms.ask(room)
     vote(rooms, room, TOKEN, "bn", number=2, admits=lambda: False)
-    assert (len(room.answers(1)), len(room.answers(2))) == (1, 1)
+    assert (len(room.at.poll().answers(1)), len(room.at.poll().answers(2))) == (1, 1)
 
 
 @pytest.mark.parametrize("logarithmic", [True, False])

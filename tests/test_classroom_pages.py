@@ -99,8 +99,8 @@ def test_sharing_starts_one_class_before_this_very_run(quiet):
     assert not app.exception
     opened = app.session_state["classroom.mine"]
     room = classroom_share.open_rooms().find(opened.code)
-    assert room.run in quiet._runs.values()
-    assert room.run.held
+    assert room.at.run in quiet._runs.values()
+    assert room.at.run.held
     shown = [item.value for item in app.code]
     assert shown[0].endswith(f"/bnviz/c/{opened.code}")
     assert opened.key not in shown[0]

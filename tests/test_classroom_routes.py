@@ -22,6 +22,13 @@ from bnviz.web.runs import RunRoutes, find_run
 from tests.recordings import recording
 from tests.site import client_of
 
+
+def standing(answer):
+    """How the class stands, and its first question."""
+    told = answer.json()["class"]
+    return told | (told["questions"][0] if told["questions"] else {})
+
+
 ARMS = (Experiment(hidden=(4, 3), normalizer="none"), Experiment(hidden=(4, 3)))
 VOTER, OTHER = "a" * 32, "b" * 32
 
@@ -82,7 +89,7 @@ def finish(site, lab):
     finished = LabRun(lab.lab_run.lab, lab.lab_run.setting, site.manager)
     finished.run = site.manager.show(recordings)
     site.lab_runs._all[finished.run.id] = finished
-    site.rooms.find(lab.code).run = finished.run
+    site.rooms.find(lab.code).at.run = finished.run
     assert finished.done
     return finished
 
@@ -193,10 +200,10 @@ def test_nobody_sees_what_was_answered_before_the_teacher_closes_the_question(si
     )
     site.post(f"{lab.path}/vote", {"round": 1, "answer": "plain"}, voter=OTHER)
     for headers in ({}, {"key": lab.key}):
-        told = site.get(lab.path, **headers).json()["class"]
+        told = standing(site.get(lab.path, **headers))
         assert (told["open"], told["answered"], told["tallies"]) == (True, [2], [])
     assert site.get(f"{lab.path}/mine", voter="c" * 32).json() == {"votes": []}
-    closed = site.post(f"{lab.path}/close", key=lab.key).json()["class"]
+    closed = standing(site.post(f"{lab.path}/close", key=lab.key))
     assert {bar["words"]: bar["count"] for bar in closed["tallies"][0]["parts"][0]["bars"]} == {
         "without batch norm": 1,
         "with batch norm": 1,
@@ -204,20 +211,20 @@ def test_nobody_sees_what_was_answered_before_the_teacher_closes_the_question(si
     }
     assert closed["tallies"][0]["right"] is None
     site.post(f"{lab.path}/ask", key=lab.key)
-    told = site.get(lab.path).json()["class"]
+    told = standing(site.get(lab.path))
     assert (told["tallies"], told["answered"]) == ([], [2, 0])  # the first round would sway the second
     site.post(f"{lab.path}/close", key=lab.key)
-    assert len(site.get(lab.path).json()["class"]["tallies"]) == 2
+    assert len(standing(site.get(lab.path))["tallies"]) == 2
 
 
 def test_whoever_plays_closes_the_vote_and_nothing_measured_is_sent_while_it_is_open(site, lab):
     site.rooms.ask(site.rooms.find(lab.code))
-    assert site.get(lab.path).json()["class"]["open"]
+    assert standing(site.get(lab.path))["open"]
     assert site.get(f"runs/{lab.lab_run.run.id}").json()["recorded_steps"] == []
-    site.rooms.find(lab.code).run = finish(site, lab).run
+    finish(site, lab)
     late = site.post(f"{lab.path}/vote", {"round": 1, "answer": "bn"}, voter=VOTER)
     assert late.status_code == 409
-    told = site.get(lab.path).json()["class"]
+    told = standing(site.get(lab.path))
     assert (told["open"], told["answered"]) == (False, [0])
 
 
@@ -228,11 +235,11 @@ def test_a_round_is_closed_without_being_shown_and_both_are_shown_after_the_seco
             site.post(f"{lab.path}/vote", {"round": number, "answer": answer}, voter=token)
         site.post(f"{lab.path}/close", {"show": False}, key=lab.key)
         for headers in ({}, {"key": lab.key}):
-            told = site.get(lab.path, **headers).json()["class"]
+            told = standing(site.get(lab.path, **headers))
             assert (told["open"], told["withheld"], told["tallies"]) == (False, True, [])
             assert told["answered"] == [2] * number
     assert site.post(f"{lab.path}/show").status_code == 403
-    told = site.post(f"{lab.path}/show", key=lab.key).json()["class"]
+    told = standing(site.post(f"{lab.path}/show", key=lab.key))
     assert not told["withheld"]
     counts = [[bar["count"] for bar in tally["parts"][0]["bars"]] for tally in told["tallies"]]
     assert counts == [[0, 2, 0], [1, 1, 0]]
@@ -242,7 +249,7 @@ def test_answers_are_not_shown_before_there_are_any(site, lab):
     assert site.post(f"{lab.path}/show", key=lab.key).status_code == 409
     site.post(f"{lab.path}/ask", key=lab.key)
     assert site.post(f"{lab.path}/show", key=lab.key).status_code == 409
-    assert site.get(lab.path).json()["class"]["tallies"] == []
+    assert standing(site.get(lab.path))["tallies"] == []
 
 
 def test_who_opened_the_class_to_answer_has_joined_and_the_wall_has_not(site, lab):
@@ -254,7 +261,7 @@ def test_who_opened_the_class_to_answer_has_joined_and_the_wall_has_not(site, la
     site.post(f"{lab.path}/ask", key=lab.key)
     site.post(f"{lab.path}/vote", {"round": 1, "answer": "bn"}, voter=VOTER)
     site.post(f"{lab.path}/vote", {"round": 1, "answer": "bn"}, voter="c" * 32)  # voted without a look
-    told = site.get(lab.path).json()["class"]
+    told = standing(site.get(lab.path))
     assert (told["answered"], told["joined"]) == ([2], 3)
 
 
@@ -262,10 +269,10 @@ def test_answers_that_play_closed_are_shown_with_the_verdict(site, lab):
     site.post(f"{lab.path}/ask", key=lab.key)
     site.post(f"{lab.path}/vote", {"round": 1, "answer": "plain"}, voter=VOTER)
     lab.lab_run.run._show("running")
-    told = site.get(lab.path).json()["class"]
+    told = standing(site.get(lab.path))
     assert (told["open"], told["withheld"], told["tallies"]) == (False, True, [])
     finish(site, lab)
-    told = site.get(lab.path).json()["class"]
+    told = standing(site.get(lab.path))
     assert (told["withheld"], [tally["right"] for tally in told["tallies"]]) == (False, [1])
 
 
@@ -279,7 +286,7 @@ def test_once_it_is_measured_every_round_is_scored_and_every_voter_told(site, la
     finished = finish(site, lab)
     answer = finished.lab.verdict(finished.result()).answer
     assert answer == "plain"
-    told = site.get(lab.path).json()["class"]
+    told = standing(site.get(lab.path))
     assert [tally["right"] for tally in told["tallies"]] == [1, 2]
     assert told["verdict"]["measured"] == [{"words": "without batch norm", "value": None}]
     mine = site.get(f"{lab.path}/mine", voter=OTHER).json()["votes"]
@@ -317,7 +324,7 @@ def test_what_is_no_answer_is_refused_and_not_stored(site, lab, body, voter, sta
     answer = site.post(f"{lab.path}/vote", body, voter=voter)
     assert answer.status_code == status
     assert answer.json()["error"]
-    assert site.rooms.find(lab.code).answers(1) == []
+    assert site.rooms.find(lab.code).at.poll().answers(1) == []
 
 
 def test_a_flood_of_new_voters_from_one_address_is_stopped_and_others_get_in(site, lab):
@@ -339,22 +346,22 @@ def test_numbers_are_asked_for_by_notches_and_shown_as_a_histogram(site):
     lab_run = site.lab_runs.open(find("learning-rate"), Setting(quick=True), site.manager)
     opened = site.rooms.start(lab_run.run, lab_run, "http://x")
     path = f"classes/{opened.code}"
-    told = site.post(f"{path}/ask", key=opened.key).json()["class"]
-    (slider,) = told["question"]["sliders"]
+    told = standing(site.post(f"{path}/ask", key=opened.key))
+    (slider,) = told["sliders"]
     values = [notch["value"] for notch in slider["notches"]]
     for number, value in enumerate(values):  # every notch is an answer that the lab allows
         assert (
             site.post(f"{path}/vote", {"round": 1, "answer": value}, voter=f"{number:032d}").status_code
             == 200
         )
-    told = site.post(f"{path}/close", key=opened.key).json()["class"]
+    told = standing(site.post(f"{path}/close", key=opened.key))
     (part,) = told["tallies"][0]["parts"]
     assert told["guess"] is None  # until it is measured
     assert sum(bar["count"] for bar in part["bars"]) == len(values) == 41
     assert part["bars"][0]["low"] == 1
     assert part["bars"][-1]["high"] == 1000
     finish(site, SimpleNamespace(lab_run=lab_run, code=opened.code))
-    guess = site.get(path).json()["class"]["guess"]
+    guess = standing(site.get(path))["guess"]
     assert guess == pytest.approx(float(values[20]))
 
 
@@ -364,14 +371,14 @@ def test_the_code_to_scan_follows_the_address_that_the_teacher_gives(site, share
     assert before.headers["content-type"] == "image/svg+xml"
     assert ElementTree.fromstring(before.text).tag.endswith("svg")
     assert site.post(f"{path}/address", {"address": "javascript:alert(1)"}, key=shared.key).status_code == 422
-    told = site.post(f"{path}/address", {"address": "10.1.2.3:80"}, key=shared.key).json()["class"]
+    told = standing(site.post(f"{path}/address", {"address": "10.1.2.3:80"}, key=shared.key))
     assert told["link"] == f"http://10.1.2.3:80/bnviz/c/{shared.code}"
     assert site.get(f"{path}/qr.svg").text != before.text
 
 
 def test_an_ended_class_takes_no_answers(site, lab):
     site.post(f"{lab.path}/ask", key=lab.key)
-    told = site.post(f"{lab.path}/end", key=lab.key).json()["class"]
+    told = standing(site.post(f"{lab.path}/end", key=lab.key))
     assert (told["ended"], told["open"]) == (True, False)
     assert site.post(f"{lab.path}/vote", {"round": 1, "answer": "bn"}, voter=VOTER).status_code == 409
     assert not lab.lab_run.run.held

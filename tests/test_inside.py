@@ -1,5 +1,6 @@
 """Inside one layer: the arithmetic shown against torch, NumPy, and the network itself."""
 
+import copy
 import re
 from xml.etree import ElementTree
 
@@ -234,16 +235,42 @@ def test_the_backward_pass_in_one_line_is_that_of_the_six_formulas_and_of_autogr
         assert abs(simplified.sum()) < 1e-12  # no step moves all inputs of a unit alike
 
 
-@pytest.mark.parametrize("normalizer", AMONG)
-def test_with_statistics_of_one_example_no_other_example_moves_and_else_all_do(normalizer):
-    trainer = Trainer(SMALL.replace(normalizer=normalizer, hidden=(12, 8), batch_size=8))
+@pytest.mark.parametrize(
+    ("normalizer", "maps"),
+    [(name, maps) for name in AMONG for maps in (False, True) if maps or name != "instance"],
+)
+def test_with_statistics_of_one_example_no_other_example_moves_and_else_all_do(normalizer, maps):
+    plain = SMALL.replace(hidden=(12, 8)) if not maps else CONVOLVING.replace(hidden=(4, 8))
+    trainer = Trainer(plain.replace(normalizer=normalizer, batch_size=8))
     trainer.advance(5)
     found = layer.companions(trainer, layer=2, examples=6, example=3)
     others = [0, 1, 3, 4, 5]
-    moved = np.abs(found.training["replace"].y - found.training["none"].y)[others].max(1)
-    assert (moved < ROUNDING).all() == (normalizer in OF_ONE_EXAMPLE)
+    moves = np.abs(found.training["replace"].y - found.training["none"].y)[others]
+    moved = moves.reshape(len(others), -1).max(1)
+    assert (moved < ROUNDING).all() == (normalizer in (*OF_ONE_EXAMPLE, "instance"))
     still = np.abs(found.inference["replace"].y - found.inference["none"].y)[others].max()
     assert still < ROUNDING
+
+
+@pytest.mark.parametrize("normalizer", ["batch", "instance", "ghost-batch"])
+def test_with_feature_maps_the_others_receive_what_the_network_itself_gives_them(normalizer):
+    """A copy in training mode, with a hook on its normalizer, sees the mini-batch with an example left out."""
+    ghosts = {"ghost_batch": 3} if normalizer == "ghost-batch" else {}
+    trainer = Trainer(CONVOLVING.replace(normalizer=normalizer, **ghosts))
+    trainer.advance(5)
+    found = layer.companions(trainer, layer=2, examples=6, example=3)
+    network = copy.deepcopy(trainer.network).double().train()
+    seen = []
+    network.blocks[1].normalizer.register_forward_hook(lambda module, inputs, y: seen.append(y))
+    rows = [0, 1, 3, 4, 5]
+    inputs = copy.deepcopy(trainer).next_batch()[0].double()[rows]
+    chances = network(inputs).softmax(1).detach().numpy()
+    np.testing.assert_allclose(found.training["drop"].y[rows], seen[0].detach().numpy(), rtol=0, atol=1e-9)
+    at = [int(name) for name in found.members.names]
+    mine = chances[range(5), [at[row] for row in rows]]
+    np.testing.assert_allclose(found.training["drop"].right[rows], mine, rtol=0, atol=1e-9)
+    y = found.training["drop"].y
+    assert found.training["drop"].value(5, 2, 7) == y.reshape(6, 6, -1)[5, 1, 6]
 
 
 def test_the_numbers_filled_into_algorithm_1_add_up(batch):

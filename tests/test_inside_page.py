@@ -73,7 +73,7 @@ QUESTIONS = {
     "arithmetic": {"layer"},
     "scale": {"layer", "history"},
     "gradients": {"layer", "differences"},
-    "companions": {"layer", "companions"},
+    "companions": {"companions"},
     "inference": {"history"},
     "maps": {"layer"},
     "sharing": {"sharing"},
@@ -164,6 +164,19 @@ def test_a_question_that_cannot_be_answered_is_a_sentence(asked, monkeypatch):
     app = page(**QUERY)
     assert not app.exception
     assert app.error[0].value == "The server is closing."
+
+
+def test_an_example_may_be_changed_in_a_layer_with_feature_maps(asked):
+    query = QUERY | {"dataset": "digits", "section": "companions", "maps": "true", "among": "instance"}
+    query = {name: text for name, text in query.items() if name not in ("unit", "layer")}
+    app = page(**query, channel="2")
+    assert not app.exception
+    assert asked[-1][0].architecture == "conv"
+    assert any("no example depends on another" in item.value for item in app.markdown)
+    app = page(**query, position="9000")
+    assert any("position = 9000 is not allowed" in item.value for item in app.error)
+    app = page(**(query | {"maps": "false"}))
+    assert any("feature maps" in item.value for item in app.info)
 
 
 def test_a_view_and_its_link_are_one():

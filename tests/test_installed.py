@@ -16,7 +16,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TAKEN = ("bnviz", "pages", ".streamlit")
-FILES = ("app.py", "setup.py", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+FILES = (
+    *("app.py", "setup.py", "pyproject.toml", "README.md", "LICENSE"),
+    *("requirements.txt", "requirements-export.txt", "requirements-notebook.txt"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,11 @@ def test_the_wheel_holds_every_file_that_the_package_has(installed: Path) -> Non
     assert files(installed / "bnviz" / "served" / "pages") == files(ROOT / "pages")
     assert files(installed / "bnviz" / "served") >= {"app.py", ".streamlit/config.toml"}
     assert not (installed / "bnviz" / "served" / "setup.py").exists()
+    (told,) = installed.glob("bnviz-*.dist-info/METADATA")
+    needed = [line for line in told.read_text().splitlines() if line.startswith("Requires-Dist: ")]
+    extra = {line.split()[1].split("=")[0] for line in needed if 'extra == "export"' in line}
+    assert extra == {"kaleido", "pypdf"}
+    assert sum("extra ==" in line for line in needed) == 3
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from bnviz.labs.glossary import GLOSSARY
 from bnviz.labs.predictions import Choice
 from bnviz.labs.verdicts import in_part_of, percent, reached
 from bnviz.recording.outcome import Outcome
+from bnviz.ui.pages.landscape import WHAT_TO_LOOK_FOR
 from tests import test_family_labs as family
 from tests import test_lab_inspections as inspected
 from tests import test_labs as trained
@@ -213,3 +214,13 @@ def test_fewer_steps_are_told_as_a_part_of_the_steps(times_fewer: float, words: 
 def test_shares_are_never_rounded_to_nothing() -> None:
     assert [percent(share) for share in (0.969, 0.0, 0.0001)] == ["96.9 %", "0.0 %", "less than 0.1 %"]
     assert [reached(steps) for steps in (1200.0, np.inf)] == ["after 1,200 steps", "never"]
+
+
+def test_a_lab_that_a_text_names_exists() -> None:
+    plans, _ = all_plans()
+    texts = [text for plan in plans for part in plan.parts for text in (part.text, part.notes)]
+    texts += [WHAT_TO_LOOK_FOR[section] for section in WHAT_TO_LOOK_FOR]
+    texts += [lab.explanation for lab in all_labs().values()]
+    named = [name for text in texts for name in re.findall(r"\b[Ll]abs?\s(?:“|\*\*)([^”*]+)", text)]
+    assert len(named) > 5
+    assert set(named) <= {name for lab in all_labs().values() for name in (lab.name, lab.title)}

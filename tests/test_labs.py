@@ -13,7 +13,7 @@ import pytest
 
 import bnviz.labs as registry
 from bnviz.classroom.lesson_plans import Part, all_plans
-from bnviz.experiment import Experiment
+from bnviz.experiment import Experiment, ExperimentError
 from bnviz.export import lab_files
 from bnviz.labs import all_labs, find
 from bnviz.labs.base import Lab, Result, Setting, View
@@ -136,6 +136,21 @@ def test_fields_changed_by_the_reader_reach_every_arm(name: str) -> None:
     setting = Setting(quick=True, changes={"momentum": 0.5, "seed": 7})
     assert all(arm.experiment.momentum == 0.5 for arm in find(name).arms(setting))
     assert min(job.experiment.seed for job in find(name).jobs(setting)) == 7
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_headings_of_figures_that_are_still_empty_stand_on_axes_that_plotly_draws(name: str) -> None:
+    lab = find(name)
+    for drawing in lab.figures(lab.nothing_yet(Setting(quick=True)), View()):
+        drawn = {trace.get("xaxis", "x") for trace in drawing.plot.data}
+        noted = {note["xref"].split()[0] for note in drawing.plot.layout["annotations"]} - {"paper"}
+        assert noted <= drawn
+
+
+@pytest.mark.parametrize("name", ["inference", "regularizer", "whitening"])
+def test_a_lab_on_mini_batches_refuses_all_examples_at_once(name: str) -> None:
+    with pytest.raises(ExperimentError, match="batch_size = 0"):
+        find(name).arms(Setting(quick=True, changes={"batch_size": 0}))
 
 
 @together

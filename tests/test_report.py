@@ -17,9 +17,11 @@ from typer.testing import CliRunner
 from bnviz.cli import app
 from bnviz.export.browser import NO_CHROME, Chrome, ChromeError
 from bnviz.export.handouts.report import lab_report, printed, write_report
+from bnviz.export.handouts.worksheet import lab_worksheet
 from bnviz.export.table_scripts import drawn_tables_script
-from bnviz.labs import find
+from bnviz.labs import all_labs, find
 from bnviz.labs.base import Lab, Result, Setting, View
+from bnviz.labs.further_questions import QUESTIONS
 from bnviz.labs.predictions import PredictionError
 from bnviz.runs.lab_run import LabRun, LabRuns
 from bnviz.web import state
@@ -204,3 +206,30 @@ def test_what_has_not_begun_or_not_ended_is_refused(lab: Lab, lab_site: TestClie
     )
     state.lab_runs().get("run-1").run.recordings = empty.recordings  # type: ignore[union-attr]
     assert lab_site.get("/bnviz/exports/reports/run-1.pdf").status_code == 409
+
+
+@pytest.mark.skipif(Chrome.path() is None, reason="no Chromium or Chrome found")
+def test_the_worksheet_of_every_lab_is_one_printed_page_with_its_question_and_nothing_measured(
+    chrome: Chrome,
+) -> None:
+    longest = sorted(
+        all_labs().values(), key=lambda lab: len(lab.question) + len(str(lab.prediction)) + len(lab.quote)
+    )
+    for lab in (longest[0], longest[-1], find("renorm"), find("regularizer")):
+        content = chrome.print_page(lab_worksheet(lab))
+        (page,) = PdfReader(io.BytesIO(content)).pages
+        read = squeezed(page.extract_text())
+        assert squeezed(lab.title) in read
+        assert "Name" in read
+        for text in QUESTIONS[lab.name]:
+            assert squeezed(text)[:30] in read
+
+
+def test_every_lab_has_two_questions_of_its_own_and_a_worksheet_that_anyone_may_open() -> None:
+    assert QUESTIONS.keys() == all_labs().keys()
+    site = site_of_run(FakeRun())
+    answer = site.get("/bnviz/exports/worksheets/figure-1.html")
+    assert answer.status_code == 200
+    assert find("figure-1").question.replace("'", "&#39;") in answer.text
+    missing = site.get("/bnviz/exports/worksheets/x.html")
+    assert (missing.status_code, "figure-1" in missing.text) == (404, True)

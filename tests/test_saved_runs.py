@@ -112,11 +112,11 @@ def test_a_run_opened_again_goes_on_from_the_disk_and_says_so(trainers: RunManag
     assert run.step >= 30
     assert run.active  # it trained when it was saved
     assert run.recordings[0].snapshots
-    assert "restarted" in run.message
+    assert "brought back" in run.message
     assert f"step {run.step:,}" in run.message
     run.intervene("learning_rate", 0.3)
     finish(run)
-    assert "restarted" in run.message
+    assert "brought back" in run.message
     assert run.recordings == tuple(train(item.experiment, item.interventions) for item in run.recordings)
     assert run.recordings[0].interventions
     run.reset()

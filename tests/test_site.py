@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from bnviz.classroom.lesson_plans import find_plan
-from bnviz.experiment.job import Job
 from bnviz.runs.pool import run_job
 from bnviz.site.build import build
 from bnviz.site.twins import FAMILY_SCALE, NONLINEARITIES, RATES, SCALES, Twin, all_twins
@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("site")
 
     def shortened(job):
-        return Job(job.experiment.replace(steps=min(job.experiment.steps, 40)), job.inspection)
+        return replace(job, experiment=job.experiment.replace(steps=min(job.experiment.steps, 40)))
 
     def train(jobs):
         return [run_job(shortened(job)) for job in jobs]

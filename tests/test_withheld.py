@@ -10,6 +10,7 @@ from starlette.routing import Mount, Route
 
 from bnviz.classroom import rooms as rooms_module
 from bnviz.classroom.codes import spaced
+from bnviz.classroom.lesson_plans import find_plan
 from bnviz.classroom.rooms import Rooms
 from bnviz.classroom.store import Store
 from bnviz.labs import find
@@ -20,6 +21,7 @@ from tests.recordings import recording
 from tests.site import client_of
 
 LAB = "figure-1"
+LESSON, PART = "the-paper", 2
 VOTER = "a" * 32
 UNTOUCHED = {
     "/health",
@@ -27,6 +29,7 @@ UNTOUCHED = {
     "/exports/formats",
     "/exports/stills/{file}",
     "/exports/maps/{file}",
+    "/exports/worksheets/{lab}.html",
     "/maps/{id}",
     "/maps/{id}/figure",
     "/maps/{id}/open",
@@ -38,9 +41,12 @@ UNTOUCHED = {
 """Routes that know no run, and the picture of a link: what a class looks at is not in them."""
 
 
-@pytest.fixture
-def school(tmp_path, monkeypatch):
-    """All routes of a server, and two classes before the same lab: one was trained and reset, one never trained."""
+@pytest.fixture(params=["lab", "lesson"])
+def school(request, tmp_path, monkeypatch):
+    """All routes of a server, and two classes before the same networks: one was trained and reset, one never trained.
+
+    They look at a lab, or at a part of a lesson whose question is the teacher's own.
+    """
     manager = RunManager(workers=1)
     rooms = Rooms(Store(lambda: tmp_path / "classes.sqlite"))
     monkeypatch.setattr(rooms_module.open_rooms, "_rooms", rooms)
@@ -49,9 +55,20 @@ def school(tmp_path, monkeypatch):
     routes = app.routes("", lambda: manager)
 
     def start():
+        return of_lab() if request.param == "lab" else of_lesson()
+
+    def of_lesson():
+        opened = rooms.start_lesson(find_plan(LESSON), "http://x")
+        room = rooms.find(opened.code)
+        rooms.turn(room, PART)
+        return SimpleNamespace(
+            run=rooms.run(room, manager, state.lab_runs()), code=opened.code, key=opened.key, answer="1"
+        )
+
+    def of_lab():
         lab_run = state.lab_runs().open(find(LAB), Setting(quick=True), manager)
         opened = rooms.start(lab_run.run, lab_run, "http://x")
-        return SimpleNamespace(lab_run=lab_run, run=lab_run.run, code=opened.code, key=opened.key)
+        return SimpleNamespace(run=lab_run.run, code=opened.code, key=opened.key, answer="plain")
 
     yield SimpleNamespace(client=client_of(routes), routes=routes, first=start(), twin=start())
     rooms.close()
@@ -61,14 +78,19 @@ def school(tmp_path, monkeypatch):
 def addresses(school, a_class):
     """What a phone can ask of the class, by the path of each route that answers GET."""
     run = urlencode({"run": a_class.run.id})
-    lab_figures = [item["path"] for item in standing(school, a_class)["figures"]]
+    shown = [item["path"] for item in standing(school, a_class)["figures"]]
+    lab_figures = [path for path in shown if path.startswith("labs/")]
     playground_figures = ["bands", "accuracy", "loss", "histogram", "gradients", "drift", "overview"]
     return {
         "/c/{code}": [f"c/{a_class.code}"],
-        "/classes/{code}": [f"classes/{a_class.code}"],
-        "/classes/{code}/mine": [f"classes/{a_class.code}/mine"],
+        "/classes/{code}": [f"classes/{a_class.code}{query}" for query in ("", f"?part={PART}")],
+        "/classes/{code}/mine": [f"classes/{a_class.code}/mine{query}" for query in ("", f"?part={PART}")],
         "/classes/{code}/answers.csv": [f"classes/{a_class.code}/answers.csv"],
-        "/runs/{id}": [f"runs/{a_class.run.id}", f"runs/{a_class.run.id}?step=400&layer=1"],
+        "/runs/{id}": [
+            f"runs/{a_class.run.id}",
+            f"runs/{a_class.run.id}?step=400&layer=1",
+            f"runs/{a_class.run.id}?lesson={LESSON}&part={PART}",
+        ],
         "/runs/{id}/recording/{arm}": [f"runs/{a_class.run.id}/recording/{arm}" for arm in (0, 1)],
         "/figures/{name}": [f"figures/{name}?{run}" for name in playground_figures],
         "/labs/{name}": [
@@ -111,7 +133,6 @@ def train(a_class):
     )
     run._trained.reached = tuple(item.last_step for item in run._trained.recordings)
     run._show("finished")
-    assert a_class.lab_run.done
 
 
 def test_every_route_that_answers_a_get_is_asked_or_knows_no_run(school):
@@ -124,7 +145,7 @@ def test_while_the_class_votes_again_a_phone_is_told_no_more_than_of_networks_th
     train(school.first)
     before = told(school, school.first)  # fills every cache
     told(school, school.twin)
-    assert standing(school, school.first)["verdict"]
+    assert standing(school, school.first)["questions"][0]["verdict"]
     school.first.run.reset()
     for a_class in (school.first, school.twin):
         key = {"X-Bnviz-Key": a_class.key}
@@ -133,7 +154,7 @@ def test_while_the_class_votes_again_a_phone_is_told_no_more_than_of_networks_th
     now, never = told(school, school.first), told(school, school.twin)
     assert now.keys() == never.keys() == before.keys()
     assert {item: now[item] for item in now if now[item] != never[item]} == {}
-    assert standing(school, school.first)["open"]
+    assert standing(school, school.first)["questions"][0]["open"]
 
 
 def test_the_class_votes_no_more_from_the_moment_in_which_anything_is_measured(school):
@@ -141,8 +162,8 @@ def test_the_class_votes_no_more_from_the_moment_in_which_anything_is_measured(s
     school.client.post(f"/bnviz/classes/{school.first.code}/ask", headers=key)
     train(school.first)
     school.client.get(f"/bnviz/runs/{school.first.run.id}")  # a phone sees the end of the training first
-    vote = {"round": 1, "answer": "plain"}
+    vote = {"round": 1, "answer": school.first.answer}
     headers = {"X-Bnviz-Voter": VOTER}
     late = school.client.post(f"/bnviz/classes/{school.first.code}/vote", json=vote, headers=headers)
     assert late.status_code == 409
-    assert not standing(school, school.first)["open"]
+    assert not standing(school, school.first)["questions"][0]["open"]

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from bnviz.classroom.room import Poll
 from bnviz.classroom.voting import score
-from bnviz.labs.base import Lab
-from bnviz.labs.predictions import Answer
 
-COLUMNS = ("lab", "question", "round", "phone", "answer", "in words", "right")
-"""phone: the voters' numbers, in an order that means nothing and is the same in all rounds. right: yes or no; empty
-where nothing is measured or the run does not answer the question."""
+COLUMNS = ("part", "about", "question", "round", "phone", "answer", "in words", "right")
+"""part: of the lesson, empty for a run shared by hand. about: the lab, or the part's title. phone: the voters' numbers,
+in an order that means nothing and is the same in the whole file. right: yes or no; empty where nothing is measured or
+the run does not answer the question."""
 
 _RIGHT = {True: "yes", False: "no", None: ""}
 
 
-def answers_csv(lab: Lab, votes: Mapping[int, Mapping[bytes, str]], measured: Answer) -> bytes:
-    """The answers as CSV in UTF-8, with the mark by which spreadsheets know it.
+@dataclass(frozen=True)
+class ShownPoll:
+    """A question whose answers everybody may see. part: its number in the lesson, 0 for a run shared by hand."""
 
-    votes: by round, what each voter answered. measured: what the run answers, None where that is unknown.
-    """
-    voters = sorted({voter for given in votes.values() for voter in given})
+    part: int
+    poll: Poll
+
+
+def answers_csv(polls: Sequence[ShownPoll]) -> bytes:
+    """The answers as CSV in UTF-8, with the mark by which spreadsheets know it."""
+    voters = sorted({voter for item in polls for given in item.poll.votes.values() for voter in given})
     text = io.StringIO(newline="")
     table = csv.writer(text)
     table.writerow(COLUMNS)
-    for number, given in sorted(votes.items()):
-        for phone, voter in enumerate(voters, start=1):
-            if voter not in given:
-                continue
-            answer = given[voter]
-            right = None if measured is None else score(lab.prediction, answer, measured).right
-            words = lab.prediction.words(answer)
-            table.writerow([lab.title, lab.question, number, phone, answer, words, _RIGHT[right]])
+    for item in polls:
+        asked, measured = item.poll.asked, item.poll.answer
+        for number, given in sorted(item.poll.votes.items()):
+            for phone, voter in enumerate(voters, start=1):
+                if voter not in given:
+                    continue
+                answer = given[voter]
+                right = None if measured is None else score(asked.prediction, answer, measured).right
+                words = asked.prediction.words(answer)
+                about = asked.title, asked.text
+                table.writerow([item.part or "", *about, number, phone, answer, words, _RIGHT[right]])
     return text.getvalue().encode("utf-8-sig")

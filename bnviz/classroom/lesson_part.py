@@ -17,6 +17,7 @@ from bnviz.experiment.intervention import Intervention
 from bnviz.figures.measured import Measured, filled, named_in
 from bnviz.figures.registry import FIGURES
 from bnviz.labs import find
+from bnviz.labs.base import Setting as LabSetting
 from bnviz.labs.formulas import set_apart
 from bnviz.labs.glossary import GLOSSARY, Entry
 from bnviz.recording import Recording
@@ -30,6 +31,9 @@ LINKED: tuple[Place, ...] = tuple(place for place in PLACES if place != "class")
 """The pages that a part's link may open."""
 TRAINING = ("playground", "labs")
 """The pages on which a run trains, whose numbers a part may speak of."""
+
+MOST_SEEDS = 10
+"""Of a lab that a link opens."""
 
 NOT_TAKEN = ("lesson", "part", "view", "teacher")
 """Parameters of a pasted address that are those of the one who copied it."""
@@ -141,6 +145,8 @@ class Part(BaseModel):
     measured: str = Field(default="", max_length=500)
     playground: dict[str, Setting] | None = None
     lab: str | None = None
+    full: bool = False
+    minutes: float | None = Field(default=None, gt=0, le=600)
     link: str = Field(default="", max_length=2000)
     hide: tuple[str, ...] = ()
     lock: tuple[str, ...] = ()
@@ -162,6 +168,8 @@ class Part(BaseModel):
             )
         if self.lab is not None:
             find(self.lab)
+        elif self.full:
+            raise ValueError("full needs a lab")
         Restrictions.of(self.hide, self.lock)
         _among("figures", self.figures, tuple(FIGURES))
         _among("highlight", self.highlight, (*Experiment.knobs(), "play", "question"))
@@ -202,7 +210,7 @@ class Part(BaseModel):
     def settings(self) -> dict[str, str]:
         """The link's parameters of that page."""
         if self.lab is not None:
-            return {"lab": self.lab}
+            return {"lab": self.lab} | ({"full": "true"} if self.full else {})
         if self.link:
             return {
                 name: text for name, text in parse_qsl(urlsplit(self.link).query) if name not in NOT_TAKEN
@@ -213,6 +221,27 @@ class Part(BaseModel):
     def comparison(self) -> Comparison:
         """The networks that it opens on the Playground."""
         return _networks(self.settings)[0]
+
+    @property
+    def lab_setting(self) -> LabSetting:
+        """How much its lab trains; the lab's own choice in place of what its link says wrongly."""
+        said = self.settings
+        seeds, steps = (_whole(said.get(name, "")) for name in ("seeds", "steps"))
+        return LabSetting(
+            quick=said.get("full") != "true",
+            seeds=min(seeds, MOST_SEEDS) or None,
+            steps=steps or None,
+            images=said.get("images") == "true" and find(said["lab"]).images,
+        )
+
+    @property
+    def speed(self) -> float | None:
+        """Steps a second on the Playground; None for as many as can be."""
+        try:
+            speed = float(self.settings.get("speed", "max"))
+        except ValueError:
+            return None
+        return speed if 0 < speed < np.inf else None
 
     @property
     def restrictions(self) -> Restrictions:
@@ -235,6 +264,11 @@ class Part(BaseModel):
             ((place.start(), entry.term, entry) for place, entry in found if place), key=lambda item: item[:2]
         )
         return tuple(entry for *_, entry in used)
+
+
+def _whole(text: str) -> int:
+    """A whole number; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
 
 
 def _networks(settings: dict[str, str]) -> tuple[Comparison, tuple[str, ...]]:

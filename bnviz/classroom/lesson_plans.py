@@ -49,13 +49,17 @@ class LessonPlanError(ValueError):
 
 
 class LessonPlan(BaseModel):
-    """A lesson plan, as its file says it. name: of the file, for the link."""
+    """A lesson plan, as its file says it.
+
+    name: of the file, for the link. ahead: whether the students of a class may read on while it is at an earlier part.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     name: str
     title: str = Field(min_length=1, max_length=120)
     about: str = Field(default="", max_length=500)
+    ahead: bool = False
     parts: tuple[Part, ...] = Field(alias="part", min_length=1, max_length=MOST_PARTS)
 
     def part(self, text: str) -> tuple[int, Part]:

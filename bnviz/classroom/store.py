@@ -11,36 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
+
+from bnviz.classroom.schema import prepare
 
 MOST_CLASSES = 1000
 """Classes kept; beyond it the class unused for longest is deleted with its votes."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS classes (
-    code TEXT PRIMARY KEY,
-    teacher BLOB NOT NULL,
-    shown TEXT NOT NULL,
-    address TEXT NOT NULL,
-    step INTEGER NOT NULL DEFAULT 0,
-    round INTEGER NOT NULL DEFAULT 0,
-    is_open INTEGER NOT NULL DEFAULT 0,
-    ended INTEGER NOT NULL DEFAULT 0,
-    used REAL NOT NULL,
-    withheld INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS votes (
-    code TEXT NOT NULL REFERENCES classes ON DELETE CASCADE,
-    round INTEGER NOT NULL,
-    voter BLOB NOT NULL,
-    answer TEXT NOT NULL,
-    PRIMARY KEY (code, round, voter)
-) WITHOUT ROWID;
-"""
-
-_ADDED = "ALTER TABLE classes ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0"
-"""For files of versions in which a round that was closed was always shown."""
 
 
 class StoreError(Exception):
@@ -51,19 +29,58 @@ class StoreError(Exception):
 class ClassRow:
     """A class as it is stored.
 
-    teacher: the digest of its key. shown: its ClassSubject as JSON. step: the last one stored of its run.
-    withheld: whether the answers of the closed rounds are not to be shown yet.
+    teacher: the digest of its key. lesson: its LessonPlan as JSON, "" for none. part: the one that it is at, from 1;
+    0 for a run that was shared by hand.
     """
 
     code: str
     teacher: bytes
-    shown: str
     address: str
+    lesson: str = ""
+    part: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """A part that the class was shown.
+
+    shown: its ClassSubject as JSON, "" for a part without a run. step: the last one stored of its run. behind: whether
+    the wall shows what is behind it in place of the figure.
+    """
+
+    part: int
+    shown: str = ""
     step: int = 0
+    behind: bool = False
+
+
+@dataclass(frozen=True)
+class QuestionRow:
+    """A question to the class. part, question: where it stands.
+
+    withheld: whether the answers of the closed rounds are not to be shown yet. told: whether its right answer, which
+    no run decides, may be shown. measured: what turned out right, as JSON; "" while that is not known.
+    """
+
+    part: int
+    question: str
     round: int = 0
     is_open: bool = False
-    ended: bool = False
     withheld: bool = False
+    told: bool = False
+    measured: str = ""
+
+
+@dataclass(frozen=True)
+class VoteRow:
+    """What a voter answered to a question in a round."""
+
+    part: int
+    question: str
+    round: int
+    voter: bytes
+    answer: str
 
 
 class Store:
@@ -76,80 +93,95 @@ class Store:
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 self._database.execute(f"PRAGMA {pragma}")
-            self._database.executescript(_SCHEMA)
-            columns = [column[1] for column in self._database.execute("PRAGMA table_info(classes)")]
-            if "withheld" not in columns:
-                self._database.execute(_ADDED)
+            prepare(self._database)
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._database.close()
 
-    def add_class(self, row: ClassRow) -> None:
-        """Store a new class."""
+    def add_class(self, row: ClassRow, part: PartRow) -> None:
+        """Store a new class, and the part that it is at."""
         with self._writing() as database:
             database.execute(
-                "INSERT INTO classes (code, teacher, shown, address, used) VALUES (?, ?, ?, ?, ?)",
-                (row.code, row.teacher, row.shown, row.address, time.time()),
+                "INSERT INTO classes (code, teacher, address, lesson, part, used) VALUES (?, ?, ?, ?, ?, ?)",
+                (row.code, row.teacher, row.address, row.lesson, row.part, time.time()),
             )
+            _write_part(database, row.code, part)
             database.execute(
                 "DELETE FROM classes WHERE code IN (SELECT code FROM classes ORDER BY used DESC LIMIT -1 OFFSET ?)",
                 (MOST_CLASSES,),
             )
 
-    def change_class(self, row: ClassRow, forget_votes: bool = False) -> None:
-        """Store a changed class; forget_votes: delete its votes."""
+    def change_class(self, row: ClassRow, part: PartRow | None = None, forget_votes: bool = False) -> None:
+        """Store a changed class, and a part of it; forget_votes: delete the part's questions and votes."""
         with self._writing() as database:
             database.execute(
-                "UPDATE classes SET shown = ?, address = ?, step = ?, round = ?, is_open = ?, ended = ?, "
-                "withheld = ?, used = ? WHERE code = ?",
-                (
-                    row.shown,
-                    row.address,
-                    row.step,
-                    row.round,
-                    row.is_open,
-                    row.ended,
-                    row.withheld,
-                    time.time(),
-                    row.code,
-                ),
+                "UPDATE classes SET address = ?, part = ?, ended = ?, used = ? WHERE code = ?",
+                (row.address, row.part, row.ended, time.time(), row.code),
             )
-            if forget_votes:
-                database.execute("DELETE FROM votes WHERE code = ?", (row.code,))
+            if part is None:
+                return
+            _write_part(database, row.code, part)
+            for table in ("questions", "answers") if forget_votes else ():
+                database.execute(
+                    f"DELETE FROM {table} WHERE code = ? AND part = ?",
+                    (row.code, part.part),
+                )
+
+    def change_question(self, code: str, row: QuestionRow) -> None:
+        """Store how a question stands."""
+        with self._writing() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (code, *astuple(row)),
+            )
+            database.execute("UPDATE classes SET used = ? WHERE code = ?", (time.time(), code))
 
     def find_class(self, code: str) -> ClassRow | None:
         """The class of that code, None if there is none."""
-        with self._lock, _as_store_error():
-            found = self._database.execute(
-                "SELECT code, teacher, shown, address, step, round, is_open, ended, withheld FROM classes "
-                "WHERE code = ?",
-                (code,),
-            ).fetchone()
-        if found is None:
+        found = self._read(
+            "SELECT code, teacher, address, lesson, part, ended FROM classes WHERE code = ?", code
+        )
+        if not found:
             return None
-        code, teacher, shown, address, step, number, is_open, ended, withheld = found
-        flags = bool(is_open), bool(ended), bool(withheld)
-        return ClassRow(code, teacher, shown, address, step, number, *flags)
+        code, teacher, address, lesson, part, ended = found[0]
+        return ClassRow(code, teacher, address, lesson, part, bool(ended))
 
-    def add_vote(self, code: str, round_number: int, voter: bytes, answer: str) -> str:
+    def parts(self, code: str) -> list[PartRow]:
+        """The parts that a class was shown."""
+        found = self._read("SELECT part, shown, step, behind FROM parts WHERE code = ?", code)
+        return [PartRow(part, shown, step, bool(behind)) for part, shown, step, behind in found]
+
+    def questions(self, code: str) -> list[QuestionRow]:
+        """How the questions of a class stand that were asked."""
+        query = (
+            "SELECT part, question, round, is_open, withheld, told, measured FROM questions WHERE code = ?"
+        )
+        return [
+            QuestionRow(part, name, number, bool(is_open), bool(withheld), bool(told), measured)
+            for part, name, number, is_open, withheld, told, measured in self._read(query, code)
+        ]
+
+    def add_vote(self, code: str, vote: VoteRow) -> str:
         """Store a vote unless the voter has one in this round. Returns the answer that counts: the first."""
+        place = (code, vote.part, vote.question, vote.round, vote.voter)
         with self._writing() as database:
-            database.execute(
-                "INSERT OR IGNORE INTO votes VALUES (?, ?, ?, ?)", (code, round_number, voter, answer)
-            )
+            database.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)", (*place, vote.answer))
             row = database.execute(
-                "SELECT answer FROM votes WHERE code = ? AND round = ? AND voter = ?",
-                (code, round_number, voter),
+                "SELECT answer FROM answers WHERE code = ? AND part = ? AND question = ? AND round = ? AND voter = ?",
+                place,
             ).fetchone()
         return str(row[0])
 
-    def votes(self, code: str) -> list[tuple[int, bytes, str]]:
-        """All votes of a class: round, voter, answer."""
+    def votes(self, code: str) -> list[VoteRow]:
+        """All votes of a class."""
+        query = "SELECT part, question, round, voter, answer FROM answers WHERE code = ?"
+        return [VoteRow(*row) for row in self._read(query, code)]
+
+    def _read(self, query: str, code: str) -> list[tuple[Any, ...]]:
         with self._lock, _as_store_error():
-            query = "SELECT round, voter, answer FROM votes WHERE code = ?"
-            return [tuple(row) for row in self._database.execute(query, (code,))]
+            return self._database.execute(query, (code,)).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -162,6 +194,13 @@ class Store:
             finally:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
+
+
+def _write_part(database: sqlite3.Connection, code: str, part: PartRow) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?)",
+        (code, part.part, part.shown, part.step, part.behind),
+    )
 
 
 @contextmanager

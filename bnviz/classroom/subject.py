@@ -7,8 +7,9 @@ from typing import Self
 
 import orjson
 
+from bnviz.classroom.lesson_part import Part
 from bnviz.experiment import Experiment, Intervention
-from bnviz.labs import find
+from bnviz.labs import all_labs, find
 from bnviz.labs.base import Lab, Setting
 from bnviz.runs import Run, RunManager
 from bnviz.runs.lab_run import LabRun, LabRuns
@@ -20,6 +21,7 @@ class ClassSubject:
 
     arms, changes: of the Playground, each arm's Experiment as JSON and its interventions as in a link.
     lab, quick, images, seeds, steps: of a lab; lab is "" for the Playground, seeds and steps None for the lab's own.
+    speed: steps a second, None for as many as can be.
     """
 
     arms: tuple[str, ...] = ()
@@ -29,6 +31,7 @@ class ClassSubject:
     seeds: int | None = None
     steps: int | None = None
     images: bool = False
+    speed: float | None = None
 
     @classmethod
     def of_run(cls, run: Run) -> Self:
@@ -41,6 +44,24 @@ class ClassSubject:
         setting = lab_run.setting
         return cls(
             lab=lab_run.lab.name,
+            quick=setting.quick,
+            seeds=setting.seeds,
+            steps=setting.steps,
+            images=setting.images,
+        )
+
+    @classmethod
+    def of_part(cls, part: Part) -> Self | None:
+        """The subject that a part of a lesson opens; None for text alone, and for a page on which nothing trains."""
+        if part.place == "playground":
+            comparison = part.comparison
+            changes = tuple(map(Intervention.format_all, comparison.interventions))
+            return cls(tuple(arm.to_json() for arm in comparison.arms), changes, speed=part.speed)
+        if part.place != "labs" or part.settings.get("lab") not in all_labs():
+            return None
+        setting = part.lab_setting
+        return cls(
+            lab=part.settings["lab"],
             quick=setting.quick,
             seeds=setting.seeds,
             steps=setting.steps,
@@ -63,7 +84,7 @@ class ClassSubject:
         return find(self.lab) if self.lab else None
 
     def open(self, manager: RunManager, lab_runs: LabRuns, saved_as: str = "") -> Run:
-        """A new run of it, at step 0, or where it was saved under this name before the server was restarted.
+        """A new run of it, at step 0 or where it was saved under this name.
 
         Raises ValueError where this version of bnviz cannot open it.
         """
@@ -73,7 +94,9 @@ class ClassSubject:
             return lab_runs.open(lab, setting, manager, saved_as=saved_as).run
         arms = [Experiment.from_json(text) for text in self.arms]
         changes = [Intervention.parse_all(text) for text in self.changes]
-        return manager.open(arms, changes, saved_as=saved_as)
+        run = manager.open(arms, changes, saved_as=saved_as)
+        run.set_speed(self.speed)
+        return run
 
 
 def interventions_of(run: Run) -> tuple[str, ...]:

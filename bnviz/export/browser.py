@@ -2,7 +2,7 @@
 
 It starts with the first file, in a thread with an event loop of its own. It makes one file at a time; a few more
 requests may wait. A browser that died or hangs is replaced.
-Kaleido takes a third of a second to import, so it is imported with the first file.
+Kaleido takes a third of a second to import, so it is imported with the first file. It comes with the extra "export".
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import importlib.util
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -30,6 +31,10 @@ SECONDS = 30.0
 WAITING = 12
 """Requests that may wait, or be served, at a time."""
 
+NO_EXTRA = (
+    "For this, the server needs bnviz’s extra “export”, and it is not installed: pip install 'bnviz[export]', or "
+    "pip install -r requirements-export.txt."
+)
 NO_CHROME = "For this, the server needs Chrome or Chromium, and there is none."
 NO_START = "For this, the server needs Chrome or Chromium, and it could not be started or did not answer."
 
@@ -98,7 +103,12 @@ class Chrome:
 
     @staticmethod
     def path() -> str | None:
-        """The program: $BROWSER_PATH, or Chrome or Chromium where it is usually installed; None if there is none."""
+        """The program: $BROWSER_PATH, or Chrome or Chromium where it is usually installed.
+
+        None if there is none, or without the packages that drive it.
+        """
+        if not _extra_is_installed():
+            return None
         from choreographer.browsers.chromium import Chromium
 
         path = Chromium.find_browser(skip_local=False)
@@ -117,7 +127,7 @@ class Chrome:
     def _make(self, work: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
         """The result of `work` when its turn has come. If the browser died, `work` is done again with a new one."""
         if self.path() is None:
-            raise ChromeError(NO_CHROME)
+            raise ChromeError(why_none())
         if not self._places.acquire(blocking=False):
             raise ChromeBusyError("Many files are being made right now; please try again in a moment.")
         try:
@@ -193,6 +203,15 @@ class Chrome:
             self._run(browser.close(), 10)
         with contextlib.suppress(AttributeError, ProcessLookupError):  # one that never started has no process
             browser.subprocess.kill()
+
+
+def why_none() -> str:
+    """A sentence: why there is no browser to draw with."""
+    return NO_CHROME if _extra_is_installed() else NO_EXTRA
+
+
+def _extra_is_installed() -> bool:
+    return all(importlib.util.find_spec(name) for name in ("choreographer", "kaleido", "pypdf"))
 
 
 def _result(answer: Any) -> dict[str, Any]:

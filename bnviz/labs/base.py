@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bnviz.experiment import Experiment
+from bnviz.experiment import Experiment, ExperimentError
 from bnviz.experiment.job import Job
 from bnviz.figures.frame.plot import Plot
 from bnviz.labs.formulas import set_apart
@@ -71,13 +71,28 @@ class Setting:
             return "Fashion-MNIST"
         return "small digits" if self.quick else "MNIST"
 
-    def base(self, quick: Experiment, full: Experiment, images: Experiment | None = None) -> Experiment:
-        """The Experiment to make the arms from. Raises ExperimentError, ValueError where a lab has no images."""
+    def base(
+        self,
+        quick: Experiment,
+        full: Experiment,
+        images: Experiment | None = None,
+        *,
+        in_batches: bool = False,
+    ) -> Experiment:
+        """The Experiment to make the arms from. Raises ExperimentError, ValueError where a lab has no images.
+
+        in_batches: whether the lab compares mini-batches, so that all training examples together are refused.
+        """
         if self.images and images is None:
             raise ValueError("images = True is not allowed: this lab has no such setting")
         chosen = images if self.images and images is not None else quick if self.quick else full
         steps = {} if self.steps is None else {"steps": self.steps}
-        return chosen.replace(**(dict(self.changes) | steps))
+        made = chosen.replace(**(dict(self.changes) | steps))
+        if in_batches and not made.batch_size:
+            raise ExperimentError(
+                "batch_size = 0, all training examples, is not allowed in this lab; allowed is 2 to 4,096"
+            )
+        return made
 
 
 @dataclass(frozen=True)

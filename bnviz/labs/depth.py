@@ -214,7 +214,7 @@ def verdict(result: Result) -> Verdict:
     growth, near = (
         {kind: measured[f"{what}_{kind}"].median for kind in STARTS} for what in ("growth", "near")
     )
-    told = ", ".join(f"{LABELS[kind]} {_layers(measured[f'deepest_{kind}'].median)}" for kind in COMPARED)
+    told = "; ".join(f"{LABELS[kind]} {_layers(measured[f'deepest_{kind}'].median)}" for kind in COMPARED)
     return Verdict(
         holds=agreed(
             [all(map(preserved, pair)) for pair in zip(*(found[kind] for kind in JUDGED), strict=True)]

@@ -41,7 +41,7 @@ moving averages; mini-batches of 2 42 to 47 %, of one class 6.5 to 11.7 %."""
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
     """Batch normalization in ordinary mini-batches; and in those of two examples, where a plain network trains too."""
-    base = setting.base(QUICK, FULL)
+    base = setting.base(QUICK, FULL, in_batches=True)
     return tuple(
         Arm(
             name,

@@ -106,8 +106,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "along-gradient",
             panels,
-            "How much the loss and its gradient change within one step, and up to four times as far. Narrower bands "
-            "and lower lines: smoother.",
+            "The bands show how much the loss and its gradient change within one step, and up to four times as far. "
+            "A narrower band and a lower line mean a smoother loss.",
         ),
         Drawing("medians", ends, "Is the network with batch norm lower in all three, and in every seed?"),
         Drawing(
@@ -148,12 +148,12 @@ def verdict(result: Result) -> Verdict:
         f"{short(measured[f'{name}_batch'].median)} with it"
         for name in MEASURES
     )
-    over = ", ".join(f"{short(measured[f'{name}_ratio'].median)} times" for name in MEASURES)
+    loss, change, smoothness = (f"{short(measured[f'{name}_ratio'].median)} times" for name in MEASURES)
     return Verdict(
         holds=None if trouble else agreed(seeds),
         sentence=f"Not comparable: {trouble} These were the numbers: {told}."
         if trouble
-        else f"Median over the steps: {told}. Without over with batch norm: {over}.",
+        else f"Median over the steps: {told}. Without batch norm they were {loss}, {change} and {smoothness} as large.",
         criterion="In every seed each of the three, as a median over the recorded steps, is at least "
         f"{SMOOTHER:g} times as large without batch norm as with it. Not comparable where a network diverged, or had "
         f"for more than half of the steps not begun to learn: its loss was not below {BEGUN:.0%} of that of guessing.",

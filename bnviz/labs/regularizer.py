@@ -58,7 +58,7 @@ makes about 1e-8."""
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
     """Neither, each, both, and the control."""
-    base = setting.base(QUICK, FULL, IMAGES)
+    base = setting.base(QUICK, FULL, IMAGES, in_batches=True)
     whole = min(base.train_examples or 4096, 4096)
     return tuple(
         Arm(

@@ -61,7 +61,7 @@ Measured on digits, ten seeds: batch normalization ended 1.1 to 2.8 percentage p
 
 def arms(setting: Setting) -> tuple[Arm, ...]:
     """Neither, each by itself, and the latter two with mini-batches smaller than a layer."""
-    base = setting.base(QUICK, FULL)
+    base = setting.base(QUICK, FULL, in_batches=True)
     small = max(2, base.batch_size // SMALLER)
     return tuple(
         Arm(name, label, base.replace(normalizer=kind, batch_size=small if is_small else base.batch_size))

@@ -78,25 +78,52 @@ class LayerBatch:
 class Replies:
     """A layer's outputs and the network's answers, after one example of the mini-batch has changed.
 
-    y: (m, F), the layer's output. right: (m,), the probability that the network gives each example's class.
-    The row of an example that was dropped is NaN.
+    y: (m, F) or (m, F, p, q), the layer's output. right: (m,), the probability that the network gives each example's
+    class. The row of an example that was dropped is NaN.
     """
 
     y: Array
     right: Array
+
+    def value(self, example: int, unit: int, position: int | None = None) -> float:
+        """Of an example, counted from 0, one unit's output, or that of a channel at a position; both from 1."""
+        return float(self.of_unit(unit, position)[example])
+
+    def of_unit(self, unit: int, position: int | None = None) -> Array:
+        """(m,): every example's output of one unit, or of a channel at a position of its map. All count from 1."""
+        values = self.y[:, unit - 1]
+        return values if position is None else values.reshape(len(values), -1)[:, position - 1]
 
 
 @dataclass(frozen=True, eq=False)
 class Companions:
     """A mini-batch as it is, and after one of its examples was replaced, dropped or duplicated.
 
-    replacement: the example that takes its place. training, inference: by kind of change, "none" among them;
-    "drop" is missing from a mini-batch of two, which it would leave with one example and a variance of 0.
+    step: the updates made before. replacement: the example that takes its place. training, inference: by kind of
+    change, "none" among them; "drop" is missing from a mini-batch of two, which it would leave with one example and a
+    variance of 0.
     """
 
+    step: int
+    members: Members
     replacement: Members
     training: dict[str, Replies]
     inference: dict[str, Replies]
+
+    @property
+    def positions(self) -> int:
+        """Of a feature map; 1 in a fully connected layer."""
+        return int(self.training["none"].y[0, 0].size)
+
+    @property
+    def middle(self) -> int:
+        """The position in the middle of a feature map, counted from 1."""
+        return middle_position(self.training["none"].y.shape[2:])
+
+    @property
+    def finite(self) -> bool:
+        """Whether the layer's outputs are finite; those of a network that diverged are not."""
+        return all(bool(np.isfinite(mode["none"].y).all()) for mode in (self.training, self.inference))
 
 
 @dataclass(frozen=True, eq=False)

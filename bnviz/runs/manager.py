@@ -106,9 +106,9 @@ class RunManager:
         """A new run at step 0; nothing trains before `play`.
 
         interventions: to be made, for each arm. beside: earlier Recordings, to compare with.
-        person: to whom it belongs. saved_as: a name; where an equal run was saved under it before the server was
-        restarted, the new one goes on from there, at once if that one trained. Raises TooCostlyError for a run
-        beyond the limits.
+        person: to whom it belongs. saved_as: a name, of letters and digits; where an equal run was saved under it,
+        before the server was restarted or the run dropped, this one goes on from there, at once if that one trained.
+        Raises TooCostlyError for a run beyond the limits.
         """
         check(arms, self._limits)
         planned = [()] * len(arms) if interventions is None else interventions

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bnviz.experiment.job import Job
@@ -59,13 +60,15 @@ def run_job(job: Job, report: Callable[[int], None] = lambda step: None) -> Outc
         report(job.experiment.steps + round(share * job.inspection_steps))
 
     with on_progress(inspected):
-        return Outcome(recording, inspect(trainer, job.inspection))
+        return Outcome(recording, inspect(trainer, job.inspection, dict(job.arguments)))
 
 
-def inspect(trainer: Trainer, name: str) -> Mapping[str, Any]:
+def inspect(
+    trainer: Trainer, name: str, arguments: Mapping[str, Any] = MappingProxyType({})
+) -> Mapping[str, Any]:
     """Call the inspection "package.module:function" on a Trainer, in the process that trains."""
     module, _, function = name.partition(":")
-    found: Mapping[str, Any] = getattr(importlib.import_module(module), function)(trainer)
+    found: Mapping[str, Any] = getattr(importlib.import_module(module), function)(trainer, **arguments)
     return found
 
 

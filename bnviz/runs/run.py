@@ -301,9 +301,7 @@ class Run:
     def _go_on_from(self, saved: SavedRun) -> None:
         self._trained = Trained(self.arms, self._planned, saved.recordings, saved.reached)
         self._on_schedule = saved.on_schedule
-        self._notice = (
-            f"The server was restarted. This run continues from step {self.step:,}, which had been saved."
-        )
+        self._notice = f"This run was saved on the disk at step {self.step:,} and brought back from there."
         self._show("finished" if self._trained.finished else "paused")
 
     def _rewind(self) -> None:

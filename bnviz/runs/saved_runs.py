@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
+from bnviz.data.lru import Lru
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
 from bnviz.recording.checkpoint import Checkpoint
@@ -115,16 +116,21 @@ class SavedRuns:
 
     def __init__(self, locate: Callable[[], Path], most_bytes: int) -> None:
         self._locate, self._most_bytes = locate, most_bytes
-        self._written: dict[str, tuple[str, float]] = {}  # by name, which version of the run, and when
+        self._written: Lru[str, tuple[str, float]] = Lru(2 * MOST_FILES)  # by name, what state, and when
 
     def is_due(self, name: str, state: str) -> bool:
         """Whether a run is to be written. state: a text that changes with the run."""
-        last, at = self._written.get(name, ("", -SAVE_SECONDS))
+        last, at = self._written.get(name) or ("", -SAVE_SECONDS)
         return state != last and time.monotonic() - at >= SAVE_SECONDS
 
     def save(self, name: str, state: str, saved: SavedRun | None) -> None:
-        """Write a run, or delete its file where nothing of it is to be saved. A full disk ends no run."""
-        self._written[name] = state, time.monotonic()
+        """Write a run, or delete its file where nothing of it is to be saved. No run ends where that fails.
+
+        Raises ValueError for a name that is not of letters and digits.
+        """
+        if not name.isalnum():
+            raise ValueError(f"name = {name!r} is not allowed; allowed are letters and digits")
+        self._written.put(name, (state, time.monotonic()))
         try:
             path = self._path(name)
             content = b"" if saved is None else saved.to_bytes()
@@ -134,8 +140,8 @@ class SavedRuns:
                 self._delete_oldest(path.parent)
             else:
                 path.unlink(missing_ok=True)
-        except OSError as error:
-            logger.warning("a run could not be saved: %s", error)
+        except Exception:
+            logger.exception("a run could not be saved")
 
     def load(self, name: str) -> SavedRun | None:
         """What was saved under this name; None for nothing, or nothing that can be used."""
@@ -148,8 +154,6 @@ class SavedRuns:
             return None
 
     def _path(self, name: str) -> Path:
-        if not name.isalnum():
-            raise ValueError(f"name = {name!r} is not allowed; allowed are letters and digits")
         return self._locate() / f"{name}{SUFFIX}"
 
     def _delete_oldest(self, folder: Path) -> None:

@@ -11,25 +11,23 @@ from pathlib import Path
 from markupsafe import Markup
 
 import bnviz
-from bnviz.classroom.lesson_plans import SHIPPED, LessonPlan, all_plans
+from bnviz.classroom.lesson_plans import SHIPPED, all_plans
 from bnviz.experiment.job import Job
 from bnviz.export import plotly_js
 from bnviz.export.handouts.lab_page import lab_handout
 from bnviz.export.handouts.page import Around
 from bnviz.export.handouts.run_page import run_handout
-from bnviz.figures.measured import filled
+from bnviz.figures.thumbnail import thumbnail
 from bnviz.labs import all_labs
 from bnviz.labs.base import Lab, Setting
-from bnviz.recording import Recording
-from bnviz.recording.outcome import Outcome
 from bnviz.site import pages
+from bnviz.site.files import LIBRARY, around_run, write
+from bnviz.site.lessons import lessons_of
+from bnviz.site.networks import Networks, Train
 from bnviz.site.twins import Twin, all_twins
 
-LIBRARY = "plotly.min.js"
 MADE = "made.json"
 """What the files were made from; written last, so that a build that was broken off begins anew."""
-
-Train = Callable[[Sequence[Job]], Sequence[Outcome]]
 
 
 def build(
@@ -57,25 +55,29 @@ def build(
     (out / MADE).unlink(missing_ok=True)
     shutil.copyfile(plotly_js.PATH, out / LIBRARY)
     tell(f"{len(places)} places of the Playground")
-    _playground(out, places, train)
+    first = _playground(out, places, train)
     tell(f"{len(chosen)} labs")
     _labs(out, chosen, train)
-    for plan in plans:
-        tell(f"the lesson {plan.title}")
-        _lesson(out, plan, train, {lab.name for lab in chosen})
-    _write(out / "index.html", pages.index(plans, chosen, places[0] if places else None))
+    tell(f"{len(plans)} lessons")
+    lessons_of(out, plans, Networks(train), {lab.name: lab.title for lab in chosen})
+    write(out / "index.html", pages.index(plans, chosen, places[0] if places else None, first))
     (out / MADE).write_text(json.dumps({"key": key}))
     return True
 
 
-def _playground(out: Path, places: Sequence[Twin], train: Train) -> None:
-    arms = [place.comparison.arms for place in places]
-    each = list(dict.fromkeys(arm for group in arms for arm in group))
-    found = dict(zip(each, (item.recording for item in train([Job(arm) for arm in each])), strict=True))
-    for place, group in zip(places, arms, strict=True):
-        around = _around(pages.playground_navigation(place, places))
-        page = run_handout([found[arm] for arm in group], title=pages.title_of(place), around=around)
-        _write(out / "playground" / place.file, page)
+def _playground(out: Path, places: Sequence[Twin], train: Train) -> Markup:
+    """Write the places. Returns a small picture of the first, nothing where there is none."""
+    groups = [place.comparison for place in places]
+    found = Networks(train)
+    found.train([Job(arm) for group in groups for arm in group.arms])
+    for place, group in zip(places, groups, strict=True):
+        recordings = found.recordings(group.arms)
+        around = around_run(group, pages.playground_navigation(place, places))
+        write(
+            out / "playground" / place.file,
+            run_handout(recordings, title=pages.title_of(place), around=around),
+        )
+    return Markup(thumbnail(found.recordings(groups[0].arms))) if groups else Markup("")
 
 
 def _labs(out: Path, labs: Sequence[Lab], train: Train) -> None:
@@ -84,38 +86,13 @@ def _labs(out: Path, labs: Sequence[Lab], train: Train) -> None:
     outcomes = iter(train([job for group in jobs for job in group]))
     for lab, group in zip(labs, jobs, strict=True):
         result = lab.result(setting, [next(outcomes) for _ in group])
-        _write(
-            out / "labs" / f"{lab.name}.html",
-            lab_handout(lab, result, around=_around(pages.navigation("../"))),
+        around = Around(
+            f"../{LIBRARY}",
+            pages.navigation("../"),
+            link=f"/labs?lab={lab.name}",
+            commands=(f"bnviz lab {lab.name} --quick --out out",),
         )
-
-
-def _lesson(out: Path, plan: LessonPlan, train: Train, labs: set[str]) -> None:
-    for number, part in enumerate(plan.parts, 1):
-        recordings: list[Recording] = []
-        beside = ""
-        if part.lab in labs:
-            beside = f"../labs/{part.lab}.html"
-        elif part.place == "playground":
-            arms = part.comparison.arms
-            recordings = [item.recording for item in train([Job(arm) for arm in arms])]
-            name = f"{plan.name}-{number}.html"
-            _write(out / "runs" / name, run_handout(recordings, title=part.title, around=_around(Markup(""))))
-            beside = f"../runs/{name}" + (f"#step={part.until}" if part.until else "")
-        told = filled(part.measured, recordings, part.until) if recordings and part.measured else None
-        right = part.ask.right(recordings, part.until) if part.ask else None
-        _write(
-            out / "lessons" / f"{plan.name}-{number}.html",
-            pages.part(plan, number, beside, told or "", right),
-        )
-
-
-def _around(navigation: Markup) -> Around:
-    return Around(f"../{LIBRARY}", navigation)
-
-
-def _write(path: Path, page: str) -> None:
-    path.write_text(page, encoding="utf-8")
+        write(out / "labs" / f"{lab.name}.html", lab_handout(lab, result, around=around))
 
 
 def _key(*chapters: Sequence[str]) -> str:

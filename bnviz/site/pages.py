@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment
@@ -17,17 +18,42 @@ from bnviz.site.twins import Twin
 from bnviz.version import __version__
 
 _HERE = Path(__file__).parent / "templates"
+_NOTHING = Markup("")
 THE_PAPER = "the-paper"
 
 
-def index(plans: Sequence[LessonPlan], labs: Sequence[Lab], first: Twin | None) -> str:
-    """The first page."""
+@dataclass(frozen=True)
+class Beside:
+    """A page that stands beside a part of a lesson.
+
+    label: of the button that brings it there, "" for the page that is there first. instead: the title of the lab that
+    it is, where the part opens another page, whose networks are not recorded.
+    """
+
+    address: str
+    label: str = ""
+    instead: str = ""
+
+
+def index(
+    plans: Sequence[LessonPlan], labs: Sequence[Lab], first: Twin | None, picture: Markup = _NOTHING
+) -> str:
+    """The first page. picture: of the place of the Playground that opens first."""
     ordered = sorted(plans, key=lambda plan: plan.name != THE_PAPER)
-    return _render("index.html", plans=ordered, labs=labs, first=first, version=__version__)
+    title = "" if first is None else title_of(first)
+    return _render(
+        "index.html",
+        plans=ordered,
+        labs=labs,
+        first=first,
+        first_title=title,
+        picture=picture,
+        version=__version__,
+    )
 
 
-def part(plan: LessonPlan, number: int, beside: str, told: str, right: int | None) -> str:
-    """A part of a lesson. beside: the page that stands beside it, "" for none. told: what was measured, in words.
+def part(plan: LessonPlan, number: int, beside: Sequence[Beside], told: str, right: int | None) -> str:
+    """A part of a lesson. beside: what stands beside it, and what its buttons bring there. told: what was measured.
 
     right: the right option of its question, as far as that is known here.
     """
@@ -36,7 +62,7 @@ def part(plan: LessonPlan, number: int, beside: str, told: str, right: int | Non
 
 
 def navigation(root: str) -> Markup:
-    """The line above every page. root: the way from the page to the first one."""
+    """The line above every page. root: the way from the page to the first one; "" for a page that stands in another."""
     return Markup(_render("navigation.html", root=root, twin=None, there=frozenset()))
 
 

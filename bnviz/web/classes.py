@@ -6,8 +6,9 @@ GET  bnviz/classes/{code}/qr.svg       the students' link as a QR code
 GET  bnviz/classes/{code}/answers.csv  the answers by question and round, once they are shown; needs the teacher's key
 GET  bnviz/classes/{code}/mine         what the voter who asks has answered; who asks has joined the class
 POST bnviz/classes/{code}/vote         answer the open question
-POST bnviz/classes/{code}/{action}     ask, close, show, end, address; needs the teacher's key
+POST bnviz/classes/{code}/{action}     turn, ask, close, show, tell, behind, end, address; needs the teacher's key
 
+A class and `mine` take part=: one that the class was shown, or that its lesson lets students read ahead.
 Nothing measured is sent while a question is open: training closes the question, whoever starts it and wherever.
 """
 
@@ -24,16 +25,21 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from bnviz.classroom.answers import ShownPoll, answers_csv
+from bnviz.classroom.asked import Watched
 from bnviz.classroom.codes import EXAMPLE, digest, read_code
 from bnviz.classroom.invitation import qr_code, read_address
-from bnviz.classroom.rooms import Room, Rooms, open_rooms
-from bnviz.runs import Run, RunManager
-from bnviz.runs.lab_run import LabRun, LabRuns
+from bnviz.classroom.lesson_plans import MOST_PARTS
+from bnviz.classroom.room import Room, ShownPart
+from bnviz.classroom.rooms import Rooms, open_rooms
+from bnviz.runs import RunManager
+from bnviz.runs.lab_run import LabRuns
 from bnviz.web import class_json, class_page
+from bnviz.web.class_json import Standing
 from bnviz.web.downloads import download
 from bnviz.web.errors import text_error
 from bnviz.web.rate_limit import RateLimit
-from bnviz.web.requests import ActionReader, JsonObject, RequestError, json_object, read, whole
+from bnviz.web.requests import ActionReader, JsonObject, Query, RequestError, json_object, read, text, whole
 from bnviz.web.response_cache import Body, ResponseCache
 from bnviz.web.responses import HEADERS, json_response, not_modified
 
@@ -41,17 +47,26 @@ MIN_TOKEN, MAX_TOKEN = 16, 100
 """Characters of a voter's secret token, which the browser makes up."""
 
 
+class StandingQuery(Query):
+    """The part to look at; None for the one that the class is at."""
+
+    part: int | None = whole(1, MOST_PARTS, None)
+
+
 class Vote(JsonObject):
-    """Answer the question in a round."""
+    """Answer a question in a round. part, question: where the voter read it; by default where the class is."""
 
     round: int = whole(1, 99)
     answer: str = Field(description="a text")
+    part: int | None = whole(0, MOST_PARTS, None)
+    question: str = text(20, "")
 
 
 class Ask(JsonObject):
-    """Open the next round of the question."""
+    """Open the next round of a question. question: which of the part's, "" for the first."""
 
     action: Literal["ask"] = "ask"
+    question: str = text(20, "")
 
 
 class Close(JsonObject):
@@ -59,12 +74,35 @@ class Close(JsonObject):
 
     action: Literal["close"] = "close"
     show: bool = Field(True, description="true or false")
+    question: str = text(20, "")
 
 
 class Show(JsonObject):
     """Show the answers of rounds that were closed without."""
 
     action: Literal["show"] = "show"
+    question: str = text(20, "")
+
+
+class Tell(JsonObject):
+    """Tell the class the answer that the lesson says is right."""
+
+    action: Literal["tell"] = "tell"
+    question: str = text(20, "")
+
+
+class Behind(JsonObject):
+    """Show on the wall what is behind it in place of the figure, or the figure again."""
+
+    action: Literal["behind"] = "behind"
+    show: bool = Field(True, description="true or false")
+
+
+class Turn(JsonObject):
+    """Turn the lesson to a part."""
+
+    action: Literal["turn"] = "turn"
+    part: int = whole(1, MOST_PARTS)
 
 
 class End(JsonObject):
@@ -80,7 +118,7 @@ class Address(JsonObject):
     address: str = Field(description="a text")
 
 
-TeacherAction = Ask | Close | Show | End | Address
+TeacherAction = Turn | Ask | Close | Show | Tell | Behind | End | Address
 
 teacher_actions: ActionReader[TeacherAction] = ActionReader(TeacherAction)
 
@@ -127,13 +165,20 @@ class ClassRoutes:
 
     async def status(self, request: Request) -> Response:
         """How the class stands. To ask counts as watching its run."""
-        room, run, lab_run = await self._find(request)
-        run.touch()
+        standing = await self._find(request, _part_asked_for(request))
+        room, run = standing.room, standing.watched.run
+        if run is not None:
+            run.touch()
         key = request.headers.get("X-Bnviz-Key", "")
-        body = await self._body(room, run, lab_run)
+        body = await self._body(standing)
         if key:
             teaches = self._rooms().entitled(room, key)
-            own = {"teacher": teaches, "run_key": run.key if teaches else None}
+            own = {
+                "teacher": teaches,
+                "run_key": run.key if teaches and run else None,
+                "notes": class_json.notes_html(standing.part) if teaches else "",
+                "parts": class_json.titles(room) if teaches else [],
+            }
             return json_response({**own, "class": orjson.Fragment(body.plain)})
         etag, headers = f'"{body.version}"', {"Cache-Control": "no-cache"}
         if request.headers.get("If-None-Match") == etag:
@@ -146,49 +191,60 @@ class ClassRoutes:
 
     async def qr_code(self, request: Request) -> Response:
         """The students' link as a QR code."""
-        room, _, _ = await self._find(request)
+        room = (await self._find(request)).room
         picture = qr_code(student_link(room.row.address, self._base, room.code))
         headers = {**HEADERS, "Cache-Control": "no-cache", "Content-Security-Policy": "default-src 'none'"}
         return Response(picture, headers=headers, media_type="image/svg+xml")
 
     async def answers(self, request: Request) -> Response:
         """What the class answered, as a file for its teacher."""
-        room, _, lab_run = await self._find(request)
-        self._check_teacher(room, request)
-        table = await to_thread.run_sync(class_json.answers_file, room, lab_run)
-        if table is None:
+        standing = await self._find(request)
+        self._check_teacher(standing.room, request)
+        polls = await to_thread.run_sync(self._shown_polls, standing.room)
+        if not polls:
             raise RequestError(409, "The answers can be saved once they are shown.")
         return download(
-            Response(table, media_type="text/csv; charset=utf-8"), f"bnviz-answers-{room.code}.csv"
+            Response(answers_csv(polls), media_type="text/csv; charset=utf-8"),
+            f"bnviz-answers-{standing.room.code}.csv",
         )
 
     async def votes(self, request: Request) -> Response:
         """What one voter has answered."""
-        room, _, lab_run = await self._find(request)
+        standing = await self._find(request, _part_asked_for(request))
         token = _voter_token(request)
-        await to_thread.run_sync(self._rooms().join, room, token, self._admits(room, request))
-        voter = digest(token, room.code)
-        votes = {number: given[voter] for number, given in room.votes.items() if voter in given}
-        return json_response({"votes": await to_thread.run_sync(class_json.voter_json, room, lab_run, votes)})
+        await to_thread.run_sync(
+            self._rooms().join, standing.room, token, self._admits(standing.room, request)
+        )
+        voter = digest(token, standing.room.code)
+        return json_response({"votes": await to_thread.run_sync(class_json.voter_json, standing, voter)})
 
     async def vote(self, request: Request) -> Response:
         """Store an answer. The response has the one that counts, which is the voter's first."""
-        room, _, lab_run = await self._find(request)
+        standing = await self._find(request)
         token = _voter_token(request)
         vote = read(Vote, await json_object(request))
-        if lab_run is not None and lab_run.trained:
+        lab_run = standing.watched.lab_run
+        if lab_run is not None and lab_run.trained and vote.part in (None, standing.part.row.part):
             raise RequestError(409, "The networks are trained already; it is too late to predict.")
-        admits = self._admits(room, request)
-        counted = await to_thread.run_sync(self._rooms().vote, room, vote.round, token, vote.answer, admits)
+        counted = await to_thread.run_sync(
+            self._rooms().vote,
+            standing.room,
+            vote.round,
+            token,
+            vote.answer,
+            self._admits(standing.room, request),
+            vote.question,
+            vote.part,
+        )
         return json_response({"round": vote.round, "answer": counted})
 
     async def teach(self, request: Request) -> Response:
         """Do what the teacher wants, and tell how the class stands then."""
-        room, run, lab_run = await self._find(request)
-        self._check_teacher(room, request)
+        standing = await self._find(request)
+        self._check_teacher(standing.room, request)
         action = teacher_actions.read(request.path_params["action"], await json_object(request))
-        await to_thread.run_sync(perform, self._rooms(), room, run, action)
-        return json_response({"class": orjson.Fragment((await self._body(room, run, lab_run)).plain)})
+        await to_thread.run_sync(perform, self._rooms(), standing, action)
+        return json_response({"class": orjson.Fragment((await self._body(await self._find(request))).plain)})
 
     def _check_teacher(self, room: Room, request: Request) -> None:
         """Raises RequestError unless the request has the teacher's key."""
@@ -200,59 +256,90 @@ class ClassRoutes:
         address = request.client.host if request.client else ""
         return lambda: self._new_voters.allows(room.code, address)
 
-    async def _body(self, room: Room, run: Run, lab_run: LabRun | None) -> Body:
+    async def _body(self, standing: Standing) -> Body:
         """How the class stands, as JSON; built once for each version."""
+        room, run = standing.room, standing.watched.run
         link = student_link(room.row.address, self._base, room.code)
-        done = lab_run is not None and lab_run.done
-        version = hashlib.blake2b(
-            repr((room.version, run.id, done, link)).encode(), digest_size=12
-        ).hexdigest()
+        version = hashlib.blake2b(repr((standing.version, link)).encode(), digest_size=12).hexdigest()
         figures = await self._figures.get(
-            run.id, str(done), lambda: orjson.dumps(class_json.figures_json(run, lab_run))
+            run.id if run else "", str(standing.done), lambda: orjson.dumps(class_json.figures_json(standing))
         )
         return await self._classes.get(
-            (room.code, run.id),
+            (room.code, standing.part.row.part),
             version,
-            lambda: orjson.dumps(class_json.class_json(room, run, lab_run, link, figures.plain)),
+            lambda: orjson.dumps(class_json.class_json(standing, link, figures.plain)),
         )
 
-    async def _find(self, request: Request) -> tuple[Room, Run, LabRun | None]:
-        """The class of the path's code, and its run. Raises RequestError and ClassroomError."""
-        return await to_thread.run_sync(self._room, request.path_params["code"])
+    async def _find(self, request: Request, part: int | None = None) -> Standing:
+        """The class of the path's code, at a part. Raises RequestError and ClassroomError."""
+        return await to_thread.run_sync(self._standing, request.path_params["code"], part)
 
-    def _room(self, text: str) -> tuple[Room, Run, LabRun | None]:
+    def _standing(self, text: str, number: int | None) -> Standing:
         code = read_code(text)
         room = self._rooms().find(code) if code else None
         if room is None:
             raise RequestError(404, "There is no such class: check the code, or ask for the link.")
-        run = self._rooms().run(room, self._manager(), self._lab_runs)
-        if has_begun(run):
-            self._rooms().close_begun(room)
-        return room, run, self._lab_runs.get(run.id) if room.subject.lab else None
+        part = room.at if number is None else room.parts.get(number)
+        if part is not None:
+            return self._watched(room, part)
+        ahead = room.ahead(number or 0)
+        if ahead is None:
+            raise RequestError(409, "The class was not at this part yet.")
+        return Standing(room, ahead, Watched())
+
+    def _watched(self, room: Room, part: ShownPart) -> Standing:
+        """The class at a part that it was shown, with the run there; what was measured closes the vote."""
+        run = self._rooms().run(room, self._manager(), self._lab_runs, part)
+        lab_run = self._lab_runs.get(run.id) if run and part.lab else None
+        watched = Watched(run, lab_run)
+        if watched.begun:
+            self._rooms().close_begun(room, part)
+        self._rooms().settle(room, part, watched)
+        return Standing(room, part, watched)
+
+    def _shown_polls(self, room: Room) -> list[ShownPoll]:
+        """Every question whose answers are shown, part by part, as its run stands; no run is opened for this."""
+        found = []
+        for number, part in sorted(room.parts.items()):
+            run = self._manager().get(part.run.id) if part.run else None
+            watched = Watched(run, self._lab_runs.get(run.id) if run and part.lab else None)
+            self._rooms().settle(room, part, watched)
+            found += [
+                ShownPoll(number, poll)
+                for poll in part.polls.values()
+                if poll.settled or class_json.answers_shown(poll, watched)
+            ]
+        return found
 
 
-def has_begun(run: Run) -> bool:
-    """Whether anything may have been measured: training was started, and the run was not reset since."""
-    return run.active or any(item.snapshots for item in run.recordings)
-
-
-def perform(rooms: Rooms, room: Room, run: Run, action: TeacherAction) -> None:
+def perform(rooms: Rooms, standing: Standing, action: TeacherAction) -> None:
     """Do it. Raises RequestError, ClassroomError, AddressError and StoreError."""
+    room = standing.room
     match action:
+        case Turn():
+            rooms.turn(room, action.part)
         case Ask():
-            if has_begun(run):
+            if standing.watched.begun:
                 raise RequestError(409, "The networks are trained already; reset the run to ask again.")
-            rooms.ask(room)
+            rooms.ask(room, action.question)
         case Close():
-            rooms.close_question(room, action.show)
+            rooms.close_question(room, action.show, action.question)
         case Show():
-            rooms.show_answers(room)
+            rooms.show_answers(room, action.question)
+        case Tell():
+            rooms.tell(room, action.question)
+        case Behind():
+            rooms.show_behind(room, action.show)
         case End():
             rooms.end(room)
         case Address():
             rooms.move(room, read_address(action.address))
         case _:
             assert_never(action)
+
+
+def _part_asked_for(request: Request) -> int | None:
+    return read(StandingQuery, request.query_params).part
 
 
 def _voter_token(request: Request) -> str:

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ExceptionHandler
 
 from bnviz.classroom.invitation import AddressError
-from bnviz.classroom.rooms import ClassroomError
+from bnviz.classroom.room import ClassroomError
 from bnviz.classroom.store import StoreError
 from bnviz.experiment import ExperimentError
 from bnviz.export.browser import ChromeBusyError, ChromeError

@@ -31,7 +31,7 @@ from starlette.routing import BaseRoute, Route
 
 from bnviz.experiment.grid import Grid
 from bnviz.export import KINDS, Kind, Stamp, browser_drawing, export_figure, export_numbers, lab_files
-from bnviz.export.browser import NO_CHROME, Chrome
+from bnviz.export.browser import Chrome, why_none
 from bnviz.export.numbers import drawn_numbers, numbers
 from bnviz.export.stamp import comparison_query
 from bnviz.export.stills import Stills
@@ -127,7 +127,7 @@ class ExportRoutes:
                     "group": kind.group,
                     "label": kind.label,
                     "by": by,
-                    "sentence": "" if by else f"No {kind.label}: {_lower(NO_CHROME)}",
+                    "sentence": "" if by else f"No {kind.label}: {_lower(why_none())}",
                 }
             )
         return json_response({"kinds": kinds})

@@ -2,8 +2,9 @@
 
 GET bnviz/exports/lessons/{id}.html          a run, or a finished lab, on one page that needs no server
 GET bnviz/exports/reports/{id}.html, .pdf    a finished lab: said=, the student's prediction
+GET bnviz/exports/worksheets/{lab}.html      a lab as a page to print and fill in; nothing measured stands on it
 
-Both take unit= for a lab. Their addresses are opened in a tab, so errors are plain text.
+The first two take unit= for a lab. Their addresses are opened in a tab, so errors are plain text.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from anyio import to_thread
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bnviz.export.browser import Chrome
 from bnviz.export.handouts.lab_page import lab_handout
 from bnviz.export.handouts.report import lab_report, printed
 from bnviz.export.handouts.run_page import run_handout
+from bnviz.export.handouts.worksheet import lab_worksheet
 from bnviz.export.stamp import comparison_query
+from bnviz.labs import all_labs
 from bnviz.recording.recording import fingerprint
 from bnviz.runs import Run
 from bnviz.runs.lab_run import LabRun, LabRuns
@@ -30,7 +34,7 @@ from bnviz.web.downloads import download, page_address
 from bnviz.web.errors import error_handlers, text_error
 from bnviz.web.requests import MAX_NUMBER, Query, RequestError, read, text, whole
 from bnviz.web.response_cache import ResponseCache
-from bnviz.web.responses import body_response
+from bnviz.web.responses import HEADERS, body_response
 
 CAPACITY = 8
 """Handouts that are cached: each has megabytes."""
@@ -59,6 +63,7 @@ class HandoutRoutes:
         return [
             Route("/exports/lessons/{file}", self.handout, middleware=as_text),
             Route("/exports/reports/{file}", self.report, middleware=as_text),
+            Route("/exports/worksheets/{lab}.html", self.worksheet, middleware=as_text),
         ]
 
     async def handout(self, request: Request) -> Response:
@@ -99,6 +104,14 @@ class HandoutRoutes:
             return page.encode() if made == "html" else printed(lab, result, page, chrome, link=link)
 
         return await self._response(request, run, query, f"{lab.name}-report", made, build)
+
+    async def worksheet(self, request: Request) -> Response:
+        """A lab as a worksheet, to be opened and printed."""
+        lab = all_labs().get(request.path_params["lab"])
+        if lab is None:
+            raise RequestError(404, f"there is no such lab; there are {', '.join(all_labs())}")
+        page = await to_thread.run_sync(lambda: lab_worksheet(lab, link=_labs_address(request)))
+        return HTMLResponse(page, headers=HEADERS)
 
     def _requested_file(self, request: Request, formats: tuple[str, ...]) -> tuple[Run, str]:
         """The run and the format of the file. Raises RequestError."""

@@ -120,12 +120,13 @@ def lesson_told(query: RunQuery, run: Run, recordings: Sequence[Recording]) -> d
         raise RequestError(404, str(error)) from error
     reached = run.state == "finished" or (part.until is not None and run.step >= part.until)
     ask = part.ask
+    right = ask.right(recordings, part.until) if ask and reached else None
     return {
         "told": filled(part.measured, recordings, query.step),
-        "right": ask.right(recordings, part.until) if ask and reached else None,
+        "right": right,
         "measured": ask.told(recordings, part.until) if ask and reached else "",
         "options": ask.options if ask else (),
-        "explanation": ask.explanation if ask else "",
+        "explanation": ask.explanation if ask and right is not None else "",
     }
 
 

@@ -10,6 +10,7 @@ from bnviz.tools.look import faults
 from bnviz.tools.look.keyboard import keyboard_faults
 from bnviz.tools.look.views import PAGES, PLAY, SIZES, View, address
 from bnviz.tools.look.visit import visit
+from bnviz.web import assets
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -124,6 +125,22 @@ def test_play_is_the_first_stop_of_the_tab_key_and_each_stop_has_a_clear_outline
         if contrast < 3:
             faint.append((name, contrast))
     assert faint == []
+
+
+TALLER = """async (url) => {
+  const { legendKept } = await import(url);
+  const low = { height: 400, margin: { t: 130, b: 50 }, legend: { y: 1.25, x: 0 } };
+  const above = ({ height, margin, legend }) => (legend.y - 1) * (height - margin.t - margin.b);
+  return [low, legendKept({ ...low, height: 700 }, low)].map(above);
+}"""
+"""Pixels from the panels up to the legend of a figure, and of the same made taller."""
+
+
+@pytest.mark.slow
+def test_the_legend_of_a_figure_that_fills_the_screen_stays_between_its_heading_and_its_panels(open_page):
+    page = open_page("about")
+    page.get_by_role("heading", name="Glossary").wait_for()
+    assert page.evaluate(TALLER, assets.url("/bnviz", "fitting.js")) == pytest.approx([55, 55])
 
 
 @pytest.mark.slow

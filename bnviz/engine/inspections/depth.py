@@ -21,8 +21,9 @@ from bnviz.experiment import Experiment
 from bnviz.experiment.progress import report
 from bnviz.recording.signal import NEAR, Signal
 
-JACOBIANS = 8
-"""Layers whose Jacobian is taken, evenly spread over the depth: each takes as many passes as the layer has units."""
+JACOBIANS = 25
+"""Layers whose Jacobian is taken, all of a network up to so deep, in deeper ones evenly spread: each takes as many
+passes as the layer has units."""
 
 
 def at_start(trainer: Trainer) -> Mapping[str, np.ndarray]:

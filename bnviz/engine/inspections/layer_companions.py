@@ -39,7 +39,13 @@ def companions(trainer: Trainer, layer: int, examples: int, example: int) -> Com
             for mode, normalize in (("training", in_training), ("inference", in_inference)):
                 replies = _replies(network, inputs[rows], labels[rows], layer, normalize)
                 found[mode][name] = _placed(replies, places, examples)
-    return Companions(members_of(trainer, chosen[examples:]), found["training"], found["inference"])
+    return Companions(
+        trainer.step,
+        members_of(trainer, chosen[:examples]),
+        members_of(trainer, chosen[examples:]),
+        found["training"],
+        found["inference"],
+    )
 
 
 def _replies(network: Network, inputs: Tensor, labels: Tensor, layer: int, normalize: Normalize) -> Replies:

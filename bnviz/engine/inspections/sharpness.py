@@ -43,8 +43,8 @@ def followed(experiment: Experiment) -> Iterator[tuple[float, Mapping[str, float
     """
     trainer = Trainer(experiment)
     trainer.recorder.due = frozenset()  # nobody sees the records
-    last = experiment.steps
-    for step in steps_of(last):
+    last, steps = experiment.steps, steps_of(experiment.steps)
+    for place, step in enumerate(steps, 1):
         trainer.advance(step - trainer.step)
         if trainer.diverged_at is not None:
             return
@@ -53,7 +53,7 @@ def followed(experiment: Experiment) -> Iterator[tuple[float, Mapping[str, float
         rate = trainer.settings.learning_rate * rate_factor(trainer.settings, min(step, last - 1))
         limit = 2 / rate if rate else math.inf
         yield (
-            (step + 1) / (last + 1),
+            place / len(steps),  # the eigenvalue takes far longer than the training up to it
             {"step": step, "sharpness": sharpness, "loss": loss, "limit": limit},
         )
 

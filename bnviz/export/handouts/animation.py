@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from bnviz.export.handouts.array_pool import ArrayPool, differences, patches
+from bnviz.figures.frame.plot import Plot
 from bnviz.recording import Recording
 
 MOST_FRAMES = 60
@@ -63,17 +64,17 @@ def frame_steps(recordings: Sequence[Recording]) -> list[int]:
     return [int(step) for step in steps[kept]]
 
 
-def still(name: str, caption: str, drawn: Mapping[Look, go.Figure], pool: ArrayPool) -> Slide:
+def still(name: str, caption: str, drawn: Mapping[Look, go.Figure | Plot], pool: ArrayPool) -> Slide:
     """A figure that shows all steps, or none. drawn: the figure in every look."""
-    shown = drawn[LOOKS[0]]
-    choice = {"looks": {look.key: pool.figure(figure) for look, figure in drawn.items()}}
-    return Slide(name, caption, {"": choice}, shown.layout.meta["alt"], int(shown.layout.height))
+    looks = {look.key: pool.figure(figure) for look, figure in drawn.items()}
+    layout = looks[LOOKS[0].key]["layout"]
+    return Slide(name, caption, {"": {"looks": looks}}, layout["meta"]["alt"], int(layout["height"]))
 
 
 def animated(
     name: str,
     caption: str,
-    draw: Mapping[str, Callable[[int, Look], go.Figure]],
+    draw: Mapping[str, Callable[[int, Look], go.Figure | Plot]],
     steps: Sequence[int],
     pool: ArrayPool,
     asked: str = "",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from bnviz.figures.frame.plot import compact
+from bnviz.figures.frame.plot import Plot, compact
 
 _PLOTLY_TYPES = ("i1", "u1", "i2", "u2", "i4", "u4", "f4")
 """The types that plotly.js reads in binary, but for float64: float32 is finer than any screen."""
@@ -27,9 +27,13 @@ class ArrayPool:
         self.arrays: list[dict[str, str]] = []
         self._numbers: dict[tuple[str, str, str], int] = {}
 
-    def figure(self, figure: go.Figure) -> dict[str, Any]:
+    def figure(self, figure: go.Figure | Plot) -> dict[str, Any]:
         """Data and layout, ready for JSON. {"array": 3} stands for array number 3."""
-        whole = figure.to_plotly_json()
+        whole = (
+            {"data": figure.data, "layout": figure.layout}
+            if isinstance(figure, Plot)
+            else figure.to_plotly_json()
+        )
         return {"data": self.plain(whole["data"]), "layout": self.plain(whole["layout"])}
 
     def plain(self, value: Any) -> Any:

@@ -121,8 +121,9 @@ class Handout {
     addEventListener("beforeprint", () => this.print(true));
     addEventListener("afterprint", () => this.print(false));
     if (!this.bar) return; // a report has figures and no time
-    this.scrubber.addEventListener("input", () => { this.stop(); this.show(this.scrubber.valueAsNumber); });
+    this.scrubber.addEventListener("input", () => { this.stop(); this.show(this.scrubber.valueAsNumber); this.carry(); });
     this.play.addEventListener("click", () => (this.timer ? this.stop() : this.start()));
+    this.places = [...document.querySelectorAll(".choices a[href]")];
     addEventListener("hashchange", () => this.follow());
     this.show(this.frame);
     this.follow();
@@ -138,6 +139,7 @@ class Handout {
     if (!wanted) return;
     const after = this.data.steps.findIndex((step) => step > Number(wanted[1]));
     this.show(after < 0 ? this.data.steps.length - 1 : Math.max(0, after - 1));
+    this.lead();
   }
 
   show(frame) {
@@ -151,6 +153,21 @@ class Handout {
     this.waiting = requestAnimationFrame(() => this.slides.forEach((slide) => slide.refresh()));
   }
 
+  /** On a web site, once the reader has moved: the step goes into the address and into the links to other places. */
+  carry() {
+    if (!this.places.length) return;
+    clearTimeout(this.carrying);
+    this.carrying = setTimeout(() => { // browsers refuse an address that changes with every pixel
+      history.replaceState(null, "", `#step=${this.step}`);
+      this.lead();
+    }, 200);
+  }
+
+  /** The links lead to the step of the address, also where this place has recorded an earlier one. */
+  lead() {
+    for (const place of this.places) place.hash = location.hash;
+  }
+
   /** Draw the reader's prediction into the figures where it has a place on an axis. */
   predict(notch) {
     this.predicted = notch;
@@ -162,6 +179,7 @@ class Handout {
     this.play.textContent = "Pause";
     this.timer = setInterval(() => {
       this.show(this.frame + 1);
+      this.carry();
       if (this.frame === this.data.steps.length - 1) this.stop();
     }, 140);
   }

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import plotly.graph_objects as go
-
 from bnviz.export import lab_files
 from bnviz.export.handouts import page, question
 from bnviz.export.handouts.animation import LOOKS, Look, Slide, animated, frame_steps, still
@@ -18,6 +16,7 @@ from bnviz.figures.charts.distribution_at_one_step import histogram
 from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
 from bnviz.figures.frame.layers import last_step
 from bnviz.figures.frame.palette import WITH, WITHOUT
+from bnviz.figures.frame.plot import Plot
 from bnviz.labs.base import Lab, Result, View
 from bnviz.labs.predictions import Choice
 from bnviz.recording import Recording
@@ -119,8 +118,8 @@ def _with_predictions(
     ]
 
 
-def _histogram(recordings: Sequence[Recording], step: int, look: Look) -> go.Figure:
-    return histogram(recordings, None, step, theme=look.theme, narrow=look.narrow)
+def _histogram(recordings: Sequence[Recording], step: int, look: Look) -> Plot:
+    return histogram.draw(recordings, None, step, theme=look.theme, narrow=look.narrow)
 
 
 def _networks(result: Result, recordings: Sequence[Recording]) -> list[ShownNetwork]:

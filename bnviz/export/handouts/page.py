@@ -29,17 +29,21 @@ from bnviz.export.templates import environment, markup
 from bnviz.labs.verdicts import Measure, Verdict
 
 _HERE = Path(__file__).parent
+NOTHING = Markup("")
 
 
 @dataclass(frozen=True)
 class Around:
     """What a page has besides that is one of many on a web site.
 
-    library: the address of plotly.js, which the pages share. navigation: above the page's own content.
+    library: the address of plotly.js, which the pages share. navigation: above the page's own content. link: opens the
+    same in bnviz, from the first `/` of the address on; commands: train it again.
     """
 
     library: str
     navigation: Markup
+    link: str = ""
+    commands: tuple[str, ...] = ()
 
 
 def page(
@@ -50,19 +54,20 @@ def page(
     *,
     tabled: bool = False,
     around: Around | None = None,
+    more: Markup = NOTHING,
     **values: Any,
 ) -> str:
     """A whole HTML page.
 
     template: a file in templates/, which takes `values`. data: what the script is to know, as `page_data` makes it;
     None for a page whose figures are drawn already. tabled: whether such a page holds its figures' JSON, for tables.
-    around: None for a page that stands alone.
+    around: None for a page that stands alone. more: a script that runs after the page's own.
     """
     script = _script()
     library, digest = _library()
     tables = drawn_tables_script() if tabled else Markup("")
     scripts = [] if data is None else [_digest(script.encode()), digest]
-    scripts += [_digest(tables.encode())] if tabled else []
+    scripts += [_digest(text.encode()) for text in (tables, more) if text]
     return (
         _templates()
         .get_template(template)
@@ -75,6 +80,7 @@ def page(
             style=table_style() + markup(_HERE / "handout.css"),
             script=script,
             tables=tables,
+            more=more,
             library=library,
             data="" if data is None else compressed(orjson.dumps(data)),
             stamp=stamp,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import plotly.graph_objects as go
-
 from bnviz.experiment import Experiment
 from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.export.handouts import page, settings
@@ -19,6 +17,7 @@ from bnviz.figures.charts.decision_boundary import boundary
 from bnviz.figures.charts.distribution_at_one_step import histogram
 from bnviz.figures.frame.arms import arm_styles
 from bnviz.figures.frame.layers import chosen_layers, depth, last_step
+from bnviz.figures.frame.plot import Plot
 from bnviz.figures.registry import FIGURES
 from bnviz.figures.story import changes, story
 from bnviz.recording import Recording
@@ -116,7 +115,7 @@ def _slides(recordings: Sequence[Recording], steps: Sequence[int], pool: ArrayPo
             name,
             FIGURES[name].caption,
             {
-                look: FIGURES[name].function(recordings, theme=look.theme, narrow=look.narrow)
+                look: FIGURES[name].function.draw(recordings, theme=look.theme, narrow=look.narrow)
                 for look in LOOKS
             },
             pool,
@@ -129,7 +128,9 @@ def _slides(recordings: Sequence[Recording], steps: Sequence[int], pool: ArrayPo
     if all(item.watched is None and item.experiment.dataset in POINT_DATASETS for item in recordings):
         points = training_points(recordings)
         plane = {
-            "": lambda step, look: boundary(recordings, points, step, theme=look.theme, narrow=look.narrow)
+            "": lambda step, look: boundary.draw(
+                recordings, points, step, theme=look.theme, narrow=look.narrow
+            )
         }
         slides.append(animated("boundary", FIGURES["boundary"].caption, plane, steps, pool))
     return slides
@@ -142,8 +143,8 @@ def _experiments(recordings: Sequence[Recording]) -> list[Experiment]:
     return [item.experiment for item in recordings]
 
 
-def _histogram(recordings: Sequence[Recording], layer: int, step: int, look: Look) -> go.Figure:
-    return histogram(recordings, layer, step, theme=look.theme, narrow=look.narrow)
+def _histogram(recordings: Sequence[Recording], layer: int, step: int, look: Look) -> Plot:
+    return histogram.draw(recordings, layer, step, theme=look.theme, narrow=look.narrow)
 
 
 def _title(experiments: Sequence[Experiment], count: int) -> str:

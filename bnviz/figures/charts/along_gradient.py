@@ -54,7 +54,7 @@ def along_gradient(
     frame = Frame(
         "The loss along the gradient",
         "At w − s·g, for s from ½ to 4 times the learning rate, on the mini-batch of the step. Shaded: from the lowest "
-        "to the highest on the way. All axes are logarithmic.",
+        "to the highest on the way. The y axes are logarithmic.",
         theme=theme,
         narrow=narrow,
         height=760 if narrow else 400,

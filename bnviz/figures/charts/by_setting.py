@@ -27,6 +27,8 @@ BELOW = 0.4
 """From an axis down to its tick labels, in sizes of the type."""
 WIDE, NARROW = 88, 44
 """Characters of tick labels that stand side by side in a figure at the usual size of type, and on a phone."""
+STROKE = 16
+"""Pixels of the stroke at a median where no line joins them."""
 ASIDE = 0.12
 """How far, in settings, the marks of different lines at the upper edge stand from each other."""
 
@@ -97,7 +99,7 @@ def by_setting(
         y_axis |= {"tickformat": ".0%", "dtick": 0.2, "hoverformat": ".1%"}
     elif scale.logarithmic:
         y_axis |= {"type": "log", "tickmode": "array", "hoverformat": ".3~g", **log_ticks(low, high)}
-    first, last = -0.4, len(settings) - 0.85
+    first, last = -0.4, len(settings) - 0.95  # lines of the background end before the names of the data's
     x_axis = {
         "range": [first, last],
         "tickmode": "array",
@@ -215,8 +217,8 @@ def _told_apart(values: Array, lost: Array, scale: Scale) -> list[str | None]:
 
 def _apart(colour: str) -> dict[str, Any]:
     """A short stroke at each median, and no line between them."""
-    stroke = {"symbol": "line-ew-open", "size": 16, "line": {"color": colour, "width": 2}}
-    return {"mode": "markers", "marker": stroke}
+    stroke = {"symbol": "line-ew-open", "size": STROKE, "line": {"color": colour, "width": 2}}
+    return {"mode": "markers", "marker": stroke, "cliponaxis": False}
 
 
 def _labels(
@@ -233,7 +235,8 @@ def _labels(
             height = clipped(share) * frame.panel_height(rows)
             colour = readable(line.look[0], frame.theme)
             labels.append(EndLabel(line.label, int(drawn[-1]), height, colour, smaller=1))
-    end_labels(frame, panel, labels, rows=rows, gap=4, xshift=9, align="left")
+    beside = 9 if all(line.joined for line in lines) else STROKE / 2 + 5
+    end_labels(frame, panel, labels, rows=rows, gap=4, xshift=beside, align="left")
 
 
 def _alt(

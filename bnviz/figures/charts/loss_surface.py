@@ -59,7 +59,7 @@ def loss_surface(
         height=720 if narrow else 470,
         view=("loss_surface", title, shape),
         wide=130,
-        left=52,
+        left=66,
         right=92,
         head=26,
     )
@@ -92,15 +92,15 @@ def logarithm(losses: np.ndarray) -> np.ndarray:
 
 def _contours(frame: Frame, networks: Sequence[Valley], limits: tuple[float, float]) -> None:
     axis = {"zeroline": False, "showgrid": False, "tickformat": ".3~g"}
-    panels = frame.row(len(networks), axis, dict(axis), gap_x=0.09, gap_y=56, each_y=True)
+    upward = axis | {"title": {"text": "second direction"}}
+    panels = frame.row(len(networks), axis, upward, gap_x=0.09, gap_y=56, each_y=True)
     for panel, item in zip(panels, networks, strict=True):
         frame.header(panel, f"<b>{item.label}</b>", item.colour)
         across, up, losses = item.plane.grid
         for name, values in ((panel.x, across), (panel.y, up)):
             own = frame.axis(name)
             own.pop("matches", None)
-            if values.size:
-                own["range"] = [float(values[0]), float(values[-1])]
+            own["range"] = [float(values[0]), float(values[-1])] if values.size else [-1.0, 1.0]
         if losses.size:
             _heat(frame, panel, item, limits, bar=panel is panels[0])
             _path(frame, panel, item)

@@ -21,7 +21,6 @@ from bnviz.figures.frame.scale import Scale
 from bnviz.figures.frame.tabled import UNTABLED
 from bnviz.figures.frame.theme import readable
 from bnviz.figures.marks.end_labels import EndLabel, clipped, end_labels
-from bnviz.figures.marks.lines import name_reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +99,8 @@ def over_steps(
                 line={"color": colour, "width": frame.theme.line, "dash": dash},
                 hovertemplate="%{y}<extra>" + line.label + "</extra>",
             )
-        _labels(frame, panel, lines, scale, (low, high), rows)
+        named = scale.reference if panel is places[-1] else None
+        _labels(frame, panel, lines, scale, (low, high), rows, named)
     frame.axis_note(step_title)
     if not any(line.drawn[0].size for lines in panels.values() for line in lines):
         frame.place_for_words(places[0], "This is measured<br>when the networks<br>are trained.")
@@ -126,7 +126,7 @@ def _range(panels: Mapping[str, Sequence[Curve]], scale: Scale) -> tuple[float, 
 
 
 def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
-    """A thin dotted line and its name."""
+    """A thin dotted line."""
     value, _ = scale.reference or (0.0, "")
     frame.line(
         panel,
@@ -136,7 +136,6 @@ def _reference(frame: Frame, panel: Panel, scale: Scale) -> None:
         hoverinfo="skip",
         **UNTABLED,
     )
-    name_reference(frame, panel, scale)
 
 
 def _labels(
@@ -146,19 +145,24 @@ def _labels(
     scale: Scale,
     limits: tuple[float, float],
     rows: int,
+    reference: tuple[float, str] | None,
 ) -> None:
-    """Each line's name at its right end, moved apart where lines meet."""
+    """Each line's name at its right end, and that of a reference, moved apart where lines meet."""
     low, high = limits
+
+    def height(value: float) -> float:
+        if scale.logarithmic:
+            value = math.log10(value) if value > 0 else low
+        return clipped((value - low) / (high - low)) * frame.panel_height(rows)
+
     labels = []
     for line in lines:
         steps, values = line.drawn
         if steps.size:
-            value = float(values[-1])
-            if scale.logarithmic:
-                value = math.log10(value) if value > 0 else low
-            height = clipped((value - low) / (high - low)) * frame.panel_height(rows)
             colour = readable(line.look[0], frame.theme)
-            labels.append(EndLabel(line.label, int(steps[-1]), height, colour, smaller=2))
+            labels.append(EndLabel(line.label, int(steps[-1]), height(float(values[-1])), colour, smaller=2))
+    if reference is not None:
+        labels.append(EndLabel(reference[1], None, height(reference[0]), frame.theme.quiet, smaller=2))
     end_labels(frame, panel, labels, rows=rows, gap=2, xshift=5, align="left")
 
 

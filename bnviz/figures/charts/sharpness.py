@@ -44,10 +44,10 @@ def sharpness(
         "Sharpness: the largest eigenvalue of the Hessian",
         "Of the loss over the training examples, in training mode. "
         + (
-            "Dotted: 2/η, up to which gradient descent on a quadratic is stable. Logarithmic axes."
+            "Dotted: 2/η, up to which gradient descent on a quadratic is stable. The y axes are logarithmic."
             if whole
             else "Dotted: 2/η, the limit for gradient descent on all examples; these steps see mini-batches. "
-            "Logarithmic axes."
+            "The y axes are logarithmic."
         ),
         theme=theme,
         narrow=narrow,

@@ -29,7 +29,7 @@ LABELS = {
 LOOKS = dict(zip(LABELS, (WITHOUT, WITH, *MORE), strict=True))
 """Their colours and dashes."""
 
-ABOVE = 26
+ABOVE = 30
 """Pixels from the first row of panels up to the legend: the panels' headings stand between."""
 
 LEAST = 1e-300
@@ -94,7 +94,7 @@ def signal_in_depth(
 
     From a Signal of each network, on one mini-batch at initialization. depth: of the networks. setting: what they have
     in common, in words. Not to be mistaken for what training makes of them: nothing is trained here. The Jacobian is
-    that of one example and of a few layers, between which the line says nothing.
+    that of one example, in a deep network of some layers alone, between which the line says nothing.
     """
     labels = [item.label for item in networks]
     large = theme_named(theme).large and not narrow

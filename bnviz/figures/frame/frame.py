@@ -17,6 +17,7 @@ import numpy as np
 from bnviz.figures.frame.axes import decades, log_ticks, round_distance
 from bnviz.figures.frame.lines import LINE
 from bnviz.figures.frame.plot import Array, Plot, compact
+from bnviz.figures.frame.tabled import UNTABLED
 from bnviz.figures.frame.theme import readable, template, theme_named
 
 GAP_Y = 34
@@ -84,6 +85,7 @@ class Frame:
         self.right = round(right * scale)
         self.bottom = round(48 * scale)
         self.height = round(height * (1 + (scale - 1) * 0.8) + 20 * max(0, rows - 1))
+        self._panels: list[Panel] = []
         self.curves: list[dict[str, Any]] = []
         self.crosses: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
@@ -225,6 +227,7 @@ class Frame:
                     **({"matches": "y"} if number else {}),
                 }
                 grid[-1].append(Panel(f"x{suffix}", f"y{suffix}", row, column))
+            self._panels += grid[-1]
         return grid
 
     def steps_axis(
@@ -351,11 +354,19 @@ class Frame:
             | properties
         )
 
+    def _hold_empty_panels(self) -> None:
+        """Draw nothing on panels that are still empty: without it Plotly puts their headings elsewhere."""
+        drawn = {curve.get("xaxis", "x") for curve in (*self.curves, *self.crosses)}
+        for panel in self._panels:
+            if panel.x not in drawn:
+                self.line(panel, np.empty(0), np.empty(0), hoverinfo="skip", **UNTABLED)
+
     def plot(self, alt: str) -> Plot:
         """What was collected. layout.meta holds "alt", a text for those who do not see it; "title" and "subtitle",
         to be broken anew for another width; "over": "steps" where the x axes count training steps; and for the figure's
         table "x" and "y", the axes' titles, and "names", of the places on axes that have names in place of numbers.
         """
         meta = self.meta | {"alt": alt}
+        self._hold_empty_panels()
         layout = self.layout | {"annotations": self.notes, "shapes": self.shapes, "meta": meta}
         return Plot(self.curves + self.crosses, layout)

@@ -30,7 +30,7 @@ def end_labels(
     *,
     rows: int = 1,
     gap: int,
-    xshift: int,
+    xshift: float,
     yref: str | None = None,
     **properties: Any,
 ) -> None:

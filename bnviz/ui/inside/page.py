@@ -105,6 +105,9 @@ def _section(experiment: Experiment, view: View) -> None:
         gradients_of_set.show(ask, view)
         st.caption(gradients_of_set.WITHOUT_STATISTICS)
         return
+    if view.section == "companions":
+        companions.show(ask, view)
+        return
     batch: LayerBatch | None = ask("layer", view.step, layer=view.layer, examples=view.examples)
     if batch is None:
         return
@@ -121,8 +124,6 @@ def _section(experiment: Experiment, view: View) -> None:
         case "gradients":
             gradients.show(ask, batch, view)
             st.caption(gradients_of_set.WITHOUT_STATISTICS)
-        case "companions":
-            companions.show(ask, batch, view)
 
 
 def _follows_an_example(view: View) -> bool:
@@ -140,9 +141,9 @@ def _controls(experiment: Experiment, view: View) -> None:
     """The controls of what is looked at, in a row, where they have an effect; those of the network itself in a menu."""
     said, width = view.parameters(), experiment.hidden[view.layer - 1]
     with st.container(
-        horizontal=True, vertical_alignment="bottom", gap="small", key=layout.one_row("inside-controls")
+        horizontal=True, vertical_alignment="bottom", gap="xsmall", key=layout.one_row("inside-controls")
     ):
-        with st.container(width=190):
+        with st.container(width=182):
             field("dataset", f"{PREFIX}dataset")
         st.slider(
             said["step"].label,
@@ -162,14 +163,16 @@ def _controls(experiment: Experiment, view: View) -> None:
                 options=range(1, len(experiment.hidden) + 1),
                 key=f"{PREFIX}layer",
                 on_change=link.touch,
-                width=80,
+                width=75,
             )
         if view.section == "arithmetic":
             lines.controls(view)
         if view.section == "gradients":
             gradients_of_set.controls(view)
+        if view.section == "companions":
+            companions.controls(view)
         if not (of_maps or view.section in ("maps", "sharing") or _follows_an_example(view)):
-            st.number_input(said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=80)
+            st.number_input(said["unit"].label, 1, width, key=f"{PREFIX}unit", on_change=link.touch, width=75)
         if view.section in MAPS_IN and experiment.dataset not in POINT_DATASETS:
             st.toggle(said["maps"].label, key=f"{PREFIX}maps", help=said["maps"].help, on_change=link.touch)
         if view.section not in ("scale", "inference"):  # these show other mini-batches
@@ -180,7 +183,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 key=f"{PREFIX}examples",
                 help=said["examples"].help,
                 on_change=link.touch,
-                width=155,
+                width=150,
             )
         with st.popover("The network"):
             for name in NETWORK:

@@ -34,9 +34,9 @@ SECTIONS = {
 }
 LINES_OF = ("batch", *OF_ONE_EXAMPLE, "instance", *OF_ONE_UNIT)
 """The normalizers that are shown line by line, instance normalization with feature maps alone."""
-MAPS_IN = ("arithmetic", "gradients")
+MAPS_IN = ("arithmetic", "gradients", "companions")
 """The sections that show a fully connected layer or, where `maps` is set, one with feature maps."""
-AMONG = ("batch", "layer", "group", "rms", "batch-renorm", "ghost-batch", "mean-only", "variance-only")
+AMONG = tuple(TRAITS)
 """The normalizers with which one can change an example and watch the others."""
 BACKWARD_OF = tuple(TRAITS)
 """The normalizers whose backward pass is shown."""
@@ -84,7 +84,7 @@ class View(PageState):
     the network with feature maps. first, second: the normalizers whose shared values are compared, in a convolutional
     layer if `positions`. at: the value that is followed there, as its place in the flattened mini-batch.
     lines_of: the normalizer that is shown line by line. among: that of the network in which an example is changed.
-    backward_of: that whose backward pass is shown. maps: whether it and the lines are of the network with feature maps;
+    backward_of: that whose backward pass is shown. maps: whether these three are of the network with feature maps;
     position: of the value that is followed there.
     """
 

@@ -63,19 +63,35 @@ def _join() -> None:
 def _start() -> None:
     with st.container(border=True, height="stretch"):
         st.header("Teach a class", anchor=False)
+        _teach_lesson()
         labs = {lab.name: lab.title for lab in lab_cards.in_order()}
         name = st.selectbox(
-            "The lab that the class predicts",
+            "Or one lab alone, that the class predicts",
             list(labs),
             format_func=labs.__getitem__,
             key="class.lab",
         )
         classroom_share.button(lambda: _lab(name), key="class.share")
         st.caption(
-            "The class answers the lab’s question, discusses it and answers again. Then you play the lab, and "
-            "everybody sees what was measured. To share networks of your own, press *Share with the class* "
-            "on the Playground."
+            "The class answers the lab’s question, discusses it and answers again. Then you play the lab. To share "
+            "networks of your own, press *Share with the class* on the Playground."
         )
+
+
+def _teach_lesson() -> None:
+    plans = {plan.name: plan for plan in all_plans()[0]}
+    if not plans:
+        return
+    name = st.selectbox(
+        "The lesson that the class goes through",
+        list(plans),
+        format_func=lambda item: plans[item].title,
+        key="class.teach",
+    )
+    classroom_share.lesson_button(plans[name], key="class.teach.open")
+    st.caption(
+        "You turn the parts, phones follow. Every question is asked before and after discussing; its answers are kept."
+    )
 
 
 def _lab(name: str) -> Run:

@@ -20,6 +20,8 @@ PAGE: Final = "compose"
 PREFIX: Final = "compose."
 _HEADS = ("title", "about")
 _KEPT = "compose.kept"
+HEAD_WIDTH = 480
+"""Pixels of the two lines above; on a phone they stand below each other."""
 
 
 def show() -> None:
@@ -62,8 +64,11 @@ def _take() -> None:
 
 def _head() -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        st.text_input("Title of the lesson", key=f"{PREFIX}title", max_chars=120, on_change=_take)
-        st.text_input("For whom, and how long it takes", key=f"{PREFIX}about", max_chars=500, on_change=_take)
+        for name, words, most in (
+            ("title", "Title of the lesson", 120),
+            ("about", "For whom, and how long it takes", 500),
+        ):
+            st.text_input(words, key=PREFIX + name, max_chars=most, on_change=_take, width=HEAD_WIDTH)
         with st.popover("Begin from another lesson"):
             st.caption("Your draft is replaced by a copy.")
             for plan in all_plans()[0]:
@@ -140,6 +145,15 @@ def _editor(part: DraftPart) -> None:
     if part.kept:
         st.caption(f"Also, from the lesson that you copied: {layout.plain(part.kept.strip())}")
     st.session_state.setdefault(f"{key}kept", part.kept)
+    if part.title or part.text or part.question:
+        _preview(part)
+    if trouble := part.trouble():
+        st.error(layout.plain(trouble), icon=":material/error:")
+
+
+def _preview(part: DraftPart) -> None:
+    """The part as it will look."""
+    st.caption("As students see it")
     with st.container(border=True):
         if part.title:
             st.markdown(f"**{layout.plain(part.title)}**")
@@ -149,8 +163,6 @@ def _editor(part: DraftPart) -> None:
             st.markdown(
                 "\n".join(f"- {layout.plain(line)}" for line in part.options.splitlines() if line.strip())
             )
-    if trouble := part.trouble():
-        st.error(layout.plain(trouble), icon=":material/error:")
 
 
 def _finish(draft: Draft) -> None:

@@ -38,8 +38,8 @@ to 1, so that a gradient keeps its length. Yang et al. (2019) prove otherwise at
   that slope.
 - **Effective rank** (Daneshmand et al. 2020), $(\operatorname{tr} M)^2 / \lVert M \rVert_F^2$ with $M = Z^\top Z$. At 1
   the outputs $Z$ of all examples point the same way: deeper layers cannot tell them apart. Their cosine is then 1.
-- **Singular values** of $\partial z_l / \partial z_{l-1}$ of one example, in eight layers. Root mean square: dotted at
-  1, where the conjecture has them. Below: how many are within a factor of 2 of 1.
+- **Singular values** of $\partial z_l / \partial z_{l-1}$ of one example, in up to 25 layers. Root mean square: dotted
+  at 1, where the conjecture has them. Below: how many are within a factor of 2 of 1.
 - **Which depths train?** What is true before training need not decide it. Compare both halves.
 """
 

@@ -9,7 +9,7 @@ import streamlit as st
 from bnviz.labs.base import Drawing, Lab, View
 from bnviz.runs.lab_run import LabRun
 from bnviz.ui.pages.labs_visit import Visit
-from bnviz.ui.parts import library, link, live
+from bnviz.ui.parts import handouts, library, link, live
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,10 @@ def further_figures(lab: Lab, lab_run: LabRun, visit: Visit, further: tuple[Show
             on_change=link.touch,
             width=230,
         )
-    if lab_run.trained:
-        library.button(lambda: _to_keep(lab, lab_run), key="labs.keep")
+    with st.container(horizontal=True, gap="small", key="labs-files"):
+        if lab_run.trained:
+            library.button(lambda: _to_keep(lab, lab_run), key="labs.keep")
+        handouts.worksheet(lab)
 
 
 def _figures(lab: Lab, lab_run: LabRun, visit: Visit) -> list[Shown]:

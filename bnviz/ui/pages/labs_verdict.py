@@ -10,7 +10,7 @@ from bnviz.labs.base import Lab
 from bnviz.labs.verdicts import Measure, Verdict
 from bnviz.runs.lab_run import LabRun
 from bnviz.ui.pages.labs_visit import Visit
-from bnviz.ui.parts import handouts, lab_cards
+from bnviz.ui.parts import handouts, lab_cards, layout
 
 
 def show(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
@@ -26,9 +26,9 @@ def show(lab: Lab, lab_run: LabRun, visit: Visit) -> None:
     lab_cards.recall()
     with st.container(key="labs-verdict", gap="xsmall"):
         st.markdown(f"## {icon[verdict.holds]} {verdict.word}.")
-        st.markdown(verdict.said.removeprefix(f"{verdict.word}. "))
-        st.markdown(f"{icon[score.right]} **Your prediction.** {score.sentence}")
-        st.caption(f"The rule: {verdict.criterion}")
+        st.markdown(layout.unbroken(verdict.said.removeprefix(f"{verdict.word}. ")))
+        st.markdown(layout.unbroken(f"{icon[score.right]} **Your prediction.** {score.sentence}"))
+        st.caption(layout.unbroken(f"The rule: {verdict.criterion}"))
     with st.container(horizontal=True, gap="small"):
         handouts.report(lab_run.run, said=visit.said, unit=visit.unit)
         handouts.handout(lab_run.run, unit=visit.unit)

@@ -198,7 +198,7 @@ def _controls(experiment: Experiment, view: View) -> None:
                 on_change=link.touch,
                 width=190,
             )
-        for name, width in (("dataset", 170), ("learning_rate", 130)):
+        for name, width in (("dataset", 190), ("learning_rate", 130)):
             with st.container(width=width):
                 field(name, PREFIX + name)
         with st.popover("The network"):

@@ -22,7 +22,7 @@ html { font-size: 22px; }
   display: none !important;
 }
 .stMainBlockContainer { padding: 1rem 1.6rem 2rem !important; max-width: none !important; }
-.bnviz-intro, [class*="st-key-"][class*="-share"] { display: none; }
+.stElementContainer:has(.bnviz-intro), [class*="st-key-"][class*="-share"] { display: none; }
 h1 { font-size: 1.7rem !important; }
 """
 _NO_SIDEBAR = """

@@ -1,4 +1,4 @@
-"""Sharing a run with a class: the button, and the dialog with the links and the QR code."""
+"""Sharing a run or a lesson with a class: the buttons, and the dialog with the links and the QR code."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import streamlit as st
 
 from bnviz.classroom.codes import spaced
 from bnviz.classroom.invitation import AddressError, qr_code, reachable, read_address
-from bnviz.classroom.rooms import Opened, Room, Rooms, open_rooms
+from bnviz.classroom.lesson_plans import LessonPlan
+from bnviz.classroom.room import Room
+from bnviz.classroom.rooms import Opened, Rooms, open_rooms
 from bnviz.classroom.store import StoreError
 from bnviz.runs import Run, TooCostlyError
 from bnviz.runs.lab_run import LabRun
+from bnviz.ui.parts import layout
 from bnviz.web import state
 from bnviz.web.classes import student_link
 
@@ -41,6 +44,37 @@ def button(open_run: Callable[[], Run], key: str) -> None:
             share(run)
 
 
+def lesson_button(plan: LessonPlan, key: str) -> None:
+    """The button that opens a class on a lesson."""
+    pressed = st.button(
+        "Open a class on it",
+        icon=":material/co_present:",
+        key=key,
+        help="You turn the parts of the lesson; phones follow. Every question keeps its votes.",
+    )
+    if pressed:
+        teach(plan)
+
+
+@st.dialog("A class on this lesson", width="large", icon=":material/co_present:")
+def teach(plan: LessonPlan) -> None:
+    """The dialog: start a class on the lesson, or show the links of the one that this session has on it."""
+    try:
+        rooms = open_rooms()
+        mine = _mine(rooms)
+        room = rooms.find(mine.code) if mine else None
+        if mine is None or room is None or room.plan != plan:
+            address, _ = reachable(_here())
+            mine = rooms.start_lesson(plan, address)
+            st.session_state[_MINE] = mine
+            room = rooms.find(mine.code)
+        if room is not None:
+            st.markdown(f"**{layout.plain(plan.title)}**, {len(plan.parts)} parts")
+            _links(rooms, room, mine)
+    except StoreError as error:
+        st.error(str(error))
+
+
 @st.dialog("Share with the class", width="large", icon=":material/qr_code_2:")
 def share(run: Run) -> None:
     """The dialog: start a class that looks at this run, or show the run to the class there is."""
@@ -52,7 +86,7 @@ def share(run: Run) -> None:
         room = rooms.find(mine.code)
         if room is None:
             return
-        if room.run is not run:
+        if room.at.run is not run:
             _choose(rooms, room, run)
             return
         _links(rooms, room, mine)
@@ -76,9 +110,14 @@ def _start(rooms: Rooms, run: Run) -> Opened:
 
 def _choose(rooms: Rooms, room: Room, run: Run) -> None:
     """Ask whether the class, which looks at another run, should look at this one."""
+    kept = (
+        "You can turn back to the lesson; its answers are kept."
+        if room.plan
+        else "The answers given so far are deleted."
+    )
     st.markdown(
-        f"Your class **{spaced(room.code)}** looks at another run. Show this run to the class? "
-        "The link stays the same. The answers given so far are deleted."
+        f"Your class **{spaced(room.code)}** looks at something else. Show this run to the class? "
+        f"The link stays the same. {kept}"
     )
     with st.container(horizontal=True):
         if st.button("Show this run to the class", type="primary"):

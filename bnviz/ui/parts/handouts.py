@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from bnviz.export.browser import Chrome
+from bnviz.labs.base import Lab
 from bnviz.runs import Run
 from bnviz.web import state
 
@@ -28,6 +29,18 @@ def report(run: Run, *, said: str, unit: int = 0) -> None:
     if Chrome.path() is not None:
         _button("Report (PDF)", "reports", run, "pdf", query, ":material/description:", _REPORT_HELP)
     _button("Report (HTML)", "reports", run, "html", query, ":material/description:", _REPORT_HELP)
+
+
+def worksheet(lab: Lab) -> None:
+    """Open the lab's worksheet, a page to print."""
+    base = state.prefix(st.get_option("server.baseUrlPath"))
+    st.link_button(
+        "Worksheet",
+        f"{base}/exports/worksheets/{lab.name}.html",
+        icon=":material/assignment:",
+        help="One page to print: question, prediction, what to read off, and two questions to answer.",
+        type="tertiary",
+    )
 
 
 def _button(

@@ -17,6 +17,8 @@ _CSS = """
   background: var(--st-background-color); color: var(--st-text-color); font-family: var(--st-font); font-size: 1rem;
 }
 .bnviz-invitation[hidden] { display: none; }
+/* Once something was played, it would cover what is looked at. */
+body:has(.bnviz-bar[data-state]:not([data-state="ready"])) .bnviz-invitation { display: none; }
 .bnviz-invitation a { color: inherit; }
 .bnviz-invitation button {
   min-height: 2.5rem; padding: 0 0.8rem; border: 0; border-radius: 0.4rem; background: transparent; color: inherit;

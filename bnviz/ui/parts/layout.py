@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ _STYLE = """
 }
 [data-testid="stCaptionContainer"] :is(p, li, em) { opacity: 1; color: inherit !important; }
 .stMainBlockContainer [data-testid="stHeading"] h1 { font-size: 2rem; padding: 0.5rem 0 0.75rem; }
+.stMainBlockContainer h2 { font-size: 1.35rem; }
 .stApp :is(button, a, summary, textarea, [role="slider"], [role="tab"], [tabindex="0"]:not(input)):focus-visible,
 .stApp label:has(> input:focus-visible), .stApp [data-rac][data-focus-visible] {
   outline: 3px solid light-dark(#0072b2, #3d9bd6) !important; /* the primary colour of either theme */
@@ -114,6 +116,11 @@ def footer(elsewhere: bool = False, measured: str = "a network in training") -> 
         "After S. Ioffe and C. Szegedy, *Batch Normalization: Accelerating Deep Network Training by "
         "Reducing Internal Covariate Shift*, 2015, arXiv:1502.03167."
     )
+
+
+def unbroken(text: str) -> str:
+    """The text with each number and its sign on one line: no line begins with "%" or "×"."""
+    return re.sub(r"(?<=\d) (?=[%×σ](?!\w))", "\N{NO-BREAK SPACE}", text)
 
 
 def plain(text: str) -> str:

@@ -86,7 +86,7 @@ def _ways(plan: LessonPlan, number: int) -> None:
         if number < len(plan.parts):
             _turn_button(plan, number + 1, "Next")
         if st.button("Leave", key="lesson.leave", type="tertiary", help="Leave the lesson"):
-            st.switch_page(PAGES / "class.py", query_params=_kept())
+            st.switch_page(PAGES / "start.py", query_params=_kept())
 
 
 def _turn_button(plan: LessonPlan, number: int, word: str) -> None:

@@ -1,4 +1,4 @@
-// The page of a class: what students, the teacher and the projector see of one shared run.
+// The page of a class: what students, the teacher and the projector see of one shared run, or of a part of a lesson.
 //
 // It asks how the class stands and builds its parts from the answer; figures, numbers and the bar are those
 // of the other pages (live.js), following the same run. Nothing here makes the server run a script.
@@ -7,7 +7,8 @@ import { desk } from "./class_desk.js";
 import { Question } from "./class_question.js";
 import { Results } from "./class_results.js";
 import { Room } from "./class_room.js";
-import { make, write } from "./elements.js";
+import { Lesson } from "./class_lesson.js";
+import { make, write, written } from "./elements.js";
 import { Figure } from "./figure.js";
 import { Hub } from "./hub.js";
 import { Readouts } from "./readouts.js";
@@ -30,8 +31,7 @@ class Page {
     this.main = main;
     const pace = projector || location.hash ? TEACHER : STUDENT;
     this.room = new Room(base, code, pace.room, !projector, () => this.refresh());
-    this.question = new Question(this.room, projector);
-    this.results = new Results(this.room, projector);
+    this.lesson = new Lesson(this.room, base, projector);
     addEventListener("resize", () => this.first && this.arrange());
   }
 
@@ -40,12 +40,19 @@ class Page {
   }
 
   /**
-   * Where the class is: "watching" a run without a question; "waiting" for the question, "asking" it, "asked" once
-   * it is closed; "playing" the networks; "measured" once there is a verdict.
+   * Where the class is: "reading" a text, "watching" a run without a question; "waiting" for the question, "asking" it,
+   * "asked" once it is closed; "playing" the networks; "measured" once there is a verdict.
    */
   get stage() {
-    const { question, open, round, verdict } = this.room.standing;
-    if (!question) return "watching";
+    const { questions, run } = this.room.standing;
+    if (!questions.length) return run ? "watching" : "reading";
+    if (questions.some(({ open }) => open)) return "asking";
+    const stages = questions.map((question) => this.stageOf(question));
+    return ["measured", "playing", "asked"].find((stage) => stages.includes(stage)) ?? "waiting";
+  }
+
+  /** The same of one of the part's questions. */
+  stageOf({ open, verdict, round }) {
     if (open) return "asking";
     if (verdict) return "measured";
     if (this.hub?.status && (this.hub.status.step > 0 || this.hub.moving)) return "playing";
@@ -54,9 +61,10 @@ class Page {
 
   /** The number that the figure draws as predicted, once it is measured: this phone's own, or else the class's median. */
   get guess() {
-    const { standing: { guess, question }, votes } = this.room;
-    if (guess === null || guess === undefined) return null;
-    const own = question.sliders.length && votes.length ? Number(votes.at(-1).answer.split(",")[0]) : guess;
+    const asked = this.room.standing.questions.find(({ guess }) => guess !== null);
+    if (!asked) return null;
+    const votes = this.room.votes.filter(({ question }) => question === asked.name);
+    const own = votes.length ? Number(votes.at(-1).answer.split(",")[0]) : asked.guess;
     return Number.isFinite(own) ? own : null;
   }
 
@@ -71,8 +79,8 @@ class Page {
       return;
     }
     room.pause = this.pace.room;
-    const { run, figures } = room.standing;
-    const shape = JSON.stringify([run, figures.map((item) => item.path), room.teacher]);
+    const { run, part, figures, questions } = room.standing;
+    const shape = JSON.stringify([run, part, figures.map((item) => item.path), questions.map(({ name }) => name), room.teacher, room.standing.ended]);
     if (shape !== this.built) {
       this.built = shape;
       this.build();
@@ -115,19 +123,25 @@ class Page {
     this.parts = [];
     document.title = `${standing.title} · bnviz`;
     this.offline = make("p", { class: "bnviz-offline", role: "status" });
-    this.header = make("header", {}, make("h1", {}, standing.title));
+    this.header = make("header", {}, this.lesson.heading());
     this.invitation = projector ? this.wayIn() : null;
     if (room.teacher && !projector) this.header.append(this.codes());
     const bar = make("section", { "data-bnviz": "", class: "bnviz-bar", "aria-label": "Training" });
     const numbers = make("section", { "data-bnviz": "", class: "bnviz-readouts bnviz-headed", "aria-label": "What was measured" });
-    this.show = make("div", { class: "bnviz-show" }, bar, ...(standing.layers ? [numbers] : []));
+    this.show = make("div", { class: "bnviz-show" }, ...(standing.run ? [bar] : []), ...(standing.layers ? [numbers] : []));
+    this.wall = make("section", { class: "bnviz-behind", "aria-label": "What is behind it", hidden: true });
     this.further = make("div", { class: "bnviz-further" });
-    this.first = make("div", { class: "bnviz-first" }, this.header, this.offline, this.question.node, this.show, this.results.node);
+    this.questions = standing.questions.map((_, place) => new Question(room, projector, place));
+    this.results = standing.questions.map((_, place) => new Results(room, projector, place));
+    this.asking = make("div", { class: "bnviz-asking" }, this.lesson.text(), ...this.questions.map(({ node }) => node), this.lesson.below((act) => this.hub?.act(act.action, act.body)));
+    this.told = make("div", { class: "bnviz-told" }, ...this.results.map(({ node }) => node));
+    this.first = make("div", { class: "bnviz-first" }, this.header, this.offline, this.asking, this.show, this.wall, this.told);
     const changed = () => { this.built = ""; this.refresh(); };
     this.main.replaceChildren(this.first, this.further, ...(room.teacher && !projector ? [desk(room, base, code, changed)] : []));
+    this.invited = null;
+    if (!standing.run) return;
     this.bar = this.mount(Transport, bar, { key: room.runKey, at: null, simple: !standing.layers, learning_rate: standing.rate });
     if (standing.layers) this.mount(Readouts, numbers, { layer: this.layer || standing.layers });
-    this.invited = null;
     this.place();
   }
 
@@ -170,22 +184,28 @@ class Page {
 
   /** Follow how the run stands: the stage depends on it. */
   follow() {
-    const hub = Hub.of(this.data());
+    const hub = this.room.standing.run ? Hub.of(this.data()) : null;
     this.watching ??= { refresh: () => this.arrange() };
     if (this.hub === hub) return;
     this.hub?.leave(this.watching);
     this.hub = hub;
-    hub.join(this.watching);
+    hub?.join(this.watching);
   }
 
   /** Give each part its place. Before anything is measured a phone shows no figure and need not load plotly.js. */
   arrange() {
     const { stage } = this;
+    const { run, questions, behind } = this.room.standing;
     const still = ["waiting", "asking", "asked"].includes(stage);
     this.main.dataset.stage = stage;
-    this.question.refresh(stage);
-    this.results.refresh();
-    this.show.hidden = this.further.hidden = still && !this.room.teacher && !projector;
+    this.lesson.refresh(stage);
+    this.questions.forEach((item, place) => questions[place] && item.refresh(this.stageOf(questions[place])));
+    this.results.forEach((item, place) => questions[place] && item.refresh());
+    const text = behind && projector ? questions.map((item) => item.behind).join("") : "";
+    this.wall.hidden = !text;
+    if (text !== this.behind) this.wall.replaceChildren(make("h2", {}, "What is behind it"), written(text));
+    this.behind = text;
+    this.show.hidden = this.further.hidden = !run || Boolean(text) || (still && !this.room.teacher && !projector);
     this.invite(stage === "waiting");
     this.measure();
   }
@@ -202,8 +222,8 @@ class Page {
 
   /** Tell the style sheet what stands above the figure, which takes the rest of the first screen. */
   measure() {
-    const beside = this.question.node.getBoundingClientRect().right < this.show.getBoundingClientRect().left;
-    const last = beside || this.question.node.hidden ? this.header : this.question.node;
+    const beside = this.asking.getBoundingClientRect().right < this.show.getBoundingClientRect().left;
+    const last = beside || !this.asking.clientHeight ? this.header : this.asking;
     const { bottom } = last.getBoundingClientRect(), { top } = this.first.getBoundingClientRect();
     this.first.style.setProperty("--bnviz-head", `${Math.ceil(bottom - top) + 12}px`);
   }

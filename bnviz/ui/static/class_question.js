@@ -1,4 +1,4 @@
-// The lab's question in a class: students answer it; the teacher opens and closes it.
+// A question in a class: students answer it; the teacher opens and closes it.
 
 import { capital, make, write } from "./elements.js";
 
@@ -10,19 +10,28 @@ export class Question {
   chosen = null;
   stage = "";
 
-  constructor(room, projector) {
-    this.room = room;
-    this.projector = projector;
+  /** place: of the question, among those of the part. */
+  constructor(room, projector, place) {
+    Object.assign(this, { room, projector, place });
     this.node = make("section", { class: "bnviz-question", "aria-label": "Question to the class" });
   }
 
+  /** The question as the server tells it. */
+  get asked() {
+    return this.room.standing.questions[this.place];
+  }
+
+  /** What this browser answered to it. */
+  get votes() {
+    return this.room.votes.filter(({ question }) => question === this.asked.name);
+  }
+
   refresh(stage) {
-    const { standing, votes, teacher, complaint } = this.room;
-    this.node.hidden = !standing?.question;
-    if (!standing?.question) return;
+    const { standing, teacher, complaint } = this.room;
     this.stage = stage;
-    const { question, round, tallies, withheld, ended } = standing;
-    const shape = JSON.stringify([stage, question, round, tallies.length, withheld, ended, votes, teacher]);
+    const { text, options, sliders, round, tallies, withheld, tells } = this.asked;
+    const others = standing.questions.map(({ open }) => open);
+    const shape = JSON.stringify([stage, text, options, sliders, round, tallies.length, withheld, tells, standing.ended, others, standing.behind, this.behind, this.room.apart, this.votes, teacher]);
     if (shape !== this.shown) {
       this.shown = shape;
       this.draw();
@@ -33,7 +42,8 @@ export class Question {
 
   /** How many have answered, or joined. While a round is open nobody is told more than this. */
   counted() {
-    const { round, answered, joined, tallies } = this.room.standing;
+    const { joined } = this.room.standing;
+    const { round, answered, tallies } = this.asked;
     if (this.stage === "waiting") return joined === 1 ? "1 phone has joined" : `${joined} phones have joined`;
     return round && !tallies.length ? `${answered[round - 1]} of ${joined} answered` : "";
   }
@@ -48,15 +58,16 @@ export class Question {
   }
 
   heading() {
-    return make("h2", {}, this.room.standing.question.text);
+    return make("h2", {}, this.asked.text);
   }
 
   /** What a student can do now, or has done. Once it is answered the question is one line, which opens. */
   answering() {
-    const { standing: { round, ended, tallies }, votes } = this.room;
+    const { standing: { ended }, apart } = this.room;
+    const { votes, asked: { round, tallies } } = this;
     const mine = votes.find((item) => item.round === round);
-    if (ended) return [...this.folded(), make("p", {}, "This class has ended.")];
-    if (this.stage === "waiting") return [this.heading(), ...this.choices(), make("p", {}, "Your teacher opens the question soon.")];
+    if (ended) return this.folded();
+    if (this.stage === "waiting") return [this.heading(), ...this.choices(), make("p", {}, apart ? "The question is opened when the class comes here." : "Your teacher opens the question soon.")];
     if (this.stage === "asking" && !mine) {
       const before = votes.map(({ words }) => make("p", {}, `Before discussing you said: ${words}. Answer again now.`));
       return [this.heading(), ...before, ...this.form(), this.count];
@@ -68,21 +79,21 @@ export class Question {
 
   /** The question as one line: what this browser answered. */
   folded() {
-    const { votes, standing: { question } } = this.room;
+    const { votes, asked } = this;
     const said = votes.map(({ round, words }) => make("span", {}, votes.length > 1 ? `You said ${ROUNDS[round - 1]}: ` : "You said: ", make("b", {}, words)));
     return [make("details", { class: "bnviz-folded" },
-      make("summary", { "data-answer": "folded" }, ...(said.length ? said : [make("span", {}, "The question")])), make("p", {}, question.text))];
+      make("summary", { "data-answer": "folded" }, ...(said.length ? said : [make("span", {}, "The question")])), make("p", {}, asked.text))];
   }
 
   /** What can be answered, to be read. */
   choices() {
-    const { options, sliders } = this.room.standing.question;
+    const { options, sliders } = this.asked;
     if (options.length) return [make("ul", { class: "bnviz-read" }, ...options.map(({ words }) => make("li", {}, words)))];
     return sliders.map(({ label, notches }) => make("p", {}, `${capital(label)}: from ${notches[0].words} to ${notches.at(-1).words}`));
   }
 
   form() {
-    const { options, sliders } = this.room.standing.question;
+    const { options, sliders } = this.asked;
     const commit = make("button", { type: "button", class: "bnviz-main", "data-answer": "commit", click: () => this.commit(commit) }, "Lock in my answer");
     if (options.length) {
       commit.disabled = this.chosen === null;
@@ -130,32 +141,44 @@ export class Question {
   }
 
   async commit(button) {
-    const { options, sliders } = this.room.standing.question;
+    const { options, sliders } = this.asked;
     const answer = options.length ? this.chosen : sliders.map((slider, index) => slider.notches[this.places[index]].value).join(",");
     button.disabled = true;
-    await this.room.vote(answer);
+    await this.room.vote(this.asked, answer);
     button.disabled = false;
     if (!this.room.complaint) this.chosen = null;
   }
 
   /** What is read out, how many have answered, and for the teacher what to do next. */
   teaching() {
-    const { standing: { tallies, ended }, teacher } = this.room;
+    const { standing: { ended }, teacher } = this.room;
+    const { tallies } = this.asked;
     const parts = [this.heading()];
     if (["waiting", "asking", "asked"].includes(this.stage)) parts.push(...(tallies.length ? [] : this.choices()), this.count);
     if (teacher && !ended) parts.push(...this.acts());
     return parts;
   }
 
+  /** Whether there is something behind it, to be shown on the wall. */
+  get behind() {
+    return Boolean(this.asked.behind);
+  }
+
   /** The teacher's next acts, the usual one first. */
   acts() {
-    const { round, rounds, withheld } = this.room.standing;
+    const { rounds, behind, questions } = this.room.standing;
+    const { name, round, withheld, tells } = this.asked;
     const act = (text, action, main = false, body = {}) => make("button",
       { type: "button", class: main ? "bnviz-main" : "", "data-answer": text, click: () => this.room.teach(action, body) }, text);
-    const show = withheld ? [act("Show the answers", "show")] : [];
-    if (this.stage === "asking") return [make("div", { class: "bnviz-row" }, act("Close and show", "close", true), act("Close, don’t show", "close", false, { show: false }))];
-    if (this.stage === "waiting") return [make("div", { class: "bnviz-row" }, act("Ask the class", "ask", true))];
-    const again = this.stage === "asked" && round < rounds ? [act("Ask again, after discussing", "ask", true)] : [];
-    return again.length || show.length ? [make("div", { class: "bnviz-row" }, ...again, ...show)] : [];
+    const one = { question: name };
+    if (this.stage === "asking") return [make("div", { class: "bnviz-row" }, act("Close and show", "close", true, one), act("Close, don’t show", "close", false, { ...one, show: false }))];
+    if (questions.some(({ open }) => open)) return [];
+    const told = tells && round ? [act("Tell the right answer", "tell", round === rounds && !withheld, one)] : [];
+    const show = withheld ? [act("Show the answers", "show", false, one)] : [];
+    const again = this.stage === "asked" && round < rounds ? [act("Ask again, after discussing", "ask", true, one)] : [];
+    const first = this.stage === "waiting" ? [act("Ask the class", "ask", true, one)] : [];
+    const wall = this.behind ? [act(behind ? "Show the figure on the wall" : "Show on the wall what is behind it", "behind", !behind, { show: !behind })] : [];
+    const all = [...first, ...again, ...show, ...told, ...wall];
+    return all.length ? [make("div", { class: "bnviz-row" }, ...all)] : [];
   }
 }

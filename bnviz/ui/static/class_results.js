@@ -1,7 +1,7 @@
 // What a class answered, as bars, and what was measured.
 
 import { ROUNDS } from "./class_question.js";
-import { capital, make } from "./elements.js";
+import { capital, make, written } from "./elements.js";
 
 const TICKS = 4; // bars from one number below a histogram to the next
 const SIGN = (holds) => (holds === null ? "?" : holds ? "✓" : "✗");
@@ -11,20 +11,20 @@ const total = (tally) => tally.parts[0].bars.reduce((sum, bar) => sum + bar.coun
 export class Results {
   shown = "";
 
-  constructor(room, projector) {
-    this.room = room;
-    this.projector = projector;
+  /** place: of the question, among those of the part. */
+  constructor(room, projector, place) {
+    Object.assign(this, { room, projector, place });
     this.node = make("section", { class: "bnviz-results", "aria-label": "Answers of the class" });
   }
 
   refresh() {
-    const { tallies, verdict } = this.room.standing;
-    const votes = this.room.votes.filter(({ sentence }) => sentence);
+    const { name, tallies, verdict, behind } = this.room.standing.questions[this.place];
+    const votes = this.room.votes.filter(({ question, sentence }) => question === name && sentence);
     this.node.hidden = !tallies.length && !verdict;
-    const shape = JSON.stringify([tallies, verdict, votes, this.room.teacher]);
+    const shape = JSON.stringify([tallies, verdict, behind, votes, this.room.teacher]);
     if (shape === this.shown) return;
     this.shown = shape;
-    this.node.replaceChildren(...(verdict ? this.verdict(verdict) : []), ...votes.map((vote) => this.own(vote, votes.length)), ...this.answers(tallies, verdict), ...this.kept(tallies));
+    this.node.replaceChildren(...(verdict ? this.verdict(verdict) : []), ...votes.map((vote) => this.own(vote, votes.length)), ...this.answers(tallies, verdict), ...this.behind(behind), ...this.kept(tallies));
   }
 
   /** For the teacher: the answers as a file. */
@@ -33,8 +33,14 @@ export class Results {
     return [make("p", { class: "bnviz-row" }, make("button", { type: "button", click: () => this.room.saveAnswers() }, "Save the answers (CSV)"))];
   }
 
-  verdict({ word, said, holds }) {
+  verdict({ word, said, holds, claims }) {
+    if (!claims) return [make("h2", { class: "bnviz-verdict" }, `${word}: ${said}`)];
     return [make("h2", {}, `${SIGN(holds)} ${word}.`), make("p", { class: "bnviz-verdict" }, said)];
+  }
+
+  /** What is behind it; on the wall it takes the figure's place when the teacher wants it. */
+  behind(text) {
+    return text && !this.projector ? [make("details", {}, make("summary", {}, "What is behind it"), written(text))] : [];
   }
 
   /** How an answer of this browser fared. */
@@ -52,7 +58,7 @@ export class Results {
     return [make("h2", {}, "The class said"), make("ul", { class: "bnviz-legend" }, ...legend),
       ...tallies[0].parts.map((part, place) => {
         const rounds = tallies.map((tally) => tally.parts[place]);
-        return part.bars[0].low === null ? this.options(rounds, names, verdict?.measured[place]) : this.histogram(rounds, names, verdict?.measured[place]);
+        return part.bars[0].low === null ? this.options(rounds, names, verdict?.measured[place], verdict?.mark) : this.histogram(rounds, names, verdict?.measured[place]);
       })];
   }
 
@@ -64,12 +70,12 @@ export class Results {
   }
 
   /** For each option its words, and below them a bar for each round. */
-  options(rounds, names, measured) {
+  options(rounds, names, measured, mark) {
     const most = Math.max(1, ...rounds.flatMap(({ bars }) => bars.map((bar) => bar.count)));
     return make("ol", { class: "bnviz-bars" }, ...rounds[0].bars.map(({ words }, row) => {
       const here = words === measured?.words;
       return make("li", { class: here ? "bnviz-truth" : "" },
-        make("span", { class: "bnviz-words" }, words, ...(here ? [" ", make("b", {}, "✓ measured")] : [])),
+        make("span", { class: "bnviz-words" }, words, ...(here ? [" ", make("b", {}, `✓ ${mark}`)] : [])),
         ...rounds.flatMap(({ bars }, index) => [
           make("span", { class: "bnviz-track", "aria-hidden": "true", "data-round": names.length > 1 ? index + 1 : 2 },
             ...(bars[row].count ? [make("span", { style: `width:${(100 * bars[row].count) / most}%` })] : [])),

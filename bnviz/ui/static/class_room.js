@@ -32,7 +32,10 @@ function teacherKey(code) {
 /** What a page knows of its class. joins: whether it is there to answer. Calls `tell` whenever something changes. */
 export class Room {
   standing = null; // the server's latest answer
-  votes = []; // what this browser answered, round by round
+  chosen = null; // the part of the lesson that this browser looks at; null follows the class
+  votes = []; // what this browser answered to the questions of the part, round by round
+  titles = []; // of all parts of the lesson, and
+  notes = ""; // the part's notes as HTML, both for the teacher alone
   teacher = false; // whether the key fits
   runKey = null; // the key to drive the run, for teachers alone
   complaint = ""; // why the last action was refused, in words
@@ -44,9 +47,11 @@ export class Room {
     Object.assign(this, { base, code, pause, joins, tell });
     this.url = `${base}/classes/${code}`;
     this.key = teacherKey(code);
+    const part = Number(new URLSearchParams(location.search).get("part"));
+    if (part) this.chosen = part;
     this.voter = voter();
     this.#poller = new Poller({
-      request: () => ({ url: this.url, headers: this.key ? { "X-Bnviz-Key": this.key } : {} }),
+      request: () => ({ url: `${this.url}${this.#query}`, headers: this.key ? { "X-Bnviz-Key": this.key } : {} }),
       take: async (answer) => this.#take(await answer.json()),
       tell,
       pause: () => this.pause,
@@ -54,6 +59,22 @@ export class Room {
       spread: 0.15, // a hundred phones, not all at once
     });
     this.#poller.start();
+  }
+
+  /** Whether this browser looks at another part than the class, and may. */
+  get apart() {
+    const { lesson } = this.standing ?? {};
+    return Boolean(lesson && !this.teacher && this.chosen !== null && this.chosen !== lesson.at && lesson.parts.some(({ part }) => part === this.chosen));
+  }
+
+  get #query() {
+    return this.apart ? `?part=${this.chosen}` : "";
+  }
+
+  /** Look at a part of the lesson; null follows the class. */
+  look(part) {
+    this.chosen = part;
+    this.#poller.ask();
   }
 
   /** Whether the server does not answer. */
@@ -70,7 +91,7 @@ export class Room {
     return `${location.origin}${location.pathname}#teacher=${this.key}`;
   }
 
-  /** Ask, close, show, end, address: what the teacher decides. */
+  /** Turn, ask, close, show, tell, behind, end, address: what the teacher decides. */
   teach(action, body = {}) {
     return this.#post(action, body, { "X-Bnviz-Key": this.key ?? "" });
   }
@@ -86,9 +107,10 @@ export class Room {
     this.tell();
   }
 
-  /** Lock in an answer. */
-  async vote(answer) {
-    await this.#post("vote", { round: this.standing.round, answer }, { "X-Bnviz-Voter": this.voter });
+  /** Lock in an answer to a question of the part. */
+  async vote({ name, round }, answer) {
+    const { part } = this.standing;
+    await this.#post("vote", { round, answer, part, question: name }, { "X-Bnviz-Voter": this.voter });
     await this.#askMine();
     this.tell();
   }
@@ -105,12 +127,16 @@ export class Room {
   }
 
   async #take(told) {
+    const before = this.#query;
     this.standing = told.class;
     this.teacher = Boolean(told.teacher);
     this.runKey = told.run_key ?? null;
-    const { run, round, verdict } = this.standing;
-    const key = JSON.stringify([run, round, Boolean(verdict)]);
-    if (this.joins && !this.teacher && this.standing.question && key !== this.#told) {
+    this.titles = told.parts ?? [];
+    this.notes = told.notes ?? "";
+    if (this.#query !== before) return this.#poller.ask(); // the link names a part, which may be looked at
+    const { run, part, questions, lesson } = this.standing;
+    const key = JSON.stringify([run, part, questions.map(({ round, verdict }) => [round, Boolean(verdict)])]);
+    if (this.joins && !this.teacher && (questions.length || lesson) && key !== this.#told) {
       await this.#askMine();
       this.#told = key;
     }
@@ -118,7 +144,7 @@ export class Room {
 
   /** What this browser answered, and how it fared: asked for when that can have changed. */
   async #askMine() {
-    const answer = await this.#mine.get(`${this.url}/mine`, { "X-Bnviz-Voter": this.voter });
+    const answer = await this.#mine.get(`${this.url}/mine${this.#query}`, { "X-Bnviz-Voter": this.voter });
     if (answer.ok) this.votes = (await answer.json()).votes;
   }
 }

@@ -11,6 +11,12 @@ const ICONS = {
 
 export const grouped = (number) => Math.round(number).toLocaleString("en-US");
 
+/** How long something still takes, in words; "" where it is too short to be told. */
+export function lasting(seconds) {
+  if (!(seconds >= 2)) return "";
+  return seconds < 90 ? `${Math.ceil(seconds)} s left` : `${grouped(seconds / 60)} min left`;
+}
+
 /** An element with attributes (functions become listeners) and children. */
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -40,6 +46,13 @@ export const icon = (name) => drawing(24, 24, ["path", { d: ICONS[name], fill: "
 /** Writes only what is new, so that a screen reader speaks only of changes. */
 export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+/** HTML that the server has made of Markdown, in which a reader's HTML is text. */
+export function written(html) {
+  const node = make("div", { class: "bnviz-prose" });
+  node.innerHTML = html;
+  return node;
 }
 
 export const capital = (text) => text[0].toUpperCase() + text.slice(1);

@@ -61,6 +61,15 @@ export function headed(layout, width) {
   };
 }
 
+const inner = ({ height, margin }) => height - margin.t - margin.b;
+
+/** The layout with its legend as many px above the panels as in `before`, the same layout at another height. */
+export function legendKept(layout, before) {
+  const { legend } = layout;
+  if (!(legend?.y > 1)) return layout;
+  return { ...layout, legend: { ...legend, y: 1 + ((legend.y - 1) * inner(before)) / inner(layout) } };
+}
+
 /** The layout without its title, for a page that says itself what the figure shows. */
 export function untitled(layout, width) {
   const { title, margin, ...rest } = layout;
@@ -69,7 +78,7 @@ export function untitled(layout, width) {
   const scale = (title.font.size - 2) / 13;
   const height = (TITLE.above + TITLE.line * bold + TITLE.small * (lines - bold)) * scale;
   const above = TITLE.above + (width < NARROW ? 0 : TOOLS * scale);
-  return { ...rest, margin: { ...margin, t: Math.max(above, margin.t - height + above) } };
+  return legendKept({ ...rest, margin: { ...margin, t: Math.max(above, margin.t - height + above) } }, layout);
 }
 
 /** The right margin that every note needs to end within the plot; null where it has it. */

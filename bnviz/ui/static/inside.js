@@ -53,10 +53,11 @@ class Walk {
     this.sizes.observe(this.node);
   }
 
-  /** On a phone the unit's own numbers, which the line speaks of, come first: for the eye and for the Tab key. */
+  /** On a phone and on a projector the unit's own numbers, of which the line speaks, come first: for the eye and the Tab key. */
   arrange() {
     const own = this.sheets.querySelector(".bnviz-statistics").closest(".bnviz-sheet");
-    const first = matchMedia("(max-width: 640px)").matches;
+    const large = document.documentElement.dataset.bnvizView === "projector";
+    const first = large || matchMedia("(max-width: 640px)").matches;
     if (first === (this.sheets.firstElementChild === own)) return;
     const focused = document.activeElement;
     if (first) this.sheets.prepend(own);

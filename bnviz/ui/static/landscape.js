@@ -15,8 +15,7 @@ export class Landscape extends AccuracyMap {
   told() {
     const { status } = this;
     this.bar.value = status.done;
-    const left = this.running && status.seconds_left >= 2 ? `, about ${Math.ceil(status.seconds_left)} s left` : "";
-    return `${Math.floor(100 * status.done)} % measured${left}. ${status.message}`;
+    return `${Math.floor(100 * status.done)} % measured${this.left}. ${status.message}`;
   }
 
   open() {}

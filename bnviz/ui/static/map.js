@@ -1,6 +1,6 @@
 // The map: it fills in while cells are trained; a click on a cell opens its networks in the Playground.
 
-import { make, write } from "./elements.js";
+import { lasting, make, write } from "./elements.js";
 import { ExportMenu } from "./export.js";
 import { PlotlyNode } from "./plotly_node.js";
 import { Poller } from "./poller.js";
@@ -110,9 +110,14 @@ export class AccuracyMap {
   told() {
     const { status } = this;
     this.bar.value = status.done / status.cells;
-    const left = this.running && status.seconds_left >= 2 ? `, about ${Math.ceil(status.seconds_left)} s left` : "";
     const kept = status.kept && status.done === status.cells ? " Done earlier on this server." : "";
-    return `${status.done} of ${status.cells} ${this.counted}${left}. ${status.message}${kept}`;
+    return `${status.done} of ${status.cells} ${this.counted}${this.left}. ${status.message}${kept}`;
+  }
+
+  /** How long it still takes, after a comma; "" where nothing is known or nothing is done. */
+  get left() {
+    const words = this.running ? lasting(this.status.seconds_left) : "";
+    return words && `, about ${words}`;
   }
 
   /** Whether the figure stacks its panels. */

@@ -1,7 +1,7 @@
 // An element in which Plotly draws.
 
 import { make } from "./elements.js";
-import { NARROW, headed, rightMargin, untitled } from "./fitting.js";
+import { NARROW, headed, legendKept, rightMargin, untitled } from "./fitting.js";
 
 const FILLING = "(min-width: 641px)"; // where a figure that fills the screen takes its height from the style sheet
 const TABLES = new URL("table_dialog.css", import.meta.url).href; // no @import: the audit of a page looks for it below the page
@@ -82,7 +82,7 @@ export class PlotlyNode {
     if (!this.#fills) return { ...fitted, margin };
     const height = this.#frame.clientHeight;
     const title = fitted.title && { ...fitted.title, y: 1 - ((1 - fitted.title.y) * fitted.height) / height };
-    return { ...fitted, margin, height, ...(title && { title }) };
+    return legendKept({ ...fitted, margin, height, ...(title && { title }) }, fitted);
   }
 
   #resize() {
@@ -90,9 +90,9 @@ export class PlotlyNode {
     this.#right = 0;
     this.#fitted = this.#fit(layout);
     if (!this.#fills && layout.height) this.#frame.style.height = `${this.#fitted.height}px`;
-    const { height, margin, title } = this.#fitted;
+    const { height, legend, margin, title } = this.#fitted;
     const width = this.#frame.clientWidth; // with a height alone Plotly keeps the width
-    window.Plotly.relayout(this.node, { width, height, "margin.t": margin.t, "margin.r": margin.r, ...(title && { "title.y": title.y, "title.text": title.text }) });
+    window.Plotly.relayout(this.node, { width, height, "margin.t": margin.t, "margin.r": margin.r, ...(legend && { "legend.y": legend.y }), ...(title && { "title.y": title.y, "title.text": title.text }) });
     this.#widen();
   }
 

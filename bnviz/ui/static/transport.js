@@ -1,6 +1,6 @@
 // The bar that plays, pauses, steps, looks back, and changes the learning rate.
 
-import { grouped, icon, make, write } from "./elements.js";
+import { grouped, icon, lasting, make, write } from "./elements.js";
 import { Part } from "./hub.js";
 
 const SPEEDS = [
@@ -229,9 +229,8 @@ export class Transport extends Part {
     else if (!this.seen?.length || this.seen.at(-1).step !== status.step) this.seen = [...(this.seen ?? []), { now, step: status.step }].slice(-25);
     const [first, last] = [this.seen?.[0], this.seen?.at(-1)];
     if (!first || last.now - first.now < 1 || last.step <= first.step) return "";
-    const seconds = (status.steps - status.step) * (last.now - first.now) / (last.step - first.step);
-    if (seconds < 2) return "";
-    return seconds < 90 ? ` · ${Math.ceil(seconds)} s left` : ` · ${Math.round(seconds / 60)} min left`;
+    const left = lasting((status.steps - status.step) * (last.now - first.now) / (last.step - first.step));
+    return left && ` · ${left}`;
   }
 
   /** How the run stands, in words. */

@@ -15,25 +15,37 @@ from bnviz.layer.captured import Companions
 
 @PlotFunction
 def moves(
-    found: Companions, change: str, example: int, unit: int, *, theme: str = "light", narrow: bool = False
+    found: Companions,
+    change: str,
+    example: int,
+    unit: int,
+    position: int | None = None,
+    *,
+    theme: str = "light",
+    narrow: bool = False,
 ) -> Plot:
     """Every other example's y of one unit before and after the change, in training and in inference mode.
 
-    From `Companions`, by kind of `change`. Not to be mistaken for training: the network stays the same, one example of
-    its mini-batch is another.
+    From `Companions`, by kind of `change`; of a channel at a position where it has feature maps. Not to be mistaken
+    for training: the network stays the same, one example of its mini-batch is another.
     """
     others = np.array([row for row in range(len(found.training["none"].y)) if row != example - 1])
     modes = {"training mode": found.training, "inference mode": found.inference}
     values = np.concatenate(
-        [replies[name].y[others, unit - 1] for replies in modes.values() for name in ("none", change)]
+        [
+            replies[name].of_unit(unit, position)[others]
+            for replies in modes.values()
+            for name in ("none", change)
+        ]
     )
+    whose = f"unit {unit}" if position is None else f"channel {unit}, position {position}"
     frame = Frame(
-        f"What the others receive: y of unit {unit} before and after",
+        f"What the others receive: y of {whose} before and after",
         "Circle: before the change. Diamond: after it. The line between them is the move.",
         theme=theme,
         narrow=narrow,
         height=540 if narrow else 340,
-        view=("moves", unit),
+        view=("moves", unit, position),
         head=46 if theme_named(theme).large else 24,
     )
     margin = 0.1 * float(np.ptp(values)) or 1.0
@@ -55,7 +67,7 @@ def moves(
     said = []
     looks = ((VERMILLION, "solid"), (BLUE, "solid"))
     for panel, (mode, replies), (colour, _) in zip(panels, modes.items(), looks, strict=True):
-        before, after = (replies[name].y[others, unit - 1] for name in ("none", change))
+        before, after = (replies[name].of_unit(unit, position)[others] for name in ("none", change))
         gap = np.full(len(others), np.nan)
         frame.line(
             panel,
@@ -80,9 +92,7 @@ def moves(
         frame.header(panel, f"<b>{mode}</b>:{'<br>' if frame.theme.large else ' '}{moved(largest)}", colour)
         said.append(f"in {mode} {moved(largest)}")
     frame.axis_note("example")
-    return frame.plot(
-        f"The other {len(others)} examples' y of unit {unit}, before and after: {', '.join(said)}."
-    )
+    return frame.plot(f"The other {len(others)} examples' y of {whose}, before and after: {', '.join(said)}.")
 
 
 def moved(largest: float) -> str:

@@ -7,14 +7,13 @@ import html
 import numpy as np
 import streamlit as st
 
-from bnviz.experiment import ExperimentError
 from bnviz.experiment.knob import NORMALIZERS
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.figures.charts import layer as figures
 from bnviz.labs.verdicts import percent
 from bnviz.layer import numerals as n
-from bnviz.layer.captured import Companions, LayerBatch
-from bnviz.ui.inside import example_choice, parts
+from bnviz.layer.captured import Companions
+from bnviz.ui.inside import parts, trained_with
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.view import AMONG, CHANGES, PREFIX, View
 from bnviz.ui.parts import link
@@ -23,23 +22,19 @@ ROUNDING = 1e-9
 """A smaller move of an output is rounding."""
 
 
-def show(ask: Ask, batch: LayerBatch, view: View) -> None:
+def controls(view: View) -> None:
+    """The choice of the normalization, and of the example that is changed."""
+    trained_with.choice(view, "among", AMONG, of_example=True)
+
+
+def show(ask: Ask, view: View) -> None:
     """Change one example and see the others move."""
-    names = batch.members.names
     picture, words = st.columns(parts.BESIDE, gap="large")
     with words:
         st.write(
             "Does an example’s output depend on the others in its mini-batch? Change one example, and watch the "
             "others. Then choose another normalization: the same network is trained with it."
         )
-        st.selectbox(
-            view.parameters()["among"].label,
-            options=AMONG,
-            format_func=NORMALIZERS.__getitem__,
-            key=f"{PREFIX}among",
-            on_change=link.touch,
-        )
-        example_choice.show(batch, view)
         st.segmented_control(
             view.parameters()["change"].label,
             options=list(CHANGES),
@@ -48,51 +43,47 @@ def show(ask: Ask, batch: LayerBatch, view: View) -> None:
             required=True,
             on_change=link.touch,
         )
-    with words:
-        try:
-            network = ask.experiment.replace(normalizer=view.among)
-        except ExperimentError as error:
-            st.error(str(error))
-            return
-        found: Companions | None = ask(
-            "companions",
-            view.step,
-            network,
-            layer=view.layer,
-            examples=view.examples,
-            example=view.example,
+        found: Companions | None = trained_with.asked(
+            ask, view, view.among, "companions", example=view.example
         )
     if found is None:
         return
     if view.change not in found.training:
         words.info("Of two examples none can be left out: a mini-batch of one has variance 0.")
         return
+    if view.maps and view.position > found.positions:
+        words.error(f"position = {view.position} is not allowed; allowed is 0 to {found.positions}")
+        return
+    names = found.members.names
+    unit, position = (view.channel, view.position or found.middle) if view.maps else (view.unit, None)
     others = [row for row in range(view.examples) if row != view.example - 1]
     most = {
         mode: float(np.abs(replies[view.change].y - replies["none"].y)[others].max())
         for mode, replies in (("training", found.training), ("inference", found.inference))
     }
     by = f", when a {found.replacement.names[0]} takes the place of example {view.example}"
+    layer, values = (view.map_layer, "channels and positions") if view.maps else (view.layer, "units")
     words.write(
-        f"Over all units of layer {view.layer}, the other {len(others)} outputs move by up to "
+        f"Over all {values} of layer {layer}, the other {len(others)} outputs move by up to "
         f"**{_apart(most['training'])}** in training mode"
         f"{by if view.change == 'replace' else ''}, "
         f"and by {_apart(most['inference'])} in inference mode"
-        f"{', which is rounding' if 0 < most['inference'] < ROUNDING else ''}. " + _why(view.among)
+        f"{', which is rounding' if 0 < most['inference'] < ROUNDING else ''}. " + _why(view)
     )
     with picture:
-        parts.figure(figures.moves, found, view.change, view.example, view.unit, key="inside-moves")
+        parts.figure(figures.moves, found, view.change, view.example, unit, position, key="inside-moves")
     rows = []
     for row in others:
         cells = [f"{row + 1}: {html.escape(names[row])}"]
         for replies in (found.training, found.inference):
             before, after = replies["none"], replies[view.change]
-            outputs = (n.shown(float(item.y[row, view.unit - 1]), 4) for item in (before, after))
+            outputs = (n.shown(item.value(row, unit, position), 4) for item in (before, after))
             chances = (percent(float(item.right[row]), 2) for item in (before, after))
             cells += [" → ".join(outputs), " → ".join(chances)]
         rows.append(cells)
+    whose = f"Unit {unit}" if position is None else f"Channel {unit}, position {position}"
     parts.table(
-        f"Unit {view.unit}’s output y, and the probability that the network gives each example’s class",
+        f"{whose}: its output y, and the probability that the network gives each example’s class",
         ["example", "y, training", "its class, training", "y, inference", "its class, inference"],
         rows,
         key="inside-companions",
@@ -103,12 +94,13 @@ def _apart(difference: float) -> str:
     return n.shown(difference, 4) if difference >= 1e-3 else n.scientific(difference, 1)
 
 
-def _why(normalizer: str) -> str:
-    """Where a normalizer takes its statistics from, which is why the others move or stay."""
-    named = NORMALIZERS[normalizer]
-    if normalizer in OF_ONE_EXAMPLE:
+def _why(view: View) -> str:
+    """Where the normalizer takes its statistics from, which is why the others move or stay."""
+    named = NORMALIZERS[view.among]
+    if view.among in (*OF_ONE_EXAMPLE, "instance"):
         return f"{named} takes its statistics from each example alone: no example depends on another."
+    whole = "a part of the mini-batch, its ghost batch," if view.among == "ghost-batch" else "the mini-batch"
     return (
-        f"{named} takes its statistics from the mini-batch while it trains, in this layer and in every layer before "
+        f"{named} takes its statistics from {whole} while it trains, in this layer and in every layer before "
         "it. In inference mode it uses fixed averages."
     )
