@@ -28,7 +28,10 @@ from bnviz.version import __version__
 logger = logging.getLogger(__name__)
 
 SAVE_SECONDS = 5.0
-"""Between two writes of a run. What a killed server loses of it is trained again."""
+"""At least between two writes of a run. What a killed server loses of it is trained again."""
+
+TIMES_AS_LONG = 50
+"""Nor is the pause below so many times the processor time of the last write: many networks take long."""
 
 MOST_FILES = 50
 """As many as the classes whose runs are held."""
@@ -116,12 +119,14 @@ class SavedRuns:
 
     def __init__(self, locate: Callable[[], Path], most_bytes: int) -> None:
         self._locate, self._most_bytes = locate, most_bytes
-        self._written: Lru[str, tuple[str, float]] = Lru(2 * MOST_FILES)  # by name, what state, and when
+        self._written: Lru[str, tuple[str, float]] = Lru(
+            2 * MOST_FILES
+        )  # the last state, and when the next is due
 
     def is_due(self, name: str, state: str) -> bool:
         """Whether a run is to be written. state: a text that changes with the run."""
-        last, at = self._written.get(name) or ("", -SAVE_SECONDS)
-        return state != last and time.monotonic() - at >= SAVE_SECONDS
+        last, due = self._written.get(name) or ("", 0.0)
+        return state != last and time.monotonic() >= due
 
     def save(self, name: str, state: str, saved: SavedRun | None) -> None:
         """Write a run, or delete its file where nothing of it is to be saved. No run ends where that fails.
@@ -130,7 +135,7 @@ class SavedRuns:
         """
         if not name.isalnum():
             raise ValueError(f"name = {name!r} is not allowed; allowed are letters and digits")
-        self._written.put(name, (state, time.monotonic()))
+        begun = time.thread_time()
         try:
             path = self._path(name)
             content = b"" if saved is None else saved.to_bytes()
@@ -142,6 +147,8 @@ class SavedRuns:
                 path.unlink(missing_ok=True)
         except Exception:
             logger.exception("a run could not be saved")
+        pause = max(SAVE_SECONDS, TIMES_AS_LONG * (time.thread_time() - begun))
+        self._written.put(name, (state, time.monotonic() + pause))
 
     def load(self, name: str) -> SavedRun | None:
         """What was saved under this name; None for nothing, or nothing that can be used."""
