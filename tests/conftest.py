@@ -31,6 +31,7 @@ settings.load_profile("any machine")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How hard tests/test_kills.py tries."""
     parser.addoption("--kills", type=int, default=12, help="trainer processes to kill")
+    parser.addoption("--server-kills", type=int, default=2, help="servers to kill, one after the other")
     parser.addoption("--kill-seed", type=int, default=0, help="which of them, and of which networks")
 
 

@@ -12,6 +12,7 @@ from bnviz.engine.trainer import Trainer, train
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
 from bnviz.runs import Run, RunManager, saved_runs
+from bnviz.runs.checkpoints import Checkpoints
 from bnviz.runs.saved_runs import SavedRun, SavedRuns
 from tests.test_checkpoints import same
 from tests.test_runs import finish, until
@@ -102,14 +103,27 @@ def opened(manager: RunManager) -> Run:
     return run
 
 
-def test_a_run_opened_again_goes_on_from_the_disk_and_says_so(trainers: RunManager, folder: Path) -> None:
+def test_a_run_opened_again_goes_on_from_the_disk_and_says_so(
+    trainers: RunManager, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = opened(trainers)
     run.play()
     until(lambda: saved_at(folder, 30))
     run.saved_as = ""
     run.stop()
+    kept = Checkpoints(10_000_000)  # none in memory, as after a restart
+    monkeypatch.setattr(trainers._trainers, "checkpoints", kept)
+    found = SavedRuns(lambda: folder, 10_000_000).load(NAME)
+    assert found is not None
     run = opened(trainers)
-    assert run.step >= 30
+    assert run.step == max(found.reached)
+    first = found.checkpoints[0]
+    assert first is not None
+    assert first.step > 0
+    until(lambda: kept.held().count > 0)
+    begin = kept.nearest(ARMS[0], (), found.reached[0])
+    assert begin is not None
+    assert begin.step >= first.step
     assert run.active  # it trained when it was saved
     assert run.recordings[0].snapshots
     assert "brought back" in run.message
