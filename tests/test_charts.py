@@ -523,6 +523,8 @@ def test_what_the_others_receive_is_told_before_and_after_in_each_mode() -> None
         return Replies(base + np.arange(8.0).reshape(4, 2), np.full(4, 0.5))
 
     found = Companions(
+        0,
+        Members(("0",), None),
         Members(("0",), None),
         {"none": replies(0.0), "drop": replies(10.0)},
         {"none": replies(100.0), "drop": replies(100.0)},
