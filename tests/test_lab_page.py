@@ -198,12 +198,6 @@ def test_a_lab_in_a_lesson_has_no_way_on_but_the_lessons(page):
     assert not own & taught
 
 
-@pytest.mark.parametrize(("name", "seeds"), [("before-after", 3), ("placement", 1)])
-def test_a_lab_tells_how_many_seeds_its_networks_have(page, name, seeds):
-    told = [item.value for item in page(lab=name).caption if "training steps in all" in item.value]
-    assert [text.endswith(f"seeds: {seeds}.") for text in told] == [True]
-
-
 def test_next_leads_through_the_labs_in_the_order_of_the_list(page):
     app = page()
     listed = [item.key.removeprefix("open.") for item in app.button if item.key.startswith("open.")]

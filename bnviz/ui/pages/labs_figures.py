@@ -44,10 +44,7 @@ def further_figures(lab: Lab, lab_run: LabRun, visit: Visit, further: tuple[Show
         _figure(lab, lab_run, visit, shown)
     networks = len(lab_run.run.arms)
     steps = sum(arm.steps for arm in lab_run.run.arms)
-    seeds = len({arm.seed for arm in lab_run.run.arms})
-    st.caption(
-        f"{networks} networks on {lab_run.setting.examples}, {steps:,} training steps in all, seeds: {seeds}."
-    )
+    st.caption(f"{networks} networks on {lab_run.setting.examples}, {steps:,} training steps in all.")
     if lab.units:
         st.number_input(
             visit.parameters()["unit"].label,
