@@ -1,7 +1,8 @@
 # make app       sets everything up and starts bnviz    make bench     measures and prints a table
 # make test      sets up and runs the quick tests       make test-all  runs all tests
 # make app CPU=1 TORCH_INDEX=…  with PyTorch's build for processors; README.md says more
-# make check     lint, types and quick tests            make check-all lint, types and all tests
+# make check     lint, types and quick tests            make check-all lint, types, all tests and the audit
+# make audit     asks an index whether what bnviz needs has known faults
 PYTHON ?= python3
 PORT ?= 8501
 # On Linux PyTorch's usual build brings gigabytes for NVIDIA GPUs. CPU=1 takes its build for processors, CPU=0 the usual
@@ -13,7 +14,7 @@ TORCH := $(shell grep '^torch==' requirements.txt)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test test-all check check-all lint types house look film bench clean
+.PHONY: app test test-all check check-all audit lint types house look film bench clean
 
 app: $(VENV)/.app
 	@echo "bnviz opens at http://localhost:$(PORT)"
@@ -27,7 +28,15 @@ test-all: $(VENV)/.dev
 
 check: lint types test
 
-check-all: lint types test-all
+check-all: lint types test-all audit
+
+audit: $(VENV)/.dev
+	@test -d $(VENV)/audit/pip_audit || $(BIN)/python -m pip install --quiet --target $(VENV)/audit pip-audit==2.10.1 \
+	  || { echo "make audit: skipped, as no index that has pip-audit can be reached"; exit 0; }; \
+	PYTHONPATH=$(VENV)/audit $(BIN)/python -m pip_audit --requirement requirements.txt --no-deps --disable-pip \
+	  --progress-spinner off >$(VENV)/audit.txt 2>&1; code=$$?; cat $(VENV)/audit.txt; \
+	if [ $$code -ne 0 ] && ! grep -q "known vulnerabilit" $(VENV)/audit.txt; then \
+	  echo "make audit: skipped, as the index of known faults cannot be reached"; exit 0; fi; exit $$code
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

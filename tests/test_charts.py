@@ -366,6 +366,16 @@ def test_a_ladder_joins_the_medians_marks_what_was_lost_and_tells_each_rung() ->
     assert [note.y for note in figure.layout.annotations if note.text == "quarter"] == [0.25]
 
 
+def test_marks_that_no_line_joins_differ_in_shape_and_are_named_with_it() -> None:
+    shown = [Series(name, WITH, np.array([[0.2, 0.4]]), joined=False) for name in ("fixed", "new")]
+    figure = by_setting({"": shown}, ["blur", "noise"], Scale("share"), setting_title="change", **LOOKS)
+    assert [set(trace.marker.symbol) for trace in figure.data[1::2]] == [{"circle"}, {"square"}]
+    named = [note.text for note in figure.layout.annotations if note.text.endswith(("fixed", "new"))]
+    assert named == ["● fixed", "■ new"]
+    alone = by_setting({"": shown[:1]}, ["blur", "noise"], Scale("share"), setting_title="change", **LOOKS)
+    assert set(alone.data[1].marker.symbol) == {"circle"}
+
+
 def test_traces_end_where_their_labels_stand_and_tell_both_ends() -> None:
     line = Curve("bn", WITH, np.array([0, 50, 100, 150]), np.array([0.2, np.nan, 0.5, np.nan]))
     figure = over_steps({"": [line]}, Scale("share", percent=True), 150, **LOOKS)

@@ -29,7 +29,7 @@ from bnviz.labs.base import Setting
 from bnviz.labs.predictions import Estimate, PredictionError, Slider
 from bnviz.runs import RunManager
 from bnviz.runs.lab_run import LabRun, LabRuns
-from bnviz.web.rate_limit import BURST, REFILL_SECONDS, RateLimit
+from bnviz.web.rate_limit import NEW_VOTERS, RateLimit
 
 ARMS = (Experiment(hidden=(4, 3), normalizer="none"), Experiment(hidden=(4, 3)))
 TOKEN = "a" * 32
@@ -341,16 +341,16 @@ def test_beyond_the_limit_the_class_unused_for_longest_goes_with_its_votes(path,
 
 def test_a_lecture_behind_one_router_gets_in_and_a_script_does_not():
     now = [0.0]
-    limit = RateLimit(lambda: now[0])
-    assert all(limit.allows("class", "10.0.0.1") for _ in range(BURST))
+    limit = RateLimit(NEW_VOTERS, lambda: now[0])
+    assert all(limit.allows("class", "10.0.0.1") for _ in range(NEW_VOTERS.burst))
     assert not limit.allows("class", "10.0.0.1")
     assert limit.allows("class", "10.0.0.2")
     assert limit.allows("other", "10.0.0.1")
-    now[0] = REFILL_SECONDS
+    now[0] = 1 / NEW_VOTERS.per_second
     assert limit.allows("class", "10.0.0.1")
     assert not limit.allows("class", "10.0.0.1")
     now[0] = 1e6  # however long nobody came, no more than a burst comes at once
-    assert sum(limit.allows("class", "10.0.0.1") for _ in range(2 * BURST)) == BURST
+    assert sum(limit.allows("class", "10.0.0.1") for _ in range(2 * NEW_VOTERS.burst)) == NEW_VOTERS.burst
 
 
 def test_a_voter_who_is_not_let_in_leaves_no_vote_and_a_known_one_is_not_asked(rooms, lab_run):

@@ -27,5 +27,17 @@ def test_every_path_that_a_document_names_is_there(document):
     assert missing == []
 
 
+def test_every_test_that_the_table_of_threats_names_is_there():
+    table = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    there = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    named = re.findall(r"`(test_\w+)`", table)
+    assert len(named) > 20
+    assert [name for name in named if name not in there] == []
+
+
 def test_the_documents_name_paths():
     assert len(NAMED.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))) > 30

@@ -253,7 +253,8 @@ def test_the_histogram_is_a_density_of_the_step_asked_for():
 def test_values_outside_the_histogram_are_counted_in_words():
     a, b = pair()
     far = recording(a.experiment, shift=200.0, diverged_at=3)
-    assert "of the values lie outside the frame" in texts(figures.histogram([far, b]))
+    told = figures.histogram([far, b]).layout.meta["subtitle"]  # where it wraps, and meets no legend
+    assert "of the values lie outside the frame" in told
 
 
 def test_accuracy_and_loss_tell_on_how_many_examples_and_where_guessing_lies():

@@ -237,6 +237,8 @@ def test_the_scrubber_stops_at_recorded_steps_first_and_last_included() -> None:
     steps = frame_steps(long)
     assert (steps[0], steps[-1]) == (0, 5000)
     assert len(steps) <= MOST_FRAMES
+    few = frame_steps(long, 7, also=long[0].steps[5] + 1)
+    assert set(few) - set(frame_steps(long, 7)) == {long[0].steps[5]}
     assert set(steps) <= {*long[0].steps.tolist(), *long[1].steps.tolist()}
 
 
@@ -260,7 +262,8 @@ def test_changes_on_the_way_divergence_and_planes_are_told() -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_one_to_five_networks_make_a_handout(count: int) -> None:
     arms = [recording(Experiment(hidden=(3,), learning_rate=0.1 * (i + 1)), records=4) for i in range(count)]
-    assert len(Page(run_handout(arms)).all("h3")) == count
+    names = [item for item in Page(run_handout(arms)).all("h2") if item.get("class") == "name"]
+    assert len(names) == count
 
 
 def test_a_network_that_was_only_watched_is_shown_beside_one_that_bnviz_trained() -> None:

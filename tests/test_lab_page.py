@@ -120,10 +120,10 @@ def test_nonsense_in_a_link_is_said_in_one_line(page, query, named):
 
 
 def test_a_run_lab_tells_its_verdict_and_scores_right_and_wrong_predictions(page, manager):
-    lab = find("figure-1")
-    setting = Setting(quick=True, steps=1500)
+    lab = find("input-only")
+    setting = Setting(quick=True, steps=300)
     for said in lab.prediction.options:
-        app = page(lab="figure-1", said=said, steps="1500")
+        app = page(lab=lab.name, said=said, steps="300")
         lab_run = finished(next(reversed(state.lab_runs()._all.values())))
         app.run()
         assert not app.exception

@@ -98,6 +98,16 @@ def test_before_training_the_axis_shows_the_whole_run():
     assert axis_end([Recording(Experiment(steps=700))]) == 700
 
 
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize(("layer", "row"), [(None, 1), (3, 0)])
+def test_what_will_be_seen_is_said_in_the_middle_of_a_layers_panels(layer, row, narrow):
+    figure = overview([Recording(Experiment()), Recording(Experiment())], layer, narrow=narrow)
+    (words,) = [note for note in figure.layout.annotations if "grow here" in note.text]
+    own = figure.layout[words.yref.removesuffix(" domain").replace("y", "yaxis")]
+    rows = sorted({axis.domain for axis in figure.select_yaxes()}, reverse=True)
+    assert (own.domain, words.y) == (rows[row if narrow else 0], 0.5)
+
+
 def test_one_network_and_five_are_drawn_too():
     five = [recordings.recording(Experiment(hidden=(4, 3), seed=seed)) for seed in range(5)]
     assert len(overview([five[0]]).data) > 3

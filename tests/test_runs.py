@@ -310,6 +310,7 @@ def test_an_intervention_brings_a_played_back_arm_to_life(manager: RunManager) -
     assert run.recordings[0] == train(run.arms[0], run.recordings[0].interventions)
 
 
+@pytest.mark.slow
 def test_runs_share_the_workers_fairly(manager: RunManager) -> None:
     runs = [manager.open(pair(seed=20 + index, steps=50_000)) for index in range(4)]
     for run in runs:

@@ -69,7 +69,7 @@ def page_of(settings: dict[str, str]) -> tuple[str, dict[str, Outcome]]:
     assert found is not None
     looked, network = found
     outcomes = {name: run_job(job) for name, job in looked.jobs(network.replace(steps=12)).items()}
-    return inside_page(looked, outcomes, settings, Around("../plotly.js", pages.navigation(""))), outcomes
+    return inside_page(looked, outcomes, settings, Around("../", pages.navigation(""))), outcomes
 
 
 def content_of(page: str) -> Any:

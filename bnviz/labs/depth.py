@@ -161,7 +161,8 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Drawing(
             "linear",
             linear,
-            "Without a nonlinearity, and with 8 examples: the gradient grows here too. The effective rank stays high.",
+            "Without a nonlinearity, and with 8 examples: does the gradient grow here too? Does the effective rank "
+            "stay high?",
         ),
         Drawing(
             "depths",

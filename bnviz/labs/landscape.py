@@ -97,7 +97,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         [words for words, _ in MEASURES.values()],
         Scale("median over the steps (log)", logarithmic=True),
         title="The three measures, in every seed",
-        subtitle="Median over the recorded steps of training. A dot for each seed. Lower: smoother. The three have "
+        subtitle="Median over the recorded steps of training. A sign for each seed. Lower: smoother. The three have "
         "different units: compare up and down, not from left to right.",
         setting_title="what is measured",
         **view.looks,

@@ -98,7 +98,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
             histogram.draw(shown, layers, **view.looks),
             "The last hidden layer. Compare the widths of the three distributions.",
         ),
-        Drawing("possible", possible, "0 means that a unit can represent it. " + _missing(result)),
+        Drawing("possible", possible, "At 0 a unit can represent the nonlinearity. " + _missing(result)),
     )
 
 
@@ -112,8 +112,11 @@ def _missing(result: Result) -> str:
     }
     if any(math.isnan(item.median) for item in steep.values()):
         return "Which units can be steeper?"
-    told = ", ".join(f"{ARMS[arm][0]}: {percent(item.median)}" for arm, item in steep.items())
-    return f"Of a nonlinearity 4 times as steep a unit misses, {told}."
+    without, before, after = (percent(item.median) for item in steep.values())
+    return (
+        f"A unit misses of a nonlinearity 4 times as steep: {without} without γ and β, {before} with γ, β before, and "
+        f"{after} with γ, β after."
+    )
 
 
 def verdict(result: Result) -> Verdict:

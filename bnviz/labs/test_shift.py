@@ -101,7 +101,7 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         Scale("accuracy", percent=True, reference=chance),
         title="Accuracy on changed images",
         subtitle="Held-out images, each change at its last severity. Fixed: the population’s statistics, from training "
-        "images. Re-estimated: those of 128 changed images. A dot for each seed.",
+        "images. Re-estimated: those of 128 changed images. A sign for each seed.",
         setting_title="change of the held-out images",
         **view.looks,
     )
@@ -150,13 +150,13 @@ def figures(result: Result, view: View) -> tuple[Drawing, ...]:
         list(CHANGES),
         Scale("accuracy", percent=True, reference=chance),
         title="Re-estimated on mini-batches of one class",
-        subtitle="Mini-batches of 32 changed images, at the last severity: of any classes, or all of one class. A dot "
+        subtitle="Mini-batches of 32 changed images, at the last severity: of any classes, or all of one class. A sign "
         "for each seed.",
         setting_title="change of the held-out images",
         **view.looks,
     )
     return (
-        Drawing("changes", changes, "For which changes does the re-estimated dot stand near 100 %?"),
+        Drawing("changes", changes, "For which changes is the re-estimated accuracy near 100 %?"),
         Drawing("severity", severity, "Where do the two lines part, and where do both fall?"),
         Drawing("size", size, "From how many images on are the statistics good enough?"),
         Drawing(

@@ -148,6 +148,12 @@ class TrainerSetup(WorkerPlugin):
         threading.Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
 
 
+async def prepare(dask_worker: Worker) -> None:
+    """Prepare a worker of a cluster elsewhere, which another server may have prepared already."""
+    if TrainerSetup.name not in dask_worker.plugins:
+        await dask_worker.plugin_add(TrainerSetup(polite=False), name=TrainerSetup.name)
+
+
 def built(experiment: Experiment, start: Checkpoint | None = None) -> Trainer:
     """A Trainer in this process, at step 0 or at `start`."""
     import torch

@@ -39,7 +39,7 @@ class Measurement(StoppableWork):
     """
 
     name = "the measurement"
-    stopped = "Stopped. Measure goes on."
+    stopped = "Stopped. What is measured is kept."
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Measurement(StoppableWork):
         """Have one network measured, always by the same worker, which keeps what it has begun."""
         home, lost = "", 0
         while self.state == "running" and self.shares[place] < 1:
-            workers = await self._trainers.addresses()
+            workers = await self._trainers.addresses(self.networks[place].dataset)
             if home not in workers:
                 home = workers[place % len(workers)]
             future = client.submit(

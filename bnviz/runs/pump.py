@@ -20,7 +20,8 @@ from bnviz.runs.actor import Progress
 from bnviz.runs.arms import LiveArm, PlaybackArm, TrainerFailedError, TrainerLostError, affordable
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
-from bnviz.runs.trainers import Trainers, TrainersUnavailableError
+from bnviz.runs.trainers import Trainers
+from bnviz.runs.workers import TrainersUnavailableError
 
 logger = logging.getLogger(__name__)
 

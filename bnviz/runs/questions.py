@@ -33,8 +33,8 @@ from bnviz.runs.fair_queue import FairQueue
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 from bnviz.runs.trainer_cache import TRAINER_CACHE
-from bnviz.runs.trainers import Trainers, TrainersUnavailableError
-from bnviz.runs.workers import MOST_LOST, WorkerLostError
+from bnviz.runs.trainers import Trainers
+from bnviz.runs.workers import MOST_LOST, TrainersUnavailableError, WorkerLostError
 
 TOPIC = "bnviz-inspections"
 """The topic of the events in which workers report their progress."""
@@ -127,7 +127,7 @@ class Questions:
             client.subscribe_topic(TOPIC, self._on_report)
         for _ in range(MOST_LOST):
             # Ask the process that trained the network, or else always the same one: its cache has the Trainer.
-            workers = await self._trainers.addresses()
+            workers = await self._trainers.addresses(experiment.dataset)
             home = self._trainers.worker_of(experiment)
             if home not in workers:
                 home = workers[zlib.crc32(experiment.to_json().encode()) % len(workers)]

@@ -149,7 +149,7 @@ class Run:
     def pause_unwatched(self) -> None:
         """Pause because nobody watches. Only `play` goes on."""
         seconds = round(self._limits.unwatched_seconds)
-        self._pause(f"Paused, because nobody was watching for {seconds} seconds. Play goes on.")
+        self._pause(f"Paused, because nobody was watching for {seconds} seconds. Press Play to go on.")
 
     def advance(self, steps: int = 1, every_step: bool = True) -> None:
         """Take single steps, then pause.
@@ -212,7 +212,7 @@ class Run:
                 return None
             if self._ahead is not None and self._ahead <= self.step:
                 if self._playing and self._ahead == self.step:
-                    self._playing, self._pause_message = False, f"Paused at step {self.step:,}. Play goes on."
+                    self._playing, self._pause_message = False, f"Paused at step {self.step:,}. Press Play to go on."
                 self._ahead = None
             if not (self._playing or self._single):
                 if self.active:

@@ -14,8 +14,8 @@ from distributed import Client, KilledWorker
 from bnviz.data.dataset import DatasetError
 from bnviz.data.lru import Lru
 from bnviz.experiment import ExperimentError
-from bnviz.runs.trainers import Trainers, TrainersUnavailableError
-from bnviz.runs.workers import WorkerLostError
+from bnviz.runs.trainers import Trainers
+from bnviz.runs.workers import TrainersUnavailableError, WorkerLostError
 
 WorkState = Literal["running", "stopped", "finished", "failed"]
 

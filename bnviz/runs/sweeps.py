@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -17,10 +18,16 @@ from bnviz.recording import Provenance
 from bnviz.runs.actor import TRAINING
 from bnviz.runs.stoppable_work import KeptWork, StoppableWork
 from bnviz.runs.trainers import Trainers
+from bnviz.runs.workers import MOST_LOST, WorkerLostError
 
 Scores = Mapping[Any, tuple[Any, ...]]
 """Of each cell that is done what the Plan's work returned, one for each seed."""
 NOTHING: Scores = MappingProxyType({})
+Tile = tuple[Any, ...]
+"""The cells that are trained together."""
+
+LOOK_SECONDS = 1.0
+"""Between two looks whether there are other workers now."""
 
 
 class Sweep(StoppableWork):
@@ -31,7 +38,7 @@ class Sweep(StoppableWork):
     """
 
     name = "the map"
-    stopped = "Stopped. Play goes on."
+    stopped = "Stopped. What is done is kept."
 
     def __init__(self, grid: Plan, trainers: Trainers, scores: Scores) -> None:
         super().__init__(trainers)
@@ -50,20 +57,46 @@ class Sweep(StoppableWork):
         """A text that changes with every visible change."""
         return f"{len(self.scores)}-{self.state}"
 
-    async def _do(self, client: Client) -> None:
-        waiting = [tile for tile in self.grid.tiles() if tile[0] not in self.scores][::-1]
-        await asyncio.gather(*(self._drain(client, waiting) for _ in range(self._trainers.workers)))
+    def _experiments(self, tile: Tile) -> tuple[Experiment, ...]:
+        return tuple(self.grid.experiment(cell, seed) for cell in tile for seed in range(self.grid.seeds))
 
-    async def _drain(self, client: Client, waiting: list[tuple[Any, ...]]) -> None:
-        """Train the waiting tiles, one after the other."""
+    async def _do(self, client: Client) -> None:
+        """Train the tiles, each worker one after the other, also workers that come meanwhile."""
+        waiting = [tile for tile in self.grid.tiles() if tile[0] not in self.scores][::-1]
+        lost: Counter[Tile] = Counter()
+        busy: dict[str, asyncio.Task[None]] = {}
+        try:
+            while waiting or busy:
+                if waiting and self.state == "running":
+                    for worker in await self._trainers.addresses(self._experiments(waiting[-1])[0].dataset):
+                        if worker not in busy:
+                            busy[worker] = asyncio.create_task(self._drain(client, worker, waiting, lost))
+                elif not busy:
+                    return
+                await asyncio.wait(busy.values(), timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                for worker in [worker for worker, task in busy.items() if task.done()]:
+                    busy.pop(worker).result()
+        finally:
+            for task in busy.values():
+                task.cancel()
+
+    async def _drain(self, client: Client, worker: str, waiting: list[Tile], lost: Counter[Tile]) -> None:
+        """Train the waiting tiles on one worker, one after the other. lost: how many workers each has taken with it."""
         while waiting and self.state == "running":
             tile = waiting.pop()
             seeds = range(self.grid.seeds)
-            experiments = tuple(self.grid.experiment(cell, seed) for cell in tile for seed in seeds)
-            future = client.submit(trained, self.grid.work, experiments, pure=False)
+            future = client.submit(
+                trained, self.grid.work, self._experiments(tile), pure=False, workers=[worker]
+            )
             try:
                 scores: list[Any]
-                scores, self.provenance = await future
+                scores, self.provenance = await self._trainers.answer(worker, future)
+            except WorkerLostError:
+                lost[tile] += 1
+                if lost[tile] >= MOST_LOST:
+                    raise
+                waiting.append(tile)
+                return
             finally:
                 future.release()
             own = {cell: tuple(scores[place * len(seeds) :][: len(seeds)]) for place, cell in enumerate(tile)}

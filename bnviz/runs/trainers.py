@@ -29,9 +29,10 @@ from bnviz.runs.actor import TrainerActor, TrainerSetup
 from bnviz.runs.admission import Admission
 from bnviz.runs.checkpoints import Checkpoints
 from bnviz.runs.fair_queue import FairQueue
+from bnviz.runs.installed import installed
 from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
-from bnviz.runs.workers import TOPIC, Workers
+from bnviz.runs.workers import TOPIC, TrainersUnavailableError, Workers
 
 MOST_REMEMBERED = 1000
 """Experiments of which the worker that trained them is remembered."""
@@ -57,10 +58,6 @@ SETTINGS: dict[str, Any] = {
 
 LEAST_CALL_SECONDS = 0.05
 """Below it the overhead of a call exceeds its training."""
-
-
-class TrainersUnavailableError(Exception):
-    """The cluster cannot be opened or was closed; the message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +152,8 @@ class Trainers:
         Dask itself spreads actors evenly too, but no longer when many are alike. Raises WorkerLostError.
         """
         client, workers = await self._both()
-        worker = min(await workers.addresses(), key=lambda address: self._held[address])
+        there = await self.addresses(experiment.dataset)
+        worker = min(there, key=lambda address: self._held[address])
         self._held[worker] += 1
         self._last_worker.put(experiment, worker)
         future = client.submit(TrainerActor, experiment, actor=True, pure=False, workers=[worker])
@@ -172,9 +170,15 @@ class Trainers:
         """The result of `work`, which that worker does. Raises WorkerLostError, and what `work` raises."""
         return await (await self._both())[1].answer(worker, work)
 
-    async def addresses(self) -> list[str]:
-        """Of the workers, sorted; waits while there is none."""
-        return await (await self._both())[1].addresses()
+    async def addresses(self, dataset: str = "") -> list[str]:
+        """Of the workers that may train on the dataset, sorted; waits while there is none.
+
+        Raises TrainersUnavailableError where there are some and none of them may.
+        """
+        found = await (await self._both())[1].addresses(dataset)
+        if self.scheduler is not None:
+            self.workers = len(found)  # on a cluster elsewhere they come and go
+        return found
 
     def worker_of(self, experiment: Experiment) -> str | None:
         """The address of the worker that trained `experiment` last; None if it is not remembered."""
@@ -212,7 +216,8 @@ class Trainers:
                 # Actors that arrive in one of our tasks must find this client, not another's.
                 with client.as_current():
                     self._context = contextvars.copy_context()
-                self._opened.set_result((client, Workers(client)))
+                own = None if self.scheduler is None else installed()
+                self._opened.set_result((client, Workers(client, own)))
                 self._call_waiting()
                 await self._ending.wait()
                 await self._cancel()
@@ -238,8 +243,6 @@ class Trainers:
     async def _client(self) -> AsyncIterator[Client]:
         if self.scheduler is not None:
             async with Client(self.scheduler, asynchronous=True, set_as_default=False, timeout=20) as client:
-                await client.register_plugin(TrainerSetup(polite=False))
-                self.workers = max(1, len(await client.nthreads()))
                 yield client
             return
         with dask.config.set(SETTINGS):  # as long as the cluster lives: Dask reads some of them at each death

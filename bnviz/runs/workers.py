@@ -9,12 +9,15 @@ submits another task, under another key.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import logging
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from distributed import Client
 
 from bnviz.data.lru import Lru
+from bnviz.runs.actor import prepare
+from bnviz.runs.installed import IMAGES, Installed, images, in_worker
 
 TOPIC = "all"
 """The scheduler's events about its workers."""
@@ -32,24 +35,46 @@ MOST_GONE = 1000
 """Addresses of workers that are remembered as gone."""
 
 
+_log = logging.getLogger(__name__)
+
+
 class WorkerLostError(Exception):
     """The worker process ended before it answered."""
 
 
-class Workers:
-    """Of the cluster that `client` is connected to. All calls come from the client's loop."""
+class TrainersUnavailableError(Exception):
+    """The cluster cannot be opened, was closed, or has no worker that may be used; the message is a sentence."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+
+class Workers:
+    """Of the cluster that `client` is connected to. All calls come from the client's loop.
+
+    own: what is installed here, and has to be in the workers; None for workers that are this program's own.
+    """
+
+    def __init__(self, client: Client, own: Installed | None = None) -> None:
+        self._client, self._own = client, own
         self._ends: dict[str, asyncio.Event] = {}
         self._gone: Lru[str, bool] = Lru(MOST_GONE)
+        self._refused: Lru[tuple[str, str], str] = Lru(
+            MOST_GONE
+        )  # by address and dataset; empty: not refused
+        self._asking = asyncio.Lock()
         client.subscribe_topic(TOPIC, self._on_event)
 
-    async def addresses(self) -> list[str]:
-        """Of those that live, at least one: waits while there is none."""
-        while not (found := await self._present()):
+    async def addresses(self, dataset: str = "") -> list[str]:
+        """Of those that live and may train on the dataset, at least one: waits while there is none.
+
+        Raises TrainersUnavailableError where there are workers, and none of them may.
+        """
+        while True:
+            present = await self._present()
+            refused = await self._refusals(present, dataset) if self._own is not None else {}
+            if found := present - refused.keys():
+                return sorted(found)
+            if refused:
+                raise TrainersUnavailableError(" ".join(refused.values()))
             await asyncio.sleep(ABSENT_SECONDS)
-        return sorted(found)
 
     async def answer(self, address: str, work: Awaitable[Any]) -> Any:
         """The result of `work`, which the worker at `address` does. Raises WorkerLostError, and what `work` raises."""
@@ -67,6 +92,51 @@ class Workers:
                     raise WorkerLostError(address)
         finally:  # the task is left alone: it ends when whoever asked releases the future
             end.cancel()
+
+    async def _refusals(self, present: Iterable[str], dataset: str) -> dict[str, str]:
+        """By address why a worker is not used: other programs, or other images in this dataset's folder."""
+        async with self._asking:
+            await self._ask("", present)
+            found = self._known("", present)
+            if dataset.startswith(IMAGES):
+                fit = [address for address in present if address not in found]
+                await self._ask(dataset, fit)
+                found |= self._known(dataset, fit)
+        return found
+
+    def _known(self, dataset: str, addresses: Iterable[str]) -> dict[str, str]:
+        told = {address: self._refused.get((address, dataset)) for address in addresses}
+        return {address: sentence for address, sentence in told.items() if sentence}
+
+    async def _ask(self, dataset: str, addresses: Iterable[str]) -> None:
+        """Ask the workers that were not asked yet. One that ends meanwhile is no longer there."""
+        unknown = [item for item in addresses if self._refused.peek((item, dataset)) is None]
+        if not unknown:
+            return
+        asked = (images, dataset) if dataset else (in_worker,)
+        answers = await self._client.run(*asked, workers=unknown, on_error="return")
+        for address, answer in answers.items():
+            if isinstance(answer, OSError):
+                continue
+            sentence = self._sentence(address, dataset, answer)
+            if sentence:
+                _log.warning("%s", sentence)
+            elif not dataset:
+                await self._client.run(prepare, workers=[address], on_error="return")
+            self._refused.put((address, dataset), sentence)
+
+    def _sentence(self, address: str, dataset: str, answer: Any) -> str:
+        """Why a worker that answered so is not used; empty where it is."""
+        if dataset:
+            mine = images(dataset)
+            same = not mine or answer == mine  # a server without the folder leaves it to the workers
+            return "" if same else f"The worker at {address} has other images in {dataset} than the server."
+        if isinstance(answer, Exception):
+            return f"The worker at {address} is not used: it has no bnviz such as the server’s."
+        name, theirs = answer
+        assert self._own is not None
+        different = self._own.differences(theirs)
+        return different and f"The worker {name} is not used: it has {different}."
 
     async def _present(self) -> set[str]:
         return {address for address in await self._client.nthreads() if not self._gone.peek(address)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,15 +12,14 @@ from markupsafe import Markup
 import bnviz
 from bnviz.classroom.lesson_plans import SHIPPED, all_plans
 from bnviz.experiment.job import Job
-from bnviz.export import plotly_js
 from bnviz.export.handouts.lab_page import lab_handout
-from bnviz.export.handouts.page import Around
+from bnviz.export.handouts.page import Around, shared_files
 from bnviz.export.handouts.run_page import run_handout
 from bnviz.figures.thumbnail import thumbnail
 from bnviz.labs import all_labs
 from bnviz.labs.base import Lab, Setting
 from bnviz.site import pages
-from bnviz.site.files import LIBRARY, around_run, write
+from bnviz.site.files import around_run, write
 from bnviz.site.lessons import lessons_of
 from bnviz.site.networks import Networks, Train
 from bnviz.site.twins import Twin, all_twins
@@ -53,7 +51,8 @@ def build(
     for folder in ("playground", "labs", "runs", "lessons"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     (out / MADE).unlink(missing_ok=True)
-    shutil.copyfile(plotly_js.PATH, out / LIBRARY)
+    for name, content in shared_files().items():
+        (out / name).write_bytes(content)
     tell(f"{len(places)} places of the Playground")
     first = _playground(out, places, train)
     tell(f"{len(chosen)} labs")
@@ -87,7 +86,7 @@ def _labs(out: Path, labs: Sequence[Lab], train: Train) -> None:
     for lab, group in zip(labs, jobs, strict=True):
         result = lab.result(setting, [next(outcomes) for _ in group])
         around = Around(
-            f"../{LIBRARY}",
+            "../",
             pages.navigation("../"),
             link=f"/labs?lab={lab.name}",
             commands=(f"bnviz lab {lab.name} --quick --out out",),

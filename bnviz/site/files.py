@@ -1,4 +1,4 @@
-"""What the pages of the site have in common: where plotly.js is, and how one trains a page's networks oneself."""
+"""What the pages of the site have in common: how one trains a page's networks oneself."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from bnviz.experiment import Experiment
 from bnviz.experiment.comparison import Comparison
 from bnviz.export.handouts.page import Around
 
-LIBRARY = "plotly.min.js"
 
-
-def around_run(comparison: Comparison, navigation: Markup) -> Around:
-    """Around the page of a run, which lies in a folder of the site."""
+def around_run(comparison: Comparison, navigation: Markup, stop: int | None = None) -> Around:
+    """Around the page of a run, which lies in a folder of the site. stop: a step at which the scrubber stops."""
     return Around(
-        f"../{LIBRARY}",
+        "../",
         navigation,
         link=f"/?{urlencode(comparison.to_query(), safe=':,')}",
         commands=tuple(map(train_command, comparison.arms)),
+        stop=stop,
     )
 
 

@@ -17,7 +17,7 @@ from bnviz.export.handouts.run_page import run_handout
 from bnviz.figures.measured import filled
 from bnviz.recording import Recording
 from bnviz.site import pages
-from bnviz.site.files import LIBRARY, around_run, write
+from bnviz.site.files import around_run, write
 from bnviz.site.inside.looked import Looked, read
 from bnviz.site.inside.page import inside_page
 from bnviz.site.networks import Networks
@@ -75,14 +75,13 @@ def _part(out: Path, item: Shown, networks: Networks, labs: Mapping[str, str]) -
     part = item.part
     recordings: list[Recording] = []
     beside: list[Beside] = []
-    at = f"#step={part.until}" if part.until else ""
     if part.lab in labs:
         beside.append(Beside(f"../labs/{part.lab}.html"))
     elif part.place in INSTEAD and INSTEAD[part.place] in labs:
         lab = INSTEAD[part.place]
         beside.append(Beside(f"../labs/{lab}.html", instead=labs[lab]))
     elif item.inside is not None:
-        around = Around(f"../{LIBRARY}", pages.navigation(""), link=f"/inside?{urlencode(part.settings)}")
+        around = Around("../", pages.navigation(""), link=f"/inside?{urlencode(part.settings)}")
         outcomes = {name: networks[job] for name, job in item.jobs.items()}
         write(
             out / "runs" / f"{item.name}.html", inside_page(item.inside[0], outcomes, part.settings, around)
@@ -93,9 +92,9 @@ def _part(out: Path, item: Shown, networks: Networks, labs: Mapping[str, str]) -
         recordings = recordings or run
         name = f"{item.name}-{place}.html" if place else f"{item.name}.html"
         title = f"{part.title}: {label}" if label else part.title
-        page = run_handout(run, title=title, around=around_run(comparison, pages.navigation("")))
+        page = run_handout(run, title=title, around=around_run(comparison, pages.navigation(""), part.until))
         write(out / "runs" / name, page)
-        beside.append(Beside(f"../runs/{name}{'' if place else at}", label))
+        beside.append(Beside(f"../runs/{name}#step=0", label))  # the reader answers, then presses Play
     told = filled(part.measured, recordings, part.until) if recordings and part.measured else None
     right = part.ask.right(recordings, part.until) if part.ask else None
     write(

@@ -27,6 +27,7 @@ from bnviz.web.handouts import HandoutRoutes
 from bnviz.web.health import HealthRoutes
 from bnviz.web.landscapes import LandscapeRoutes
 from bnviz.web.maps import MapRoutes
+from bnviz.web.rate_limit import RequestRates
 from bnviz.web.runs import RunRoutes, find_run
 from bnviz.web.state import chrome, lab_runs, manager, prefix, stills, token
 
@@ -71,8 +72,15 @@ def routes(base_path: str, manager: Callable[[], RunManager] = manager) -> list[
 
 
 def mounted(base: str, routes: list[BaseRoute]) -> Mount:
-    """The routes below `base`, with the table of errors around them."""
-    return Mount(base, routes=routes, middleware=[Middleware(ExceptionMiddleware, handlers=error_handlers())])
+    """The routes below `base`, with the limits of rates and the table of errors around them."""
+    return Mount(
+        base,
+        routes=routes,
+        middleware=[
+            Middleware(RequestRates),
+            Middleware(ExceptionMiddleware, handlers=error_handlers()),
+        ],
+    )
 
 
 async def not_here(request: Request) -> Response:

@@ -40,7 +40,7 @@ from bnviz.web import class_json, class_page
 from bnviz.web.class_json import Standing
 from bnviz.web.downloads import download
 from bnviz.web.errors import text_error
-from bnviz.web.rate_limit import RateLimit
+from bnviz.web.rate_limit import NEW_VOTERS, RateLimit
 from bnviz.web.requests import ActionReader, JsonObject, Query, RequestError, json_object, read, text, whole
 from bnviz.web.response_cache import Body, ResponseCache
 from bnviz.web.responses import HEADERS, json_response, not_modified
@@ -143,7 +143,7 @@ class ClassRoutes:
         self._base, self._manager, self._lab_runs, self._rooms = base, manager, lab_runs, rooms
         self._classes = ResponseCache(lifetime=0.0)  # must show what the teacher just did
         self._figures = ResponseCache(lifetime=0.0)  # captions that were measured end with a reset
-        self._new_voters = RateLimit()
+        self._new_voters = RateLimit(NEW_VOTERS)
 
     def all(self) -> list[BaseRoute]:
         """The routes."""

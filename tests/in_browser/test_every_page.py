@@ -36,7 +36,7 @@ def test_every_text_of_every_lab_and_lesson_is_set(chromium, tmp_path):
         page.close()
 
 
-ALIKE = ("playground-points", "inside-scale")
+ALIKE = ("playground-points", "inside-scale", "landscape-surface")
 """Views that are much like others of their page."""
 
 

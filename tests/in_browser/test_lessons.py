@@ -20,7 +20,10 @@ PLOT = ".bnviz-figure .main-svg"
 
 def overflow(page: Page) -> int:
     """By how many pixels the page is wider than the window."""
-    return page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
+    return page.evaluate(
+        "() => [document.documentElement, document.querySelector('[data-testid=stMain]')]"
+        ".reduce((most, part) => Math.max(most, part.scrollWidth - part.clientWidth), 0)"
+    )
 
 
 def test_the_lesson_pauses_where_it_says_and_the_run_answers_its_question(open_page: Opener) -> None:
@@ -54,6 +57,8 @@ def test_on_a_phone_the_text_stands_above_and_nothing_is_wider_than_the_screen(o
     term = page.locator(".bnviz-term").first
     term.focus()
     expect(term.get_by_role("tooltip")).to_be_visible()
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.locator(PLOT).first).to_be_in_viewport(ratio=0.7)  # the text fills the first screen
 
 
 def test_a_first_visitor_is_invited_once(open_page: Opener) -> None:

@@ -57,11 +57,18 @@ class Slide:
         return replace(self, choices={label: {**self.choices[label], "predicted": dict(marks)}})
 
 
-def frame_steps(recordings: Sequence[Recording]) -> list[int]:
-    """The steps at which the scrubber stops: at most MOST_FRAMES of the recorded ones, first and last included."""
+def frame_steps(
+    recordings: Sequence[Recording], most: int = MOST_FRAMES, also: int | None = None
+) -> list[int]:
+    """The steps at which the scrubber stops: at most `most` of the recorded ones, first and last included.
+
+    also: one more, or the recorded step before it.
+    """
     steps = np.unique(np.concatenate([item.steps for item in recordings]))
-    kept = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), MOST_FRAMES)).round().astype(int))
-    return [int(step) for step in steps[kept]]
+    kept = np.linspace(0, len(steps) - 1, min(len(steps), most)).round().astype(int)
+    if also is not None:
+        kept = np.append(kept, max(0, int(np.searchsorted(steps, also, "right")) - 1))
+    return [int(step) for step in steps[np.unique(kept)]]
 
 
 def still(name: str, caption: str, drawn: Mapping[Look, go.Figure | Plot], pool: ArrayPool) -> Slide:

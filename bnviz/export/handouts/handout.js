@@ -75,6 +75,7 @@ class Slide {
     this.node.style.minHeight = `${layout.height}px`;
     Plotly.react(this.node, data, { ...layout, autosize: true, ...(touch && { dragmode: false }) }, config);
     this.node.setAttribute("aria-label", layout.meta.alt);
+    this.node.setAttribute("role", "figure"); // a drawn figure has buttons, a picture has none
     Object.assign(this, { stale: false, drawn: frame, shown: look, width: this.node.clientWidth });
     this.table.renew();
   }
@@ -174,13 +175,16 @@ class Handout {
     for (const slide of this.slides) slide.renew();
   }
 
+  /** Play, to the step at which a lesson pauses or, from there on, to the end. */
   start() {
     if (this.frame === this.data.steps.length - 1) this.show(0);
+    const pause = this.data.steps.findLastIndex((step) => step <= (this.data.pause ?? -1));
+    const end = this.frame < pause ? pause : this.data.steps.length - 1;
     this.play.textContent = "Pause";
     this.timer = setInterval(() => {
       this.show(this.frame + 1);
       this.carry();
-      if (this.frame === this.data.steps.length - 1) this.stop();
+      if (this.frame === end) this.stop();
     }, 140);
   }
 

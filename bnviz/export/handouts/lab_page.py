@@ -36,7 +36,7 @@ def lab_handout(
     """
     check_finished(lab, result)
     recordings = result.shown(View())
-    steps = frame_steps(recordings)
+    steps = frame_steps(recordings, *((around.frames, around.stop) if around else ()))
     pool = ArrayPool()
     slides = _slides(lab, result, recordings, steps, pool, unit)
     networks = _networks(result, recordings)

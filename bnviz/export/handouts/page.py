@@ -36,14 +36,30 @@ NOTHING = Markup("")
 class Around:
     """What a page has besides that is one of many on a web site.
 
-    library: the address of plotly.js, which the pages share. navigation: above the page's own content. link: opens the
-    same in bnviz, from the first `/` of the address on; commands: train it again.
+    root: the way to the folder that holds `shared_files`. navigation: above the page's own content. link: opens the
+    same in bnviz, from the first `/` of the address on; commands: train it again. frames: the most at which the
+    scrubber stops; stop: a step at which it does.
     """
 
-    library: str
+    root: str
     navigation: Markup
     link: str = ""
     commands: tuple[str, ...] = ()
+    frames: int = 40
+    stop: int | None = None
+
+
+LIBRARY, SCRIPT, STYLE = "plotly.min.js", "handout.js", "handout.css"
+"""The names of what the pages of a web site share."""
+
+
+def shared_files() -> dict[str, bytes]:
+    """The files that pages of a web site share, by their names."""
+    return {
+        LIBRARY: plotly_js.PATH.read_bytes(),
+        SCRIPT: _script().encode(),
+        STYLE: _style().encode(),
+    }
 
 
 def page(
@@ -66,7 +82,7 @@ def page(
     script = _script()
     library, digest = _library()
     tables = drawn_tables_script() if tabled else Markup("")
-    scripts = [] if data is None else [_digest(script.encode()), digest]
+    scripts = [] if data is None or around is not None else [_digest(script.encode()), digest]
     scripts += [_digest(text.encode()) for text in (tables, more) if text]
     return (
         _templates()
@@ -77,7 +93,8 @@ def page(
             policy=_policy(scripts, shared=around is not None),
             around=around,
             title=plain(title),
-            style=table_style() + markup(_HERE / "handout.css"),
+            style=_style(),
+            files={"library": LIBRARY, "script": SCRIPT, "style": STYLE},
             script=script,
             tables=tables,
             more=more,
@@ -136,6 +153,10 @@ def _script() -> Markup:
     return Markup("\n").join([markup(_HERE / "handout.js"), table_script()])
 
 
+def _style() -> Markup:
+    return table_style() + markup(_HERE / "handout.css")
+
+
 @functools.cache
 def _library() -> tuple[str, str]:
     """plotly.js, compressed, and its hash."""
@@ -148,10 +169,11 @@ def _digest(script: bytes) -> str:
 
 
 def _policy(scripts: Sequence[str], shared: bool = False) -> str:
-    """shared: whether plotly.js stands in a file beside the page; a page opened from a folder has no origin."""
-    allowed = " ".join(f"'sha256-{digest}'" for digest in scripts) or "'none'"
-    allowed += " 'self' file:" if shared else ""
+    """shared: whether scripts and style stand in files beside the page; a page opened from a folder has no origin."""
+    beside = " 'self' file:" if shared else ""
+    allowed = " ".join(f"'sha256-{digest}'" for digest in scripts) + beside or "'none'"
     return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
+        f"default-src 'none'; script-src {allowed.strip()}; style-src 'unsafe-inline'{beside}; img-src data: blob:; "
+        "font-src data:; "
         "base-uri 'none'; form-action 'none'"
     )

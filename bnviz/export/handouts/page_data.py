@@ -19,11 +19,13 @@ def page_data(
     networks: Sequence[ShownNetwork],
     stories: Sequence[str] = (),
     prediction: Mapping[str, Any] | None = None,
+    pause: int | None = None,
 ) -> dict[str, Any]:
     """Ready for JSON.
 
     steps: those of the frames. last: the step at which training was to end. stories: one for each frame, or none.
     prediction: how to score a reader's prediction, as `question.scores` makes it; None where nothing is asked.
+    pause: a step at which Play stops.
     """
     return {
         "steps": list(steps),
@@ -34,4 +36,5 @@ def page_data(
         "arrays": pool.arrays,
         "marker": {name: THEMES[name].ink for name in ("light", "dark")},
         "prediction": prediction,
+        "pause": pause,
     }

@@ -72,7 +72,7 @@ def run_handout(
     styles = arm_styles(recordings)
     if not any(item.snapshots for item in recordings):
         raise ValueError("there is nothing to show: nothing was recorded yet")
-    steps = frame_steps(recordings)
+    steps = frame_steps(recordings, *((around.frames, around.stop) if around else ()))
     experiments = _experiments(recordings)
     pool = ArrayPool()
     slides = _slides(recordings, steps, pool)
@@ -84,7 +84,15 @@ def run_handout(
     return page.page(
         "run.html",
         plain(title, MAX_TITLE) or _title(experiments, len(recordings)),
-        page_data(slides, pool, steps, last_step(recordings), networks, stories),
+        page_data(
+            slides,
+            pool,
+            steps,
+            last_step(recordings),
+            networks,
+            stories,
+            pause=around.stop if around else None,
+        ),
         Stamp.of(recordings, link=link),
         around=around,
         note=_note(note),

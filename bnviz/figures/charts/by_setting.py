@@ -27,6 +27,8 @@ BELOW = 0.4
 """From an axis down to its tick labels, in sizes of the type."""
 WIDE, NARROW = 88, 44
 """Characters of tick labels that stand side by side in a figure at the usual size of type, and on a phone."""
+SIGNS = {"circle": "●", "square": "■", "diamond": "◆", "triangle-down": "▼"}
+"""Of lines whose marks are not joined, one after the other: the mark, and the same before the line's name."""
 STROKE = 16
 """Pixels of the stroke at a median where no line joins them."""
 ASIDE = 0.12
@@ -124,7 +126,8 @@ def by_setting(
             level(frame, panel, scale.reference[0])
             name_reference(frame, panel, scale)
         for place, line in enumerate(lines):
-            _line(frame, panel, line, scale, (low, high), ASIDE * (place - (len(lines) - 1) / 2))
+            aside = ASIDE * (place - (len(lines) - 1) / 2)
+            _line(frame, panel, line, scale, (low, high), aside, _sign(lines, place))
         if narrow or panel is places[-1]:
             _labels(frame, panel, lines, scale, (low, high), rows)
     if guess is not None:
@@ -162,10 +165,28 @@ def _range(
     return 0.0, rounded_up(1.06 * max((float(item.max()) for item in values if item.size), default=1.0), 1e-9)
 
 
+def _sign(lines: Sequence[Series], place: int) -> str:
+    """The mark of the line at this place: one of its own where no dashes tell it from the others of its panel."""
+    return list(SIGNS)[place % len(SIGNS)] if _apart(lines, place) else "circle"
+
+
+def _apart(lines: Sequence[Series], place: int) -> bool:
+    """Whether the line has no dashes, and others stand beside it."""
+    return len(lines) > 1 and not lines[place].joined
+
+
 def _line(
-    frame: Frame, panel: Panel, line: Series, scale: Scale, limits: tuple[float, float], aside: float
+    frame: Frame,
+    panel: Panel,
+    line: Series,
+    scale: Scale,
+    limits: tuple[float, float],
+    aside: float,
+    sign: str,
 ) -> None:
-    """The seeds as dots, crosses and, where a value is infinite, triangles at the upper edge; the median as a line."""
+    """The seeds as dots or other signs, as crosses and, where a value is infinite, as triangles at the upper edge; the
+    median as a line.
+    """
     colour, dash = line.look
     settings = np.arange(line.values.shape[1])
     frame.line(
@@ -176,13 +197,13 @@ def _line(
         line={"color": colour, "width": frame.theme.line, "dash": dash},
         hovertemplate="%{y}<extra>" + line.label + "</extra>",
         **tabled(name=f"{line.label}, median"),
-        **({} if line.joined else _apart(colour)),
+        **({} if line.joined else _stroke(colour)),
     )
     seeds, places = np.nonzero(~np.isnan(line.values))
     values = line.values[seeds, places]
     lost = line.lost[seeds, places] if line.lost.size else np.zeros(len(seeds), bool)
     top = 10 ** limits[1] if scale.logarithmic else limits[1]
-    symbols = np.where(lost, "x-thin", np.where(np.isinf(values), "triangle-up-open", "circle"))
+    symbols = np.where(lost, "x-thin", np.where(np.isinf(values), "triangle-up-open", sign))
     frame.curves.append(
         {
             "type": "scatter",
@@ -215,7 +236,7 @@ def _told_apart(values: Array, lost: Array, scale: Scale) -> list[str | None]:
     ]
 
 
-def _apart(colour: str) -> dict[str, Any]:
+def _stroke(colour: str) -> dict[str, Any]:
     """A short stroke at each median, and no line between them."""
     stroke = {"symbol": "line-ew-open", "size": STROKE, "line": {"color": colour, "width": 2}}
     return {"mode": "markers", "marker": stroke, "cliponaxis": False}
@@ -227,14 +248,15 @@ def _labels(
     """Each line's name at its right end, moved apart where lines meet."""
     low, high = limits
     labels = []
-    for line in lines:
+    for place, line in enumerate(lines):
         drawn = np.flatnonzero(np.isfinite(line.medians))
+        named = f"{SIGNS[_sign(lines, place)]} {line.label}" if _apart(lines, place) else line.label
         if drawn.size:
             value = float(line.medians[drawn[-1]])
             share = ((math.log10(value) if scale.logarithmic else value) - low) / (high - low)
             height = clipped(share) * frame.panel_height(rows)
             colour = readable(line.look[0], frame.theme)
-            labels.append(EndLabel(line.label, int(drawn[-1]), height, colour, smaller=1))
+            labels.append(EndLabel(named, int(drawn[-1]), height, colour, smaller=1))
     beside = 9 if all(line.joined for line in lines) else STROKE / 2 + 5
     end_labels(frame, panel, labels, rows=rows, gap=4, xshift=beside, align="left")
 

@@ -33,8 +33,6 @@ from bnviz.recording.snapshot import HISTOGRAM_EDGES
 OTHER_RANGE = 4.0
 CURVE_POINTS = 121
 SHARE_OF_HEIGHT = 0.92
-LEGEND_LINE = 110
-"""Characters that the legend and a note beside it may have together."""
 
 
 @PlotFunction
@@ -73,14 +71,12 @@ def histogram(
         if item is not None and item.step != at
     ]
     missing = "; ".join([*late, *_missing(arms, shown, number, densities, (low, high, top))])
-    room = LEGEND_LINE // 2 if theme.startswith("projector") else LEGEND_LINE
-    beside = not narrow and len(missing) + sum(len(arm.label) for arm in arms) <= room
     frame = Frame(
         f"What {called(recordings, number)}’s {units} receive" + ("" if at is None else f" at step {at:,}"),
         "Density of the input of the nonlinearity, after the normalizer where there is one; all units pooled, "
         f"{measured_on(recordings)}."
         + (f" Thin grey line: the {singular}’s output." if activation in NONLINEARITIES else "")
-        + (f" {missing}." if missing and not beside else ""),
+        + (f" {missing}." if missing else ""),
         theme=theme,
         narrow=narrow,
         height=340 if not narrow else 400,
@@ -103,8 +99,6 @@ def histogram(
     _behind(frame, panel, activation, low, high, narrow)
     for arm, own in zip(arms, densities, strict=True):
         outline(frame, panel, arm, HISTOGRAM_EDGES, own)
-    if missing and beside:
-        frame.panel_note(panel, missing, x=1.0, xanchor="right", yanchor="bottom", yshift=6)
     frame.axis_note(f"input of the {singular}")
     if at is None:
         frame.place_for_words(panel, "The distribution is drawn here<br>as soon as the networks train.")

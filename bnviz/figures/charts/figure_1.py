@@ -150,6 +150,7 @@ def _reached(
         xref=panel.x,
         x=step,
         xanchor="right" if late else "left",
+        xshift=-8 if late else 8,  # the curve comes up steeply beside it
         yref=panel.y,
         y=target,
         yanchor="top" if below else "bottom",

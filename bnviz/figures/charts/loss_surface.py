@@ -67,12 +67,13 @@ def loss_surface(
     frame.meta |= {"x": "first direction", "y": "second direction"}
     grids = [item.plane.grid for item in networks]
     low, high = _range([losses for _, _, losses in grids], span)
+    first: Panel | None = None
     if shape == "surface":
         _surfaces(frame, networks, (low, high))
     else:
-        _contours(frame, networks, (low, high))
+        first = _contours(frame, networks, (low, high))[0]
     if not any(losses.size for _, _, losses in grids):
-        frame.place_for_words(None, "Press Measure.")
+        frame.place_for_words(first, "Press Measure.")
     return frame.plot(_alt(networks, title))
 
 
@@ -90,7 +91,8 @@ def logarithm(losses: np.ndarray) -> np.ndarray:
     return np.asarray(np.log10(np.clip(losses, 1e-6, HIGHEST)))
 
 
-def _contours(frame: Frame, networks: Sequence[Valley], limits: tuple[float, float]) -> None:
+def _contours(frame: Frame, networks: Sequence[Valley], limits: tuple[float, float]) -> list[Panel]:
+    """Each network's loss in a panel of its own. Returns the panels."""
     axis = {"zeroline": False, "showgrid": False, "tickformat": ".3~g"}
     upward = axis | {"title": {"text": "second direction"}}
     panels = frame.row(len(networks), axis, upward, gap_x=0.09, gap_y=56, each_y=True)
@@ -105,6 +107,7 @@ def _contours(frame: Frame, networks: Sequence[Valley], limits: tuple[float, flo
             _heat(frame, panel, item, limits, bar=panel is panels[0])
             _path(frame, panel, item)
     frame.axis_note("first direction")
+    return panels
 
 
 def _heat(frame: Frame, panel: Panel, item: Valley, limits: tuple[float, float], bar: bool) -> None:

@@ -146,10 +146,9 @@ def _invite(frame: Frame, grid: ArmGrid, recordings: Sequence[Recording]) -> Non
     if len(grid.layers) > MOST_IN_ROWS:
         panel = grid.layers[len(grid.layers) // 2][0 if frame.narrow else len(grid.layers[0]) // 2]
         frame.place_for_words(panel, words, xref="paper", x=0.45)
-    elif frame.narrow:
-        frame.place_for_words(None, words, y=1 - 1.5 / max(grid.rows, 3))
     else:
-        frame.place_for_words(grid.layers[0][min(1, len(grid.layers[0]) - 1)], words)
+        panel = grid.layers[0][min(1, len(grid.layers[0]) - 1)]
+        frame.place_for_words(panel, words, **({"xref": "paper"} if frame.narrow else {}))
 
 
 def _curves(

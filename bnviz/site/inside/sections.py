@@ -106,7 +106,8 @@ def _scale(batch: LayerBatch, history: History, looked: Looked, pool: ArrayPool)
     return Section(
         "γ and β",
         "Without γ and β every unit’s output would have mean 0 and variance 1, whatever is best for the next "
-        "nonlinearity. With γ and β training can choose both. Choose a pair and see what it does. As learned, "
+        "nonlinearity. With γ and β training can choose both. In place of the app’s two sliders, choose a "
+        "pair. As learned, "
         f"γ = {n.shown(gamma, 4)} and β = {n.shown(beta, 4)} in unit {looked.unit} of layer {looked.layer} after "
         f"{batch.step:,} updates. With γ = √(Var + ε) = {n.shown(undone[0], 4)} and β = E = {n.shown(undone[1], 4)} "
         f"the output is the input again: the largest |y − x| is {n.scientific(apart, 2)}.",

@@ -56,7 +56,7 @@ export class Transport extends Part {
     if (this.reported === undefined) {
       this.hub.step = this.reported = this.data.at;
       // A lab's bar comes when the question is answered, below which a reader may stand: the figure is above.
-      if (this.data.simple) this.node.closest("[data-testid=stMain]")?.scrollTo({ top: 0 });
+      if (this.data.simple && !this.reveal()) this.node.closest("[data-testid=stMain]")?.scrollTo({ top: 0 });
     } else this.release(null); // what was looked back at belonged to another run
     this.rate.value = this.data.learning_rate ?? "";
   }
@@ -83,7 +83,17 @@ export class Transport extends Part {
 
   toggle() {
     if (!this.hub.moving && this.back) this.release(null);
+    if (!this.hub.moving) this.reveal();
     this.hub.act(this.hub.moving ? "pause" : "play");
+  }
+
+  /** On a phone a lesson's text fills the screen above the picture: bring what moves into view. Returns whether. */
+  reveal() {
+    if (!matchMedia("(max-width: 640px)").matches || !document.querySelector(".st-key-lesson")) return false;
+    const moves = this.node.closest(".st-key-lab-figure") ?? document.querySelector(".bnviz-readouts, .bnviz-figure");
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+    moves?.scrollIntoView({ block: "start", behavior });
+    return Boolean(moves);
   }
 
   reset() {
