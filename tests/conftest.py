@@ -31,6 +31,7 @@ settings.load_profile("any machine")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How hard tests/test_kills.py tries."""
     parser.addoption("--kills", type=int, default=12, help="trainer processes to kill")
+    parser.addoption("--server-kills", type=int, default=2, help="servers to kill, one after the other")
     parser.addoption("--kill-seed", type=int, default=0, help="which of them, and of which networks")
 
 
@@ -68,14 +69,20 @@ def _children() -> set[psutil.Process]:
 
 
 @pytest.fixture(scope="session")
-def trainers() -> Iterator[RunManager]:
+def trainers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `trainers` save runs."""
+    return tmp_path_factory.mktemp("trainers")
+
+
+@pytest.fixture(scope="session")
+def trainers(trainers_folder: Path) -> Iterator[RunManager]:
     """Two trainer processes and their manager, for all tests for which any will do."""
     from bnviz.runs import Limits, RunManager
     from tests.processes import trainer_processes
 
     before = _children()
     patient = Limits(unwatched_seconds=3600.0)  # tests look at a run when a busy machine lets them
-    with RunManager(workers=2, limits=patient) as manager:
+    with RunManager(workers=2, limits=patient, folder=lambda: trainers_folder) as manager:
         yield manager
         started = [item for item in trainer_processes() if item not in before]
         assert started

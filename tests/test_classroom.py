@@ -36,8 +36,8 @@ TOKEN = "a" * 32
 
 
 @pytest.fixture
-def manager():
-    with_no_trainers = RunManager(workers=1)
+def manager(tmp_path):
+    with_no_trainers = RunManager(workers=1, folder=lambda: tmp_path)
     yield with_no_trainers
     with_no_trainers.close()
 
@@ -135,6 +135,17 @@ def test_votes_and_the_teachers_key_survive_the_server(rooms, lab_run, path, man
     later.close()
 
 
+def test_what_was_trained_before_a_reset_does_not_come_back_once_a_question_is_asked(rooms, lab_run, path):
+    room, opened = lab_room(rooms, lab_run)
+    room.at.row = replace(room.at.row, step=120)  # stored before the reset
+    rooms._store.change_class(room.row, room.at.row)
+    rooms.ask(room)
+    rooms.close()
+    later = Rooms(Store(lambda: path))
+    assert later.find(opened.code).at.row.step == 0
+    later.close()
+
+
 def test_a_shared_run_is_opened_again_with_what_was_changed_at_the_step_it_had(rooms, path, manager):
     run = manager.open(ARMS)
     run.intervene("learning_rate", 0.25, 1)
@@ -151,7 +162,7 @@ def test_a_shared_run_is_opened_again_with_what_was_changed_at_the_step_it_had(r
             opened_run.advance = lambda *steps, **how: asked.append((steps, how))
             return opened_run
 
-    other = Noted(workers=1)
+    other = Noted(workers=1, folder=lambda: path.parent)
     again = later.run(later.find(opened.code), other, LabRuns())
     assert again.arms == ARMS
     assert again.held

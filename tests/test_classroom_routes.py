@@ -59,7 +59,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path):
-    manager = RunManager(workers=1)
+    manager = RunManager(workers=1, folder=lambda: tmp_path)
     rooms = Rooms(Store(lambda: tmp_path / "classes.sqlite"))
     yield Site(manager, rooms)
     rooms.close()

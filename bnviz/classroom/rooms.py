@@ -125,8 +125,7 @@ class Rooms:
     ) -> Run | None:
         """The run of a part, by default of the one that the class is at; None for text alone.
 
-        After a restart of the server it is trained again to where it was. Raises ClassroomError where this is
-        impossible.
+        After a restart of the server it goes on from where it was saved. Raises ClassroomError where this cannot be.
         """
         part = part or room.at
         if part.subject is None:
@@ -135,13 +134,14 @@ class Rooms:
             run = None if part.run is None else manager.get(part.run.id)
             if run is None or (part.subject.lab and lab_runs.get(run.id) is None):
                 try:
-                    run = part.subject.open(manager, lab_runs)
+                    saved_as = _saved_as(room, part) if part.row.step else ""
+                    run = part.subject.open(manager, lab_runs, saved_as)
                 except (ValueError, TypeError, TooCostlyError) as error:
                     raise ClassroomError(f"This class cannot be opened any more: {error}") from error
                 if part.part is not None:
                     run.pause_at(part.part.until)
-                if part.row.step:
-                    run.advance(part.row.step, every_step=False)
+                if not run.active and run.step < part.row.step:
+                    run.advance(part.row.step - run.step, every_step=False)
                 room.version += 1
             with self._lock:
                 self._hold(room, part, run)
@@ -165,6 +165,10 @@ class Rooms:
             if poll.row.told:
                 raise ClassroomError("The class knows the answer to this question.")
             self._change(room, poll, round=poll.row.round + 1, is_open=True, measured="")
+            if room.at.row.step:  # the run was reset since; what was trained before must not come back
+                part = replace(room.at.row, step=0)
+                self._store.change_class(room.row, part)
+                room.at.row = part
 
     def close_question(self, room: Room, show: bool = True, question: str = "") -> None:
         """Close the round that is open. Raises ClassroomError.
@@ -311,16 +315,18 @@ class Rooms:
 
     def _hold(self, room: Room, part: ShownPart, run: Run) -> None:
         """Have the manager keep the run that the class is at, and no longer those of classes beyond MOST_HELD."""
-        if part.run is not None and part.run is not run:
-            part.run.held = False
+        if part.run is not run:
+            self._let_go(part)
         part.run = run
         run.held = part is room.at and not room.row.ended
+        run.saved_as = _saved_as(room, part) if run.held else ""
         for other in list(self._rooms.values())[:-MOST_HELD]:
             self._let_go(other.at)
 
     def _let_go(self, part: ShownPart) -> None:
+        """Let the manager drop the run of a part, and save it no longer."""
         if part.run is not None:
-            part.run.held = False
+            part.run.held, part.run.saved_as = False, ""
 
     def _store_progress(self, room: Room, part: ShownPart, run: Run) -> None:
         """Store how far the run is and what was changed in it, once in PROGRESS_SECONDS."""
@@ -349,6 +355,11 @@ class Rooms:
     def _changed(self, room: Room, row: ClassRow) -> None:
         room.row = row
         room.version += 1
+
+
+def _saved_as(room: Room, part: ShownPart) -> str:
+    """The name under which the run of a part is saved."""
+    return f"{room.code}{part.row.part}"
 
 
 class _OpenRooms:

@@ -84,14 +84,20 @@ class ClassSubject:
         """The lab; None for the Playground. Raises ValueError for a lab that no longer exists."""
         return find(self.lab) if self.lab else None
 
-    def open(self, manager: RunManager, lab_runs: LabRuns) -> Run:
-        """A new run of it, at step 0. Raises ValueError where this version of bnviz cannot open it."""
+    def open(self, manager: RunManager, lab_runs: LabRuns, saved_as: str = "") -> Run:
+        """A new run of it, at step 0 or where it was saved under this name.
+
+        Raises ValueError where this version of bnviz cannot open it.
+        """
         lab = self.found_lab
         if lab is not None:
             setting = Setting(self.quick, self.seeds, self.steps, images=self.images)
-            return lab_runs.open(lab, setting, manager, computed=computed.find(lab, setting)).run
+            return lab_runs.open(
+                lab, setting, manager, computed=computed.find(lab, setting), saved_as=saved_as
+            ).run
         arms = [Experiment.from_json(text) for text in self.arms]
-        run = manager.open(arms, [Intervention.parse_all(text) for text in self.changes])
+        changes = [Intervention.parse_all(text) for text in self.changes]
+        run = manager.open(arms, changes, saved_as=saved_as)
         run.set_speed(self.speed)
         return run
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from bnviz.experiment import Experiment, Intervention
+
+ABOUT = "about"
+"""The name of the array that holds, in a file, everything else as JSON."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,3 +38,28 @@ class Checkpoint:
     def nbytes(self) -> int:
         """How many bytes its arrays take."""
         return sum(array.nbytes for array in self.arrays.values())
+
+    def to_bytes(self) -> bytes:
+        """The content of a file, in NumPy's format npz."""
+        about = {
+            "step": self.step,
+            "started": self.started,
+            "diverged_at": self.diverged_at,
+            "taken": self.taken,
+            "settings": self.settings.to_json(),
+            "coming": [item.model_dump() for item in self.coming],
+        }
+        content = io.BytesIO()
+        arrays = {ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8), **self.arrays}
+        np.savez(content, allow_pickle=False, **arrays)
+        return content.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """The inverse of `to_bytes`. Raises ValueError, KeyError, TypeError or BadZipFile for any other content."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(arrays.pop(ABOUT).tobytes())
+        settings = Experiment.from_json(about.pop("settings"))
+        coming = tuple(Intervention(**item) for item in about.pop("coming"))
+        return cls(settings=settings, coming=coming, arrays=arrays, **about)

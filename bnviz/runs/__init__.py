@@ -9,6 +9,7 @@ Admission         which runs may train at a time, and the queue of the others (a
 FairQueue         whose call a worker process takes next (fair_queue.py)
 Trainers          the Dask cluster and the loop that drives all pumps (trainers.py)
 Checkpoints       what a training goes on from when its process was lost (checkpoints.py)
+SavedRuns         classes' runs on the disk, to go on from after a restart of the server (saved_runs.py)
 Workers           the cluster's worker processes, and when one ends (workers.py); preloaded.py is what they start with
 TrainerActor      a Trainer in a worker process (actor.py); TrainerCache keeps trained ones there (trainer_cache.py)
 RecordingCache    finished Recordings, played back in place of training again (recording_cache.py)

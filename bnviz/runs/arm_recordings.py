@@ -13,7 +13,8 @@ from bnviz.runs.actor import Progress
 class Trained:
     """The arms' Recordings from step 0 on. Whoever changes it must hold the run's lock.
 
-    planned: the Interventions of each arm. measured: earlier Recordings in place of arms. reached: the arms' steps.
+    planned: the Interventions of each arm. measured: earlier Recordings, in place of arms or up to
+    the steps `reached`. reached: the arms' steps.
     """
 
     def __init__(
@@ -21,11 +22,12 @@ class Trained:
         arms: Sequence[Experiment],
         planned: Sequence[tuple[Intervention, ...]],
         measured: tuple[Recording, ...] = (),
+        reached: tuple[int, ...] = (),
     ) -> None:
         self.recordings = measured or tuple(
             Recording(arm, items) for arm, items in zip(arms, planned, strict=True)
         )
-        self.reached = tuple(item.last_step for item in measured) or (0,) * len(arms)
+        self.reached = reached or tuple(item.last_step for item in measured) or (0,) * len(arms)
         self._changes: list[dict[str, float]] = [{} for _ in arms]  # not yet applied
 
     @property

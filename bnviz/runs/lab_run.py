@@ -19,7 +19,7 @@ CAPACITY = 200
 class LabRun:
     """One lab being run. Every method may be called from any thread, and returns at once.
 
-    computed: its outcomes where they were computed before; they are played back.
+    computed: its outcomes where they were computed before; they are played back. saved_as: as for `RunManager.open`.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class LabRun:
         manager: RunManager,
         person: Person | None = None,
         computed: Sequence[Outcome] = (),
+        saved_as: str = "",
     ) -> None:
         self.lab, self.setting = lab, setting
         self._computed = tuple(computed)
@@ -40,6 +41,7 @@ class LabRun:
             [job.experiment for job in lab.jobs(setting)],
             person=person,
             computed=[item.recording for item in self._computed],
+            saved_as=saved_as,
         )
 
     @property
@@ -127,12 +129,13 @@ class LabRuns:
         manager: RunManager,
         person: Person | None = None,
         computed: Sequence[Outcome] = (),
+        saved_as: str = "",
     ) -> LabRun:
         """A new one, at step 0. person: to whom it belongs. computed: its outcomes, to be played back.
 
-        Raises TooCostlyError for one beyond the limits.
+        saved_as: as for `RunManager.open`. Raises TooCostlyError for one beyond the limits.
         """
-        item = LabRun(lab, setting, manager, person, computed)
+        item = LabRun(lab, setting, manager, person, computed, saved_as)
         with self._lock:
             # A run that the manager has dropped must not live on here, with all that it recorded.
             self._all = {key: other for key, other in self._all.items() if manager.get(key) is not None}

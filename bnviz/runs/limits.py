@@ -36,6 +36,9 @@ class Limits:
     kept_mb: int = 150  # million bytes of these recordings, and as many of these answers
     kept_inspections: int = 100  # answers to questions about a network at a step
     checkpoints_mb: int = 200  # million bytes of networks on the way, to go on from when a process is lost
+    saved_runs_mb: int = (
+        500  # million bytes on the disk, of classes' runs that go on after a restart of the server
+    )
     unwatched_seconds: float = 120.0  # a running run nobody looks at is paused
     dropped_seconds: float = 1800.0  # a run nobody looks at is dropped
     call_seconds: float = 0.1  # training between two looks at the Pause button

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import threading
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Self
 
 from bnviz.data.lru import Held
+from bnviz.data.paths import home
 from bnviz.experiment import Experiment, Intervention
 from bnviz.recording import Recording
 from bnviz.runs.cost import check
@@ -19,6 +23,7 @@ from bnviz.runs.person import Person
 from bnviz.runs.questions import Answer, Questions
 from bnviz.runs.recording_cache import RecordingCache
 from bnviz.runs.run import Run
+from bnviz.runs.saved_runs import SavedRun, SavedRuns
 from bnviz.runs.shown_run import ShownRun
 from bnviz.runs.sweeps import Sweeps
 from bnviz.runs.trainers import Trainers
@@ -33,11 +38,16 @@ class RunManager:
     """All runs of this server and the processes that train for them.
 
     workers: trainer processes, by default $BNVIZ_WORKERS or one for each core. scheduler: the address
-    of a Dask cluster to train on instead, by default $BNVIZ_SCHEDULER. Every method may be called from any thread.
+    of a Dask cluster to train on instead, by default $BNVIZ_SCHEDULER. folder: names where runs are saved, a folder
+    that is there. Every method may be called from any thread.
     """
 
     def __init__(
-        self, workers: int | None = None, scheduler: str | None = None, limits: Limits | None = None
+        self,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        limits: Limits | None = None,
+        folder: Callable[[], Path] = home,
     ) -> None:
         self._limits = Limits.from_environment() if limits is None else limits
         self._trainers = Trainers(
@@ -49,6 +59,7 @@ class RunManager:
         self.sweeps = Sweeps(self._trainers)
         self.measurements = Measurements(self._trainers, self._limits)
         self.feeds = Feeds(self._limits)
+        self._saved_runs = SavedRuns(lambda: folder() / "saved-runs", self._limits.saved_runs_mb * 1_000_000)
         self._questions = Questions(self._trainers, self._limits)
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
@@ -91,27 +102,38 @@ class RunManager:
         beside: Sequence[Recording] = (),
         person: Person | None = None,
         computed: Sequence[Recording] = (),
+        saved_as: str = "",
     ) -> Run:
         """A new run at step 0; nothing trains before `play`.
 
         interventions: to be made, for each arm. beside: earlier Recordings, to compare with.
-        person: to whom it belongs. computed: finished Recordings of these arms, to be played back. Raises
-        TooCostlyError for a run beyond the limits: whoever drives it may have it trained anew.
+        person: to whom it belongs. computed: finished Recordings of these arms, to be played back: whoever drives it
+        may have it trained anew. saved_as: a name, of letters and digits; where an equal run was saved under it, before
+        the server was restarted or the run dropped, this one goes on from there, at once if that one trained.
+        Raises TooCostlyError for a run beyond the limits.
         """
         check(arms, self._limits)
         planned = [()] * len(arms) if interventions is None else interventions
-        return self._add(
-            Run(
-                arms,
-                planned,
-                self._trainers,
-                self._recording_cache,
-                self._limits,
-                beside=beside,
-                person=person,
-                computed=computed,
-            )
+        saved = self._saved_runs.load(saved_as) if saved_as else None
+        saved = saved and saved.planned(arms, planned)
+        run = Run(
+            arms,
+            planned,
+            self._trainers,
+            self._recording_cache,
+            self._limits,
+            beside=beside,
+            person=person,
+            computed=computed,
+            saved=saved,
         )
+        run.saved_as = saved_as
+        self._add(run)
+        if saved is not None:
+            self._trainers.soon(functools.partial(self._keep_checkpoints, saved))
+            if saved.playing:
+                run.play()
+        return run
 
     def show(self, shown: Sequence[Recording | FeedSeries], person: Person | None = None) -> Run:
         """A run of earlier Recordings, and of what other programs train: only to be looked at."""
@@ -167,6 +189,25 @@ class RunManager:
             "checkpoints": self._trainers.checkpoints.held(),
         }
 
+    def _keep_checkpoints(self, saved: SavedRun) -> None:
+        for recording, checkpoint in zip(saved.recordings, saved.checkpoints, strict=True):
+            if checkpoint is not None:
+                self._trainers.checkpoints.keep(recording.experiment, recording.interventions, checkpoint)
+
+    async def _save(self, run: Run) -> None:
+        """Write the run to the disk, with the newest Checkpoints, if there is something new."""
+        name, state = run.saved_as, f"{run.id}-{run.revision}"
+        if not name or not self._saved_runs.is_due(name, state):
+            return
+        saved = run.to_save()
+        if saved is not None:
+            checkpoints = (
+                self._trainers.checkpoints.nearest(item.experiment, item.interventions, step)
+                for item, step in zip(saved.recordings, saved.reached, strict=True)
+            )
+            saved = replace(saved, checkpoints=tuple(checkpoints))
+        await asyncio.to_thread(self._saved_runs.save, name, state, saved)
+
     def _drop(self, run: Run) -> None:
         with self._lock:
             self._runs.pop(run.id, None)
@@ -182,6 +223,7 @@ class RunManager:
             with self._lock:
                 runs = list(self._runs.values())
             for run in runs:
+                await self._save(run)
                 if run.untouched_seconds > limits.dropped_seconds and not run.held:
                     self._drop(run)
                 elif run.active and run.untouched_seconds > limits.unwatched_seconds:

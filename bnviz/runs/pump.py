@@ -25,11 +25,11 @@ from bnviz.runs.workers import TrainersUnavailableError
 
 logger = logging.getLogger(__name__)
 
-LOST = "A trainer process was lost; training goes on from the last checkpoint, to the same numbers."
+LOST = "A trainer process was lost; the network is brought to this step again, with the same numbers."
 QUEUE_SECONDS = 0.5
 """Between two attempts of a waiting run to be admitted."""
 
-CATCHING_UP = "The network is trained up to this step again, from the nearest checkpoint, to go on from here."
+CATCHING_UP = "The network is trained up to this step again, to go on from here."
 
 
 @dataclass(frozen=True)
@@ -68,18 +68,23 @@ class PumpedRun(Protocol):
 
 
 class Pump:
-    """Drives the arms of one run from step 0 to the end or to a reset.
+    """Drives the arms of one run from the steps `reached` to the end or to a reset.
 
-    kept: finished Recordings of all arms, to be played back in place of training.
+    kept: finished Recordings of all arms, to be played back from step 0 on in place of training.
     `wake` and `end` are called in the loop.
     """
 
     def __init__(
-        self, run: PumpedRun, trainers: Trainers, limits: Limits, kept: Sequence[Recording] | None = None
+        self,
+        run: PumpedRun,
+        trainers: Trainers,
+        limits: Limits,
+        reached: Sequence[int],
+        kept: Sequence[Recording] | None = None,
     ) -> None:
         self._run, self._trainers, self._limits = run, trainers, limits
         self._arms: list[LiveArm | PlaybackArm] = (
-            [self._live(arm) for arm in run.arms] if kept is None else [PlaybackArm(item) for item in kept]
+            list(map(self._live, run.arms, reached)) if kept is None else [PlaybackArm(item) for item in kept]
         )
         self._stride = 1
         self._lost = False
@@ -116,7 +121,7 @@ class Pump:
         for arm in self._arms:
             arm.release()
 
-    def _live(self, experiment: Experiment, step: int = 0) -> LiveArm:
+    def _live(self, experiment: Experiment, step: int) -> LiveArm:
         return LiveArm(experiment, self._trainers, self._run.person, self._limits.deaths, step)
 
     async def _work(self) -> None:

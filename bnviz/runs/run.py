@@ -17,6 +17,7 @@ from bnviz.runs.limits import Limits
 from bnviz.runs.person import Person
 from bnviz.runs.pump import Orders, Pump
 from bnviz.runs.recording_cache import RecordingCache
+from bnviz.runs.saved_runs import SavedRun
 from bnviz.runs.trainers import Trainers
 
 State = Literal["ready", "starting", "running", "paused", "finished", "failed"]
@@ -32,7 +33,8 @@ class Run:
     one, the run belongs to a new person. held: whether it must not be dropped, however long nobody watches.
     measured: earlier Recordings in place of arms: there is nothing to train.
     beside: earlier Recordings of further arms, shown up to the run's step. computed: finished Recordings of these arms,
-    played back as long as nothing is changed.
+    played back as long as nothing is changed. saved_as: the name under which it is saved on the disk, "" for not.
+    saved: where it begins, in place of step 0.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Run:
         beside: Sequence[Recording] = (),
         person: Person | None = None,
         computed: Sequence[Recording] = (),
+        saved: SavedRun | None = None,
     ) -> None:
         self.id = secrets.token_urlsafe(12)
         self.person = person or Person(self.id)
         self.key = secrets.token_urlsafe(18)
         self.held = False
+        self.saved_as = ""
         self.arms = tuple(arms)
         self._planned = tuple(tuple(items) for items in interventions)
         self._measured = tuple(measured)
@@ -66,6 +70,8 @@ class Run:
         self._every_single = True  # whether each single step is recorded
         self._on_schedule = True  # whether only scheduled steps were recorded
         self._rewind()
+        if saved is not None:
+            self._go_on_from(saved)
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
@@ -89,8 +95,8 @@ class Run:
 
     @property
     def message(self) -> str:
-        """A sentence about the state, or ""."""
-        return self._message
+        """A sentence or two about the state, or ""."""
+        return " ".join(filter(None, (self._notice, self._message)))
 
     @property
     def step(self) -> int:
@@ -212,7 +218,10 @@ class Run:
                 return None
             if self._ahead is not None and self._ahead <= self.step:
                 if self._playing and self._ahead == self.step:
-                    self._playing, self._pause_message = False, f"Paused at step {self.step:,}. Press Play to go on."
+                    self._playing, self._pause_message = (
+                        False,
+                        f"Paused at step {self.step:,}. Press Play to go on.",
+                    )
                 self._ahead = None
             if not (self._playing or self._single):
                 if self.active:
@@ -238,6 +247,15 @@ class Run:
             self._revision += 1
             if self._trained.finished:
                 self._finish()
+
+    def to_save(self) -> SavedRun | None:
+        """What to write to the disk, without the Checkpoints; None where there is nothing that was trained here."""
+        with self._lock:
+            trained = self._trained
+            if not trained.begun or (self._kept and not trained.finished):
+                return None
+            nothing = (None,) * len(trained.recordings)
+            return SavedRun(trained.recordings, trained.reached, nothing, self._playing, self._on_schedule)
 
     def starting(self, pump: Pump, message: str, kept: bool) -> None:
         """Show that the arms are being made ready, unless the run was paused meanwhile."""
@@ -277,9 +295,10 @@ class Run:
         if self._state == "finished":
             return
         if self._pump is None:
-            kept = None if fresh else self._find_kept()
+            afresh = fresh or self._trained.begun  # what was saved goes on where it was
+            kept = None if afresh else self._find_kept()
             self._kept = kept is not None
-            self._pump = Pump(self, self._trainers, self._limits, kept)
+            self._pump = Pump(self, self._trainers, self._limits, self._trained.reached, kept)
         self._playing, self._single, self._pause_message = playing, single, ""
         self._every_single = every_step
         self._show("running" if self._can_move(self._pump) else "starting")
@@ -294,8 +313,15 @@ class Run:
             return self._computed
         return self._recording_cache.find(wanted)
 
+    def _go_on_from(self, saved: SavedRun) -> None:
+        self._trained = Trained(self.arms, self._planned, saved.recordings, saved.reached)
+        self._on_schedule = saved.on_schedule
+        self._notice = f"This run was saved on the disk at step {self.step:,} and brought back from there."
+        self._show("finished" if self._trained.finished else "paused")
+
     def _rewind(self) -> None:
         self._end_pump()
+        self._notice = ""
         self._trained = Trained(self.arms, self._planned, self._measured)
         self._kept = False
         self._ahead = self._until
