@@ -193,7 +193,7 @@ def test_a_lab_s_figure_comes_with_the_link_to_the_lab(monkeypatch: pytest.Monke
     run = FakeRun(arms=arms, recordings=tuple(map(Recording, arms)))
 
     class Manager(FakeManager):
-        def open(self, *arguments: object, person: object = None) -> FakeRun:
+        def open(self, *arguments: object, **named: object) -> FakeRun:
             return run
 
     lab_runs = LabRuns()

@@ -144,7 +144,7 @@ def lab_site(lab: Lab, result: Result, monkeypatch: pytest.MonkeyPatch) -> TestC
     run = FakeRun(arms=tuple(item.experiment for item in arms), recordings=tuple(arms))
 
     class Manager(FakeManager):
-        def open(self, *arguments: object, person: object = None) -> FakeRun:
+        def open(self, *arguments: object, **named: object) -> FakeRun:
             return run
 
     lab_runs = LabRuns()
