@@ -45,7 +45,7 @@ class Around:
     navigation: Markup
     link: str = ""
     commands: tuple[str, ...] = ()
-    frames: int = 40
+    frames: int = 30
     stop: int | None = None
 
 
