@@ -63,7 +63,8 @@ def test_a_file_of_another_version_or_a_broken_one_is_not_used(
         file.write_bytes(broken)
         assert runs.load(NAME) is None
     file.write_bytes(content)
-    monkeypatch.setattr(saved_runs, "__version__", "0.0.0")
+    other = replace(saved_runs.installed(), torch="0.0.0")
+    monkeypatch.setattr(saved_runs, "installed", lambda: other)
     assert runs.load(NAME) is None
 
 

@@ -12,8 +12,7 @@ import logging
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +22,7 @@ from bnviz.recording import Recording
 from bnviz.recording.checkpoint import Checkpoint
 from bnviz.recording.file import write_whole
 from bnviz.runs.checkpoints import before
-from bnviz.version import __version__
+from bnviz.runs.installed import Installed, installed
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ class SavedRun:
     def to_bytes(self) -> bytes:
         """The content of its file."""
         about = {
-            "versions": versions(),
+            "installed": asdict(installed()),
             "reached": self.reached,
             "playing": self.playing,
             "on_schedule": self.on_schedule,
@@ -93,8 +92,8 @@ class SavedRun:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 about = json.loads(archive.read(ABOUT))
-                if about["versions"] != versions():
-                    raise ValueError(f"it was saved with {about['versions']}")
+                if differences := installed().differences(Installed(**about["installed"])):
+                    raise ValueError(f"it was saved with {differences}")
                 places, names = range(len(about["reached"])), set(archive.namelist())
                 return cls(
                     tuple(Recording.load(io.BytesIO(archive.read(f"{place}.recording"))) for place in places),
@@ -171,8 +170,3 @@ class SavedRuns:
             total += file.stat().st_size
             if place >= MOST_FILES or total > self._most_bytes:
                 file.unlink()
-
-
-def versions() -> str:
-    """What a network's bits may depend on."""
-    return f"bnviz {__version__}, torch {version('torch')}"
