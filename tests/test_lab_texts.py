@@ -180,8 +180,8 @@ def test_captions_say_what_was_measured() -> None:
     assert "no normalization 4, batch norm 1, noisy batch norm 5" in captions(lab, as_claimed(lab))["drift"]
     assert "no normalization 1, batch norm 4" in captions(lab, upset(lab))["drift"]
     lab = find("placement")
-    assert "γ, β before: 0.0 %, γ, β after: 7.0 %" in captions(lab, as_claimed(lab))["possible"]
-    assert "γ, β before: 7.0 %, γ, β after: 0.0 %" in captions(lab, upset(lab))["possible"]
+    assert "0.0 % with γ, β before, and 7.0 % with γ, β after" in captions(lab, as_claimed(lab))["possible"]
+    assert "7.0 % with γ, β before, and 0.0 % with γ, β after" in captions(lab, upset(lab))["possible"]
 
 
 def test_the_glossary_has_its_terms_in_the_order_of_the_alphabet_with_a_sentence_each() -> None:
