@@ -148,6 +148,8 @@ def _invite(frame: Frame, grid: ArmGrid, recordings: Sequence[Recording]) -> Non
         frame.place_for_words(panel, words, xref="paper", x=0.45)
     else:
         panel = grid.layers[0][min(1, len(grid.layers[0]) - 1)]
+        if frame.theme.large and len(grid.layers[0]) == 1:
+            words = INVITATION
         frame.place_for_words(panel, words, **({"xref": "paper"} if frame.narrow else {}))
 
 

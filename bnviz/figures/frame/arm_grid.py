@@ -44,7 +44,8 @@ class ArmGrid:
     ) -> Self:
         """A row for each arm, on a phone a column; the last column, or row, is of what is learned."""
         rows, columns = (layers + 1, arms) if frame.narrow else (arms, layers + 1)
-        grid = frame.panels(rows, columns, dict(steps), dict(y), gap_x=0.12 if frame.narrow else 0.05)
+        roomy = frame.narrow or (frame.theme.large and layers == 1)  # as beside a lesson on a projector
+        grid = frame.panels(rows, columns, dict(steps), dict(y), gap_x=0.12 if roomy else 0.05)
         by_arm = list(zip(*grid, strict=True)) if frame.narrow else grid
         return cls(
             tuple(tuple(row[:layers]) for row in by_arm), tuple(row[layers] for row in by_arm), rows, rows

@@ -24,6 +24,8 @@ html { font-size: 22px; }
 .stMainBlockContainer { padding: 1rem 1.6rem 2rem !important; max-width: none !important; }
 .stElementContainer:has(.bnviz-intro), [class*="st-key-"][class*="-share"] { display: none; }
 h1 { font-size: 1.7rem !important; }
+:root:root { --bnviz-lesson: 16rem; }
+.st-key-lesson-beside :is(p, li, h2) { font-size: 0.8rem !important; }
 """
 _NO_SIDEBAR = """
 [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stSidebarCollapsedControl"] {
