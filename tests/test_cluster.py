@@ -48,7 +48,7 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        until(self._found.exists)
+        until(lambda: self._found.exists() and self._found.read_text().rstrip().endswith("}"))
         return str(json.loads(self._found.read_text())["address"])
 
     def add(self, *names: str, path: Path | None = ROOT) -> list[subprocess.Popen[bytes]]:

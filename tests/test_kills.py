@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -40,10 +41,14 @@ STEPS_A_SERVER = 300
 
 
 class Killer:
-    """Kills trainer processes of this process, each time a random one, while the block runs: `kills` in all."""
+    """Kills trainer processes of this process, each time a random one, while the block runs: `kills` in all.
 
-    def __init__(self, kills: int, seed: int) -> None:
+    spared: those that others use.
+    """
+
+    def __init__(self, kills: int, seed: int, spared: Collection[psutil.Process]) -> None:
         self.left = kills
+        self._spared = spared
         self._random = random.Random(seed)
         self._used: dict[int, float] = {}  # processor time by process, of those that ended too
         self._end = threading.Event()
@@ -62,7 +67,7 @@ class Killer:
     def _work(self) -> None:
         killed_at = 0.0
         while self.left and not self._end.wait(0.2):
-            living = trainer_processes()
+            living = [item for item in trainer_processes() if item not in self._spared]
             for process in living:
                 with suppress(psutil.Error):  # it has just ended
                     self._used[process.pid] = sum(process.cpu_times()[:2])
@@ -90,14 +95,15 @@ def test_kills_change_no_number_and_leave_no_process(pytestconfig: pytest.Config
     base = Experiment(dataset="moons", hidden=(4,), steps=kills * STEPS_A_KILL, device="cpu", seed=seed)
     arms = [base.replace(normalizer=name) for name in ("none", "batch")]
     undisturbed = tuple(map(train, arms))
+    others = trainer_processes()
     with RunManager(workers=2, limits=Limits(unwatched_seconds=3600.0)) as manager:
-        with Killer(kills, seed) as killer:
+        with Killer(kills, seed, others) as killer:
             while killer.left:
                 run = manager.open(arms)
                 run.play(fresh=True)
                 finish(run, killer)
                 assert run.recordings == undisturbed
-        workers = trainer_processes()
+        workers = [item for item in trainer_processes() if item not in others]
     assert psutil.wait_procs(workers, timeout=30)[1] == []
 
 
