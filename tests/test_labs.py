@@ -33,12 +33,20 @@ TINY = Setting(quick=True, steps=12)
 together = pytest.mark.xdist_group("labs")  # on one worker, as what was trained for one test serves others
 
 
+QUICK = ("figure-1", "learning-rate", "inference", "mechanism", "test-shift", "length-direction")
+"""The labs that the quick tests train: of both kinds of question, with and without inspections, of a few networks."""
+TRAINED = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in LABS]
+
+
 @pytest.fixture(scope="module")
-def results() -> dict[str, Result]:
-    """Every lab really trained, for a few steps, all by one pool of workers."""
-    jobs = {name: find(name).jobs(TINY) for name in LABS}
-    outcomes = iter(train_many([job for name in LABS for job in jobs[name]], workers=2))
-    return {name: find(name).result(TINY, [next(outcomes) for _ in jobs[name]]) for name in LABS}
+def results(request: pytest.FixtureRequest) -> dict[str, Result]:
+    """Every lab that is asked for really trained, for a few steps, all by one pool of workers."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    asked = {item.callspec.params["name"] for item in items if "results" in item.fixturenames}
+    names = [name for name in LABS if name in asked]
+    jobs = {name: find(name).jobs(TINY) for name in names}
+    outcomes = iter(train_many([job for name in names for job in jobs[name]], workers=2))
+    return {name: find(name).result(TINY, [next(outcomes) for _ in jobs[name]]) for name in names}
 
 
 @pytest.mark.parametrize("name", LABS)
@@ -154,7 +162,7 @@ def test_a_lab_on_mini_batches_refuses_all_examples_at_once(name: str) -> None:
 
 
 @together
-@pytest.mark.parametrize("name", LABS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_lab_runs_and_writes_a_measured_verdict(
     name: str, results: dict[str, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +188,7 @@ def test_a_lab_runs_and_writes_a_measured_verdict(
 
 @together
 @pytest.mark.parametrize("view", [View(), View(theme="dark", narrow=True), View(theme="projector")], ids=str)
-@pytest.mark.parametrize("name", LABS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_figures_are_valid_and_say_in_words_what_they_show(
     name: str, view: View, results: dict[str, Result]
 ) -> None:
