@@ -7,7 +7,7 @@ arguments. It is a generator: of each piece it yields the share of the work done
 from __future__ import annotations
 
 import asyncio
-import importlib
+import pkgutil
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
@@ -151,8 +151,7 @@ def measured(
 
 
 def _generator(experiment: Experiment, function: str, arguments: Mapping[str, Hashable]) -> Iterator[Piece]:
-    module, _, found = function.partition(":")
-    begun: Iterator[Piece] = getattr(importlib.import_module(module), found)(experiment, **arguments)
+    begun: Iterator[Piece] = pkgutil.resolve_name(function)(experiment, **arguments)
     return begun
 
 

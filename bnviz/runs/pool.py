@@ -6,8 +6,8 @@ This module imports quickly; only the workers load torch. A script that calls `t
 
 from __future__ import annotations
 
-import importlib
 import os
+import pkgutil
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -67,8 +67,7 @@ def inspect(
     trainer: Trainer, name: str, arguments: Mapping[str, Any] = MappingProxyType({})
 ) -> Mapping[str, Any]:
     """Call the inspection "package.module:function" on a Trainer, in the process that trains."""
-    module, _, function = name.partition(":")
-    found: Mapping[str, Any] = getattr(importlib.import_module(module), function)(trainer, **arguments)
+    found: Mapping[str, Any] = pkgutil.resolve_name(name)(trainer, **arguments)
     return found
 
 

@@ -8,7 +8,7 @@ arrays, and leaves the Trainer unchanged: the next question may be to the same o
 from __future__ import annotations
 
 import functools
-import importlib
+import pkgutil
 import secrets
 import sys
 import threading
@@ -191,9 +191,8 @@ def answered(
 
     start: what to train on from, in place of step 0, if this process has no such network.
     """
-    module, _, name = function.partition(":")
     trainer = TRAINER_CACHE.trainer(experiment, interventions, step, start)
-    return getattr(importlib.import_module(module), name)(trainer, **arguments)
+    return pkgutil.resolve_name(function)(trainer, **arguments)
 
 
 def _answered_with_reports(question: str, *asked: Any) -> Any:

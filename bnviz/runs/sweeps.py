@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+import pkgutil
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -129,6 +129,5 @@ def trained(work: str, experiments: tuple[Experiment, ...]) -> tuple[list[Any], 
     """
     from bnviz.engine.trainer import made_on, pick_device
 
-    module, _, name = work.partition(":")
-    results = getattr(importlib.import_module(module), name)(experiments, TRAINING)
+    results = pkgutil.resolve_name(work)(experiments, TRAINING)
     return results, made_on(pick_device(experiments[0].device))

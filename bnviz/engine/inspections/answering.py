@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 from typing import Any
 
 from bnviz.engine.trainer import Trainer
@@ -10,6 +10,4 @@ from bnviz.engine.trainer import Trainer
 
 def answer(trainer: Trainer, question: str, **arguments: Any) -> dict[str, Any]:
     """The answer, by the name "answer". question: a function of this folder, such as "layer:history"."""
-    module, _, function = question.partition(":")
-    place = importlib.import_module(f"bnviz.engine.inspections.{module}")
-    return {"answer": getattr(place, function)(trainer, **arguments)}
+    return {"answer": pkgutil.resolve_name(f"bnviz.engine.inspections.{question}")(trainer, **arguments)}
