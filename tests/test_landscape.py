@@ -62,7 +62,7 @@ def test_an_equal_measurement_is_there_at_once_and_another_is_not(trainers, fini
 
 
 def test_a_stopped_measurement_keeps_what_it_has_and_goes_on(trainers):
-    long = tuple(item.replace(dataset="digits", hidden=(60, 60), steps=3000) for item in PAIR)
+    long = tuple(item.replace(dataset="digits", hidden=(60, 60), steps=12000) for item in PAIR)
     measurement = trainers.measurements.open(long, GRADIENT, {})
     measurement.play()
     while not 0 < measurement.done < 1:
@@ -77,7 +77,7 @@ def test_a_stopped_measurement_keeps_what_it_has_and_goes_on(trainers):
     waited(measurement)
     assert all(after[: len(before)] == before for before, after in zip(held, measurement.found, strict=True))
     steps = [[piece["steps"] for piece in pieces] for pieces in measurement.found]
-    assert steps[0] == steps[1] == smoothness.recorded_steps(3000)
+    assert steps[0] == steps[1] == smoothness.recorded_steps(12000)
 
 
 def test_a_worker_that_lost_what_it_had_begun_goes_on_after_what_is_known():
