@@ -34,7 +34,7 @@ from bnviz.classroom.lesson_plans import MOST_PARTS
 from bnviz.classroom.room import Room, ShownPart
 from bnviz.classroom.rooms import Rooms, open_rooms
 from bnviz.export.handouts.votes_page import votes_page
-from bnviz.runs import RunManager
+from bnviz.runs import Run, RunManager
 from bnviz.runs.lab_run import LabRuns
 from bnviz.web import class_json, class_page
 from bnviz.web.class_json import Standing
@@ -305,19 +305,21 @@ class ClassRoutes:
     def _watched(self, room: Room, part: ShownPart) -> Standing:
         """The class at a part that it was shown, with the run there; what was measured closes the vote."""
         run = self._rooms().run(room, self._manager(), self._lab_runs, part)
-        lab_run = self._lab_runs.get(run.id) if run and part.lab else None
-        watched = Watched(run, lab_run)
+        watched = self._looked_at(part, run)
         if watched.begun:
             self._rooms().close_begun(room, part)
         self._rooms().settle(room, part, watched)
         return Standing(room, part, watched)
+
+    def _looked_at(self, part: ShownPart, run: Run | None) -> Watched:
+        return Watched(run, self._lab_runs.get(run.id) if run and part.lab else None)
 
     def _shown_polls(self, room: Room) -> list[ShownPoll]:
         """Every question whose answers are shown, part by part, as its run stands; no run is opened for this."""
         found = []
         for number, part in sorted(room.parts.items()):
             run = self._manager().get(part.run.id) if part.run else None
-            watched = Watched(run, self._lab_runs.get(run.id) if run and part.lab else None)
+            watched = self._looked_at(part, run)
             self._rooms().settle(room, part, watched)
             found += [
                 ShownPoll(number, poll)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from bnviz.classroom.asked import Watched
 from bnviz.classroom.lesson_plans import MOST_PARTS, LessonPlanError, find_plan
 from bnviz.experiment.knob import MAX_LAYERS
 from bnviz.figures.frame.arms import MAX_ARMS, arm_styles
@@ -118,7 +119,7 @@ def lesson_told(query: RunQuery, run: Run, recordings: Sequence[Recording]) -> d
         _, part = find_plan(query.lesson).part(str(query.part))
     except LessonPlanError as error:
         raise RequestError(404, str(error)) from error
-    reached = run.state == "finished" or (part.until is not None and run.step >= part.until)
+    reached = Watched(run).reached(part.until)
     ask = part.ask
     right = ask.right(recordings, part.until) if ask and reached else None
     return {
