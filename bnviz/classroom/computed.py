@@ -1,7 +1,8 @@
 """Results of labs that were computed before the class: kept below BNVIZ_HOME, played back when the class comes to them.
 
 A folder holds the Recordings of a lab in a setting, and what its inspection found. Its name has a digest of all that is
-trained and of the version of bnviz: after any change there is nothing to be found, and the lab trains as usual.
+trained and of what is installed, bnviz and torch among it: after any change there is nothing to be found, and the lab
+trains as usual.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bnviz.data.paths import home
 from bnviz.labs.base import Lab, Setting
 from bnviz.recording import Recording
 from bnviz.recording.outcome import Outcome
-from bnviz.version import __version__
+from bnviz.runs.installed import installed
 
 
 class NotKeptError(Exception):
@@ -27,7 +28,7 @@ class NotKeptError(Exception):
 
 def folder(lab: Lab, setting: Setting) -> Path:
     """Where the results of the lab in this setting are, or would be."""
-    told = [__version__, *(f"{job.experiment.to_json()}{job.inspection}" for job in lab.jobs(setting))]
+    told = [repr(installed()), *(f"{job.experiment.to_json()}{job.inspection}" for job in lab.jobs(setting))]
     digest = hashlib.blake2b("\n".join(told).encode(), digest_size=8).hexdigest()
     return home() / "computed" / f"{lab.name}-{digest}"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bnviz.data.image_folder import place
+from bnviz.version import digest
 
 IMAGES = "folder:"
 """What the names of datasets begin with that may differ from one machine to the next; the others have known sums."""
@@ -44,12 +45,8 @@ class Installed:
 @cache
 def installed() -> Installed:
     """In this process."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parents[1]
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     python = ".".join(platform.python_version_tuple()[:2])
-    return Installed(digest.hexdigest()[:16], version("torch"), version("numpy"), python)
+    return Installed(digest("*.py")[:16], version("torch"), version("numpy"), python)
 
 
 def in_worker(dask_worker: Any) -> tuple[str, Installed]:
@@ -63,7 +60,7 @@ def images(dataset: str) -> str:
     folder = place(Path(data).expanduser().resolve(), dataset.removeprefix(IMAGES)) if data else None
     if folder is None or not folder.is_dir():
         return ""
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for path in sorted(item for item in folder.rglob("*") if item.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())
-    return digest.hexdigest()[:16]
+        found.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())
+    return found.hexdigest()[:16]

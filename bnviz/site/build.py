@@ -9,7 +9,6 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-import bnviz
 from bnviz.classroom.lesson_plans import SHIPPED, all_plans
 from bnviz.experiment.job import Job
 from bnviz.export.handouts.lab_page import lab_handout
@@ -23,6 +22,7 @@ from bnviz.site.files import around_run, write
 from bnviz.site.lessons import lessons_of
 from bnviz.site.networks import Networks, Train
 from bnviz.site.twins import Twin, all_twins
+from bnviz.version import digest
 
 MADE = "made.json"
 """What the files were made from; written last, so that a build that was broken off begins anew."""
@@ -96,12 +96,7 @@ def _labs(out: Path, labs: Sequence[Lab], train: Train) -> None:
 
 def _key(*chapters: Sequence[str]) -> str:
     """A digest of what the site is made from: what is on it, and every file of this bnviz."""
-    digest = hashlib.sha256(json.dumps(chapters).encode())
-    package = Path(bnviz.__file__).parent
-    for path in sorted(package.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps([digest(), *chapters]).encode()).hexdigest()
 
 
 def _made(out: Path) -> str:
