@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from bnviz.experiment import Experiment
 from bnviz.experiment.grid import Grid
 from bnviz.runs import RunManager
 from bnviz.runs.installed import images, installed
+from bnviz.version import digest
 
 ROOT = Path(__file__).parents[1]
 ARMS = [
@@ -51,9 +53,13 @@ class Cluster:
         until(lambda: self._found.exists() and self._found.read_text().rstrip().endswith("}"))
         return str(json.loads(self._found.read_text())["address"])
 
-    def add(self, *names: str, path: Path | None = ROOT) -> list[subprocess.Popen[bytes]]:
-        """Workers, once the scheduler knows them. path: where their bnviz is; None for workers that have none."""
-        command = ("distributed.cli.dask_worker", *self._quiet, "--no-nanny", "--nthreads", "1")
+    def add(self, *names: str, path: Path | None = ROOT, port: int = 0) -> list[subprocess.Popen[bytes]]:
+        """Workers, once the scheduler knows them.
+
+        path: where their bnviz is; None for workers that have none. port: theirs, 0 for any.
+        """
+        own = ("--no-nanny", "--nthreads", "1", "--host", "127.0.0.1", "--worker-port", str(port))
+        command = ("distributed.cli.dask_worker", *self._quiet, *own)
         started = [self._start(name, *command, "--name", name, path=path) for name in names]
         for name in names:
             log = self._folder / f"{name}.log"
@@ -133,13 +139,18 @@ def test_workers_that_are_killed_and_workers_that_come_change_no_number(
 def test_where_no_worker_has_the_servers_bnviz_nothing_is_trained_and_the_run_says_so(
     cluster: Cluster, another: Path
 ) -> None:
-    cluster.add("strange", path=another)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (strange,) = cluster.add("strange", path=another, port=port)
     with RunManager() as manager:
         run = manager.open(ARMS)
         run.play()
         until(lambda: run.state == "failed")
         assert run.message == "The worker strange is not used: it has another bnviz."
-        cluster.add("right")
+        strange.kill()
+        strange.wait()
+        cluster.add("right", port=port)  # at the same address, with the server's own
         run.play()
         until(lambda: run.step > 100)
 
@@ -149,6 +160,18 @@ def test_what_differs_is_told_by_its_name() -> None:
     assert mine.differences(mine) == ""
     theirs = replace(mine, torch="1.0", bnviz="0")
     assert mine.differences(theirs) == f"another bnviz, torch 1.0 in place of {mine.torch}"
+
+
+def test_a_program_that_was_installed_is_that_of_its_checkout_and_one_line_more_is_another(
+    another: Path,
+) -> None:
+    package = another / "bnviz"
+    assert digest("*.py", package) != digest("*.py")
+    (package / "version.py").write_bytes((ROOT / "bnviz" / "version.py").read_bytes())
+    (package / "served" / "pages").mkdir(parents=True)
+    (package / "served" / "app.py").write_text("what an installation adds")
+    digest.cache_clear()
+    assert digest("*.py", package) == digest("*.py")
 
 
 def test_a_folder_of_images_is_known_by_the_names_and_sizes_of_its_files(

@@ -56,9 +56,7 @@ class Workers:
         self._client, self._own = client, own
         self._ends: dict[str, asyncio.Event] = {}
         self._gone: Lru[str, bool] = Lru(MOST_GONE)
-        self._refused: Lru[tuple[str, str], str] = Lru(
-            MOST_GONE
-        )  # by address and dataset; empty: not refused
+        self._told: Lru[str, dict[str, str]] = Lru(MOST_GONE)  # why refused; by address, by dataset
         self._asking = asyncio.Lock()
         client.subscribe_topic(TOPIC, self._on_event)
 
@@ -72,7 +70,7 @@ class Workers:
             refused = await self._refusals(present, dataset) if self._own is not None else {}
             if found := present - refused.keys():
                 return sorted(found)
-            if refused:
+            if refused and all(refused.values()):
                 raise TrainersUnavailableError(" ".join(refused.values()))
             await asyncio.sleep(ABSENT_SECONDS)
 
@@ -94,7 +92,10 @@ class Workers:
             end.cancel()
 
     async def _refusals(self, present: Iterable[str], dataset: str) -> dict[str, str]:
-        """By address why a worker is not used: other programs, or other images in this dataset's folder."""
+        """By address why a worker is not used: other programs, or other images in this dataset's folder.
+
+        Empty for one that has not answered.
+        """
         async with self._asking:
             await self._ask("", present)
             found = self._known("", present)
@@ -105,30 +106,30 @@ class Workers:
         return found
 
     def _known(self, dataset: str, addresses: Iterable[str]) -> dict[str, str]:
-        told = {address: self._refused.get((address, dataset)) for address in addresses}
-        return {address: sentence for address, sentence in told.items() if sentence}
+        told = {address: (self._told.get(address) or {}).get(dataset) for address in addresses}
+        return {address: sentence or "" for address, sentence in told.items() if sentence != ""}
 
     async def _ask(self, dataset: str, addresses: Iterable[str]) -> None:
-        """Ask the workers that were not asked yet. One that ends meanwhile is no longer there."""
-        unknown = [item for item in addresses if self._refused.peek((item, dataset)) is None]
+        """Ask the workers that were not asked yet. One that ends meanwhile gives no answer."""
+        unknown = [item for item in addresses if dataset not in (self._told.peek(item) or {})]
         if not unknown:
             return
         asked = (images, dataset) if dataset else (in_worker,)
+        mine = await asyncio.to_thread(images, dataset) if dataset else ""
         answers = await self._client.run(*asked, workers=unknown, on_error="return")
         for address, answer in answers.items():
             if isinstance(answer, OSError):
                 continue
-            sentence = self._sentence(address, dataset, answer)
+            sentence = self._sentence(address, dataset, answer, mine)
             if sentence:
                 _log.warning("%s", sentence)
             elif not dataset:
                 await self._client.run(prepare, workers=[address], on_error="return")
-            self._refused.put((address, dataset), sentence)
+            self._told.put(address, {**(self._told.peek(address) or {}), dataset: sentence})
 
-    def _sentence(self, address: str, dataset: str, answer: Any) -> str:
-        """Why a worker that answered so is not used; empty where it is."""
+    def _sentence(self, address: str, dataset: str, answer: Any, mine: str) -> str:
+        """Why a worker that answered so is not used; empty where it is. mine: the server's images."""
         if dataset:
-            mine = images(dataset)
             same = not mine or answer == mine  # a server without the folder leaves it to the workers
             return "" if same else f"The worker at {address} has other images in {dataset} than the server."
         if isinstance(answer, Exception):
@@ -159,6 +160,7 @@ class Workers:
                 self._ends.pop(address, asyncio.Event()).set()
             case "add-worker":  # a worker with a fixed port comes back under its address
                 self._gone.put(address, False)
+                self._told.put(address, {})  # it may have something else now
 
 
 async def _awaited(work: Awaitable[Any]) -> Any:
