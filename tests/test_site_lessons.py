@@ -22,11 +22,12 @@ from bnviz.engine import trainer
 from bnviz.experiment import Experiment, presets
 from bnviz.experiment.job import Job
 from bnviz.export.handouts.page import Around
+from bnviz.layer.networks import CHANNELS, STEPS
 from bnviz.recording.outcome import Outcome
 from bnviz.runs.pool import run_job
 from bnviz.site import pages
 from bnviz.site.files import train_command
-from bnviz.site.inside.looked import CHANNELS, STEPS, Looked, read
+from bnviz.site.inside.looked import Looked, read
 from bnviz.site.inside.page import inside_page
 from bnviz.site.lessons import Shown
 from bnviz.site.networks import Networks

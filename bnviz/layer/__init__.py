@@ -3,6 +3,7 @@
 captured     what was read from a network, as NumPy arrays
 first_layer  likewise, of the first convolution and the images that enter
 block_maps   likewise, of the convolutions in a block
+networks     which networks are looked into
 arithmetic   Algorithm 1, the gradients of Section 3 and running averages, in NumPy, beside the paper
 numerals     numbers as readers see them
 mathml       formulas as browsers draw them

@@ -6,7 +6,7 @@ are a map of p × q positions for each example.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +93,13 @@ class Replies:
         """(m,): every example's output of one unit, or of a channel at a position of its map. All count from 1."""
         values = self.y[:, unit - 1]
         return values if position is None else values.reshape(len(values), -1)[:, position - 1]
+
+
+def largest_move(replies: Mapping[str, Replies], change: str, example: int) -> float:
+    """How far any output of another example moves by the change of one, counted from 1. replies: by kind of change."""
+    before, after = replies["none"].y, replies[change].y
+    others = [row for row in range(len(before)) if row != example - 1]
+    return float(np.abs(after - before)[others].max())
 
 
 @dataclass(frozen=True, eq=False)

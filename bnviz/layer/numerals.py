@@ -42,6 +42,11 @@ def equals(left: Fraction, right: Fraction) -> str:
     return "=" if left == right else r"\approx"
 
 
+def apart(difference: float) -> str:
+    """A difference, not negative: with four decimals, or with a power of ten where it is small."""
+    return shown(difference, 4) if difference >= 1e-3 else scientific(difference, 1)
+
+
 def scientific(value: float, digits: int) -> str:
     """The value with `digits` significant digits, with a power of ten where it is far from 1: 1.234 × 10⁻³."""
     if value == 0.0:

@@ -9,11 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bnviz.experiment import Experiment
 from bnviz.experiment.job import Job
+from bnviz.layer.networks import STEPS, ghost_batch, with_maps
 
-STEPS = 1000
-"""The steps of the network whose whole training is followed."""
-CHANNELS = (6, 12)
-"""Of each layer of the network with feature maps."""
 AMONG = ("batch", "layer")
 """The normalizers with which an example is changed and the others are watched."""
 GROUPS = 2
@@ -68,7 +65,7 @@ class Looked(BaseModel):
         return {"history": _asked(network, "layer:history", layer=self.layer)}
 
     def _sharing(self, at: Experiment) -> Job:
-        network = at.replace(architecture="conv", hidden=CHANNELS) if self.positions else at
+        network = with_maps(at) if self.positions else at
         layer = min(self.layer, len(network.hidden))
         return _asked(
             network,
@@ -77,7 +74,7 @@ class Looked(BaseModel):
             examples=self.examples,
             names=(self.first, self.second),
             groups=GROUPS if network.hidden[layer - 1] % GROUPS == 0 else 1,
-            ghost_batch=max(2, self.examples // 2),
+            ghost_batch=ghost_batch(self.examples),
         )
 
 

@@ -17,7 +17,7 @@ from bnviz.figures.frame.plot import Plot, PlotFunction
 from bnviz.layer import arithmetic
 from bnviz.layer import gradients as formulas
 from bnviz.layer import numerals as n
-from bnviz.layer.captured import Companions, Gradients, History, LayerBatch, SharedValues
+from bnviz.layer.captured import Companions, Gradients, History, LayerBatch, SharedValues, largest_move
 from bnviz.layer.sharing import content
 from bnviz.layer.walk import UNITS_SHOWN, lines_of, unit_window, walk
 from bnviz.site.inside.looked import AMONG, Looked
@@ -177,15 +177,17 @@ def _companions(found: Mapping[str, Companions], looked: Looked, pool: ArrayPool
         for change, words in CHANGES.items()
         if change in found[name].training
     }
-    moved = {name: _largest(own, looked.example) for name, own in found.items()}
+    moved = {
+        name: n.apart(largest_move(own.training, "replace", looked.example)) for name, own in found.items()
+    }
     others = looked.examples - 1
     return Section(
         "The other examples of the mini-batch",
         "Does an example’s output depend on the others in its mini-batch? "
         f"Of {looked.examples} examples one is changed, and the other {others} are watched, in layer {looked.layer} "
         f"after {looked.step:,} updates. When another example takes the place of example {looked.example}, the "
-        f"other outputs move by up to **{_apart(moved['batch'])}** in a network trained with batch normalization, "
-        f"over all units, in training mode; in one trained with layer normalization, by {_apart(moved['layer'])}.",
+        f"other outputs move by up to **{moved['batch']}** in a network trained with batch normalization, "
+        f"over all units, in training mode; in one trained with layer normalization, by {moved['layer']}.",
         slides=(
             _chosen(
                 "moves",
@@ -241,16 +243,6 @@ def _these(batch: LayerBatch, looked: Looked) -> str:
         f"These are the first {looked.examples} examples that update {batch.step + 1:,} would use, in layer "
         f"{looked.layer} of a network that was trained for {batch.step:,} updates, as a mini-batch of their own."
     )
-
-
-def _largest(found: Companions, example: int) -> float:
-    """How far any output of another example moves, in training mode, when one example is replaced."""
-    others = [row for row in range(len(found.training["none"].y)) if row != example - 1]
-    return float(np.abs(found.training["replace"].y - found.training["none"].y)[others].max())
-
-
-def _apart(difference: float) -> str:
-    return n.shown(difference, 4) if difference >= 1e-3 else n.scientific(difference, 1)
 
 
 def _figure(make: PlotFunction[...], look: Look, *arguments: Any, **options: Any) -> Plot:

@@ -11,6 +11,7 @@ from bnviz.experiment import Experiment
 from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.layer.captured import LayerBatch
+from bnviz.layer.networks import STEPS
 from bnviz.ui.inside import parts, trained_with
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.sections import (
@@ -30,7 +31,6 @@ from bnviz.ui.inside.view import (
     NETWORK,
     PREFIX,
     SECTIONS,
-    STEPS,
     View,
     experiment_of,
     query_of,

@@ -10,8 +10,9 @@ import streamlit as st
 from bnviz.experiment import Experiment, ExperimentError
 from bnviz.experiment.knob import NORMALIZERS
 from bnviz.layer.captured import SharedBatch
+from bnviz.layer.networks import CHANNELS, ghost_batch, with_maps
 from bnviz.ui.inside.asking import Ask
-from bnviz.ui.inside.view import CHANNELS, MOST_POSITIONS, PREFIX, View, with_maps
+from bnviz.ui.inside.view import MOST_POSITIONS, PREFIX, View
 from bnviz.ui.parts import link
 
 
@@ -104,5 +105,5 @@ def followed(batch: SharedBatch, view: View) -> tuple[int, int]:
 def _network(experiment: Experiment, view: View, normalizer: str) -> Experiment:
     """The page's network with this normalizer; a ghost batch is half of the examples that are shown."""
     experiment = with_maps(experiment) if view.maps else experiment
-    ghosts = {"ghost_batch": max(2, view.examples // 2)} if normalizer == "ghost-batch" else {}
+    ghosts = {"ghost_batch": ghost_batch(view.examples)} if normalizer == "ghost-batch" else {}
     return experiment.replace(normalizer=normalizer, **ghosts)

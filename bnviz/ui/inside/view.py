@@ -8,6 +8,7 @@ from typing import Annotated
 
 from bnviz.experiment import Experiment
 from bnviz.experiment.normalization import BY_STATISTICS, OF_ONE_EXAMPLE
+from bnviz.layer.networks import CHANNELS, STEPS
 from bnviz.layer.traits import TRAITS
 from bnviz.layer.walk import LINES
 from bnviz.layer.walk_of_maps import lines_of_maps
@@ -16,9 +17,6 @@ from bnviz.ui.parts.page_state import PageState, Parameter
 
 PREFIX = "inside."
 """Stands before a parameter's name in the key of its control: all pages share one session."""
-
-STEPS = 1000
-"""The steps that the page trains at most: a layer shows early what it does, and nobody should wait long."""
 
 LEAST, MOST = 2, 16
 """Examples in the mini-batch that is shown."""
@@ -48,8 +46,6 @@ FIXED = {"steps": STEPS, "normalizer": "batch", "architecture": "mlp"} | ORDER
 """Fields that the page sets itself. A network at a step does not depend on how long its run was to be."""
 INSTEAD = {"architecture": ", where layers are fully connected or, under Feature maps, convolutional"}
 """What is shown in place of a field's value, where it is not evident."""
-CHANNELS = (6, 12)
-"""Of each layer of the network with feature maps."""
 NETWORK = ("hidden", "activation", "init", "init_scale", "learning_rate", "batch_size", "seed")
 """The fields that have a control, besides the dataset."""
 
@@ -158,11 +154,6 @@ def experiment_of(query: Mapping[str, str]) -> tuple[Experiment, tuple[str, ...]
         if getattr(base, name) != FIXED[name]
     ]
     return base.replace(**FIXED), (*ignored, *fixed)
-
-
-def with_maps(experiment: Experiment) -> Experiment:
-    """The network with feature maps that learns the same. Raises ExperimentError for points in the plane."""
-    return experiment.replace(architecture="conv", hidden=CHANNELS)
 
 
 def query_of(experiment: Experiment, view: View) -> dict[str, str]:

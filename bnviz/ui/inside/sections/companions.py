@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 
-import numpy as np
 import streamlit as st
 
 from bnviz.experiment.knob import NORMALIZERS
@@ -12,7 +11,7 @@ from bnviz.experiment.normalization import OF_ONE_EXAMPLE
 from bnviz.figures.charts import layer as figures
 from bnviz.labs.verdicts import percent
 from bnviz.layer import numerals as n
-from bnviz.layer.captured import Companions
+from bnviz.layer.captured import Companions, largest_move
 from bnviz.ui.inside import parts, trained_with
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.view import AMONG, CHANGES, PREFIX, View
@@ -58,16 +57,16 @@ def show(ask: Ask, view: View) -> None:
     unit, position = (view.channel, view.position or found.middle) if view.maps else (view.unit, None)
     others = [row for row in range(view.examples) if row != view.example - 1]
     most = {
-        mode: float(np.abs(replies[view.change].y - replies["none"].y)[others].max())
+        mode: largest_move(replies, view.change, view.example)
         for mode, replies in (("training", found.training), ("inference", found.inference))
     }
     by = f", when a {found.replacement.names[0]} takes the place of example {view.example}"
     layer, values = (view.map_layer, "channels and positions") if view.maps else (view.layer, "units")
     words.write(
         f"Over all {values} of layer {layer}, the other {len(others)} outputs move by up to "
-        f"**{_apart(most['training'])}** in training mode"
+        f"**{n.apart(most['training'])}** in training mode"
         f"{by if view.change == 'replace' else ''}, "
-        f"and by {_apart(most['inference'])} in inference mode"
+        f"and by {n.apart(most['inference'])} in inference mode"
         f"{', which is rounding' if 0 < most['inference'] < ROUNDING else ''}. " + _why(view)
     )
     with picture:
@@ -88,10 +87,6 @@ def show(ask: Ask, view: View) -> None:
         rows,
         key="inside-companions",
     )
-
-
-def _apart(difference: float) -> str:
-    return n.shown(difference, 4) if difference >= 1e-3 else n.scientific(difference, 1)
 
 
 def _why(view: View) -> str:

@@ -9,10 +9,11 @@ from bnviz.experiment.knob import POINT_DATASETS
 from bnviz.figures.charts import layer as figures
 from bnviz.layer import numerals as n
 from bnviz.layer.captured import LayerBatch
+from bnviz.layer.networks import CHANNELS, STEPS, with_maps
 from bnviz.layer.walk import lines_of
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
-from bnviz.ui.inside.view import CHANNELS, PREFIX, STEPS, View, with_maps
+from bnviz.ui.inside.view import PREFIX, View
 from bnviz.ui.parts import link
 
 NONE = "Points in the plane have no feature maps. Choose digits or other images above."

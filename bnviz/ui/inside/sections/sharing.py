@@ -8,11 +8,12 @@ from bnviz.experiment.knob import NORMALIZERS, POINT_DATASETS
 from bnviz.experiment.normalization import BY_STATISTICS
 from bnviz.layer import numerals as n
 from bnviz.layer.captured import SharedValues
+from bnviz.layer.networks import CHANNELS, ghost_batch, with_maps
 from bnviz.layer.sharing import MOST_FEATURES, content, miss
 from bnviz.ui.inside import parts
 from bnviz.ui.inside.asking import Ask
 from bnviz.ui.inside.trained_with import NO_POSITIONS
-from bnviz.ui.inside.view import CHANNELS, PREFIX, View, with_maps
+from bnviz.ui.inside.view import PREFIX, View
 from bnviz.ui.parts import link
 
 _BLOCKS = f"{PREFIX}sharing"
@@ -47,7 +48,7 @@ def show(ask: Ask, view: View) -> None:
         return
     asked = Ask(with_maps(ask.experiment)) if maps else ask
     layer = min(view.layer, len(CHANNELS)) if maps else view.layer
-    ghosts = max(2, view.examples // 2)
+    ghosts = ghost_batch(view.examples)
     values: SharedValues | None = asked(
         "sharing:sharing",
         view.step,
@@ -81,7 +82,7 @@ def _told(values: SharedValues, view: View, cut: bool) -> str:
         "normalization, before γ and β. "
         + (f"Group normalization has {GROUPS} groups here. " if "group" in values.by else "")
         + (
-            f"Ghost batches have {max(2, view.examples // 2)} examples. "
+            f"Ghost batches have {ghost_batch(view.examples)} examples. "
             if "ghost-batch" in values.by
             else ""
         )
